@@ -1,0 +1,200 @@
+"""Every check of this project, by name: `nox --list` shows them."""
+
+from __future__ import annotations
+
+import contextlib
+import pathlib
+import platform
+import shutil
+import socket
+import subprocess
+import tarfile
+import tempfile
+import time
+import zipfile
+from typing import TYPE_CHECKING, Final
+
+import nox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "virtualenv"
+nox.options.error_on_external_run = True
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["lint", "types", "tests"]
+
+ROOT: Final = pathlib.Path(__file__).parent
+PYPROJECT: Final = nox.project.load_toml(ROOT / "pyproject.toml")
+PYTHONS: Final = nox.project.python_versions(PYPROJECT)
+DEMO: Final = "examples/interactive_session.py"
+
+
+def install_groups(session: nox.Session, *groups: str, project: bool = True) -> None:
+    """Install dependency groups, and the project itself so that its metadata and entry points are real."""
+    wanted = list(nox.project.dependency_groups(PYPROJECT, *groups)) if groups else []
+    session.install(*(["-e", "."] if project else []), *wanted)
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Run an interactive session from prompt to video: `nox -s demo -- "my prompt"`."""
+    install_groups(session)
+    # The demo closes its connections on Ctrl-C; nox would otherwise kill it after 0.3 seconds.
+    session.run("python", DEMO, *session.posargs, interrupt_timeout=5)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the tests with coverage on this Python; arguments after `--` go to pytest."""
+    install_groups(session, "test", "contract")
+    session.run("coverage", "erase")
+    # Our own pytest plugin imports the package before pytest-cov could start, so coverage starts pytest.
+    session.run("coverage", "run", "-m", "pytest", *session.posargs)
+    session.run("coverage", "combine", silent=True)
+    if not session.posargs:
+        # Silent unless it fails, so that pytest's closing line stays the last word.
+        session.run("coverage", "report", silent=True)
+
+
+@nox.session(python=PYTHONS)
+def matrix(session: nox.Session) -> None:
+    """Run the tests on every supported Python of this machine."""
+    install_groups(session, "test", "contract")
+    session.run("python", "-m", "pytest", *session.posargs)
+
+
+@nox.session
+def chaos(session: nox.Session) -> None:
+    """Run the long seeded runs against a misbehaving service."""
+    install_groups(session, "test", "contract")
+    session.run("python", "-m", "pytest", "tests/chaos", "-m", "chaos", *session.posargs)
+
+
+@nox.session
+def oldest(session: nox.Session) -> None:
+    """Run the demo on the oldest dependencies that the project claims to support."""
+    floors = [requirement.replace(">=", "==") for requirement in PYPROJECT["project"]["dependencies"]]
+    session.install("-e", ".", *floors)
+    session.run("python", "-W", "error", "-c", "import heygen_async, heygen_async.testing")
+    session.run("python", DEMO)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style, formatting, spelling and the workflows."""
+    install_groups(session, "lint", project=False)
+    session.run("ruff", "check", *session.posargs)
+    session.run("ruff", "format", "--check")
+    session.run("codespell")
+    session.run("zizmor", "--offline", "--no-progress", "--quiet", ".github")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check types with mypy and pyright, both strict."""
+    install_groups(session, "typing")
+    session.run("mypy")
+    # The wheel of pyright brings a Node.js from the package index where the machine has none.
+    session.run("pyright", env={"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"})
+
+
+@nox.session
+def package(session: nox.Session) -> None:
+    """Build once, check what is inside, install it where nothing else is and use it from another folder."""
+    session.install("build")
+    with tempfile.TemporaryDirectory() as folder:
+        there = pathlib.Path(folder)
+        session.run("python", "-m", "build", "--outdir", folder, silent=True)
+        [wheel] = there.glob("*.whl")
+        [sdist] = there.glob("*.tar.gz")
+        check_contents(session, wheel, sdist)
+
+        session.run("python", "-m", "venv", str(there / "env"))
+        python = str(there / "env" / ("Scripts" if platform.system() == "Windows" else "bin") / "python")
+        session.run(python, "-m", "pip", "install", "--quiet", str(wheel), external=True)
+        empty = there / "empty"
+        empty.mkdir()
+        shutil.copy(ROOT / DEMO, empty)
+        with session.chdir(empty):
+            session.run(python, "-I", "-W", "error", "-c", "import heygen_async", external=True)
+            session.run(python, "-OO", "-I", "-c", "import heygen_async, heygen_async.testing", external=True)
+            session.run(python, pathlib.Path(DEMO).name, external=True)
+
+
+def check_contents(session: nox.Session, wheel: pathlib.Path, sdist: pathlib.Path) -> None:
+    """Fail unless the wheel holds the whole package and neither archive holds what users do not need."""
+    with zipfile.ZipFile(wheel) as archive:
+        inside = {name for name in archive.namelist() if ".dist-info/" not in name}
+    with tarfile.open(sdist) as tar:
+        packed = {name.partition("/")[2] for name in tar.getnames()}
+
+    here = {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "heygen_async").rglob("*")
+        if path.is_file() and path.suffix != ".pyc"
+    }
+    faults = [f"only in the folder or only in the wheel: {name}" for name in sorted(inside ^ here)]
+    faults += [f"not in the sdist: {name}" for name in sorted(here - packed)]
+    faults += [
+        f"does not belong in a release: {name}"
+        for name in sorted(inside | packed)
+        if name.startswith(("tests/", "benchmarks/", ".github/", ".ci/")) or "__pycache__" in name
+    ]
+    if "heygen_async/py.typed" not in inside:
+        faults.append("no py.typed: type checkers would ignore our annotations")
+    if not any(name.startswith("heygen_async/testing/media/") for name in inside):
+        faults.append("no media: the simulator would have nothing to serve")
+    if faults:
+        session.error("\n".join(faults))
+    session.log(f"{wheel.name}: {len(inside)} files; {sdist.name}: {len(packed)} entries")
+
+
+@nox.session
+def contract(session: nox.Session) -> None:
+    """Let schemathesis look for a request that the simulator answers in breach of its own contract."""
+    install_groups(session, "fuzz")
+    with simulator(session, "--api-key", "contract-key") as url:
+        session.run(
+            "schemathesis",
+            "run",
+            "tests/contract/openapi.strict.yaml",
+            f"--url={url}",
+            "--header=x-api-key: contract-key",
+            "--phases=examples,coverage,fuzzing",
+            "--max-examples=25",
+            "--max-failures=20",
+            "--request-timeout=10",
+            "--suppress-health-check=all",
+            "--no-color",
+            "--seed=1",
+            *session.posargs,
+        )
+
+
+@contextlib.contextmanager
+def simulator(session: nox.Session, *options: str) -> Iterator[str]:
+    """Start the simulator on a free loopback port and yield its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    python = shutil.which("python", path=session.bin) or session.error("this session has no Python")
+    process = subprocess.Popen([python, "-m", "heygen_async.testing", "--port", str(port), *options])  # noqa: S603
+    try:
+        wait_until_listening(session, process, port)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+
+
+def wait_until_listening(session: nox.Session, process: subprocess.Popen[bytes], port: int) -> None:
+    """Return once *port* takes connections; fail if the process ends or 15 seconds pass first."""
+    for _ in range(150):
+        if process.poll() is not None:
+            session.error(f"the simulator ended with exit code {process.returncode}")
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        time.sleep(0.1)  # noqa: TID251 - a build script waits for a real process
+    session.error("the simulator did not start within 15 seconds")

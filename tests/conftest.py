@@ -1,0 +1,114 @@
+"""What every test runs under: no keys, no network, no blocking call in the loop, no task left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import os
+import socket
+import sys
+from typing import TYPE_CHECKING
+
+import anyio.lowlevel
+import hypothesis
+import pytest
+from blockbuster import blockbuster_ctx
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+# Deadlines measure the machine, not the code; a failing example is printed in a form that can be replayed.
+hypothesis.settings.register_profile("house", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("house")
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> object:
+    """Asyncio; `tests/flow` and `tests/socket` choose their own loops."""
+    return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hide the developer's own key, base address and proxies."""
+    for name in list(os.environ):
+        if name.startswith("HEYGEN_") or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+
+
+class _NetworkGuard:
+    """Refuses every address but loopback; remembers what it refused, for the tested code may swallow errors."""
+
+    def __init__(self) -> None:
+        self.allowed = False
+        self.refused: list[str] = []
+
+    def __call__(self, event: str, arguments: tuple[object, ...]) -> None:
+        if event in {"socket.connect", "socket.sendto"}:
+            address = arguments[1]
+            if isinstance(address, tuple):  # a string or bytes is a Unix socket
+                self._check(address[0])
+        elif event == "socket.getaddrinfo":
+            host = arguments[0]
+            if isinstance(host, str) and host.endswith(".invalid"):
+                # Reserved never to resolve (RFC 6761): answer here and ask no name server.
+                raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+            if host is not None:
+                self._check(host)
+
+    def _check(self, host: object) -> None:
+        name = host.decode() if isinstance(host, bytes) else str(host)
+        if self.allowed or name == "localhost" or _is_loopback(name):
+            return
+        self.refused.append(name)
+        message = f"tests talk to loopback only, this one wanted {name}"
+        raise PermissionError(message)
+
+
+def _is_loopback(name: str) -> bool:
+    try:
+        return ipaddress.ip_address(name.partition("%")[0]).is_loopback
+    except ValueError:
+        return False
+
+
+# An audit hook sees the calls of asyncio and of C code too; it can't be removed, so there is one per process.
+_GUARD = _NetworkGuard()
+sys.addaudithook(_GUARD)
+
+
+@pytest.fixture(autouse=True)
+def _loopback_only(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test that reached beyond this machine, unless it is marked `network`."""
+    _GUARD.allowed = request.node.get_closest_marker("network") is not None
+    _GUARD.refused.clear()
+    yield
+    assert _GUARD.refused == []
+
+
+@pytest.fixture(autouse=True)
+def _no_blocking_calls() -> Iterator[None]:
+    """Fail on files, sleeps and sockets that the package would block a running loop with."""
+    with blockbuster_ctx(scanned_modules=["heygen_async"]):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _no_tasks_left(request: pytest.FixtureRequest) -> None:
+    """Have every async test checked for tasks it leaves behind."""
+    if "anyio_backend" in request.fixturenames:
+        request.getfixturevalue("_task_census")
+
+
+@pytest.fixture
+async def _task_census(anyio_backend: object) -> AsyncIterator[None]:
+    # Set up before the test's own fixtures, so torn down after them, when their clients and servers are closed.
+    before = asyncio.all_tasks()
+    yield
+    left = asyncio.all_tasks() - before
+    for _ in range(5):  # a transport takes a few turns of the loop to close
+        if not left:
+            break
+        await anyio.lowlevel.checkpoint()
+        left = asyncio.all_tasks() - before
+    assert sorted(map(repr, left)) == []

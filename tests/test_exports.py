@@ -1,0 +1,143 @@
+"""What is public is listed, exists and is documented."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import types
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+import house
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+# Coroutines that raise nothing of their own: leaving and closing always succeed.
+NEVER_RAISES: Final = {"aclose"}
+
+MODULES = house.public_modules()
+
+
+def exports() -> Iterator[tuple[str, object]]:
+    """Every public name of the package with what it stands for, once, under the shortest name."""
+    seen: set[int] = set()
+    for module in sorted(MODULES, key=len):
+        for name in getattr(importlib.import_module(module), "__all__", ()):
+            value = getattr(importlib.import_module(module), name)
+            if id(value) not in seen and not isinstance(value, types.ModuleType):
+                seen.add(id(value))
+                yield f"{module}.{name}", value
+
+
+def is_ours(value: object) -> bool:
+    """Whether *value* was written in this package."""
+    return getattr(value, "__module__", "").split(".")[0] == "heygen_async"
+
+
+CLASSES = {name: value for name, value in exports() if isinstance(value, type) and is_ours(value)}
+FUNCTIONS = {name: value for name, value in exports() if inspect.isroutine(value) and is_ours(value)}
+
+
+def methods(cls: type) -> Iterator[tuple[str, object]]:
+    """The public methods and properties that *cls* has from this package, unwrapped."""
+    for owner in reversed(cls.__mro__):
+        if is_ours(owner):
+            for name, value in vars(owner).items():
+                if not name.startswith("_"):
+                    if isinstance(value, property):
+                        yield name, value.fget
+                    elif isinstance(value, staticmethod | classmethod) or inspect.isfunction(value):
+                        yield name, inspect.unwrap(getattr(owner, name))
+
+
+CALLABLES: dict[str, Callable[..., object]] = {
+    **FUNCTIONS,
+    **{
+        f"{cls_name}.{name}": method
+        for cls_name, cls in CLASSES.items()
+        for name, method in methods(cls)
+        if callable(method)
+    },
+}
+
+
+def isort_style(name: str) -> tuple[int, str]:
+    """Constants, then classes, then the rest: the order in which ruff sorts `__all__`."""
+    return (0 if name.isupper() and len(name) > 1 else 1 if name[0].isupper() else 2), name
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_all_is_sorted(module: str) -> None:
+    """`__all__` is there, without repetition, in order."""
+    listed = list(importlib.import_module(module).__all__)
+
+    assert listed == sorted(set(listed), key=isort_style)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_all_is_what_exists(module: str) -> None:
+    """Every public name that a module defines is listed, and every listed name exists."""
+    loaded = importlib.import_module(module)
+    assert loaded.__file__ is not None
+    defined = set(defined_names(loaded.__file__))
+
+    assert [] == sorted(defined - set(loaded.__all__))
+    assert [] == [name for name in loaded.__all__ if not hasattr(loaded, name)]
+
+
+def defined_names(file: str) -> Iterator[str]:
+    """The public names that a file itself defines at its top level."""
+    for node in house.tree(house.ROOT / file).body:
+        names: list[ast.expr | str] = []
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            names = [node.name]
+        elif isinstance(node, ast.Assign):
+            names = list(node.targets)
+        elif isinstance(node, ast.AnnAssign):
+            names = [node.target]
+        for name in names:
+            said = name if isinstance(name, str) else ast.unparse(name)
+            if said.isidentifier() and not said.startswith("_"):
+                yield said
+
+
+def test_star_import_gives_the_listed_names() -> None:
+    """`from heygen_async import *` works, lazily served names included."""
+    namespace: dict[str, object] = {}
+    exec("from heygen_async import *", namespace)
+
+    assert set(importlib.import_module("heygen_async").__all__) <= set(namespace)
+
+
+@pytest.mark.parametrize("name", sorted(CLASSES))
+def test_every_class_is_documented(name: str) -> None:
+    """A public class says what it is in a docstring of its own."""
+    said = vars(CLASSES[name]).get("__doc__") or ""
+
+    assert said
+    assert not said.startswith(f"{CLASSES[name].__name__}(")  # what a dataclass writes by itself
+
+
+@pytest.mark.parametrize("name", sorted(CALLABLES))
+def test_every_callable_is_documented(name: str) -> None:
+    """A public function, method or property says what it gives, and names each of its parameters."""
+    said = inspect.getdoc(CALLABLES[name]) or ""
+    parameters = [
+        parameter.name
+        for parameter in inspect.signature(CALLABLES[name]).parameters.values()
+        if parameter.name not in {"self", "cls"}
+    ]
+
+    assert said
+    assert [] == [parameter for parameter in parameters if parameter not in said]
+
+
+@pytest.mark.parametrize("name", sorted(CALLABLES))
+def test_every_failure_is_documented(name: str) -> None:
+    """A public coroutine says under `Raises` what can go wrong and whose doing it is."""
+    target = CALLABLES[name]
+    if inspect.iscoroutinefunction(target) and name.rpartition(".")[2] not in NEVER_RAISES:
+        assert "Raises:" in (inspect.getdoc(target) or "")
