@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import nox
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "virtualenv"
@@ -174,7 +174,7 @@ def contract(session: nox.Session) -> None:
 
 
 @contextlib.contextmanager
-def simulator(session: nox.Session, *options: str) -> Iterator[str]:
+def simulator(session: nox.Session, *options: str) -> Generator[str]:
     """Start the simulator on a free loopback port and yield its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from heygen_async.testing._loop import VirtualLoop
 
 
