@@ -1,0 +1,184 @@
+"""Uploads: through the API, or to storage by a presigned link and a completing call."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from . import _rules as rules
+from ._exchange import JsonObject, Refusal, Request, Response, data_response, invalid, not_found
+from ._media import PREFIX, check_link, presigned
+from ._rules import MAX_FILE_BYTES
+from ._world import Asset, Call, World
+
+UPLOAD_PREFIX = "/_simulator/uploads/"
+MAX_DIRECT_BYTES = 200 * 1024 * 1024
+UPLOAD_SECONDS = 3600
+
+_DIRECT: rules.Rules = {
+    "filename": rules.text(1, 255),
+    "content_type": rules.text(1, 255),
+    "size_bytes": rules.size,
+    "checksum_sha256": rules.nullable(rules.text(64, 64)),
+}
+_COMPLETE: rules.Rules = {"checksum_sha256": rules.nullable(rules.text(64, 64))}
+_MAGIC = (
+    (b"\x89PNG", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"\x1aE\xdf\xa3", "video/webm"),
+    (b"ID3", "audio/mpeg"),
+    (b"\xff\xfb", "audio/mpeg"),
+    (b"RIFF", "audio/wav"),
+    (b"%PDF", "application/pdf"),
+)
+
+
+def upload(world: World, call: Call) -> Response:
+    """Take one multipart file."""
+    name, content = _multipart(call.request)
+    if len(content) > MAX_FILE_BYTES:
+        raise Refusal(413, "payload_too_large", "The file is larger than 32 MB.", param="file")
+    asset = Asset(
+        asset_id=world.mint("asset"),
+        name=name,
+        mime_type=_detect(content),
+        size_bytes=len(content),
+        uploaded_at=call.now,
+        content=content,
+        complete=True,
+    )
+    world.assets[asset.asset_id] = asset
+    return data_response(_uploaded(world, asset))
+
+
+def begin_direct(world: World, call: Call) -> Response:
+    """Give a slot in storage for one file of a known size."""
+    rules.check(call.body, _DIRECT, required=("filename", "content_type", "size_bytes"))
+    size = int(str(call.body["size_bytes"]))
+    if size > MAX_DIRECT_BYTES:
+        raise Refusal(413, "payload_too_large", f"At most {MAX_DIRECT_BYTES} bytes.", param="size_bytes")
+    asset = Asset(
+        asset_id=world.mint("asset"),
+        name=str(call.body["filename"]),
+        mime_type=str(call.body["content_type"]),
+        size_bytes=size,
+        uploaded_at=call.now,
+        content=None,
+        complete=False,
+        checksum=_checksum(call.body),
+    )
+    world.assets[asset.asset_id] = asset
+    return data_response(_slot(world, asset, call.now))
+
+
+def complete(world: World, call: Call) -> Response:
+    """Check what storage holds, and make the asset usable; again and again gives the same."""
+    asset = _asset(world, call.params["asset_id"])
+    rules.check(call.body, _COMPLETE, required=())
+    if asset.content is None:
+        raise Refusal(409, "resource_not_ready", "The bytes have not been uploaded yet.")
+    wanted = _checksum(call.body) or asset.checksum
+    if wanted is not None and wanted.lower() != hashlib.sha256(asset.content).hexdigest():
+        raise invalid("checksum_sha256", "The stored bytes have another checksum.")
+    asset.complete = True
+    return data_response({**_uploaded(world, asset), "status": "processing"})
+
+
+def store(world: World, request: Request, now: float) -> Response:
+    """Take the raw bytes of a direct upload, as object storage does."""
+    check_link(request, world.settings.api_key, now)
+    asset = world.assets.get(request.path.removeprefix(UPLOAD_PREFIX))
+    if asset is None:
+        raise not_found("Upload")
+    content = request.body or b""
+    if request.headers.get("content-type") != asset.mime_type:
+        raise Refusal(403, "signature_mismatch", "The Content-Type is not the signed one.")
+    if len(content) != asset.size_bytes:
+        raise Refusal(400, "size_mismatch", f"{asset.size_bytes} bytes were announced, {len(content)} came.")
+    asset.content = content
+    return Response(200, {"etag": f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"'}, b"")
+
+
+def read(world: World, call: Call) -> Response:
+    """Describe one asset."""
+    asset = _asset(world, call.params["asset_id"])
+    return data_response({
+        "id": asset.asset_id,
+        "name": asset.name,
+        "type": asset.mime_type.partition("/")[0],
+        "owner": "someone",
+        "space_id": "space_1",
+        "uploaded_at": int(asset.uploaded_at),
+        "folder_id": None,
+        "url": _url(world, asset) if asset.complete else None,
+    })
+
+
+def delete(world: World, call: Call) -> Response:
+    """Delete one asset for good."""
+    asset = _asset(world, call.params["asset_id"])
+    del world.assets[asset.asset_id]
+    return data_response({"id": asset.asset_id})
+
+
+def _asset(world: World, asset_id: str) -> Asset:
+    try:
+        return world.assets[asset_id]
+    except KeyError:
+        raise not_found("Asset", "asset_not_found") from None
+
+
+def _uploaded(world: World, asset: Asset) -> JsonObject:
+    return {
+        "asset_id": asset.asset_id,
+        "url": _url(world, asset),
+        "mime_type": asset.mime_type,
+        "size_bytes": asset.size_bytes,
+    }
+
+
+def _slot(world: World, asset: Asset, now: float) -> JsonObject:
+    settings, path = world.settings, f"{UPLOAD_PREFIX}{asset.asset_id}"
+    return {
+        "asset_id": asset.asset_id,
+        "upload_url": presigned(settings.base_url, path, settings.api_key, now + UPLOAD_SECONDS),
+        "upload_headers": {"Content-Type": asset.mime_type},
+        "expires_in_seconds": UPLOAD_SECONDS,
+        "max_bytes": MAX_DIRECT_BYTES,
+        "status": "pending_upload",
+    }
+
+
+def _url(world: World, asset: Asset) -> str:
+    return f"{world.settings.base_url}{PREFIX}assets/{asset.asset_id}"
+
+
+def _checksum(body: JsonObject) -> str | None:
+    value = body.get("checksum_sha256")
+    return value if isinstance(value, str) else None
+
+
+def _multipart(request: Request) -> tuple[str, bytes]:
+    """Return name and bytes of the part called `file`."""
+    found = re.search(r'boundary="?([^";]+)"?', request.headers.get("content-type", ""))
+    if found is None:
+        raise invalid("file", "The body must be multipart/form-data.")
+    for part in (b"\r\n" + (request.body or b"")).split(b"\r\n--" + found.group(1).encode())[1:-1]:
+        head, _, content = part.partition(b"\r\n\r\n")
+        text = head.decode("utf-8", "replace")
+        if re.search(r'[; ]name="?file"?(;|\s|$)', text):
+            name = re.search(r'filename="([^"]*)"', text)
+            return (name.group(1) if name else "file"), content
+    raise invalid("file", "There is no part named 'file'.")
+
+
+def _detect(content: bytes) -> str:
+    """Return the type by the first bytes; the name and the announced type count for nothing."""
+    for magic, mime_type in _MAGIC:
+        if content.startswith(magic):
+            return mime_type
+    if content[4:8] == b"ftyp":
+        return "video/mp4"
+    if b" --> " in content[:200]:
+        return "application/x-subrip"
+    raise invalid("file", "This type of file is not supported.")

@@ -1,0 +1,141 @@
+"""
+The words in which the simulator is spoken to: a request, a response, and how the response travels.
+
+House rules: nothing here knows a socket, a clock, or the SDK's own wire layer. If a field name were shared with the
+client, a mistake in it would cancel itself out and no test would see it.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+JsonObject = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """
+    One HTTP request as the simulator sees it.
+
+    Attributes:
+        method: Upper-case verb.
+        path: The path as it was on the wire, still percent-encoded, without the query.
+        query: The decoded query; of a repeated key the last value.
+        headers: Lower-case names.
+        body: The raw bytes, or None for none.
+    """
+
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict[str, str])
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    body: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """
+    One HTTP response, complete.
+
+    Attributes:
+        status: The HTTP status.
+        headers: Lower-case names.
+        body: The raw bytes.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Delivery(enum.Enum):
+    """How a response travels, or does not."""
+
+    WHOLE = "whole"
+    """As it is."""
+    REFUSED = "refused"
+    """The connection is never made; nothing was processed."""
+    RESET = "reset"
+    """The connection is reset before a single byte of the answer."""
+    NOTHING = "nothing"
+    """The request is taken and no byte ever comes back."""
+    HEADERS_ONLY = "headers only"
+    """Status and headers come, the body never does."""
+    CUT_LENGTH = "cut length"
+    """Half of the announced Content-Length comes, then the end."""
+    CUT_CHUNKED = "cut chunked"
+    """A chunked body ends without its last chunk."""
+    TRICKLE = "trickle"
+    """The body comes at one byte a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """
+    What became of a request.
+
+    Attributes:
+        response: The answer the service gave, whether or not it arrives.
+        delivery: How it travels back.
+        delay: Seconds the service takes before it answers.
+        fault: Name of the fault at work, or None.
+    """
+
+    response: Response
+    delivery: Delivery = Delivery.WHOLE
+    delay: float = 0.0
+    fault: str | None = None
+
+
+class Refusal(Exception):
+    """The service says no; becomes the error envelope."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        param: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.param = param
+        self.headers = dict(headers or {})
+
+    def response(self) -> Response:
+        """Return the refusal in the service's error envelope."""
+        error = {"code": self.code, "message": self.message, "param": self.param, "doc_url": None}
+        return json_response({"error": error}, status=self.status, headers=self.headers)
+
+
+def invalid(param: str, message: str) -> Refusal:
+    """Return the refusal of one request field."""
+    return Refusal(400, "invalid_parameter", message, param=param)
+
+
+def not_found(what: str, code: str = "not_found") -> Refusal:
+    """Return the refusal of an unknown id."""
+    return Refusal(404, code, f"{what} not found.")
+
+
+def json_response(value: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Return `value` as a JSON response."""
+    body = json.dumps(value, separators=(",", ":")).encode()
+    return Response(status, {"content-type": "application/json", **(headers or {})}, body)
+
+
+def data_response(data: object) -> Response:
+    """Return `data` in the success envelope."""
+    return json_response({"data": data})
+
+
+def page_response(data: Sequence[object], next_token: str | None = None) -> Response:
+    """Return one page in the list envelope."""
+    return json_response({"data": list(data), "has_more": next_token is not None, "next_token": next_token})

@@ -1,0 +1,256 @@
+"""
+Life cycles of a session, as data: what it does by itself, and what it does when the caller speaks.
+
+A session is a series of *runs*. The create starts the first, every message another. A run is a series of steps and ends
+in a step that waits for the caller or in a final one. The status at any moment follows from the run and the time since
+it began; nothing counts requests.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+Status = Literal["thinking", "waiting_for_input", "reviewing", "generating", "completed", "failed"]
+Mode = Literal["generate", "chat"]
+
+_RunChange = Callable[["tuple[Step, ...]"], "tuple[Step, ...]"]
+
+ACTIVE: Final = frozenset({"thinking", "generating"})
+FINAL: Final = frozenset({"completed", "failed"})
+THINKING_SECONDS: Final = 20.0
+GENERATING_SECONDS: Final = 90.0
+REVIEW_BEFORE_FAILURE_SECONDS: Final = 30.0
+
+APPROVALS: Final = (
+    "approve",
+    "go ahead",
+    "looks good",
+    "look good",
+    "looks great",
+    "lgtm",
+    "proceed",
+    "ship it",
+    "generate it",
+    "render it",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """
+    Something the agent says when a step begins.
+
+    Attributes:
+        content: The text.
+        pictures: How many storyboard pictures it refers to.
+        is_error: Whether it is a message of type `error`.
+    """
+
+    content: str
+    pictures: int = 0
+    is_error: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """
+    One stretch of a session's life.
+
+    Attributes:
+        status: The status shown during it.
+        seconds: How long it lasts; infinite for one that waits, ends, or hangs.
+        progress: Progress at its beginning and at its end, linear between.
+        says: What the agent says when it begins.
+    """
+
+    status: str
+    seconds: float = math.inf
+    progress: tuple[int, int] = (0, 0)
+    says: tuple[Line, ...] = ()
+
+
+THINK: Final = Step(status="thinking", seconds=THINKING_SECONDS, progress=(0, 35))
+ASK: Final = Step(
+    status="waiting_for_input",
+    progress=(15, 15),
+    says=(Line(content="Who is the audience: newcomers or professionals?"),),
+)
+REVIEW: Final = Step(
+    status="reviewing",
+    progress=(40, 40),
+    says=(Line(content="Here is the storyboard. Shall I go ahead?", pictures=3),),
+)
+RENDER: Final = Step(
+    status="generating",
+    seconds=GENERATING_SECONDS,
+    progress=(40, 99),
+    says=(Line(content="I am rendering your video now."),),
+)
+DONE: Final = Step(status="completed", progress=(100, 100), says=(Line(content="Your video is ready."),))
+FAILURE: Final = "The narration could not be synthesized."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """
+    How sessions live: their runs, and what becomes of their videos.
+
+    Start from a class method, then refine with the builder methods; each returns a new scenario.
+
+    Attributes:
+        opening: The run the create starts.
+        answer: The run a message starts while the session waits for input.
+        revision: The run any other message starts, also on a completed session.
+        approval: The run a message that reads like an approval starts during a review.
+        video_at: When the session learns its `video_id`: `create`, `generating`, or `never`.
+        video_lag: Seconds the video stays `processing` after the session completed.
+        url_lag: Seconds a completed video goes without a `video_url`.
+        failure_reason: What a failed video and the agent say, or None for null fields.
+    """
+
+    opening: tuple[Step, ...]
+    answer: tuple[Step, ...] = (THINK, REVIEW)
+    revision: tuple[Step, ...] = (THINK, REVIEW)
+    approval: tuple[Step, ...] = (RENDER, DONE)
+    video_at: Literal["create", "generating", "never"] = "generating"
+    video_lag: float = 0.0
+    url_lag: float = 0.0
+    failure_reason: str | None = FAILURE
+
+    @classmethod
+    def chat(cls) -> Scenario:
+        """Return the default of `mode="chat"`: think, pause for review, and render once approved."""
+        return cls(opening=(THINK, REVIEW))
+
+    @classmethod
+    def question(cls) -> Scenario:
+        """Return a chat that first asks the caller something (`waiting_for_input`)."""
+        return cls(opening=(THINK, ASK))
+
+    @classmethod
+    def generate(cls) -> Scenario:
+        """Return the default of `mode="generate"`: think, render, done, with no pause."""
+        run = (THINK, RENDER, DONE)
+        return cls(opening=run, answer=run, revision=run)
+
+    @classmethod
+    def failing(cls, at: Status = "thinking", *, with_reason: bool = True, mode: Mode = "generate") -> Scenario:
+        """
+        Return a life that ends in `failed` after the stage `at`.
+
+        Failing at `thinking` happens before a video exists.
+
+        Args:
+            at: `thinking`, `reviewing`, `waiting_for_input`, or `generating`.
+            with_reason: False leaves every failure field null and the agent silent.
+            mode: Which of the two default lives is cut short.
+
+        Raises:
+            ValueError: The life has no such stage.
+        """
+        base = cls.question() if at == "waiting_for_input" else cls.chat()
+        if mode == "generate" and at in ACTIVE:
+            base = cls.generate()
+        return base.fails(at=at, with_reason=with_reason)
+
+    @classmethod
+    def stuck(cls) -> Scenario:
+        """Return a session that thinks for ever."""
+        return cls(opening=(replace(THINK, seconds=math.inf),))
+
+    def fails(self, *, at: Status, with_reason: bool = True) -> Scenario:
+        """
+        Return this life cut short: the first stage `at` of each run is followed by `failed`.
+
+        Raises:
+            ValueError: No run has such a stage.
+        """
+        reason = FAILURE if with_reason else None
+        runs = {name: _fail(getattr(self, name), at, reason) for name in ("opening", "answer", "revision", "approval")}
+        if all(runs[name] == getattr(self, name) for name in runs):
+            message = f"No run of this scenario has a stage {at!r}."
+            raise ValueError(message)
+        return replace(self, failure_reason=reason, **runs)
+
+    def timed(self, *, thinking: float = THINKING_SECONDS, generating: float = GENERATING_SECONDS) -> Scenario:
+        """Return this life with other durations, in seconds."""
+        seconds = {"thinking": thinking, "generating": generating}
+
+        def retime(run: tuple[Step, ...]) -> tuple[Step, ...]:
+            return tuple(replace(step, seconds=seconds.get(step.status, step.seconds)) for step in run)
+
+        return self._each_run(retime)
+
+    def at_speed(self, speed: float) -> Scenario:
+        """Return this life with every duration divided by `speed`."""
+
+        def hasten(run: tuple[Step, ...]) -> tuple[Step, ...]:
+            return tuple(replace(step, seconds=step.seconds / speed) for step in run)
+
+        hastened = self._each_run(hasten)
+        return replace(hastened, video_lag=self.video_lag / speed, url_lag=self.url_lag / speed)
+
+    def with_video_at(self, moment: Literal["create", "generating", "never"]) -> Scenario:
+        """Return this life with its `video_id` known from the create on, from rendering on, or never."""
+        return replace(self, video_at=moment)
+
+    def with_lag(self, *, video: float = 0.0, url: float = 0.0) -> Scenario:
+        """Return this life with a video that is ready, or downloadable, only seconds after the session completed."""
+        return replace(self, video_lag=video, url_lag=url)
+
+    def muted(self) -> Scenario:
+        """Return this life without any word about a failure."""
+        return replace(self._each_run(mute), failure_reason=None)
+
+    def run_for(self, status: str, text: str, *, proceed: bool = False) -> tuple[Step, ...]:
+        """Return the run that a message starts in a session of this status."""
+        if status == "waiting_for_input":
+            return self.answer
+        if status == "reviewing" and (proceed or reads_like_approval(text)):
+            return self.approval
+        return self.revision
+
+    def opening_run(self, *, proceed: bool) -> tuple[Step, ...]:
+        """Return the first run; with `proceed` it renders without stopping for a review."""
+        if not proceed or self.opening[-1].status != "reviewing":
+            return self.opening
+        return self.opening[:-1] + self.approval
+
+    def _each_run(self, change: _RunChange) -> Scenario:
+        return replace(
+            self,
+            opening=change(self.opening),
+            answer=change(self.answer),
+            revision=change(self.revision),
+            approval=change(self.approval),
+        )
+
+
+def reads_like_approval(text: str) -> bool:
+    """Return whether plain words mean "go ahead"."""
+    lowered = text.casefold()
+    negated = any(word in lowered for word in ("don't", "do not", "not yet", "before you", "disapprove", " but "))
+    return not negated and any(phrase in lowered for phrase in APPROVALS)
+
+
+def mute(run: tuple[Step, ...]) -> tuple[Step, ...]:
+    """Return a run in which the agent says nothing about errors."""
+    return tuple(replace(step, says=tuple(line for line in step.says if not line.is_error)) for step in run)
+
+
+def failed_step(reason: str | None) -> Step:
+    """Return the final step of a failure, in which the agent gives the reason if there is one."""
+    says = (Line(content=reason, is_error=True),) if reason else ()
+    return Step(status="failed", says=says)
+
+
+def _fail(run: tuple[Step, ...], at: str, reason: str | None) -> tuple[Step, ...]:
+    for index, step in enumerate(run):
+        if step.status == at:
+            seconds = REVIEW_BEFORE_FAILURE_SECONDS if math.isinf(step.seconds) else step.seconds
+            last = replace(failed_step(reason), progress=(step.progress[1],) * 2)
+            return (*run[:index], replace(step, seconds=seconds), last)
+    return run

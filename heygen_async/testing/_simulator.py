@@ -1,0 +1,329 @@
+"""HeyGen's Video Agent as a function from a request and a moment to an answer: no socket, no clock, no async."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from email.utils import formatdate
+
+from ._assets import UPLOAD_PREFIX, store
+from ._exchange import Exchange, JsonObject, Refusal, Request, Response, json_response, not_found
+from ._fault_effects import EMPTY, Before, afflict, afterwards, instead
+from ._faults import Faults, Rule
+from ._idempotency import Replays, check_key
+from ._ledger import CreateRecord, Ledger, MessageRecord
+from ._media import PREFIX, check_link, picture, serve, video_bytes
+from ._routes import Route, find
+from ._rules import parse_object
+from ._scenario import Scenario
+from ._sessions import view_video
+from ._world import DAY_SECONDS, Call, Contract, Idempotency, Rotation, Settings, World
+
+LEDGER_PATH = "/_simulator/ledger"
+_AGENT_POSTS = frozenset({"create", "send", "stop"})
+_CREDENTIALS = ("x-api-key", "authorization")
+_OK = 200
+
+
+class Simulator:
+    """
+    The simulated service: its state, its faults, and its books.
+
+    Give it to a skin: `MemoryTransport` for one process, `SimulatorServer` for sockets. The same requests at the same
+    moments with the same seed give the same answers.
+    """
+
+    def __init__(
+        self,
+        *,
+        api_key: str = "test-key",
+        access_token: str | None = None,
+        max_jobs: int = 10,
+        seed: int = 0,
+        contract: Contract = "openapi",
+        idempotency: Idempotency = "honoured",
+        scenario: Scenario | None = None,
+        latency: float = 0.0,
+        clock_skew: float = 0.0,
+        requests_per_second: float | None = None,
+        base_url: str = "http://127.0.0.1:8080",
+        speed: float = 1.0,
+        link_ttl: float = DAY_SECONDS,
+    ) -> None:
+        """
+        Start with an empty account.
+
+        Args:
+            api_key: The one key that is accepted.
+            access_token: The one bearer token that is accepted, if any.
+            max_jobs: How many sessions may think or generate at once.
+            seed: Decides ids and random faults.
+            contract: `openapi` refuses `auto_proceed`, `guide` takes it.
+            idempotency: Whether the Video Agent calls honour `Idempotency-Key`; the documented ones always do.
+            scenario: The life of every session; None for the default of its mode.
+            latency: Seconds the service takes to answer anything.
+            clock_skew: Seconds the service's clock is ahead of the caller's.
+            requests_per_second: Requests beyond this rate answer 429; None for no limit.
+            base_url: Where links in answers lead; a server sets it.
+            speed: How many times faster than life sessions go.
+            link_ttl: Seconds a video's link stays good.
+        """
+        settings = Settings(
+            api_key=api_key,
+            access_token=access_token,
+            max_jobs=max_jobs,
+            contract=contract,
+            idempotency=idempotency,
+            base_url=base_url,
+            speed=speed,
+            latency=latency,
+            clock_skew=clock_skew,
+            requests_per_second=requests_per_second,
+            link_ttl=link_ttl,
+        )
+        self.faults = Faults(seed)
+        self.ledger = Ledger(self._billed)
+        self._world = World(settings=settings, seed=seed, rotation=Rotation(scenario), ledger=self.ledger)
+        self._replays = Replays()
+        self._records: dict[tuple[str, str, str], CreateRecord | MessageRecord] = {}
+        self._now = 0.0
+        self._allowance = (0.0, 0.0)
+        self._request_number = 0
+
+    def __repr__(self) -> str:
+        """Say where it is and how full, without the key."""
+        return f"<Simulator {self.base_url} sessions={len(self.ledger.creates)}>"
+
+    @property
+    def api_key(self) -> str:
+        """The key that is accepted."""
+        return self._world.settings.api_key
+
+    @property
+    def base_url(self) -> str:
+        """Where links in answers lead."""
+        return self._world.settings.base_url
+
+    @base_url.setter
+    def base_url(self, value: str) -> None:
+        self._world.settings.base_url = value.rstrip("/")
+
+    def rotate_access_token(self, token: str | None) -> None:
+        """Accept another bearer token from now on; the old one answers 401."""
+        self._world.settings.access_token = token
+
+    def script(self, scenario: Scenario, *, prompt: str | None = None) -> None:
+        """Give the sessions to come this life: all of them, or those whose prompt contains `prompt`."""
+        self._world.rotation.add(scenario, prompt)
+
+    def exchange(self, request: Request, now: float) -> Exchange:
+        """
+        Answer one request.
+
+        Args:
+            request: The request.
+            now: The caller's clock, in Unix seconds.
+        """
+        moment = now + self._world.settings.clock_skew
+        self._now = max(self._now, moment)
+        if request.path == LEDGER_PATH:
+            return self._stamp(Exchange(json_response({"data": self.ledger.as_json()})), moment)
+        exchange = self._disturbed(request, moment)
+        return self._stamp(exchange, moment)
+
+    def _disturbed(self, request: Request, now: float) -> Exchange:
+        """Answer through the faults in force."""
+        operation, route, params = self._operation(request)
+        rules = list(self.faults.strikes(operation)) if operation != "unmatched" else []
+        wire = next((rule for rule in rules if rule.fault.stage != "session"), None)
+        if wire is not None and wire.unprocessed:
+            wire.used += 1
+            exchange = instead(wire.fault.name, wire.params, now)
+            self.ledger.record(operation, exchange, _code(exchange.response))
+            return exchange
+        before = self._before(params, now)
+        answer = self._answer(request, route, params, now)
+        self._afflict(rules, params, answer, before, now)
+        exchange = self._spoil(wire, answer, now)
+        self._book(operation, request, exchange, answer)
+        return exchange
+
+    def _operation(self, request: Request) -> tuple[str, Route | Refusal | None, Mapping[str, str]]:
+        if request.path.startswith(PREFIX):
+            return "media", None, {}
+        if request.path.startswith(UPLOAD_PREFIX):
+            return "upload", None, {}
+        try:
+            route, params = find(request.method, request.path)
+        except Refusal as refusal:
+            self.ledger.unmatched.append(f"{request.method} {request.path}")
+            return "unmatched", refusal, {}
+        return route.operation, route, params
+
+    def _answer(
+        self, request: Request, route: Route | Refusal | None, params: Mapping[str, str], now: float
+    ) -> Response:
+        """Return the service's own answer."""
+        try:
+            if isinstance(route, Refusal):
+                raise route
+            if route is None:
+                return self._file(request, now)
+            self._admit(request, now)
+            return self._replayed(request, route, params, now)
+        except Refusal as refusal:
+            return refusal.response()
+
+    def _admit(self, request: Request, now: float) -> None:
+        settings = self._world.settings
+        key, bearer = request.headers.get("x-api-key"), request.headers.get("authorization")
+        if key is not None and bearer is not None:
+            raise Refusal(400, "invalid_parameter", "Send x-api-key or Authorization, not both.", param="authorization")
+        token = settings.access_token
+        good = _same(key, settings.api_key) or (token is not None and _same(bearer, f"Bearer {token}"))
+        if not good:
+            raise Refusal(401, "authentication_failed", "The credential is missing or not valid.")
+        self._check_rate(now)
+
+    def _check_rate(self, now: float) -> None:
+        rate = self._world.settings.requests_per_second
+        if rate is None:
+            return
+        saved, at = self._allowance
+        saved = min(max(1.0, rate), saved + (now - at) * rate)
+        self._allowance = (saved - 1 if saved >= 1 else saved, now)
+        if saved < 1:
+            raise Refusal(429, "rate_limit_exceeded", "Too many requests.", headers={"retry-after": "1"})
+
+    def _replayed(self, request: Request, route: Route, params: Mapping[str, str], now: float) -> Response:
+        """Answer, or give the first answer to the same key again."""
+        key = request.headers.get("idempotency-key")
+        settings = self._world.settings
+        honoured = route.declared_idempotent or (settings.idempotency == "honoured" and route.operation in _AGENT_POSTS)
+        if key is None or not honoured:
+            return self._handle(request, route, params, now)
+        check_key(key)
+        scope = (route.operation, request.path, key)
+        first = self._replays.find(scope, now)
+        if first is not None:
+            if scope in self._records:
+                self._records[scope].replayed += 1
+            return first
+        answer = self._handle(request, route, params, now)
+        if answer.status == _OK:
+            self._replays.keep(scope, answer, now, settings.latency)
+            self._remember(scope)
+        return answer
+
+    def _remember(self, scope: tuple[str, str, str]) -> None:
+        if scope[0] == "create":
+            self._records[scope] = self.ledger.creates[-1]
+        elif scope[0] == "send":
+            self._records[scope] = self.ledger.messages[-1]
+
+    def _handle(self, request: Request, route: Route, params: Mapping[str, str], now: float) -> Response:
+        body: JsonObject = {}
+        if route.body == "required" or (route.body == "optional" and request.body):
+            body = parse_object(request.body)
+        return route.handler(self._world, Call(route.operation, request, params, now, body))
+
+    def _file(self, request: Request, now: float) -> Response:
+        """Serve media or take an upload; neither asks for a key, and none should be sent."""
+        if any(name in request.headers for name in _CREDENTIALS):
+            self.ledger.key_leaks.append(f"{request.method} {request.path}")
+        if request.path.startswith(UPLOAD_PREFIX):
+            if request.method != "PUT":
+                raise Refusal(405, "method_not_allowed", "PUT the bytes here.", headers={"allow": "PUT"})
+            return store(self._world, request, now)
+        if request.method not in {"GET", "HEAD"}:
+            raise Refusal(405, "method_not_allowed", "GET or HEAD.", headers={"allow": "GET, HEAD"})
+        content, kind = self._content(request, now)
+        return serve(request, content, kind)
+
+    def _content(self, request: Request, now: float) -> tuple[bytes, str]:
+        name = request.path.removeprefix(PREFIX)
+        if name.endswith(".mp4"):
+            check_link(request, self.api_key, now)
+            return video_bytes(), "video/mp4"
+        if name.startswith("assets/"):
+            asset = self._world.assets.get(name.removeprefix("assets/"))
+            if asset is None or asset.content is None:
+                raise not_found("File")
+            return asset.content, asset.mime_type
+        return picture(name)
+
+    def _before(self, params: Mapping[str, str], now: float) -> Before | None:
+        session = self._world.sessions.get(params.get("session_id", ""))
+        if session is None:
+            return None
+        return Before(session.status(now), session.progress(now), session.video_id(now))
+
+    def _afflict(
+        self, rules: list[Rule], params: Mapping[str, str], answer: Response, before: Before | None, now: float
+    ) -> None:
+        """Let the faults of sessions change the session this request created or named."""
+        striking = [rule for rule in rules if rule.fault.stage == "session"]
+        if not striking or answer.status != _OK:
+            return
+        session_id = params.get("session_id") or str(json.loads(answer.body)["data"]["session_id"])
+        session = self._world.sessions[session_id]
+        for rule in striking:
+            if afflict(rule.fault.name, rule.params, session, before, now):
+                rule.used += 1
+                self.ledger.faults[rule.fault.name] += 1
+
+    def _spoil(self, rule: Rule | None, answer: Response, now: float) -> Exchange:
+        delay = self._world.settings.latency
+        if rule is None:
+            return Exchange(answer, delay=delay)
+        name = rule.fault.name
+        if rule.fault.stage == "before":
+            spoiled = instead(name, rule.params, now)
+        else:
+            spoiled = afterwards(name, rule.params, answer, self.faults.random)
+        if spoiled is None:
+            return Exchange(answer, delay=delay)
+        rule.used += 1
+        return replace(spoiled, delay=spoiled.delay + delay)
+
+    def _book(self, operation: str, request: Request, exchange: Exchange, answer: Response) -> None:
+        self.ledger.record(operation, exchange, _code(exchange.response))
+        if exchange.fault is None or answer.status != _OK:
+            return
+        key = request.headers.get("idempotency-key")
+        if operation == "create" and self.ledger.creates[-1].idempotency_key == key:
+            self.ledger.creates[-1].fault = exchange.fault
+        elif operation == "send" and self.ledger.messages[-1].idempotency_key == key:
+            self.ledger.messages[-1].fault = exchange.fault
+
+    def _stamp(self, exchange: Exchange, now: float) -> Exchange:
+        """Add what every answer carries."""
+        if exchange.response is EMPTY:
+            return exchange
+        self._request_number += 1
+        stamps = {"x-request-id": f"req_{self._request_number:08d}", "date": formatdate(now, usegmt=True)}
+        response = exchange.response
+        return replace(exchange, response=replace(response, headers={**response.headers, **stamps}))
+
+    def _billed(self) -> list[str]:
+        return [
+            run.video_id
+            for session in self._world.session_order
+            for run in session.runs
+            if run.video_id and view_video(session, run.video_id, self._now).status == "completed"
+        ]
+
+
+def _same(given: str | None, wanted: str) -> bool:
+    return given is not None and hmac.compare_digest(given.encode(), wanted.encode())
+
+
+def _code(response: Response) -> str | None:
+    """Return the error code of a refusal."""
+    if response.status < 400 or not response.headers.get("content-type", "").startswith("application/json"):  # noqa: PLR2004
+        return None
+    body = json.loads(response.body)
+    error = body.get("error") if isinstance(body, dict) else None
+    return str(error["code"]) if isinstance(error, dict) and "code" in error else None
