@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import textwrap
 import types
 from typing import TYPE_CHECKING, Final
 
@@ -137,7 +138,19 @@ def test_every_callable_is_documented(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(CALLABLES))
 def test_every_failure_is_documented(name: str) -> None:
-    """A public coroutine says under `Raises` what can go wrong and whose doing it is."""
+    """What does I/O, or raises by itself, says under `Raises` what can go wrong and whose doing it is."""
     target = CALLABLES[name]
-    if inspect.iscoroutinefunction(target) and name.rpartition(".")[2] not in NEVER_RAISES:
+    source = textwrap.dedent(inspect.getsource(target))
+    raises = any(isinstance(node, ast.Raise) and node.exc for node in ast.walk(ast.parse(source)))
+
+    if (inspect.iscoroutinefunction(target) or raises) and name.rpartition(".")[2] not in NEVER_RAISES:
         assert "Raises:" in (inspect.getdoc(target) or "")
+
+
+@pytest.mark.parametrize("name", sorted(CALLABLES))
+def test_calls_read_aloud(name: str) -> None:
+    """A public callable takes at most three positional arguments; the rest are named where they are given."""
+    kinds = [parameter.kind for parameter in inspect.signature(CALLABLES[name]).parameters.values()]
+    positional = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
+
+    assert len([kind for kind in kinds if kind in positional]) <= 4  # self is one of them
