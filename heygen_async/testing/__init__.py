@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ._ledger import CreateRecord as CreateRecord
     from ._ledger import Ledger as Ledger
     from ._ledger import MessageRecord as MessageRecord
+    from ._loop import VIRTUAL_TIME as VIRTUAL_TIME
     from ._loop import Deadlock as Deadlock
     from ._loop import VirtualLoop as VirtualLoop
     from ._loop import run as run
@@ -34,9 +35,10 @@ if TYPE_CHECKING:
     from ._server import SimulatorServer as SimulatorServer
     from ._simulator import Simulator as Simulator
 
-__all__ = (
+__all__ = [
     "FAULTS",
     "OPERATIONS",
+    "VIRTUAL_TIME",
     "CreateRecord",
     "Deadlock",
     "Delivery",
@@ -57,13 +59,13 @@ __all__ = (
     "Step",
     "VirtualLoop",
     "run",
-)
+]
 
 _HOMES = {
     "_exchange": ("Delivery", "Exchange", "Request", "Response"),
     "_faults": ("FAULTS", "Fault", "Faults"),
     "_ledger": ("CreateRecord", "Ledger", "MessageRecord"),
-    "_loop": ("Deadlock", "VirtualLoop", "run"),
+    "_loop": ("VIRTUAL_TIME", "Deadlock", "VirtualLoop", "run"),
     "_memory": ("MemoryAnswer", "MemoryStream", "MemoryTransport"),
     "_routes": ("OPERATIONS",),
     "_scenario": ("Line", "Scenario", "Step"),

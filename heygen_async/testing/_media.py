@@ -6,12 +6,12 @@ import functools
 import hashlib
 import hmac
 import html
+import pkgutil
 import re
 import struct
 import zlib
 from collections.abc import Mapping
 from email.utils import formatdate
-from importlib import resources
 from urllib.parse import urlencode
 
 from ._exchange import Refusal, Request, Response, json_response, not_found
@@ -26,8 +26,17 @@ _CREATED = 1767225600.0
 
 @functools.cache
 def video_bytes() -> bytes:
-    """Return the packaged MP4."""
-    return resources.files(__package__).joinpath("media", "video.mp4").read_bytes()
+    """
+    Return the packaged MP4.
+
+    Raises:
+        FileNotFoundError: The installation is broken.
+    """
+    content = pkgutil.get_data(__name__, "media/video.mp4")
+    if content is None:
+        message = "The package's video is missing; install heygen_async again."
+        raise FileNotFoundError(message)
+    return content
 
 
 @functools.lru_cache(maxsize=256)

@@ -1,0 +1,53 @@
+"""
+Fixtures for tests of programs that use `heygen_async`.
+
+`heygen_client` is a client whose service is `heygen_simulator`, in memory. For tests in which waiting costs no time:
+
+    from heygen_async.testing import VIRTUAL_TIME
+
+    @pytest.fixture
+    def anyio_backend():
+        return VIRTUAL_TIME
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+# Heavy imports stand inside the fixtures: pytest loads this file in every project that has the package installed.
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from heygen_async import HeyGen
+
+    from ._simulator import Simulator
+
+__all__ = ["heygen_client", "heygen_simulator"]
+
+
+@pytest.fixture
+def heygen_simulator() -> Simulator:
+    """
+    A simulated service with an empty account.
+
+    Script it with `heygen_simulator.script(...)`, break it with `heygen_simulator.faults.add(...)`, and read what
+    happened in `heygen_simulator.ledger`.
+    """
+    from ._simulator import Simulator
+
+    return Simulator()
+
+
+@pytest.fixture
+async def heygen_client(heygen_simulator: Simulator, anyio_backend: object) -> AsyncIterator[HeyGen]:
+    """A client of `heygen_simulator` that uses no socket; closed after the test."""
+    from heygen_async import HeyGen
+
+    from ._memory import MemoryTransport
+
+    transport = MemoryTransport(heygen_simulator)
+    key, base_url = heygen_simulator.api_key, heygen_simulator.base_url
+    async with HeyGen(api_key=key, base_url=base_url, http=transport) as client:
+        yield client
