@@ -1,0 +1,157 @@
+"""The simulator on a real socket: every way of answering, and of failing to."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import struct
+from types import TracebackType
+
+import anyio
+from aiohttp import web
+
+from ._exchange import Delivery, Exchange, Request, Response
+from ._memory import wall_time
+from ._simulator import Simulator
+
+MAX_REQUEST_BYTES = 256 * 1024 * 1024
+SHUTDOWN_SECONDS = 0.1
+_RESETS = frozenset({Delivery.REFUSED, Delivery.RESET})
+
+
+class SimulatorServer:
+    """
+    Serves a simulator on loopback.
+
+    A listening socket cannot refuse by operation, so `connect_refused` resets the connection before the request is
+    processed; point the client at a closed port for a true refusal.
+
+    Attributes:
+        simulator: The service; its `base_url` follows the server.
+        connections: How many connections were opened so far.
+    """
+
+    def __init__(
+        self,
+        simulator: Simulator,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        """
+        Prepare; nothing is bound before the block is entered.
+
+        Args:
+            simulator: The service.
+            host: Address to bind.
+            port: Port to bind; 0 takes a free one.
+            ssl_context: Serve https with this.
+        """
+        self.simulator = simulator
+        self._host = host
+        self._port = port
+        self._ssl_context = ssl_context
+        self._runner: web.AppRunner | None = None
+        self._transports: set[int] = set()
+
+    @property
+    def connections(self) -> int:
+        """How many connections have carried a request so far."""
+        return len(self._transports)
+
+    @property
+    def url(self) -> str:
+        """Where the service is, without a slash at the end."""
+        return self.simulator.base_url
+
+    async def __aenter__(self) -> SimulatorServer:
+        app = web.Application(client_max_size=MAX_REQUEST_BYTES)
+        app.router.add_route("*", "/{path:.*}", self._answer)
+        self._runner = web.AppRunner(
+            app, access_log=None, handler_cancellation=True, shutdown_timeout=SHUTDOWN_SECONDS
+        )
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._host, self._port, ssl_context=self._ssl_context)
+        await site.start()
+        host, port = self._runner.addresses[0][:2]
+        scheme = "http" if self._ssl_context is None else "https"
+        self.simulator.base_url = f"{scheme}://{host}:{port}"
+        return self
+
+    async def __aexit__(
+        self, _type: type[BaseException] | None, _value: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Stop serving; requests that hang are dropped. Closing twice is fine."""
+        if self._runner is not None:
+            runner, self._runner = self._runner, None
+            await runner.cleanup()
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        self._transports.add(id(request.transport))
+        exchange = self.simulator.exchange(await _incoming(request), wall_time())
+        if exchange.delay:
+            await anyio.sleep(exchange.delay)
+        if exchange.delivery in _RESETS:
+            return _reset(request)
+        if exchange.delivery is Delivery.NOTHING:
+            await anyio.sleep_forever()
+        if exchange.delivery is Delivery.WHOLE:
+            return _whole(exchange.response)
+        return await _broken(request, exchange)
+
+
+async def _incoming(request: web.Request) -> Request:
+    return Request(
+        method=request.method,
+        path=request.rel_url.raw_path,
+        query=dict(request.query),
+        headers={name.lower(): value for name, value in request.headers.items()},
+        body=await request.read() if request.can_read_body else None,
+    )
+
+
+def _whole(response: Response) -> web.Response:
+    return web.Response(status=response.status, headers=response.headers, body=response.body)
+
+
+def _reset(request: web.Request) -> web.Response:
+    """Close with a reset instead of a polite end."""
+    transport = request.transport
+    if transport is not None:
+        sock: socket.socket | None = transport.get_extra_info("socket")
+        if sock is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.abort()
+    return web.Response()
+
+
+async def _broken(request: web.Request, exchange: Exchange) -> web.StreamResponse:
+    """Begin the answer, and fail in the way asked for."""
+    body, delivery = exchange.response.body, exchange.delivery
+    answer = web.StreamResponse(status=exchange.response.status, headers=exchange.response.headers)
+    if delivery is Delivery.CUT_CHUNKED:
+        answer.headers.pop("content-length", None)
+        answer.enable_chunked_encoding()
+    else:
+        answer.content_length = len(body)
+    await answer.prepare(request)
+    if delivery is Delivery.HEADERS_ONLY:
+        await anyio.sleep_forever()
+    if delivery is Delivery.TRICKLE:
+        return await _trickle(answer, body)
+    await answer.write(body[: len(body) // 2])
+    if request.transport is not None:
+        request.transport.close()
+    return answer
+
+
+async def _trickle(answer: web.StreamResponse, body: bytes) -> web.StreamResponse:
+    for index in range(len(body)):
+        await answer.write(body[index : index + 1])
+        await anyio.sleep(1.0)
+    await answer.write_eof()
+    return answer
