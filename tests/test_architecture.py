@@ -17,11 +17,22 @@ HOUSE: Final = (
     # words: no I/O, no async
     *("errors", "_values", "_listings", "models", "_redact", "_config"),
     # decisions: pure, no async, no clock
-    *("_conversation", "_lifecycle", "_answers", "_wire", "_retry", "cadence", "webhooks"),
+    *("_conversation", "_lifecycle", "_answers", "_wire", "_retry", "_refs", "cadence", "webhooks"),
     # edges
     *("_clock", "_transport"),
     # conversations
-    *("_caller", "_hub", "_session", "_videos", "_assets", "_catalog", "_batch"),
+    *(
+        "_writes",
+        "_caller",
+        "_settle",
+        "_watchers",
+        "_hub",
+        "_session",
+        "_videos",
+        "_assets",
+        "_catalog",
+        "_batch",
+    ),
     # front
     "_client",
 )
@@ -170,9 +181,9 @@ def test_only_the_wire_spells_paths(path: pathlib.Path) -> None:
     ]
 
 
-@each("path", [path for path in ALL if path.stem not in {"_hub", "_caller"}], ids=by_name)
+@each("path", [path for path in ALL if path.stem not in {"_hub", "_writes"}], ids=by_name)
 def test_bare_tasks_are_rare(path: pathlib.Path) -> None:
-    """Only the hub's scheduler and the caller's shielded writes outlive the call that starts them."""
+    """Only the hub and a shielded write outlive the call that starts them."""
     assert [] == [
         f"line {node.lineno}: {ast.unparse(node)}"
         for node in house.live_nodes(house.tree(path))
