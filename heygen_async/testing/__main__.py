@@ -44,9 +44,24 @@ def parser() -> argparse.ArgumentParser:
     add("--api-key", default="test-key", help="the key that is accepted (test-key)")
     add("--max-jobs", type=int, default=10, help="sessions that may work at once (10)")
     add("--seed", type=int, default=0, help="decides ids and random faults (0)")
-    add("--faults", default="", metavar="LIST", help="name[:operation[:times]],... or mix:0.1; times * for always")
-    add("--contract", choices=("openapi", "guide"), default="openapi", help="guide takes auto_proceed (openapi)")
-    add("--idempotency", choices=("honoured", "ignored"), default="honoured", help="of Video Agent calls (honoured)")
+    add(
+        "--faults",
+        default="",
+        metavar="LIST",
+        help="name[:operation[:times]],... or mix:0.1; times * for always",
+    )
+    add(
+        "--contract",
+        choices=("openapi", "guide"),
+        default="openapi",
+        help="guide takes auto_proceed (openapi)",
+    )
+    add(
+        "--idempotency",
+        choices=("honoured", "ignored"),
+        default="honoured",
+        help="of Video Agent calls (honoured)",
+    )
     return result
 
 

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from ._catalog import BRAND_KITS, LOOKS, STYLES, VOICES
-from ._exchange import JsonObject, Refusal, Response, data_response, invalid, not_found, page_response
+from ._exchange import (
+    JsonObject,
+    Refusal,
+    Response,
+    as_list,
+    as_object,
+    data_response,
+    invalid,
+    not_found,
+    page_response,
+)
 from ._ledger import CreateRecord, MessageRecord
 from ._media import PREFIX
 from ._rules import CREATE, GUIDE_ONLY, SEND, Rules, check
@@ -22,12 +32,14 @@ def create(world: World, call: Call) -> Response:
     _check_room(world, call.now)
     session = _new_session(world, call)
     _record_create(world, call, session)
-    return data_response({
-        "session_id": session.session_id,
-        "status": _status_at_create(session.status(call.now)),
-        "video_id": session.video_id(call.now),
-        "created_at": _created_at(session),
-    })
+    return data_response(
+        {
+            "session_id": session.session_id,
+            "status": _status_at_create(session.status(call.now)),
+            "video_id": session.video_id(call.now),
+            "created_at": _created_at(session),
+        }
+    )
 
 
 def send(world: World, call: Call) -> Response:
@@ -61,15 +73,17 @@ def read(world: World, call: Call) -> Response:
     messages = session.messages(now)
     if stale:
         messages = [message for message in messages if message.role == "user" or message.at < stale.since]
-    return data_response({
-        "session_id": session.session_id,
-        "status": stale.status if stale else session.status(now),
-        "progress": stale.progress if stale else session.progress(now),
-        "title": session.title,
-        "video_id": stale.video_id if stale else session.video_id(now),
-        "created_at": _created_at(session),
-        "messages": [_show_message(message) for message in newest_first(messages)],
-    })
+    return data_response(
+        {
+            "session_id": session.session_id,
+            "status": stale.status if stale else session.status(now),
+            "progress": stale.progress if stale else session.progress(now),
+            "title": session.title,
+            "video_id": stale.video_id if stale else session.video_id(now),
+            "created_at": _created_at(session),
+            "messages": [_show_message(message) for message in newest_first(messages)],
+        }
+    )
 
 
 def stop(world: World, call: Call) -> Response:
@@ -112,7 +126,9 @@ def _check_ids(world: World, body: JsonObject) -> None:
         if asset is None:
             raise Refusal(404, "asset_not_found", f"There is no asset {asset_id!r}.", param="files")
         if not asset.complete:
-            raise Refusal(409, "resource_not_ready", f"The upload of {asset_id!r} is not complete.", param="files")
+            raise Refusal(
+                409, "resource_not_ready", f"The upload of {asset_id!r} is not complete.", param="files"
+            )
 
 
 def _check_known(body: JsonObject, field: str, known: dict[str, JsonObject], status: int, code: str) -> None:
@@ -127,8 +143,7 @@ def _asset_ids(body: JsonObject) -> list[str]:
 
 
 def _files(body: JsonObject) -> list[JsonObject]:
-    files = body.get("files")
-    return files if isinstance(files, list) else []
+    return [item for item in map(as_object, as_list(body.get("files")) or []) if item is not None]
 
 
 def _check_room(world: World, now: float) -> None:

@@ -102,16 +102,18 @@ def store(world: World, request: Request, now: float) -> Response:
 def read(world: World, call: Call) -> Response:
     """Describe one asset."""
     asset = _asset(world, call.params["asset_id"])
-    return data_response({
-        "id": asset.asset_id,
-        "name": asset.name,
-        "type": asset.mime_type.partition("/")[0],
-        "owner": "someone",
-        "space_id": "space_1",
-        "uploaded_at": int(asset.uploaded_at),
-        "folder_id": None,
-        "url": _url(world, asset) if asset.complete else None,
-    })
+    return data_response(
+        {
+            "id": asset.asset_id,
+            "name": asset.name,
+            "type": asset.mime_type.partition("/")[0],
+            "owner": "someone",
+            "space_id": "space_1",
+            "uploaded_at": int(asset.uploaded_at),
+            "folder_id": None,
+            "url": _url(world, asset) if asset.complete else None,
+        }
+    )
 
 
 def delete(world: World, call: Call) -> Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from ._exchange import JsonObject, Response, data_response, invalid
+from ._exchange import JsonObject, Response, as_list, data_response, invalid
 from ._media import PREFIX
 from ._world import Call, World, page
 
@@ -14,7 +14,10 @@ _LANGUAGES = ("English", "German", "Japanese")
 
 
 def _styles() -> dict[str, JsonObject]:
-    rows = [(f"style_{n}", f"Style {n}", [_TAGS[n % len(_TAGS)]], ("16:9", "9:16", "1:1")[n % 3]) for n in range(1, 25)]
+    rows = [
+        (f"style_{n}", f"Style {n}", [_TAGS[n % len(_TAGS)]], ("16:9", "9:16", "1:1")[n % 3])
+        for n in range(1, 25)
+    ]
     return {
         key: {
             "style_id": key,
@@ -51,7 +54,11 @@ def _groups() -> dict[str, JsonObject]:
             "status": "completed",
             "error": None,
         }
-        for key, name, gender in (("grp_1", "Ann", "female"), ("grp_2", "Ben", "male"), ("grp_3", "Mine", "female"))
+        for key, name, gender in (
+            ("grp_1", "Ann", "female"),
+            ("grp_2", "Ben", "male"),
+            ("grp_3", "Mine", "female"),
+        )
     }
 
 
@@ -108,8 +115,7 @@ def styles(world: World, call: Call) -> Response:
     base = world.settings.base_url
 
     def show(row: JsonObject) -> JsonObject | None:
-        tags = row["tags"]
-        if tag is not None and not (isinstance(tags, list) and tag in tags):
+        if tag is not None and tag not in (as_list(row["tags"]) or []):
             return None
         return {**row, "thumbnail_url": f"{base}{PREFIX}{row['style_id']}.png"}
 
@@ -146,7 +152,9 @@ def voices(_world: World, call: Call) -> Response:
     language, gender = call.request.query.get("language"), call.request.query.get("gender")
 
     def fits(row: JsonObject) -> bool:
-        return row["type"] == library and language in {None, row["language"]} and gender in {None, row["gender"]}
+        return (
+            row["type"] == library and language in {None, row["language"]} and gender in {None, row["gender"]}
+        )
 
     return page(call, _reversed(VOICES), _only(fits))
 
@@ -154,16 +162,18 @@ def voices(_world: World, call: Call) -> Response:
 def account(_world: World, _call: Call) -> Response:
     """Describe the caller."""
     wallet = {"currency": "usd", "remaining_balance": 12.5, "auto_reload": None}
-    return data_response({
-        "username": "someone",
-        "email": "someone@example.test",
-        "first_name": "Some",
-        "last_name": "One",
-        "billing_type": "wallet",
-        "wallet": wallet,
-        "subscription": None,
-        "usage_based": None,
-    })
+    return data_response(
+        {
+            "username": "someone",
+            "email": "someone@example.test",
+            "first_name": "Some",
+            "last_name": "One",
+            "billing_type": "wallet",
+            "wallet": wallet,
+            "subscription": None,
+            "usage_based": None,
+        }
+    )
 
 
 def _only(fits: Callable[[JsonObject], bool]) -> Callable[[JsonObject], JsonObject | None]:
@@ -183,4 +193,4 @@ def _choice(call: Call, name: str, words: tuple[str, ...]) -> str | None:
 
 def _reversed(rows: Mapping[str, JsonObject]) -> list[JsonObject]:
     """Return rows for `page`, which starts at the end."""
-    return list(reversed(rows.values()))
+    return list(rows.values())[::-1]

@@ -11,6 +11,7 @@ import enum
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 JsonObject = dict[str, object]
 
@@ -113,6 +114,16 @@ class Refusal(Exception):
         """Return the refusal in the service's error envelope."""
         error = {"code": self.code, "message": self.message, "param": self.param, "doc_url": None}
         return json_response({"error": error}, status=self.status, headers=self.headers)
+
+
+def as_object(value: object) -> JsonObject | None:
+    """Return a parsed JSON value if it is an object."""
+    return cast("JsonObject", value) if isinstance(value, dict) else None
+
+
+def as_list(value: object) -> list[object] | None:
+    """Return a parsed JSON value if it is an array."""
+    return cast("list[object]", value) if isinstance(value, list) else None
 
 
 def invalid(param: str, message: str) -> Refusal:

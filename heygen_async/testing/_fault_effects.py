@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from email.utils import formatdate
 
-from ._exchange import Delivery, Exchange, JsonObject, Response, json_response
+from ._exchange import Delivery, Exchange, JsonObject, Response, as_list, as_object, json_response
 from ._scenario import mute
 from ._sessions import MESSAGES_SHOWN, Message, Session, Stale
 
@@ -70,7 +70,12 @@ def _html(_params: Params, _now: float) -> Response:
 
 def _error_200(params: Params, _now: float) -> Response:
     variants: dict[str, object] = {
-        "full": {"code": "internal_error", "message": "Something went wrong.", "param": None, "doc_url": None},
+        "full": {
+            "code": "internal_error",
+            "message": "Something went wrong.",
+            "param": None,
+            "doc_url": None,
+        },
         "code_only": {"code": "internal_error"},
         "empty": {},
         "numeric": {"code": 40012, "message": "Something went wrong."},
@@ -104,10 +109,14 @@ _UNSENT = {
 _INSTEAD: Mapping[str, Callable[[Params, float], Response]] = {
     "gateway_html": _html,
     "error_500": lambda _params, _now: _error(500, "internal_error", "Something went wrong."),
-    "error_500_plain": lambda _params, _now: Response(500, {"content-type": "text/plain"}, b"Internal Server Error"),
+    "error_500_plain": lambda _params, _now: Response(
+        500, {"content-type": "text/plain"}, b"Internal Server Error"
+    ),
     "error_200": _error_200,
     "rate_limit": _rate_limit,
-    "unauthorized_once": lambda _params, _now: _error(401, "authentication_failed", "The credential has expired."),
+    "unauthorized_once": lambda _params, _now: _error(
+        401, "authentication_failed", "The credential has expired."
+    ),
     "payment_required": lambda _params, _now: _error(402, "insufficient_credit", "Not enough credit."),
     "forbidden": lambda _params, _now: _error(403, "forbidden", "Not permitted."),
     "in_progress": lambda _params, _now: _error(
@@ -123,11 +132,11 @@ _INSTEAD: Mapping[str, Callable[[Params, float], Response]] = {
 
 def _data(answer: Response) -> tuple[JsonObject, JsonObject] | None:
     """Return the envelope and its `data` object, if the answer has one."""
-    if answer.status != 200:  # noqa: PLR2004
+    if answer.status != 200:
         return None
     envelope: JsonObject = json.loads(answer.body)
-    data = envelope.get("data")
-    return (envelope, data) if isinstance(data, dict) else None  # pyright: ignore[reportUnknownVariableType]
+    data = as_object(envelope.get("data"))
+    return None if data is None else (envelope, data)
 
 
 def _json(answer: Response) -> dict[str, str]:
@@ -145,7 +154,11 @@ def _oversized(answer: Response, _params: Params, _rng: random.Random) -> Respon
 
 
 def _bad_gzip(answer: Response, _params: Params, _rng: random.Random) -> Response:
-    return replace(answer, headers={**answer.headers, "content-encoding": "gzip"}, body=b"\x1f\x8b\x08\x00broken" + answer.body)
+    return replace(
+        answer,
+        headers={**answer.headers, "content-encoding": "gzip"},
+        body=b"\x1f\x8b\x08\x00broken" + answer.body,
+    )
 
 
 def _wrong_types(answer: Response, params: Params, _rng: random.Random) -> Response:
@@ -156,22 +169,24 @@ def _wrong_types(answer: Response, params: Params, _rng: random.Random) -> Respo
 
 
 def _mistype(value: object, field: str | None) -> object:
-    if isinstance(value, dict):
-        entries: JsonObject = value  # pyright: ignore[reportUnknownVariableType]
+    entries = as_object(value)
+    if entries is not None:
         return {name: _other_type(item) if field in {None, name} else item for name, item in entries.items()}
     return _other_type(value)
 
 
 def _other_type(value: object) -> object:
-    return [value] if isinstance(value, str | dict) else "seven"
+    if isinstance(value, int | float) or value is None:
+        return "seven"
+    return 7
 
 
 def _unknown_status(answer: Response, params: Params, _rng: random.Random) -> Response | None:
     envelope: JsonObject = json.loads(answer.body)
     data = envelope.get("data")
-    rows: list[object] = data if isinstance(data, list) else [data]  # pyright: ignore[reportUnknownVariableType]
-    found = [row for row in rows if isinstance(row, dict) and "status" in row]  # pyright: ignore[reportUnknownVariableType]
-    for row in found:  # pyright: ignore[reportUnknownVariableType]
+    rows = map(as_object, as_list(data) or [data])
+    found = [row for row in rows if row is not None and "status" in row]
+    for row in found:
         row["status"] = params.get("word", "processing")
     return _with(answer, envelope) if found else None
 
@@ -194,9 +209,10 @@ def _progress_back(answer: Response, params: Params, _rng: random.Random) -> Res
 
 def _messages(answer: Response, change: Callable[[list[object]], None]) -> Response | None:
     parts = _data(answer)
-    if parts is None or not isinstance(messages := parts[1].get("messages"), list):
+    messages = as_list(parts[1].get("messages")) if parts else None
+    if parts is None or messages is None:
         return None
-    change(messages)  # pyright: ignore[reportUnknownArgumentType]
+    change(messages)
     return _with(answer, parts[0])
 
 
@@ -262,7 +278,9 @@ def _hide(session: Session, params: Params, _before: Before | None, _now: float)
 def _lag(session: Session, params: Params, _before: Before | None, _now: float) -> bool:
     if session.scenario.video_lag:
         return False
-    session.scenario = session.scenario.with_lag(video=_number(params, "seconds", 30.0), url=session.scenario.url_lag)
+    session.scenario = session.scenario.with_lag(
+        video=_number(params, "seconds", 30.0), url=session.scenario.url_lag
+    )
     return True
 
 

@@ -13,7 +13,9 @@ Stage = Literal["before", "after", "session"]
 
 FILES = frozenset({"media", "upload"})
 API = OPERATIONS - FILES
-WRITES = frozenset({"create", "send", "stop", "asset_upload", "direct_upload", "complete", "endpoint_create", "rotate"})
+WRITES = frozenset(
+    {"create", "send", "stop", "asset_upload", "direct_upload", "complete", "endpoint_create", "rotate"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +42,14 @@ class Fault:
 
 _GET = frozenset({"get"})
 _LIFE = frozenset({"create", "get"})
+_BULK = frozenset({"statuses"})
+_SEND = frozenset({"send"})
 _STATUS = frozenset({"create", "get", "video", "statuses"})
 
 FAULTS: Mapping[str, Fault] = {
     fault.name: fault
     for fault in (
-        Fault("connect_refused", "connection", "Never connected; on a real socket a reset, nothing processed.", "before"),
+        Fault("connect_refused", "connection", "Never connected; on a socket a reset, unprocessed.", "before"),
         Fault("reset_before", "connection", "Accepted, then reset; not processed.", "before"),
         Fault("silence_before", "connection", "Accepted, then nothing at all; not processed.", "before"),
         Fault("reset_after_processing", "connection", "Processed, then reset before any answer.", "after"),
@@ -59,7 +63,7 @@ FAULTS: Mapping[str, Fault] = {
         Fault("gateway_html", "gateway", "502 with an HTML page; `processed` (False).", "before"),
         Fault("error_500", "service", "500 in the error envelope; `processed` (False).", "before"),
         Fault("error_500_plain", "service", "500 without envelope; `processed` (False).", "before"),
-        Fault("error_200", "service", "200 with `error`; `variant` full, code_only, empty, numeric; `processed`.", "before", API),
+        Fault("error_200", "service", "200 with `error`; `variant` full, code_only, empty, numeric.", "before", API),
         Fault("json_null", "body", "Processed; the body is `null`.", "after", API),
         Fault("json_array", "body", "Processed; the body is `[]`.", "after", API),
         Fault("json_scalar", "body", "Processed; the body is `7`.", "after", API),
@@ -72,17 +76,17 @@ FAULTS: Mapping[str, Fault] = {
         Fault("forbidden", "service", "403 forbidden.", "before", survivable=False),
         Fault("in_progress", "service", "409 request_in_progress with Retry-After; not processed.", "before", WRITES),
         Fault("redirect_other_origin", "gateway", "302 to `location` on another origin.", "before", survivable=False),
-        Fault("statuses_missing", "service", "The bulk call answers `status` 404, 403 or 405.", "before", frozenset({"statuses"})),
-        Fault("stale_status", "session", "For `polls` (2) reads after a send the session shows its old state.", "session", frozenset({"send"})),
+        Fault("statuses_missing", "service", "The bulk call answers `status` 404, 403 or 405.", "before", _BULK),
+        Fault("stale_status", "session", "For `polls` (2) reads after a send the old state shows.", "session", _SEND),
         Fault("status_backwards", "body", "One read shows `thinking` again.", "after", _GET),
         Fault("progress_back", "body", "One read shows `by` (30) less progress.", "after", _GET),
         Fault("many_messages", "session", "The agent says `count` (45) things between two reads.", "session", _GET),
         Fault("duplicate_messages", "body", "One read shows every message twice.", "after", _GET),
         Fault("reordered_messages", "body", "One read shows the messages in random order.", "after", _GET),
-        Fault("null_failure", "session", "If it fails, every failure field is null and the agent silent.", "session", _LIFE),
+        Fault("null_failure", "session", "A failure has null fields and a silent agent.", "session", _LIFE),
         Fault("session_gone", "session", "Reads answer 404 as soon as the session has a video_id.", "session", _LIFE),
         Fault("early_404", "session", "The first `polls` (2) reads answer 404.", "session", frozenset({"create"})),
-        Fault("video_lags", "session", "Videos are `processing` for `seconds` (30) after the session completed.", "session", _LIFE),
+        Fault("video_lags", "session", "Videos are ready `seconds` (30) after the session.", "session", _LIFE),
         Fault("stuck_thinking", "session", "The session thinks for ever.", "session", _LIFE, survivable=False),
         Fault("clock_skew", "session", "`created_at` is off by `seconds` (300).", "session", _LIFE),
         Fault("expired_link", "service", "403, as for an expired link.", "before", FILES, survivable=False),
@@ -147,7 +151,9 @@ class Faults:
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
 
-    def add(self, name: str, *, on: str | None = None, times: int | None = 1, after: int = 0, **params: object) -> None:
+    def add(
+        self, name: str, *, on: str | None = None, times: int | None = 1, after: int = 0, **params: object
+    ) -> None:
         """
         Make a fault strike.
 
@@ -180,7 +186,9 @@ class Faults:
         Raises:
             ValueError: No such fault.
         """
-        names = list(only) if only is not None else [name for name, fault in FAULTS.items() if fault.survivable]
+        names = (
+            list(only) if only is not None else [name for name, fault in FAULTS.items() if fault.survivable]
+        )
         for name in names:
             _known(name, None)
         self._mix = Mix(rate, names, random.Random(seed))
@@ -197,7 +205,11 @@ class Faults:
             if name == "mix":
                 self.mix(float(on or 0.1), seed=self.seed + 1)
             else:
-                self.add(name, on=on if on not in {"", "*"} else None, times=None if times == "*" else int(times or 1))
+                self.add(
+                    name,
+                    on=on if on not in {"", "*"} else None,
+                    times=None if times == "*" else int(times or 1),
+                )
 
     def strikes(self, operation: str) -> Iterator[Rule]:
         """Yield the rules that strike this request: all that touch its session, and one that touches the wire."""

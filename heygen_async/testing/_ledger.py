@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from ._exchange import Exchange, JsonObject
+if TYPE_CHECKING:
+    from ._exchange import Exchange, JsonObject
 
 
 @dataclass(slots=True, kw_only=True)

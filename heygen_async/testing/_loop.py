@@ -47,7 +47,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._virtual_now = START_SECONDS
         self._executor_jobs = 0
-        super().__init__(_JumpingSelector(self))
+        super().__init__(_JumpingSelector(self._advance, self._threads_at_work))
 
     def time(self) -> float:
         """Return the virtual time in seconds."""
@@ -57,7 +57,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Return the virtual time as Unix seconds."""
         return EPOCH + self._virtual_now - START_SECONDS
 
-    def run_in_executor(  # type: ignore[override]
+    def run_in_executor(
         self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts
     ) -> asyncio.Future[T]:
         """Run `func` in a thread, while the clock stands still for a moment."""
@@ -66,7 +66,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         future.add_done_callback(self._job_done)
         return future
 
-    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ARG002
         """Wait for the threads of `run_in_executor` to end."""
         # The base class waits for them in a thread of its own, under a timer that must not fire first.
         self._executor_jobs += 1
@@ -88,11 +88,14 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 class _JumpingSelector(selectors.BaseSelector):
     """Waits on real files for a moment only, then moves the clock of its loop."""
 
-    def __init__(self, loop: VirtualLoop) -> None:
-        self._loop = loop
+    def __init__(self, advance: Callable[[float], None], threads_at_work: Callable[[], bool]) -> None:
+        self._advance = advance
+        self._threads_at_work = threads_at_work
         self._real = selectors.DefaultSelector()
 
-    def register(self, fileobj: FileDescriptorLike, events: int, data: object = None) -> selectors.SelectorKey:
+    def register(
+        self, fileobj: FileDescriptorLike, events: int, data: object = None
+    ) -> selectors.SelectorKey:
         return self._real.register(fileobj, events, data)
 
     def unregister(self, fileobj: FileDescriptorLike) -> selectors.SelectorKey:
@@ -116,18 +119,18 @@ class _JumpingSelector(selectors.BaseSelector):
             message = "deadlock: every task waits for something that never comes"
             raise Deadlock(message)
         if not ready and timeout is not None:
-            self._loop._advance(timeout)
+            self._advance(timeout)
         return ready
 
     def _listen(self, timeout: float | None) -> list[tuple[selectors.SelectorKey, int]]:
         """Wait in real time for what the loop cannot see coming."""
         patience = SOCKET_PATIENCE if len(self._real.get_map()) > 1 else 0.0
-        if self._loop._threads_at_work():
+        if self._threads_at_work():
             patience = THREAD_PATIENCE
         if timeout is None:
             patience = max(patience, LAST_PATIENCE)
         ready = self._real.select(patience) if patience else []
-        while not ready and timeout is None and self._loop._threads_at_work():
+        while not ready and timeout is None and self._threads_at_work():
             ready = self._real.select(THREAD_PATIENCE)
         return ready
 

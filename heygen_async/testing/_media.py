@@ -56,8 +56,8 @@ def picture_svg(name: str) -> bytes:
     seed = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="320" height="180" viewBox="0 0 320 180">'
-        f'<rect width="320" height="180" fill="#{seed[:6]}"/><circle cx="{60 + int(seed[6:8], 16) % 200}" cy="80" r="36" '
-        f'fill="#{seed[8:14]}"/><rect y="140" width="320" height="40" fill="#000"/>'
+        f'<rect width="320" height="180" fill="#{seed[:6]}"/>'
+        f'<circle cx="{60 + int(seed[6:8], 16) % 200}" cy="80" r="36" fill="#{seed[8:14]}"/><rect y="140" width="320" height="40" fill="#000"/>'
         f'<text x="12" y="166" font-family="sans-serif" font-size="16" fill="#fff">{html.escape(name)}</text></svg>'
     ).encode()
 
@@ -131,7 +131,9 @@ def serve(request: Request, content: bytes, content_type: str) -> Response:
     first, last = wanted
     if first >= len(content) or first > last:
         unsatisfiable = {"content-range": f"bytes */{len(content)}"}
-        return json_response({"error": {"code": "range", "message": "No such range."}}, status=416, headers=unsatisfiable)
+        return json_response(
+            {"error": {"code": "range", "message": "No such range."}}, status=416, headers=unsatisfiable
+        )
     headers["content-range"] = f"bytes {first}-{last}/{len(content)}"
     return _answer(request, 206, headers, content[first : last + 1])
 

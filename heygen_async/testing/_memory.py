@@ -6,10 +6,10 @@ import asyncio
 import gzip
 import time
 import zlib
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
 import anyio
@@ -17,7 +17,9 @@ import anyio
 from heygen_async.errors import BadResponse, ConnectFailed, ConnectionLost, RequestTimeout
 
 from ._exchange import Delivery, Exchange, Request, Response
-from ._simulator import Simulator
+
+if TYPE_CHECKING:
+    from ._simulator import Simulator
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 CHUNK_BYTES = 4096
@@ -112,6 +114,9 @@ class MemoryTransport:
 
     Half of `latency` passes before the service sees a request and half after it has answered, so a request cancelled
     early was never processed and one cancelled late was.
+
+    Attributes:
+        max_in_flight: Most requests that were ever under way at once.
     """
 
     def __init__(self, simulator: Simulator, *, latency: float = 0.01) -> None:
@@ -137,13 +142,13 @@ class MemoryTransport:
             RequestTimeout: The answer did not come in time.
             BadResponse: The body is too large or cannot be decoded.
         """
-        with _Counted(self):
+        with self._counted():
             exchange = await self._exchange(request)
             await _await_answer(exchange, request.timeout, self._latency)
             return _decoded(exchange.response)
 
     @asynccontextmanager
-    async def stream(self, request: Outgoing) -> AsyncIterator[MemoryStream]:
+    async def stream(self, request: Outgoing) -> AsyncGenerator[MemoryStream]:
         """
         Send a request and return an answer whose body is read in pieces.
 
@@ -152,13 +157,22 @@ class MemoryTransport:
             ConnectionLost: The connection broke.
             RequestTimeout: The answer did not begin in time.
         """
-        with _Counted(self):
+        with self._counted():
             exchange = await self._exchange(request)
             await _await_headers(exchange, request.timeout, self._latency)
             yield MemoryStream(exchange.response, exchange.delivery, request.timeout)
 
     async def aclose(self) -> None:
         """Do nothing: there is no connection to close."""
+
+    @contextmanager
+    def _counted(self) -> Generator[None]:
+        self._in_flight += 1
+        self.max_in_flight = max(self.max_in_flight, self._in_flight)
+        try:
+            yield
+        finally:
+            self._in_flight -= 1
 
     async def _exchange(self, request: Outgoing) -> Exchange:
         # Waits even for a latency of nothing: a request always gives other tasks their turn.
@@ -169,20 +183,6 @@ class MemoryTransport:
         if exchange.delivery is Delivery.RESET:
             raise ConnectionLost("Connection reset by peer.")
         return exchange
-
-
-class _Counted:
-    """Counts a request as in flight while it is entered."""
-
-    def __init__(self, transport: MemoryTransport) -> None:
-        self._transport = transport
-
-    def __enter__(self) -> None:
-        self._transport._in_flight += 1
-        self._transport.max_in_flight = max(self._transport.max_in_flight, self._transport._in_flight)
-
-    def __exit__(self, *_exc: object) -> None:
-        self._transport._in_flight -= 1
 
 
 def wall_time() -> float:

@@ -53,12 +53,28 @@ ROUTES: tuple[Route, ...] = (
     Route("video", "GET", "/v3/videos/{video_id}", _video_answers.read),
     Route("video_delete", "DELETE", "/v3/videos/{video_id}", _video_answers.delete),
     Route("asset_upload", "POST", "/v3/assets", _assets.upload, "none", declared_idempotent=True),
-    Route("direct_upload", "POST", "/v3/assets/direct-uploads", _assets.begin_direct, "required", declared_idempotent=True),
-    Route("complete", "POST", "/v3/assets/{asset_id}/complete", _assets.complete, "optional", declared_idempotent=True),
+    Route(
+        "direct_upload",
+        "POST",
+        "/v3/assets/direct-uploads",
+        _assets.begin_direct,
+        "required",
+        declared_idempotent=True,
+    ),
+    Route(
+        "complete",
+        "POST",
+        "/v3/assets/{asset_id}/complete",
+        _assets.complete,
+        "optional",
+        declared_idempotent=True,
+    ),
     Route("asset", "GET", "/v3/assets/{asset_id}", _assets.read),
     Route("asset_delete", "DELETE", "/v3/assets/{asset_id}", _assets.delete),
     Route("endpoints", "GET", _ENDPOINTS, _webhook_endpoints.listing),
-    Route("endpoint_create", "POST", _ENDPOINTS, _webhook_endpoints.create, "required", declared_idempotent=True),
+    Route(
+        "endpoint_create", "POST", _ENDPOINTS, _webhook_endpoints.create, "required", declared_idempotent=True
+    ),
     Route("endpoint_update", "PATCH", f"{_ENDPOINTS}/{{endpoint_id}}", _webhook_endpoints.update, "required"),
     Route("endpoint_delete", "DELETE", f"{_ENDPOINTS}/{{endpoint_id}}", _webhook_endpoints.delete),
     Route(
@@ -79,7 +95,9 @@ ROUTES: tuple[Route, ...] = (
 )
 
 # A literal segment beats a parameter: /v3/videos/statuses is no video called "statuses".
-_BY_PRECEDENCE = [(route, route.pattern.split("/")) for route in sorted(ROUTES, key=lambda route: route.pattern.count("{"))]
+_BY_PRECEDENCE = [
+    (route, route.pattern.split("/")) for route in sorted(ROUTES, key=lambda route: route.pattern.count("{"))
+]
 
 OPERATIONS: frozenset[str] = frozenset(route.operation for route in ROUTES) | {"media", "upload"}
 

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
-from ._exchange import JsonObject, Refusal, invalid
+from ._exchange import JsonObject, Refusal, as_list, as_object, invalid
 
 Rule = Callable[[str, object], None]
 Rules = Mapping[str, Rule]
@@ -31,10 +31,11 @@ def parse_object(body: bytes | None) -> JsonObject:
     except (ValueError, RecursionError):
         message = "The body is not valid JSON."
         raise invalid("body", message) from None
-    if not isinstance(value, dict):
+    found = as_object(value)
+    if found is None:
         message = "The body must be a JSON object."
         raise invalid("body", message)
-    return {str(name): item for name, item in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    return found
 
 
 def check(body: JsonObject, rules: Rules, *, required: tuple[str, ...], prefix: str = "") -> None:
@@ -115,9 +116,9 @@ def strings(words: frozenset[str]) -> Rule:
     """Return the rule of a list of known words."""
 
     def rule(name: str, value: object) -> None:
-        if not isinstance(value, list):
+        items = as_list(value)
+        if items is None:
             raise invalid(name, f"'{name}' must be a list.")
-        items: list[object] = value  # pyright: ignore[reportUnknownVariableType]
         for index, item in enumerate(items):
             if not isinstance(item, str) or item not in words:
                 raise invalid(f"{name}.{index}", f"'{name}.{index}' is not a known value.")
@@ -127,9 +128,9 @@ def strings(words: frozenset[str]) -> Rule:
 
 def files(name: str, value: object) -> None:
     """Refuse anything but a list of at most 20 well-formed attachments."""
-    if not isinstance(value, list):
+    items = as_list(value)
+    if items is None:
         raise invalid(name, f"'{name}' must be a list.")
-    items: list[object] = value  # pyright: ignore[reportUnknownVariableType]
     if len(items) > MAX_FILES:
         raise invalid(name, f"'{name}' takes at most {MAX_FILES} files, not {len(items)}.")
     for index, item in enumerate(items):
@@ -137,9 +138,9 @@ def files(name: str, value: object) -> None:
 
 
 def _file(name: str, item: object) -> None:
-    if not isinstance(item, dict):
+    entry = as_object(item)
+    if entry is None:
         raise invalid(name, f"'{name}' must be an object.")
-    entry: JsonObject = {str(key): value for key, value in item.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
     kind = entry.get("type")
     rules = FILE_KINDS.get(kind) if isinstance(kind, str) else None
     if rules is None:

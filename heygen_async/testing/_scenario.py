@@ -137,7 +137,9 @@ class Scenario:
         return cls(opening=run, answer=run, revision=run)
 
     @classmethod
-    def failing(cls, at: Status = "thinking", *, with_reason: bool = True, mode: Mode = "generate") -> Scenario:
+    def failing(
+        cls, at: Status = "thinking", *, with_reason: bool = True, mode: Mode = "generate"
+    ) -> Scenario:
         """
         Return a life that ends in `failed` after the stage `at`.
 
@@ -169,13 +171,15 @@ class Scenario:
             ValueError: No run has such a stage.
         """
         reason = FAILURE if with_reason else None
-        runs = {name: _fail(getattr(self, name), at, reason) for name in ("opening", "answer", "revision", "approval")}
-        if all(runs[name] == getattr(self, name) for name in runs):
+        cut = self._each_run(lambda run: _fail(run, at, reason))
+        if cut == self:
             message = f"No run of this scenario has a stage {at!r}."
             raise ValueError(message)
-        return replace(self, failure_reason=reason, **runs)
+        return replace(cut, failure_reason=reason)
 
-    def timed(self, *, thinking: float = THINKING_SECONDS, generating: float = GENERATING_SECONDS) -> Scenario:
+    def timed(
+        self, *, thinking: float = THINKING_SECONDS, generating: float = GENERATING_SECONDS
+    ) -> Scenario:
         """Return this life with other durations, in seconds."""
         seconds = {"thinking": thinking, "generating": generating}
 
@@ -232,7 +236,9 @@ class Scenario:
 def reads_like_approval(text: str) -> bool:
     """Return whether plain words mean "go ahead"."""
     lowered = text.casefold()
-    negated = any(word in lowered for word in ("don't", "do not", "not yet", "before you", "disapprove", " but "))
+    negated = any(
+        word in lowered for word in ("don't", "do not", "not yet", "before you", "disapprove", " but ")
+    )
     return not negated and any(phrase in lowered for phrase in APPROVALS)
 
 

@@ -6,13 +6,16 @@ import socket
 import ssl
 import struct
 from types import TracebackType
+from typing import TYPE_CHECKING, Self
 
 import anyio
 from aiohttp import web
 
 from ._exchange import Delivery, Exchange, Request, Response
 from ._memory import wall_time
-from ._simulator import Simulator
+
+if TYPE_CHECKING:
+    from ._simulator import Simulator
 
 MAX_REQUEST_BYTES = 256 * 1024 * 1024
 SHUTDOWN_SECONDS = 0.1
@@ -65,7 +68,7 @@ class SimulatorServer:
         """Where the service is, without a slash at the end."""
         return self.simulator.base_url
 
-    async def __aenter__(self) -> SimulatorServer:
+    async def __aenter__(self) -> Self:
         app = web.Application(client_max_size=MAX_REQUEST_BYTES)
         app.router.add_route("*", "/{path:.*}", self._answer)
         self._runner = web.AppRunner(
@@ -80,7 +83,10 @@ class SimulatorServer:
         return self
 
     async def __aexit__(
-        self, _type: type[BaseException] | None, _value: BaseException | None, _traceback: TracebackType | None
+        self,
+        _type: type[BaseException] | None,
+        _value: BaseException | None,
+        _traceback: TracebackType | None,
     ) -> None:
         await self.aclose()
 

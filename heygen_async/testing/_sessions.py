@@ -249,7 +249,9 @@ def view_video(session: Session, video_id: str, now: float) -> VideoView:
     view = VideoView(video_id=video_id, status="pending", title=session.title, created_at=begun)
     if run is None or span is None:
         status = "failed" if session.status(now) == "failed" else "pending"
-        return replace(view, status=status, failure=session.scenario.failure_reason if status == "failed" else None)
+        return replace(
+            view, status=status, failure=session.scenario.failure_reason if status == "failed" else None
+        )
     if now < span[0]:
         return view
     if session.quirks.stuck_since is not None:

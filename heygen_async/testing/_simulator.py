@@ -7,9 +7,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from email.utils import formatdate
+from typing import TYPE_CHECKING
 
 from ._assets import UPLOAD_PREFIX, store
-from ._exchange import Exchange, JsonObject, Refusal, Request, Response, json_response, not_found
+from ._exchange import Exchange, JsonObject, Refusal, Request, Response, as_object, json_response, not_found
 from ._fault_effects import EMPTY, Before, afflict, afterwards, instead
 from ._faults import Faults, Rule
 from ._idempotency import Replays, check_key
@@ -17,9 +18,11 @@ from ._ledger import CreateRecord, Ledger, MessageRecord
 from ._media import PREFIX, check_link, picture, serve, video_bytes
 from ._routes import Route, find
 from ._rules import parse_object
-from ._scenario import Scenario
 from ._sessions import view_video
 from ._world import DAY_SECONDS, Call, Contract, Idempotency, Rotation, Settings, World
+
+if TYPE_CHECKING:
+    from ._scenario import Scenario
 
 LEDGER_PATH = "/_simulator/ledger"
 _AGENT_POSTS = frozenset({"create", "send", "stop"})
@@ -180,7 +183,9 @@ class Simulator:
         settings = self._world.settings
         key, bearer = request.headers.get("x-api-key"), request.headers.get("authorization")
         if key is not None and bearer is not None:
-            raise Refusal(400, "invalid_parameter", "Send x-api-key or Authorization, not both.", param="authorization")
+            raise Refusal(
+                400, "invalid_parameter", "Send x-api-key or Authorization, not both.", param="authorization"
+            )
         token = settings.access_token
         good = _same(key, settings.api_key) or (token is not None and _same(bearer, f"Bearer {token}"))
         if not good:
@@ -201,7 +206,9 @@ class Simulator:
         """Answer, or give the first answer to the same key again."""
         key = request.headers.get("idempotency-key")
         settings = self._world.settings
-        honoured = route.declared_idempotent or (settings.idempotency == "honoured" and route.operation in _AGENT_POSTS)
+        honoured = route.declared_idempotent or (
+            settings.idempotency == "honoured" and route.operation in _AGENT_POSTS
+        )
         if key is None or not honoured:
             return self._handle(request, route, params, now)
         check_key(key)
@@ -261,7 +268,12 @@ class Simulator:
         return Before(session.status(now), session.progress(now), session.video_id(now))
 
     def _afflict(
-        self, rules: list[Rule], params: Mapping[str, str], answer: Response, before: Before | None, now: float
+        self,
+        rules: list[Rule],
+        params: Mapping[str, str],
+        answer: Response,
+        before: Before | None,
+        now: float,
     ) -> None:
         """Let the faults of sessions change the session this request created or named."""
         striking = [rule for rule in rules if rule.fault.stage == "session"]
@@ -279,6 +291,7 @@ class Simulator:
         if rule is None:
             return Exchange(answer, delay=delay)
         name = rule.fault.name
+        spoiled: Exchange | None
         if rule.fault.stage == "before":
             spoiled = instead(name, rule.params, now)
         else:
@@ -322,8 +335,8 @@ def _same(given: str | None, wanted: str) -> bool:
 
 def _code(response: Response) -> str | None:
     """Return the error code of a refusal."""
-    if response.status < 400 or not response.headers.get("content-type", "").startswith("application/json"):  # noqa: PLR2004
+    if response.status < 400 or not response.headers.get("content-type", "").startswith("application/json"):
         return None
-    body = json.loads(response.body)
-    error = body.get("error") if isinstance(body, dict) else None
-    return str(error["code"]) if isinstance(error, dict) and "code" in error else None
+    body: object = json.loads(response.body)
+    error = as_object((as_object(body) or {}).get("error")) or {}
+    return str(error["code"]) if "code" in error else None

@@ -98,7 +98,9 @@ def _status(world: World, video_id: str, now: float) -> JsonObject:
     if session is None or video_id not in session.video_ids(now):
         return _entry("not_found", video_id=video_id)
     view = view_video(session, video_id, now)
-    error = {"code": "generation_failed", "message": view.failure} if view.failure else None
+    error: JsonObject | None = None
+    if view.failure:
+        error = {"code": "generation_failed", "message": view.failure}
     return _entry(view.status, video_id=video_id, error=error)
 
 

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from . import _rules as rules
-from ._exchange import JsonObject, Response, data_response, invalid, json_response, not_found, page_response
-from ._sessions import Session
+from ._exchange import (
+    JsonObject,
+    Response,
+    as_list,
+    data_response,
+    invalid,
+    json_response,
+    not_found,
+    page_response,
+)
 from ._world import Call, Endpoint, World, page
+
+if TYPE_CHECKING:
+    from ._sessions import Session
 
 EVENT_TYPES = (
     "avatar_video.success",
@@ -42,7 +54,11 @@ EVENT_TYPES = (
     "batch.finished",
 )
 _EVENTS = rules.nullable(rules.strings(frozenset(EVENT_TYPES)))
-_CREATE: rules.Rules = {"url": rules.callback_url, "events": _EVENTS, "entity_id": rules.nullable(rules.text())}
+_CREATE: rules.Rules = {
+    "url": rules.callback_url,
+    "events": _EVENTS,
+    "entity_id": rules.nullable(rules.text()),
+}
 _UPDATE: rules.Rules = {"url": rules.nullable(rules.callback_url), "events": _EVENTS}
 
 
@@ -150,8 +166,8 @@ def _show(endpoint: Endpoint, *, secret: str | None = None) -> JsonObject:
 
 
 def _events(body: JsonObject) -> list[str] | None:
-    events = body.get("events")
-    return [str(name) for name in events] if isinstance(events, list) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    events = as_list(body.get("events"))
+    return None if events is None else [str(name) for name in events]
 
 
 def _iso(at: float) -> str:

@@ -7,12 +7,14 @@ import binascii
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from ._exchange import JsonObject, Request, Response, invalid, not_found, page_response
-from ._ledger import Ledger
 from ._scenario import Scenario
 from ._sessions import Run, Session
+
+if TYPE_CHECKING:
+    from ._ledger import Ledger
 
 Contract = Literal["openapi", "guide"]
 Idempotency = Literal["honoured", "ignored"]
