@@ -1,0 +1,127 @@
+"""
+The asyncio-native SDK for HeyGen's Video Agent.
+
+Never lose a session, never pay twice, know within seconds, poll as little as possible.
+"""
+
+from . import cadence as cadence
+from . import errors as errors
+from . import models as models
+from ._caller import Transport as Transport
+from ._client import HeyGen as HeyGen
+from ._config import RetryPolicy as RetryPolicy
+from ._config import Timeouts as Timeouts
+from ._session import Session as Session
+from ._videos import Video as Video
+from ._watch import Watch as Watch
+from .cadence import Cadence as Cadence
+from .errors import APIError as APIError
+from .errors import BadPayload as BadPayload
+from .errors import BadResponse as BadResponse
+from .errors import BadSignature as BadSignature
+from .errors import ClientStateError as ClientStateError
+from .errors import ConfigError as ConfigError
+from .errors import Conflict as Conflict
+from .errors import ConnectFailed as ConnectFailed
+from .errors import ConnectionLost as ConnectionLost
+from .errors import DownloadError as DownloadError
+from .errors import Forbidden as Forbidden
+from .errors import HeyGenError as HeyGenError
+from .errors import InsufficientCredit as InsufficientCredit
+from .errors import InvalidArgument as InvalidArgument
+from .errors import InvalidRequest as InvalidRequest
+from .errors import NotFound as NotFound
+from .errors import OutcomeUnknown as OutcomeUnknown
+from .errors import RateLimited as RateLimited
+from .errors import Replayed as Replayed
+from .errors import RequestTimeout as RequestTimeout
+from .errors import ServerError as ServerError
+from .errors import SessionBusy as SessionBusy
+from .errors import SessionError as SessionError
+from .errors import SessionFailed as SessionFailed
+from .errors import SessionPaused as SessionPaused
+from .errors import SessionStalled as SessionStalled
+from .errors import StaleTimestamp as StaleTimestamp
+from .errors import StateUnknown as StateUnknown
+from .errors import TransportError as TransportError
+from .errors import Unauthorized as Unauthorized
+from .errors import UploadError as UploadError
+from .errors import WatchTimeout as WatchTimeout
+from .errors import WebhookError as WebhookError
+from .models import Approve as Approve
+from .models import AssetBase64 as AssetBase64
+from .models import AssetId as AssetId
+from .models import AssetUrl as AssetUrl
+from .models import Message as Message
+from .models import Reply as Reply
+from .models import Resource as Resource
+from .models import SentMessage as SentMessage
+from .models import SessionState as SessionState
+from .models import SessionStatus as SessionStatus
+from .models import SessionSummary as SessionSummary
+from .models import Statistics as Statistics
+from .models import Stop as Stop
+from .models import VideoState as VideoState
+from .models import VideoStatus as VideoStatus
+
+__all__ = [
+    "APIError",
+    "Approve",
+    "AssetBase64",
+    "AssetId",
+    "AssetUrl",
+    "BadPayload",
+    "BadResponse",
+    "BadSignature",
+    "Cadence",
+    "ClientStateError",
+    "ConfigError",
+    "Conflict",
+    "ConnectFailed",
+    "ConnectionLost",
+    "DownloadError",
+    "Forbidden",
+    "HeyGen",
+    "HeyGenError",
+    "InsufficientCredit",
+    "InvalidArgument",
+    "InvalidRequest",
+    "Message",
+    "NotFound",
+    "OutcomeUnknown",
+    "RateLimited",
+    "Replayed",
+    "Reply",
+    "RequestTimeout",
+    "Resource",
+    "RetryPolicy",
+    "SentMessage",
+    "ServerError",
+    "Session",
+    "SessionBusy",
+    "SessionError",
+    "SessionFailed",
+    "SessionPaused",
+    "SessionStalled",
+    "SessionState",
+    "SessionStatus",
+    "SessionSummary",
+    "StaleTimestamp",
+    "StateUnknown",
+    "Statistics",
+    "Stop",
+    "Timeouts",
+    "Transport",
+    "TransportError",
+    "Unauthorized",
+    "UploadError",
+    "Video",
+    "VideoState",
+    "VideoStatus",
+    "Watch",
+    "WatchTimeout",
+    "WebhookError",
+    "cadence",
+    "errors",
+    "models",
+]

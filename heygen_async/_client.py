@@ -1,0 +1,139 @@
+"""
+`HeyGen`: owns the parts and hands out the groups; it decides nothing itself.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Self
+
+from . import _config
+from ._caller import Caller, Identity, Transport
+from ._catalog import Account, Avatars, BrandKits, Styles, Voices
+from ._config import AccessToken, RetryPolicy, Timeouts
+from ._core import Core
+from ._hub import Hub
+from ._sessions import Sessions
+from ._settle import Ownership
+from ._videos import Videos
+from .cadence import Cadence, Moment
+from .errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    import aiohttp
+
+    from .models import Statistics
+
+
+class HeyGen:
+    """
+    A client of HeyGen's Video Agent.
+
+    Make one, use it from one event loop, close it with `async with` or `aclose()`. Making it does no I/O and needs
+    no loop; it is bound to the loop of its first call, and to a new one when that loop is closed.
+
+    Args:
+        api_key: From the service's settings; `HEYGEN_API_KEY` when None.
+        access_token: An OAuth token, or a callable (sync or async) that returns one and is asked again, once, when
+            the service refuses it with 401. Not together with api_key.
+        base_url: `HEYGEN_API_BASE`, else the service's address, when None. Plain http only to this machine.
+        timeouts: How long to wait for what.
+        retry: When to try again.
+        cadence: When to look at watched sessions; adaptive when None.
+        max_connections: Exchanges under way at once; further ones wait in line.
+        requests_per_second: Polls a second at most, spread evenly; no limit when None.
+        trust_env: Whether to use the proxies of the environment, as they are now.
+        http: Your own `aiohttp.ClientSession`, used and never closed; or another `Transport`.
+
+    Raises:
+        ConfigError: No credential, two, or an address that is not safe.
+        InvalidArgument: A limit that is not positive.
+    """
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        *,
+        access_token: AccessToken | None = None,
+        base_url: str | None = None,
+        timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
+        retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
+        cadence: Callable[[Moment], float] | None = None,
+        max_connections: int = 100,
+        requests_per_second: float | None = None,
+        trust_env: bool = False,
+        http: aiohttp.ClientSession | Transport | None = None,
+    ) -> None:
+        if max_connections < 1:
+            raise InvalidArgument("max_connections", "must be at least 1")
+        if requests_per_second is not None and not requests_per_second > 0:
+            raise InvalidArgument("requests_per_second", "must be positive")
+
+        caller = Caller(
+            identity=Identity(_config.credential(api_key, access_token), _version()),
+            open_transport=partial(
+                _opened, http, timeouts=timeouts, max_connections=max_connections, trust_env=trust_env
+            ),
+            base_url=_config.base_url(base_url),
+            timeouts=timeouts,
+            retry=retry,
+        )
+        hub = Hub(
+            caller,
+            cadence=cadence or Cadence.adaptive(),
+            max_polls=max_connections,
+            rate=requests_per_second,
+        )
+        self._core = core = Core(caller, hub, Ownership(caller))
+        self.sessions = Sessions(core)
+        self.videos = Videos(core)
+        self.styles = Styles(core)
+        self.avatars = Avatars(core)
+        self.voices = Voices(core)
+        self.brand_kits = BrandKits(core)
+        self.account = Account(core)
+
+    def statistics(self) -> Statistics:
+        """Return what the client has done so far."""
+        return self._core.caller.counters.snapshot()
+
+    async def aclose(self) -> None:
+        """End all watches with `ClientStateError` and close the connections; twice is the same as once."""
+        if not self._core.caller.is_closed:
+            await self._core.hub.aclose()
+            await self._core.caller.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"<HeyGen {'closed' if self._core.caller.is_closed else 'open'}>"
+
+
+def _opened(
+    http: aiohttp.ClientSession | Transport | None,
+    *,
+    timeouts: Timeouts,
+    max_connections: int,
+    trust_env: bool,
+) -> Transport:
+    # Here, not above: the HTTP library is most of the cost of importing this package.
+    from ._transport import opened
+
+    return opened(http, timeouts=timeouts, max_connections=max_connections, trust_env=trust_env)
+
+
+def _version() -> str:
+    try:
+        return version("heygen-async")
+    except PackageNotFoundError:  # pragma: no cover - only in a checkout that was never installed
+        return "0"

@@ -1,0 +1,183 @@
+"""
+What a user sets: credentials, the address, limits in seconds.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, fields
+from typing import Literal
+from urllib.parse import urlsplit
+
+from ._redact import Secret
+from .errors import ConfigError, InvalidArgument
+
+BASE_URL = "https://api.heygen.com"
+MAX_BODY_BYTES = 16 * 1024 * 1024
+
+AccessToken = str | Callable[[], str | Awaitable[str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """
+    How long to wait, in seconds.
+
+    Attributes:
+        connect: For a connection, name lookup and TLS included.
+        read: For the whole answer to a read.
+        write: For the whole answer to a create, a send or a stop; also how long a cancelled one is waited for.
+        transfer: Without a byte, in an upload or download; there is no limit on the whole.
+        watch: The default deadline of `watch`, `wait`, `video` and `converse`; None for none.
+        settle: How long a paused state may be the one from before your `send`.
+        outage: How long the service may fail without a break before a watcher gets `StateUnknown`.
+    """
+
+    connect: float = 10.0
+    read: float = 30.0
+    write: float = 120.0
+    transfer: float = 60.0
+    watch: float | None = 3600.0
+    settle: float = 30.0
+    outage: float = 300.0
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            _positive(f"timeouts.{item.name}", getattr(self, item.name))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """
+    When to try again, and what to do when nobody knows whether a write happened.
+
+    Attributes:
+        max_attempts: Exchanges for one call, the first included; 1 never tries again.
+        max_elapsed: Seconds from the first exchange after which no new one is started.
+        max_retry_after: The longest pace the service may ask for, in seconds; above it the error is raised at once
+            with its `retry_after`.
+        base: The first wait, in seconds, doubled each time and jittered.
+        longest: No wait of our own is longer, in seconds.
+        settle: `adopt`: after a create or send that may have happened, look for it and take it over, or send it
+            again with the same key when it is not there. `raise`: raise `OutcomeUnknown` at once. Adopting cannot
+            tell your session from one that another process of the same account created with the very same prompt in
+            the same seconds; give such prompts something of their own, or choose `raise`.
+        settle_time: How long to look for it before it counts as not there, in seconds.
+    """
+
+    max_attempts: int = 6
+    max_elapsed: float = 300.0
+    max_retry_after: float = 120.0
+    base: float = 0.5
+    longest: float = 30.0
+    settle: Literal["adopt", "raise"] = "adopt"
+    settle_time: float = 10.0
+
+    def __post_init__(self) -> None:
+        if self.max_attempts < 1:
+            raise InvalidArgument("retry.max_attempts", "must be at least 1")
+        if self.settle not in ("adopt", "raise"):
+            raise InvalidArgument("retry.settle", "must be 'adopt' or 'raise'")
+        for name in ("max_elapsed", "max_retry_after", "base", "longest", "settle_time"):
+            _positive(f"retry.{name}", getattr(self, name))
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """One header and where its value came from; `ask` renews a token."""
+
+    header: str
+    value: Secret | None
+    origin: str
+    ask: Callable[[], str | Awaitable[str]] | None = None
+
+
+def _positive(name: str, seconds: float | None) -> None:
+    if seconds is not None and not (seconds > 0 and math.isfinite(seconds)):
+        raise InvalidArgument(name, f"must be a positive number of seconds, not {seconds!r}")
+
+
+def credential(api_key: str | None, access_token: AccessToken | None) -> Credential:
+    """
+    Choose the one credential to send.
+
+    Raises:
+        ConfigError: None was given, both were, or it cannot be a header.
+    """
+    if api_key is not None and access_token is not None:
+        raise ConfigError("Both api_key and access_token were given.", hint="Give one of them.")
+    if access_token is not None:
+        if callable(access_token):
+            return Credential("authorization", None, "the access_token callable", access_token)
+        return Credential("authorization", bearer(access_token), "the access_token argument")
+    if api_key is not None:
+        return Credential("x-api-key", _header(api_key, "the api_key argument"), "the api_key argument")
+    if key := os.environ.get("HEYGEN_API_KEY", "").strip():
+        return Credential("x-api-key", _header(key, "HEYGEN_API_KEY"), "HEYGEN_API_KEY")
+    raise ConfigError(
+        "No API key: neither api_key nor access_token was given and HEYGEN_API_KEY is not set.",
+        hint="Get a key at https://app.heygen.com/settings (API), then `export HEYGEN_API_KEY=...` or pass api_key=.",
+    )
+
+
+def bearer(token: str) -> Secret:
+    """
+    Return the header value of an access token.
+
+    Raises:
+        ConfigError: The token cannot be a header.
+    """
+    return Secret("Bearer " + _header(token, "access_token"))
+
+
+def _header(value: str, origin: str) -> Secret:
+    value = value.strip()
+    # Said without the value: a key with one stray character is still a key.
+    if not value or not value.isascii() or not value.isprintable() or " " in value:
+        raise ConfigError(
+            f"The credential from {origin} is empty or has characters no key has.",
+            hint="Copy it again, without quotes, spaces or line breaks.",
+        )
+    return Secret(value)
+
+
+def base_url(given: str | None) -> str:
+    """
+    Return the service's address without a slash at the end.
+
+    Raises:
+        ConfigError: It is not https, nor plain http to this machine; or it has a user, a query or a fragment.
+    """
+    url = given or os.environ.get("HEYGEN_API_BASE", "").strip() or BASE_URL
+    problem = _address_problem(url)
+    if problem:
+        raise ConfigError(f"base_url {problem}.", hint=f"Use an https address such as {BASE_URL}.")
+    return url.rstrip("/")
+
+
+def _address_problem(url: str) -> str | None:
+    try:
+        parts = urlsplit(url)
+        name = parts.hostname
+        _ = parts.port
+    except ValueError:
+        return "is not an address"
+    if not name or not url.isprintable() or " " in url:
+        return "is not an address"
+    if parts.username is not None or parts.query or parts.fragment:
+        return "must not carry a user, a query or a fragment"
+    if parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(name)):
+        return None
+    return "must be https (plain http only to this machine): the key would travel in the open"
+
+
+def _is_loopback(name: str) -> bool:
+    if name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,108 @@
+"""
+Which messages are new: bookkeeping over a window that shows only the newest 40, newest first.
+
+Messages have no ids, so one is known by its content, author and time; windows may repeat or reorder them
+(contract.md). Numbers count messages in the order they were first seen; a cursor is the number of the last one
+delivered.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .models import Message
+
+WINDOW = 40
+_REMEMBERED = 200  # fingerprints: enough for windows that fall back, little enough for 100,000 sessions
+_ENCODER = msgspec.msgpack.Encoder()
+
+
+class Conversation:
+    """The messages seen so far; the newest 40 are kept whole."""
+
+    __slots__ = ("_gap", "_kept", "_last", "_numbers", "cursor")
+
+    def __init__(self) -> None:
+        self.cursor = 0
+        self._gap = 0
+        self._kept: list[Message] = []
+        self._last: Sequence[Message] = ()
+        self._numbers: dict[str, int] = {}
+
+    @property
+    def messages(self) -> Sequence[Message]:
+        """The newest messages, oldest first."""
+        return self._kept
+
+    def fingerprints(self, cursor: int) -> list[str]:
+        """Return what `recall` needs to know the newest messages up to the cursor again, oldest first."""
+        return [mark for mark, number in self._numbers.items() if number <= cursor][-WINDOW:]
+
+    def recall(self, fingerprints: Sequence[str]) -> int:
+        """Return the cursor after these; a conversation not read yet counts them as seen."""
+        if not self._numbers:
+            self._numbers = {mark: number for number, mark in enumerate(fingerprints, start=1)}
+            self.cursor = len(fingerprints)
+        return max((self._numbers.get(mark, 0) for mark in fingerprints), default=0)
+
+    def add(self, window: Sequence[Message]) -> None:
+        """Take a window as read, newest first."""
+        if window == self._last:
+            return
+        self._last = window
+        told = _fingerprints(window)
+        fresh = [(mark, message) for mark, message in told if mark not in self._numbers]
+        if self._numbers and len(told) >= WINDOW and len(fresh) == len(told):
+            self._gap = self.cursor + 1
+        for mark, message in fresh:
+            self.cursor += 1
+            self._numbers[mark] = self.cursor
+            self._kept.append(message)
+        del self._kept[:-WINDOW]
+        for mark in list(self._numbers)[: max(0, len(self._numbers) - _REMEMBERED)]:
+            del self._numbers[mark]
+
+    def since(self, cursor: int) -> tuple[tuple[Message, ...], bool]:
+        """Return the messages after the cursor, oldest first, and whether some went by unseen."""
+        unread = self.cursor - cursor
+        missed = cursor < self._gap or unread > len(self._kept)
+        return tuple(self._kept[-unread:] if unread > 0 else ()), missed and unread > 0
+
+    def has_sent(self, text: str, cursor: int) -> bool:
+        """Whether a message of the user with this text came after the cursor."""
+        return self._own(text, cursor) is not None
+
+    def answers(self, text: str, cursor: int) -> bool:
+        """Whether the model spoke after the user's message with this text, itself after the cursor."""
+        place = self._own(text, cursor)
+        return place is not None and any(message.role == "model" for message in self._kept[place + 1 :])
+
+    def _own(self, text: str, cursor: int) -> int | None:
+        wanted = text.strip()
+        unread = min(self.cursor - cursor, len(self._kept))
+        for place in range(len(self._kept) - unread, len(self._kept)):
+            message = self._kept[place]
+            if message.role == "user" and message.content.strip() == wanted:
+                return place
+        return None
+
+
+def _fingerprints(window: Sequence[Message]) -> list[tuple[str, Message]]:
+    """Name each message, oldest first; without a time, the second of two alike is another message."""
+    named: list[tuple[str, Message]] = []
+    seen: dict[str, int] = {}
+    for message in reversed(window):
+        mark = blake2b(_ENCODER.encode(message), digest_size=8).hexdigest()
+        count = seen[mark] = seen.get(mark, 0) + 1
+        if count > 1:
+            if message.created_at is not None:
+                continue
+            mark = f"{mark}.{count}"
+        named.append((mark, message))
+    return named

@@ -1,0 +1,72 @@
+"""
+Drives a conversation: asks a reviewer at every pause and passes the answer on.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from ._lifecycle import TERMINAL
+from .errors import InvalidArgument, SessionFailed, WatchTimeout
+from .models import Approve, Reply, SessionState, Stop
+
+if TYPE_CHECKING:
+    from msgspec import UnsetType
+
+    from ._session import Session
+    from ._videos import Video
+
+Answer = Reply | Approve | Stop
+Reviewer = Callable[["Session", SessionState], Answer | Awaitable[Answer]]
+
+_STOPPING = 60.0  # seconds a stopped session may take to its next checkpoint before it counts as ended
+
+
+async def converse(session: Session, reviewer: Reviewer, timeout: float | UnsetType | None) -> Video:
+    """Answer every pause until the video is there; see `Session.converse`."""
+    while True:
+        state = await session.wait(timeout=timeout)
+        if not state.is_paused:
+            return await session.video(timeout=timeout)
+        said = reviewer(session, state)
+        answer = await said if inspect.isawaitable(said) else said
+        if isinstance(answer, Stop):
+            return await _stopped(session)
+        await _pass_on(session, answer)
+
+
+async def _pass_on(session: Session, answer: object) -> None:
+    match answer:
+        case Reply():
+            await session.send(
+                answer.message,
+                avatar_id=answer.avatar_id,
+                voice_id=answer.voice_id,
+                brand_kit_id=answer.brand_kit_id,
+            )
+        case Approve():
+            await session.approve(answer.message)
+        case _:
+            raise InvalidArgument("reviewer", f"returned {type(answer).__name__}, not Reply, Approve or Stop")
+
+
+async def _stopped(session: Session) -> Video:
+    """Stop; the status of a stopped session is not documented, so a video is taken if there is one."""
+    await session.stop()
+    try:
+        async with session.watch(until=TERMINAL, timeout=_STOPPING) as states:
+            async for state in states:
+                if state.is_terminal and state.failure_reason is None:
+                    return await session.video(timeout=_STOPPING)
+    except WatchTimeout:
+        pass
+    raise SessionFailed(
+        f"Session {session.id} was stopped by the reviewer.",
+        session_id=session.id,
+        reason="Stopped by the reviewer.",
+        reason_source="reviewer",
+        last_state=session.state,
+        ref=session.ref(),
+    )

@@ -1,0 +1,75 @@
+"""
+What the groups of one client share, and the two ways they do many things: page after page, and side by side.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+from weakref import WeakValueDictionary
+
+import anyio
+
+from .errors import HeyGenError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+
+    from ._caller import Caller
+    from ._hub import Hub
+    from ._lifecycle import Track
+    from ._settle import Ownership
+    from ._wire import Call
+
+T = TypeVar("T")
+
+
+class Core:
+    """
+    The parts of a client.
+
+    Attributes:
+        tracks: What is known of each session somebody holds a handle or a watch of.
+        takes_auto_proceed: Whether the service has not yet refused the field.
+    """
+
+    __slots__ = ("caller", "hub", "ownership", "takes_auto_proceed", "tracks")
+
+    def __init__(self, caller: Caller, hub: Hub, ownership: Ownership) -> None:
+        self.caller = caller
+        self.hub = hub
+        self.ownership = ownership
+        self.tracks: WeakValueDictionary[str, Track] = WeakValueDictionary()
+        self.takes_auto_proceed = True
+
+    async def pages(self, page: Callable[[str | None], Call[tuple[T, ...]]]) -> AsyncIterator[T]:
+        """Yield the items of all pages; ends also where the service repeats a token, or it would never end."""
+        token: str | None = None
+        told: set[str] = set()
+        while True:
+            envelope = await self.caller.call(page(token))
+            for item in envelope.data:
+                yield item
+            token = envelope.next_page
+            if token is None or token in told:
+                return
+            told.add(token)
+
+
+async def concurrently(jobs: Iterable[Callable[[], Awaitable[None]]], *, most: int = 4) -> None:
+    """Do the jobs side by side, at most so many at once; the first error ends them all and is raised as itself."""
+    gate = anyio.Semaphore(most)
+    errors: list[HeyGenError] = []
+
+    async def do(job: Callable[[], Awaitable[None]]) -> None:
+        async with gate:
+            try:
+                await job()
+            except HeyGenError as error:
+                errors.append(error)
+                group.cancel_scope.cancel()
+
+    async with anyio.create_task_group() as group:
+        for job in jobs:
+            group.start_soon(do, job)
+    if errors:
+        raise errors[0]

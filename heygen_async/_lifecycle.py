@@ -1,0 +1,348 @@
+"""
+What a session's answers mean over time: the one place that compares statuses.
+
+A `Track` is fed with what was read (`saw_*`), with what was said (`sent`), and answers two questions: what to read
+next (`look`) and what is known (`state`). It never waits and never reads a clock; moments come in as seconds.
+
+The arrows between statuses are only inferred (contract.md), so none is enforced: whatever is read is believed,
+except what was true before the caller spoke (`_Guard`).
+"""
+
+from __future__ import annotations
+
+from enum import Enum, Flag, auto
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from ._conversation import Conversation
+from .models import Message, SessionData, SessionState, SessionStatus, VideoInfo, VideoStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+STOP = frozenset({SessionStatus.REVIEWING, SessionStatus.COMPLETED, SessionStatus.FAILED})
+SETTLED = frozenset({SessionStatus.REVIEWING, SessionStatus.WAITING_FOR_INPUT, SessionStatus.COMPLETED})
+TERMINAL = frozenset({SessionStatus.COMPLETED, SessionStatus.FAILED})
+
+NO_REASON = "The service gave no reason."
+NO_VIDEO = "The session completed without a video."
+MISSING_GRACE = 30.0  # seconds a session or video that should exist may be 404
+VIDEO_GRACE = 300.0  # seconds a completed session may be without any video
+FRESH = 5.0  # seconds a state counts as the newest without a look
+_HISTORY = 16
+
+
+class Look(Enum):
+    """What to read next."""
+
+    SESSION = auto()
+    VIDEO = auto()
+    VIDEOS = auto()
+
+
+class Change(Flag):
+    """What an answer changed."""
+
+    NOTHING = 0
+    TRANSITION = auto()
+    PROGRESS = auto()
+    MESSAGES = auto()
+    VIDEO = auto()
+    LOOK_AGAIN = auto()  # the answer is not complete without another read, now
+    GONE = auto()  # the service does not know it, and the grace is over
+
+
+class _Guard(Struct):
+    """After a send: what to disbelieve, and until when."""
+
+    since: float
+    settle: float
+    text: str
+    status: SessionStatus | None
+    cursor: int
+
+
+class Track:
+    """
+    All that is known of one session.
+
+    Attributes:
+        state: The newest state believed; None before the first read.
+        video: The newest video read; None before.
+        video_id: The newest video's id, once there is one.
+        moved_at: When status, progress or messages last changed.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_completed_at",
+        "_failed",
+        "_guard",
+        "_missing_since",
+        "_revised",
+        "_session_gone",
+        "conversation",
+        "history",
+        "is_sending",
+        "mode",
+        "moved_at",
+        "polls",
+        "read_at",
+        "session_id",
+        "since",
+        "state",
+        "video",
+        "video_id",
+    )
+
+    def __init__(self, session_id: str, mode: str | None = None, video_id: str | None = None) -> None:
+        self.session_id = session_id
+        self.mode = mode
+        self.video_id = video_id
+        self.video: VideoInfo | None = None
+        self.state: SessionState | None = None
+        self.conversation = Conversation()
+        self.history: tuple[tuple[float, int], ...] = ()
+        self.polls = 0
+        self.since = self.moved_at = 0.0
+        self.read_at: float | None = None
+        self.is_sending = False
+        self._guard: _Guard | None = None
+        self._failed: SessionData | None = None
+        self._session_gone = False
+        self._missing_since: float | None = None
+        self._completed_at: float | None = None
+        self._revised: str | None = None
+
+    # -- questions --
+
+    def look(self, *, for_video: bool = False) -> Look:
+        """Say what to read next; `for_video` when a completed session is not enough."""
+        if self._failed is not None or self._session_gone:
+            return Look.VIDEO
+        if for_video and self.is_completed and not self.is_stale:
+            return Look.VIDEOS if self.video_id is None or self.video_id == self._revised else Look.VIDEO
+        return Look.SESSION
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the state is the one from before a send."""
+        return self._guard is not None
+
+    def phase(self, *, for_video: bool = False) -> tuple[SessionStatus, float]:
+        """Return what the session is most likely doing, and since when; for the schedule, not for the user."""
+        if self._guard is not None:
+            return SessionStatus.THINKING, self._guard.since
+        if self.state is None:
+            return SessionStatus.THINKING, self.since
+        if for_video and self.is_completed and self.finished_video is None:
+            return SessionStatus.GENERATING, self.since
+        return self.state.status, self.since
+
+    @property
+    def is_completed(self) -> bool:
+        """Whether the newest run has ended well."""
+        return self.state is not None and self.state.status == SessionStatus.COMPLETED
+
+    @property
+    def is_failed(self) -> bool:
+        """Whether the newest run has failed."""
+        return self.state is not None and self.state.status == SessionStatus.FAILED
+
+    def is_fresh(self, now: float) -> bool:
+        """Whether the state may be handed out as the newest without a look."""
+        return (
+            self.state is not None
+            and not self.is_stale
+            and self.read_at is not None
+            and now - self.read_at <= FRESH
+        )
+
+    @property
+    def finished_video(self) -> VideoInfo | None:
+        """The newest run's video, once it can be downloaded."""
+        if self.video is not None and self.is_completed and not self.is_stale and self.video.is_downloadable:
+            return self.video
+        return None
+
+    def video_failure(self, now: float) -> tuple[str, str] | None:
+        """Say why a completed session will have no video, as (reason, source); None while it may."""
+        if not self.is_completed or self.is_stale:
+            return None
+        if self.video is not None and self.video.status == VideoStatus.FAILED:
+            return failure(self.video, self.conversation.messages)
+        waited = now - (self._completed_at if self._completed_at is not None else now)
+        return (NO_VIDEO, "sdk") if self.video is None and waited >= VIDEO_GRACE else None
+
+    # -- what happened --
+
+    def sent(self, text: str, *, since: float, settle: float, cursor: int) -> None:
+        """
+        Note a message of ours, known to be there at `since`: what was true before is stale until shown otherwise.
+
+        `cursor` is the conversation's from before the message was sent.
+        """
+        status = None if self.state is None else self.state.status
+        self._guard = _Guard(since, settle, text, status, cursor)
+        self._revised = self.video_id if status in (None, SessionStatus.COMPLETED) else self._revised
+        self.video = self._failed = self._completed_at = self._missing_since = None
+        self._session_gone = False
+        self.moved_at = since
+
+    def saw_session(self, data: SessionData, *, asked: float, now: float) -> Change:
+        """Take a session as read; `asked` is when the read began."""
+        guard = self._guard
+        if guard is not None and asked < guard.since:
+            return Change.NOTHING  # a question from before the send cannot tell what came of it
+        self._missing_since = None
+        self._session_gone = False
+        self.conversation.add(data.messages)
+        if guard is not None:
+            if self._is_from_before(data.status, guard, now):
+                return Change.NOTHING
+            self._guard = None
+        self.read_at = now
+        self.polls += 1
+        self.video_id = data.video_id or self.video_id
+        if data.status == SessionStatus.FAILED and self.video_id is not None and not self.is_failed:
+            self._failed = data  # the video knows the reason best
+            return Change.LOOK_AGAIN
+        return self._publish(data, now)
+
+    def saw_video(self, video: VideoInfo, *, asked: float, now: float) -> Change:
+        """Take a video as read."""
+        if self._guard is not None and asked < self._guard.since:
+            return Change.NOTHING
+        self._missing_since = None
+        self.video = video
+        self.video_id = video.id
+        if self._failed is not None:
+            return self._publish_failed(now)
+        if not self._session_gone:
+            return Change.VIDEO
+        self.read_at = now
+        return self._publish(self._from_video(video), now) | Change.VIDEO
+
+    def saw_videos(self, videos: Sequence[VideoInfo], *, asked: float, now: float) -> Change:
+        """Take a session's videos as read, newest first."""
+        if not videos:
+            return Change.NOTHING
+        self._revised = None
+        return self.saw_video(videos[0], asked=asked, now=now)
+
+    def saw_nothing(self, look: Look, *, now: float) -> Change:
+        """Take a 404: some are for a while, and a session may vanish once its video exists (contract.md, 1)."""
+        if self._failed is not None:
+            return self._publish_failed(now)
+        if look is Look.SESSION and self.video_id is not None:
+            self._session_gone = True
+            return Change.LOOK_AGAIN
+        if self.state is None:
+            return Change.GONE
+        self._missing_since = now if self._missing_since is None else self._missing_since
+        return Change.GONE if now - self._missing_since >= MISSING_GRACE else Change.NOTHING
+
+    def saw_no_reason(self, *, now: float) -> Change:
+        """Take it that the video of a failed session cannot be asked; its reason comes from elsewhere."""
+        return self._publish_failed(now) if self._failed is not None else Change.NOTHING
+
+    # -- the work --
+
+    def _is_from_before(self, status: SessionStatus, guard: _Guard, now: float) -> bool:
+        """Whether a status may be the one from before our send (design §3.6, stale state)."""
+        may_be = status.is_paused or (status.is_terminal and guard.status in (None, status))
+        return (
+            may_be
+            and now - guard.since < guard.settle
+            and not self.conversation.answers(guard.text, guard.cursor)
+        )
+
+    def _from_video(self, video: VideoInfo) -> SessionData:
+        """Tell the session's status by its video, when the session itself cannot be read any more."""
+        status = SessionStatus.GENERATING
+        if video.is_downloadable:
+            status = SessionStatus.COMPLETED
+        elif video.status == VideoStatus.FAILED:
+            status = SessionStatus.FAILED
+        known = self.state
+        return SessionData(
+            session_id=self.session_id,
+            status=status,
+            created_at=known.created_at if known else video.created_at or 0,
+            progress=100 if status == SessionStatus.COMPLETED else known.progress if known else 0,
+            title=known.title if known else video.title,
+            video_id=video.id,
+            messages=known.messages if known else (),
+        )
+
+    def _publish_failed(self, now: float) -> Change:
+        data, self._failed = self._failed, None
+        return self._publish(data, now) if data is not None else Change.NOTHING
+
+    def _publish(self, data: SessionData, now: float) -> Change:
+        before, change = self.state, Change.NOTHING
+        previous, elapsed = (None, 0.0) if before is None else (before.previous, before.elapsed)
+        if before is None or before.status != data.status:
+            change |= Change.TRANSITION
+            previous, elapsed = (None, 0.0) if before is None else (before.status, now - self.since)
+            self._enter(data, now)
+        if before is not None and before.progress != data.progress:
+            change |= Change.PROGRESS
+            self.history = (*self.history[-_HISTORY:], (now - self.since, data.progress))
+        if before is None or before.messages != data.messages:
+            change |= Change.MESSAGES
+        if change:
+            self.moved_at = now
+            self.state = self._stated(data, previous, elapsed)
+        return change
+
+    def _enter(self, data: SessionData, now: float) -> None:
+        self.since = now
+        self.polls = 0
+        self.history = ((0.0, data.progress),)
+        self._completed_at = now if data.status == SessionStatus.COMPLETED else None
+
+    def _stated(self, data: SessionData, previous: SessionStatus | None, elapsed: float) -> SessionState:
+        reason, source = None, None
+        if data.status == SessionStatus.FAILED:
+            reason, source = failure(self.video, self.conversation.messages)
+        return SessionState(
+            session_id=self.session_id,
+            status=data.status,
+            created_at=data.created_at,
+            progress=data.progress,
+            title=data.title,
+            video_id=self.video_id,
+            messages=data.messages,
+            previous=previous,
+            elapsed=elapsed,
+            failure_reason=reason,
+            failure_source=source,
+        )
+
+
+def failure(video: VideoInfo | None, messages: Sequence[Message]) -> tuple[str, str]:
+    """
+    Say why a session failed, as (reason, source), from what the service did tell.
+
+    Both of the video's fields are often null (contract.md, 2); the agent's last words are better than nothing but
+    are not a reason the service stands for. `messages` oldest first.
+    """
+    if video is not None and (told := video.failure_message or video.failure_code):
+        return told, "video"
+    for message in reversed(messages):
+        if message.type == "error" and message.content.strip():
+            return message.content, "error_message"
+    for message in reversed(messages):
+        if message.role == "model" and message.content.strip():
+            return message.content, "model_message"
+    return NO_REASON, "sdk"
+
+
+def question(state: SessionState | None) -> str | None:
+    """Return the agent's newest words, what it asks at a pause; None when it said nothing."""
+    for message in () if state is None else state.messages:
+        if message.role == "model" and message.content.strip():
+            return message.content
+    return None

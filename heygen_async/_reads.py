@@ -1,0 +1,54 @@
+"""
+One read of a session or its video, whichever is the authority now, fed into what is known of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from . import _clock, _wire
+from ._lifecycle import Change, Look
+from .errors import NotFound
+
+if TYPE_CHECKING:
+    from ._answers import Envelope
+    from ._lifecycle import Track
+    from ._wire import Call
+
+T = TypeVar("T")
+
+
+class Ask(Protocol):
+    """How to ask: once (`Caller.attempt`) or until answered (`Caller.call`)."""
+
+    async def __call__(self, call: Call[T], /) -> Envelope[T]: ...
+
+
+async def read(track: Track, ask: Ask, *, for_video: bool = False) -> Change:
+    """
+    Make the read that is due and return what it changed.
+
+    Raises:
+        NotFound: It does not exist, and no grace is left in which that may be so for a while.
+        TransportError: The service could not be asked.
+        APIError: The service refused.
+    """
+    look, asked = track.look(for_video=for_video), _clock.now()
+    try:
+        return await _told(track, ask, look, asked)
+    except NotFound:
+        change = track.saw_nothing(look, now=_clock.now())
+        if Change.GONE in change:
+            raise
+        return change
+
+
+async def _told(track: Track, ask: Ask, look: Look, asked: float) -> Change:
+    if look is Look.SESSION:
+        session = (await ask(_wire.session(track.session_id))).data
+        return track.saw_session(session, asked=asked, now=_clock.now())
+    if look is Look.VIDEO and track.video_id is not None:
+        video = (await ask(_wire.video(track.video_id))).data
+        return track.saw_video(video, asked=asked, now=_clock.now())
+    videos = (await ask(_wire.session_videos(track.session_id))).data
+    return track.saw_videos(videos, asked=asked, now=_clock.now())

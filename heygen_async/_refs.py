@@ -1,0 +1,80 @@
+"""
+A session as bytes: what another process needs to go on with it, and nothing that must stay secret.
+
+Messages and addresses are left out (they are read again); fingerprints of the messages already delivered keep them
+from being told twice.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import Struct, structs
+
+from ._lifecycle import Track
+from ._redact import clean
+from ._wire import segment
+from .errors import InvalidArgument
+from .models import SessionState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_VERSION = 1
+
+
+class _Ref(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    v: int
+    session_id: str
+    mode: str | None = None
+    video_id: str | None = None
+    state: SessionState | None = None
+    seen: tuple[str, ...] = ()
+
+
+_DECODER = msgspec.json.Decoder(_Ref)
+
+
+def write(track: Track, cursor: int) -> bytes:
+    """Return the session as plain JSON; messages up to the cursor count as delivered."""
+    state = track.state
+    if state is not None:
+        reason = state.failure_reason
+        state = structs.replace(
+            state,
+            messages=(),
+            new_messages=(),
+            failure_reason=None if reason is None else clean(reason),
+        )
+    ref = _Ref(
+        v=_VERSION,
+        session_id=track.session_id,
+        mode=track.mode,
+        video_id=track.video_id,
+        state=state,
+        seen=tuple(track.conversation.fingerprints(cursor)),
+    )
+    return msgspec.json.encode(ref)
+
+
+def read(ref: bytes | str, known: Mapping[str, Track]) -> tuple[Track, int]:
+    """
+    Return the track a ref names, the known one if there is one, and the cursor of what was delivered.
+
+    Raises:
+        InvalidArgument: These are not the bytes of a ref, or those of a later version.
+    """
+    try:
+        told = _DECODER.decode(ref)
+    except (msgspec.DecodeError, ValueError, RecursionError, TypeError) as error:
+        raise InvalidArgument("ref", f"is not what Session.ref() returned: {clean(str(error))}") from error
+    if told.v != _VERSION:
+        raise InvalidArgument("ref", f"has version {told.v}; this release reads version {_VERSION}")
+    segment("ref", told.session_id)
+    track = known.get(told.session_id)
+    if track is None:
+        track = Track(told.session_id, told.mode, told.video_id)
+        track.state = told.state
+    track.mode = track.mode or told.mode
+    return track, track.conversation.recall(told.seen)

@@ -1,0 +1,158 @@
+"""
+`heygen.sessions`: make sessions, find them again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from . import _clock, _refs, _wire
+from ._lifecycle import Track
+from ._session import Session
+from ._writes import Write, shielded
+
+if TYPE_CHECKING:
+    from ._core import Core
+    from .models import File, Mode, Orientation, SessionData, SessionSummary
+
+
+class Sessions:
+    """The account's Video Agent sessions; `heygen.sessions`."""
+
+    __slots__ = ("_core", "_orphans")
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._orphans: list[Session] = []
+
+    @property
+    def orphans(self) -> tuple[Session, ...]:
+        """Sessions whose `create()` was cancelled while the service was making them; they are yours to use."""
+        return tuple(self._orphans)
+
+    async def create(
+        self,
+        prompt: str,
+        *,
+        mode: Mode = "chat",
+        avatar_id: str | None = None,
+        voice_id: str | None = None,
+        style_id: str | None = None,
+        brand_kit_id: str | None = None,
+        orientation: Orientation | None = None,
+        files: Iterable[File] = (),
+        auto_proceed: bool | None = None,
+        incognito_mode: bool | None = None,
+        callback_url: str | None = None,
+        callback_id: str | None = None,
+        extra: Mapping[str, object] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Session:
+        """
+        Start a session; this is what costs money, and it happens once.
+
+        When the answer is lost the account's newest sessions are looked through and the one this call made is
+        taken over; only when it is not there is the request sent again, with the same key. A cancelled create is
+        finished in the background for at most `Timeouts.write` before the cancel proceeds, and its session is in
+        `orphans`.
+
+        Args:
+            prompt: What to make, 1 to 10,000 characters.
+            mode: `chat` pauses for review, `generate` does not.
+            avatar_id: A look's id; not sent when None, like all options.
+            voice_id: The narration voice.
+            style_id: A visual style.
+            brand_kit_id: A brand kit.
+            orientation: `landscape` or `portrait`.
+            files: Up to 20 attachments: `AssetId`, `AssetUrl`, `AssetBase64` or an https address.
+            auto_proceed: Only for services that still take it.
+            incognito_mode: True: no memory is read or written for this session.
+            callback_url: Where the service reports the end.
+            callback_id: Echoed in that report; needs callback_url.
+            extra: Fields this release does not know; the service gains fields faster than it gains releases.
+            idempotency_key: Your own key, 1 to 255 of A-Z a-z 0-9 _ : . -; a new one when None.
+
+        Raises:
+            InvalidArgument: Something the service would refuse; nothing was sent.
+            OutcomeUnknown: A session may exist, and looking could not settle which; see its `candidates`.
+            TransportError: It was not made.
+            APIError: The service refused: `InsufficientCredit`, `RateLimited` with its pace, ...
+            ClientStateError: The client is closed or belongs to another loop.
+        """
+        call = _wire.create(
+            prompt,
+            mode=mode,
+            avatar_id=avatar_id,
+            voice_id=voice_id,
+            style_id=style_id,
+            brand_kit_id=brand_kit_id,
+            orientation=orientation,
+            files=files,
+            auto_proceed=auto_proceed,
+            incognito_mode=incognito_mode,
+            callback_url=callback_url,
+            callback_id=callback_id,
+            extra=extra,
+            idempotency_key=idempotency_key,
+        )
+        self._core.caller.bind()
+        write = Write(call)
+        limit = self._core.caller.timeouts.write
+        return await shielded(
+            write, self._made(write, prompt, mode), limit=limit, rescue=self._orphans.append
+        )
+
+    async def _made(self, write: Write[SessionData], prompt: str, mode: Mode) -> Session:
+        core = self._core
+        with core.ownership.flight(prompt, write):
+            data = (await core.caller.call(write.call, write=write)).data
+            core.ownership.own(data.session_id)
+        track = self._track(data.session_id)
+        track.mode = mode
+        now = _clock.now()
+        track.saw_session(data, asked=now, now=now)
+        return Session(core, track)
+
+    def attach(self, session_id: str) -> Session:
+        """
+        Return a handle of a session made elsewhere, without asking for it.
+
+        Raises:
+            InvalidArgument: Not an id.
+        """
+        _wire.segment("session_id", session_id)
+        self._core.ownership.own(session_id)
+        return Session(self._core, self._track(session_id))
+
+    def restore(self, ref: bytes | str) -> Session:
+        """
+        Return the session of a `Session.ref()`, or of an error's `ref`; messages told before are not told again.
+
+        Raises:
+            InvalidArgument: Not a ref, or one of a later release.
+        """
+        track, cursor = _refs.read(ref, self._core.tracks)
+        self._core.tracks[track.session_id] = track
+        self._core.ownership.own(track.session_id)
+        return Session(self._core, track, cursor)
+
+    def list(self, *, page_size: int | None = None) -> AsyncIterator[SessionSummary]:
+        """
+        Iterate over all sessions of the account, newest first, page by page as needed.
+
+        Args:
+            page_size: 1 to 100; the service's own (20) when None.
+
+        Raises:
+            InvalidArgument: A page size the service refuses.
+            TransportError: The service could not be asked.
+            APIError: The service refused.
+        """
+        return self._core.pages(lambda token: _wire.sessions(limit=page_size, token=token))
+
+    def _track(self, session_id: str) -> Track:
+        track = self._core.tracks.get(session_id)
+        if track is None:
+            track = self._core.tracks[session_id] = Track(session_id)
+        return track

@@ -1,0 +1,255 @@
+"""
+Finds out what a write with a lost answer did, so that it is neither lost nor paid for twice (design §3.3).
+
+The service honours `Idempotency-Key` on some endpoints only, so the sessions themselves are asked. The decision is
+`_retry.settle_create`; this file keeps who owns what and does the reading.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from . import _clock, _wire
+from ._redact import clean
+from ._retry import Adopt, Found, Look, Unclear, settle_create, waits
+from .errors import HeyGenError, NotFound, OutcomeUnknown
+from .models import SentMessage, SessionData, SessionStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from ._caller import Caller
+    from ._lifecycle import Track
+    from ._writes import Write
+    from .models import Message, SessionSummary
+
+SKEW = 330.0  # seconds the service's clock may be off from ours
+_REMEMBERED = 3600.0  # seconds a session stays known as ours: longer than any create can take to settle
+_PAGES = 5
+_LOOK_AGAIN = 0.25
+_LONGEST_WAIT = 4.0
+
+
+class Flight:
+    """One create on its way, among those of the same prompt."""
+
+    __slots__ = ("began", "prompt", "write")
+
+    def __init__(self, prompt: str, write: Write[SessionData], began: float) -> None:
+        self.prompt = prompt
+        self.write = write
+        self.began = began  # Unix seconds, our clock
+
+
+class Ownership:
+    """
+    Which sessions this client has, and which creates are on their way.
+
+    Identical creates are interchangeable, so those of one prompt settle together: each waits until no sibling is on
+    its way, then takes a session nobody owns.
+    """
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+        self._owned: dict[str, float] = {}
+        self._flights: dict[str, list[Flight]] = {}
+        self._first_words: dict[str, str] = {}
+
+    def own(self, session_id: str) -> None:
+        """Note a session as this client's."""
+        now = _clock.wall()
+        self._owned[session_id] = now
+        self._first_words.pop(session_id, None)
+        for old, since in list(self._owned.items())[:2]:
+            if since < now - _REMEMBERED:
+                del self._owned[old]
+
+    @contextmanager
+    def flight(self, prompt: str, write: Write[SessionData]) -> Generator[None, None, None]:
+        """Keep a create among its siblings while it is on its way, and settle it if need be."""
+        flight = Flight(prompt, write, _clock.wall())
+        self._flights.setdefault(prompt, []).append(flight)
+
+        async def settle(error: HeyGenError) -> SessionData | None:
+            return await self._settle(flight, error)
+
+        write.settle = settle
+        try:
+            yield
+        finally:
+            siblings = self._flights[prompt]
+            siblings.remove(flight)
+            if not siblings:
+                del self._flights[prompt]
+
+    async def _settle(self, flight: Flight, error: HeyGenError) -> SessionData | None:
+        if self._caller.retry.settle == "raise":
+            raise outcome_unknown(flight.write, flight.began, "settling is switched off") from error
+        flight.write.is_settling = True
+        try:
+            return await self._search(flight)
+        except OutcomeUnknown:
+            raise
+        except HeyGenError as trouble:
+            raise outcome_unknown(
+                flight.write, flight.began, f"looking failed: {clean(str(trouble))}"
+            ) from error
+        finally:
+            flight.write.is_settling = False
+
+    async def _search(self, flight: Flight) -> SessionData | None:
+        await self._quiet(flight)
+        until = _clock.now() + self._caller.retry.settle_time
+        for wait in waits(_LOOK_AGAIN, _LONGEST_WAIT):
+            found = await self._found(flight)
+            if self._is_sibling_away(flight):
+                await self._quiet(flight)
+                continue  # what it made must not be taken for ours
+            # From here to the claim nothing is awaited, so no two creates take the same session.
+            unowned = [item for item in found if item.session_id not in self._owned]
+            verdict = settle_create(unowned, unknown=self._unknown(flight), identical=self._are_alike(flight))
+            if isinstance(verdict, Adopt):
+                self.own(verdict.found.session_id)
+                return await self._adopted(verdict.found)
+            over = _clock.now() >= until
+            if isinstance(verdict, Unclear) and over:
+                raise outcome_unknown(
+                    flight.write, flight.began, "several sessions may be it", verdict.candidates
+                )
+            if over and verdict is Look.AGAIN:
+                unread = tuple(item.session_id for item in unowned if item.matches is None)
+                raise outcome_unknown(flight.write, flight.began, "a new session cannot be read", unread)
+            if over:
+                return None
+            await _clock.sleep(min(wait, max(until - _clock.now(), 0.0)))
+        return None
+
+    async def _quiet(self, flight: Flight) -> None:
+        while self._is_sibling_away(flight):
+            await _clock.sleep(_LOOK_AGAIN)
+
+    def _is_sibling_away(self, flight: Flight) -> bool:
+        return any(
+            other.write.may_exist and not other.write.is_settling
+            for other in self._flights[flight.prompt]
+            if other is not flight
+        )
+
+    def _unknown(self, flight: Flight) -> int:
+        return sum(other.write.is_settling for other in self._flights[flight.prompt])
+
+    def _are_alike(self, flight: Flight) -> bool:
+        return (
+            len({other.write.call.body for other in self._flights[flight.prompt] if other.write.is_settling})
+            == 1
+        )
+
+    # -- reading --
+
+    async def _adopted(self, found: Found) -> SessionData:
+        try:
+            return (await self._caller.call(_wire.session(found.session_id))).data
+        except HeyGenError:
+            # The id is what must not be lost; how the session is, the first look will tell.
+            return SessionData(
+                session_id=found.session_id, status=SessionStatus.THINKING, created_at=found.created_at
+            )
+
+    async def _found(self, flight: Flight) -> Sequence[Found]:
+        found: list[Found] = []
+        for summary in await self._listed(flight.began - SKEW):
+            if summary.session_id not in self._owned:
+                words = await self._first_words_of(summary.session_id)
+                matches = None if words is None else words.strip() == flight.prompt.strip()
+                found.append(Found(summary.session_id, matches, summary.created_at))
+        return found
+
+    async def _listed(self, since: float) -> list[SessionSummary]:
+        listed: list[SessionSummary] = []
+        token: str | None = None
+        for _ in range(_PAGES):
+            page = await self._caller.call(_wire.sessions(limit=100, token=token))
+            recent = [item for item in page.data if item.created_at >= since]
+            listed += recent
+            token = page.next_page
+            if token is None or len(recent) < len(page.data):
+                break
+        return listed
+
+    async def _first_words_of(self, session_id: str) -> str | None:
+        """Return the first message of a user, None while there is none to read."""
+        if session_id not in self._first_words:
+            try:
+                session = (await self._caller.call(_wire.session(session_id))).data
+            except NotFound:
+                return None  # new sessions may be 404 for a while
+            own = [message.content for message in session.messages if message.role == "user"]
+            if not own:
+                return None
+            self._first_words[session_id] = own[-1]
+            for old in list(self._first_words)[:-1000]:
+                del self._first_words[old]
+        return self._first_words.get(session_id)
+
+
+async def settle_send(
+    caller: Caller,
+    track: Track,
+    write: Write[SentMessage],
+    error: HeyGenError,
+    *,
+    text: str,
+    began: float,
+    known: int | None,
+) -> SentMessage | None:
+    """
+    Return the message if the session has it, None if it was not delivered.
+
+    `known` is the conversation's cursor from before; None when the session had not been read, so that only times
+    can tell our message from an older one with the same words.
+    """
+    if caller.retry.settle == "raise":
+        raise outcome_unknown(write, began, "settling is switched off") from error
+    until = _clock.now() + caller.retry.settle_time
+    for wait in waits(_LOOK_AGAIN, _LONGEST_WAIT):
+        asked = _clock.now()
+        try:
+            session = (await caller.call(_wire.session(track.session_id))).data
+        except HeyGenError as trouble:
+            raise outcome_unknown(write, began, f"looking failed: {clean(str(trouble))}") from error
+        track.saw_session(session, asked=asked, now=_clock.now())
+        if known is not None:
+            is_there: bool | None = track.conversation.has_sent(text, known)
+        else:
+            is_there = _is_there_by_time(session.messages, text, began - SKEW)
+        if is_there:
+            return SentMessage(session_id=track.session_id, title=session.title)
+        if _clock.now() >= until:
+            if is_there is None:
+                raise outcome_unknown(write, began, "a message with these words has no time") from error
+            return None
+        await _clock.sleep(min(wait, max(until - _clock.now(), 0.0)))
+    return None
+
+
+def _is_there_by_time(messages: Sequence[Message], text: str, since: float) -> bool | None:
+    alike = [
+        message for message in messages if message.role == "user" and message.content.strip() == text.strip()
+    ]
+    if any(message.created_at is not None and message.created_at >= since for message in alike):
+        return True
+    return None if any(message.created_at is None for message in alike) else False
+
+
+def outcome_unknown(
+    write: Write[SessionData] | Write[SentMessage], began: float, why: str, candidates: tuple[str, ...] = ()
+) -> OutcomeUnknown:
+    """Return the error of a write nobody knows the outcome of; `began` in Unix seconds."""
+    return OutcomeUnknown(
+        f"Whether {write.call.name} happened is not known: {why}.",
+        idempotency_key=write.call.key or "",
+        started_at=datetime.fromtimestamp(began, UTC),
+        candidates=candidates,
+    )

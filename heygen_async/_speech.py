@@ -1,0 +1,83 @@
+"""
+Saying something to the agent: one message at a time, none twice, none lost.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from . import _clock, _refs
+from ._settle import settle_send
+from ._writes import Write, shielded
+from .errors import InvalidArgument, SessionBusy
+
+if TYPE_CHECKING:
+    from ._core import Core
+    from ._lifecycle import Track
+    from ._wire import Call
+    from .errors import InvalidRequest
+    from .models import SentMessage
+
+APPROVAL = "Looks good, go ahead and generate."
+
+
+async def say(core: Core, track: Track, call: Call[SentMessage], message: str, *, cursor: int) -> SentMessage:
+    """
+    Deliver a message; see `Session.send`.
+
+    Raises:
+        SessionBusy: Another is on its way: the agent answers in order, and two racing ones fail (contract.md, 6).
+    """
+    core.caller.bind()
+    if track.is_sending:
+        raise SessionBusy(
+            f"Another message to session {track.session_id} is on its way.",
+            session_id=track.session_id,
+            last_state=track.state,
+            ref=_refs.write(track, cursor),
+        )
+    track.is_sending = True
+    try:
+        write = Write(call)
+        work = _deliver(core, track, write, message)
+        return await shielded(write, work, limit=core.caller.timeouts.write, rescue=lambda _: None)
+    finally:
+        track.is_sending = False
+
+
+async def _deliver(core: Core, track: Track, write: Write[SentMessage], message: str) -> SentMessage:
+    before = track.conversation.cursor
+    write.settle = partial(
+        settle_send,
+        core.caller,
+        track,
+        write,
+        text=message,
+        began=_clock.wall(),
+        known=None if track.read_at is None else before,
+    )
+    sent = (await core.caller.call(write.call, write=write)).data
+    track.sent(message, since=_clock.now(), settle=core.caller.timeouts.settle, cursor=before)
+    core.hub.wake(track.session_id)
+    return sent
+
+
+def check_chat(mode: str | None) -> None:
+    """
+    Refuse to speak in a session that takes no messages.
+
+    Raises:
+        InvalidArgument: It was created in generate mode.
+    """
+    if mode == "generate":
+        raise InvalidArgument(
+            "session",
+            "was created with mode='generate' and takes no messages",
+            hint="Create it with mode='chat'.",
+        )
+
+
+def names_auto_proceed(error: InvalidRequest) -> bool:
+    """Whether a refusal is about `auto_proceed`: the guide has it, the current schema refuses it (contract.md)."""
+    return error.param == "auto_proceed" or "auto_proceed" in error.message

@@ -1,0 +1,268 @@
+"""
+The only file that imports the HTTP client: sends a request, returns the answer, translates what breaks.
+
+Redirects are never followed on API calls: aiohttp drops `Authorization` when the origin changes but would hand
+`x-api-key` on. Storage requests carry no credential, so they may be redirected. Loaded at the first request, since
+the HTTP client is most of the cost of an import.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
+
+from ._config import MAX_BODY_BYTES
+from ._redact import clean, host
+from .errors import (
+    BadResponse,
+    ClientStateError,
+    ConnectFailed,
+    ConnectionLost,
+    RequestTimeout,
+    TransportError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+
+    from ._caller import Transport
+    from ._config import Timeouts
+    from ._wire import Request
+
+_CHUNK = 64 * 1024
+_NEVER_SENT = (
+    aiohttp.ClientConnectorError,  # name lookup, refusal, TLS and certificates
+    aiohttp.ConnectionTimeoutError,
+    aiohttp.ClientHttpProxyError,
+    aiohttp.ServerFingerprintMismatch,
+    aiohttp.InvalidURL,
+)
+
+
+class Answer:
+    """Status, headers and the whole body."""
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+
+class Download:
+    """Status and headers of an answer whose body is still coming."""
+
+    __slots__ = ("_response", "headers", "status")
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+        self.status = response.status
+        self.headers: Mapping[str, str] = response.headers
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """
+        Yield the body as it comes.
+
+        Raises:
+            TransportError: It broke off, or nothing came for too long.
+        """
+        try:
+            async for chunk in self._response.content.iter_chunked(_CHUNK):
+                yield chunk
+        except _FOREIGN as error:
+            raise _translated(error, "the download") from _harmless(error)
+
+
+class AiohttpTransport:
+    """
+    Sends over one pooled session, its own or the caller's.
+
+    At most `max_connections` requests are under way; further ones wait in line. The line is ours because the pool's
+    own lets some callers through hundreds of times while others starve.
+    """
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession | None = None,
+        *,
+        timeouts: Timeouts,
+        max_connections: int,
+        max_body_bytes: int,
+        trust_env: bool = False,
+    ) -> None:
+        self._session = session
+        self._is_ours = session is None
+        self._timeouts = timeouts
+        self._max_body_bytes = max_body_bytes
+        self._gate = asyncio.Semaphore(max_connections)
+        self._limits: dict[float, aiohttp.ClientTimeout] = {}
+        # Asking for proxies at every request, as the library's own trust_env does, costs more than the request.
+        self._proxies = getproxies() if trust_env else {}
+
+    async def send(self, request: Request) -> Answer:
+        """
+        Exchange one request for its answer.
+
+        Raises:
+            TransportError: The kind says whether it can have been processed.
+            ClientStateError: The session given by the caller is closed.
+        """
+        async with self._gate:
+            try:
+                return await self._exchange(request)
+            except _FOREIGN as error:
+                raise _translated(error, request.route or "the request") from _harmless(error)
+
+    @asynccontextmanager
+    async def stream(self, request: Request) -> AsyncGenerator[Download, None]:
+        """
+        Open an answer without reading its body; there is a limit on silence, none on the whole.
+
+        Raises:
+            TransportError: No answer came.
+        """
+        url = URL(request.url, encoded=True)
+        limits = aiohttp.ClientTimeout(
+            total=None, sock_connect=self._timeouts.connect, sock_read=self._timeouts.transfer
+        )
+        try:
+            response = await self._opened().request(
+                request.method,
+                url,
+                headers=request.headers,
+                timeout=limits,
+                proxy=self._proxy(url),
+                raise_for_status=False,
+                max_redirects=5,
+            )
+        except _FOREIGN as error:
+            raise _translated(error, "the download") from _harmless(error)
+        async with response:
+            yield Download(response)
+
+    async def aclose(self) -> None:
+        """Close the session if it is ours."""
+        if self._session is not None and self._is_ours:
+            await self._session.close()
+
+    def abandon(self) -> None:
+        """Let go of a session whose loop is closed: nothing can be awaited there any more."""
+        session, self._session = self._session, None
+        if session is None or not self._is_ours or session.closed:
+            return
+        connector = session.connector
+        session.detach()
+        if connector is not None:
+            connector._close()  # noqa: SLF001 - the public close() wants the dead loop
+
+    async def _exchange(self, request: Request) -> Answer:
+        url = request.prepared
+        if not isinstance(url, URL):
+            request.prepared = url = URL(request.url, encoded=True)
+        response = await self._opened().request(
+            request.method,
+            url,
+            headers=request.headers,
+            data=request.body,
+            timeout=self._limit(request.timeout),
+            allow_redirects=False,
+            proxy=self._proxy(url) if self._proxies else None,
+            raise_for_status=False,
+        )
+        try:
+            return Answer(response.status, response.headers, await self._body(response))
+        finally:
+            response.release()
+
+    async def _body(self, response: aiohttp.ClientResponse) -> bytes:
+        length = response.content_length
+        if length is not None and "Content-Encoding" not in response.headers:
+            if length > self._max_body_bytes:
+                raise self._too_large(response)
+            return await response.read()
+        body = bytearray()
+        async for chunk in response.content.iter_chunked(_CHUNK):
+            body += chunk
+            if len(body) > self._max_body_bytes:
+                raise self._too_large(response)
+        return bytes(body)
+
+    def _too_large(self, response: aiohttp.ClientResponse) -> BadResponse:
+        response.close()  # the rest must not be read into the pool
+        return BadResponse(
+            f"The answer is larger than {self._max_body_bytes:,} bytes.", status=response.status
+        )
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0), cookie_jar=aiohttp.DummyCookieJar()
+            )
+        if self._session.closed:
+            raise ClientStateError(
+                "The HTTP session is closed.", hint="Keep the session given as http= open."
+            )
+        return self._session
+
+    def _limit(self, seconds: float) -> aiohttp.ClientTimeout:
+        limit = self._limits.get(seconds)
+        if limit is None:
+            limit = aiohttp.ClientTimeout(total=seconds, connect=self._timeouts.connect)
+            self._limits[seconds] = limit
+        return limit
+
+    def _proxy(self, url: URL) -> str | None:
+        if proxy_bypass(url.host or ""):
+            return None
+        return self._proxies.get(url.scheme)
+
+
+def opened(
+    http: aiohttp.ClientSession | Transport | None,
+    *,
+    timeouts: Timeouts,
+    max_connections: int,
+    trust_env: bool,
+) -> Transport:
+    """Return the transport a client was given, or one over its session, or over a session of our own."""
+    if http is not None and not isinstance(http, aiohttp.ClientSession):
+        return http
+    return AiohttpTransport(
+        http,
+        timeouts=timeouts,
+        max_connections=max_connections,
+        max_body_bytes=MAX_BODY_BYTES,
+        trust_env=trust_env,
+    )
+
+
+_FOREIGN = (aiohttp.ClientError, OSError, ValueError, EOFError)
+
+
+def _translated(error: Exception, what: str) -> TransportError:
+    said = clean(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+    if isinstance(error, _NEVER_SENT):
+        return ConnectFailed(f"No connection for {what}: {said}")
+    if isinstance(error, TimeoutError):
+        return RequestTimeout(f"No whole answer to {what} in time ({said})")
+    if isinstance(error, aiohttp.ClientResponseError):
+        return BadResponse(f"The answer to {what} is not HTTP: {said}")
+    return ConnectionLost(f"The connection broke during {what}: {said}")
+
+
+def _harmless(error: Exception) -> Exception:
+    """Strip the request from an error that carries it: its repr would show the headers, and so the key."""
+    if isinstance(error, aiohttp.ClientResponseError):
+        shown = URL(host(str(error.request_info.real_url)))
+        bare = CIMultiDictProxy(CIMultiDict[str]())
+        error.request_info = aiohttp.RequestInfo(shown, error.request_info.method, bare, shown)
+        error.history = ()
+        error.args = ()
+    return error
