@@ -21,18 +21,8 @@ HOUSE: Final = (
     # edges
     *("_clock", "_transport"),
     # conversations
-    *(
-        "_writes",
-        "_caller",
-        "_settle",
-        "_watchers",
-        "_hub",
-        "_session",
-        "_videos",
-        "_assets",
-        "_catalog",
-        "_batch",
-    ),
+    *("_writes", "_caller", "_settle", "_watchers", "_reads", "_hub", "_core", "_speech", "_watch"),
+    *("_videos", "_converse", "_session", "_sessions", "_assets", "_catalog", "_batch"),
     # front
     "_client",
 )

@@ -7,7 +7,16 @@ import pytest
 import house
 
 # Loaded at the first request, or never.
-HEAVY = ("aiohttp", "yarl", "multidict", "http.client", "urllib.request", "email.message", "pytest", "xml")
+HEAVY = (
+    "aiohttp",
+    "yarl",
+    "multidict",
+    "http.client",
+    "urllib.request",
+    "importlib.metadata",
+    "pytest",
+    "xml",
+)
 
 
 def loaded_by(statement: str) -> set[str]:
