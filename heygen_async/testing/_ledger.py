@@ -116,7 +116,14 @@ class Ledger:
         return sum(counter.total() for counter in self.requests.values())
 
     def record(self, operation: str, exchange: Exchange, code: str | None) -> None:
-        """Enter one exchange."""
+        """
+        Enter one exchange.
+
+        Args:
+            operation: What was asked.
+            exchange: What came of it.
+            code: The error code, if it was refused.
+        """
         self.requests.setdefault(operation, Counter())[exchange.response.status] += 1
         if code is not None:
             self.refused[code] += 1

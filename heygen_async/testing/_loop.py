@@ -25,7 +25,6 @@ EPOCH = 1_767_225_600.0
 """What `wall_time()` says at the start: the first moment of 2026, UTC."""
 
 SOCKET_PATIENCE = 0.001
-THREAD_PATIENCE = 1.0
 LAST_PATIENCE = 0.05
 
 
@@ -42,12 +41,17 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     idle: keep client and server in this one loop.
 
     Give it to anyio as `loop_factory` (`VIRTUAL_TIME` is that, ready made), or use `run()`.
+
+    Attributes:
+        thread_patience: Real seconds for which timers wait for threads at work.
     """
+
+    thread_patience = 1.0
 
     def __init__(self) -> None:
         self._virtual_now = START_SECONDS
         self._executor_jobs = 0
-        super().__init__(_JumpingSelector(self._advance, self._threads_at_work))
+        super().__init__(_JumpingSelector(self._advance, self._patience))
 
     def time(self) -> float:
         """Return the virtual time in seconds."""
@@ -78,8 +82,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def _job_done(self, _future: asyncio.Future[T]) -> None:
         self._executor_jobs -= 1
 
-    def _threads_at_work(self) -> bool:
-        return self._executor_jobs > 0 or any(_is_busy(thread) for thread in threading.enumerate())
+    def _patience(self) -> float:
+        """Return for how many real seconds threads at work deserve to be waited for."""
+        busy = self._executor_jobs > 0 or any(_is_busy(thread) for thread in threading.enumerate())
+        return self.thread_patience if busy else 0.0
 
     def _advance(self, seconds: float) -> None:
         self._virtual_now += seconds
@@ -88,9 +94,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 class _JumpingSelector(selectors.BaseSelector):
     """Waits on real files for a moment only, then moves the clock of its loop."""
 
-    def __init__(self, advance: Callable[[float], None], threads_at_work: Callable[[], bool]) -> None:
+    def __init__(self, advance: Callable[[float], None], thread_patience: Callable[[], float]) -> None:
         self._advance = advance
-        self._threads_at_work = threads_at_work
+        self._thread_patience = thread_patience
         self._real = selectors.DefaultSelector()
 
     def register(
@@ -124,14 +130,14 @@ class _JumpingSelector(selectors.BaseSelector):
 
     def _listen(self, timeout: float | None) -> list[tuple[selectors.SelectorKey, int]]:
         """Wait in real time for what the loop cannot see coming."""
-        patience = SOCKET_PATIENCE if len(self._real.get_map()) > 1 else 0.0
-        if self._threads_at_work():
-            patience = THREAD_PATIENCE
+        patience = self._thread_patience()
+        if len(self._real.get_map()) > 1:
+            patience = max(patience, SOCKET_PATIENCE)
         if timeout is None:
             patience = max(patience, LAST_PATIENCE)
         ready = self._real.select(patience) if patience else []
-        while not ready and timeout is None and self._threads_at_work():
-            ready = self._real.select(THREAD_PATIENCE)
+        while not ready and timeout is None and (patience := self._thread_patience()):
+            ready = self._real.select(patience)
         return ready
 
 

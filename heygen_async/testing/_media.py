@@ -6,12 +6,13 @@ import functools
 import hashlib
 import hmac
 import html
-import pkgutil
 import re
 import struct
 import zlib
 from collections.abc import Mapping
 from email.utils import formatdate
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
 from urllib.parse import urlencode
 
 from ._exchange import Refusal, Request, Response, json_response, not_found
@@ -26,17 +27,10 @@ _CREATED = 1767225600.0
 
 @functools.cache
 def video_bytes() -> bytes:
-    """
-    Return the packaged MP4.
-
-    Raises:
-        FileNotFoundError: The installation is broken.
-    """
-    content = pkgutil.get_data(__name__, "media/video.mp4")
-    if content is None:
-        message = "The package's video is missing; install heygen_async again."
-        raise FileNotFoundError(message)
-    return content
+    """Return the packaged MP4."""
+    # Read as an import would be, once: guards against blocking calls in event loops know and allow that.
+    file = Path(__file__).with_name("media") / "video.mp4"
+    return SourceFileLoader(__name__, __file__).get_data(str(file))
 
 
 @functools.lru_cache(maxsize=256)
@@ -57,7 +51,8 @@ def picture_svg(name: str) -> bytes:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="320" height="180" viewBox="0 0 320 180">'
         f'<rect width="320" height="180" fill="#{seed[:6]}"/>'
-        f'<circle cx="{60 + int(seed[6:8], 16) % 200}" cy="80" r="36" fill="#{seed[8:14]}"/><rect y="140" width="320" height="40" fill="#000"/>'
+        f'<circle cx="{60 + int(seed[6:8], 16) % 200}" cy="80" r="36" fill="#{seed[8:14]}"/>'
+        f'<rect y="140" width="320" height="40" fill="#000"/>'
         f'<text x="12" y="166" font-family="sans-serif" font-size="16" fill="#fff">{html.escape(name)}</text></svg>'
     ).encode()
 

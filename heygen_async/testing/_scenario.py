@@ -167,6 +167,10 @@ class Scenario:
         """
         Return this life cut short: the first stage `at` of each run is followed by `failed`.
 
+        Args:
+            at: The stage.
+            with_reason: False leaves every failure field null and the agent silent.
+
         Raises:
             ValueError: No run has such a stage.
         """
@@ -180,7 +184,13 @@ class Scenario:
     def timed(
         self, *, thinking: float = THINKING_SECONDS, generating: float = GENERATING_SECONDS
     ) -> Scenario:
-        """Return this life with other durations, in seconds."""
+        """
+        Return this life with other durations.
+
+        Args:
+            thinking: Seconds of each thinking step.
+            generating: Seconds of each rendering.
+        """
         seconds = {"thinking": thinking, "generating": generating}
 
         def retime(run: tuple[Step, ...]) -> tuple[Step, ...]:
@@ -202,7 +212,13 @@ class Scenario:
         return replace(self, video_at=moment)
 
     def with_lag(self, *, video: float = 0.0, url: float = 0.0) -> Scenario:
-        """Return this life with a video that is ready, or downloadable, only seconds after the session completed."""
+        """
+        Return this life with videos that lag behind their session.
+
+        Args:
+            video: Seconds a video stays `processing` after the session completed.
+            url: Seconds it then goes without a `video_url`.
+        """
         return replace(self, video_lag=video, url_lag=url)
 
     def muted(self) -> Scenario:
@@ -210,7 +226,14 @@ class Scenario:
         return replace(self._each_run(mute), failure_reason=None)
 
     def run_for(self, status: str, text: str, *, proceed: bool = False) -> tuple[Step, ...]:
-        """Return the run that a message starts in a session of this status."""
+        """
+        Return the run that a message starts.
+
+        Args:
+            status: What the session is at that moment.
+            text: The message.
+            proceed: Whether it carries `auto_proceed`.
+        """
         if status == "waiting_for_input":
             return self.answer
         if status == "reviewing" and (proceed or reads_like_approval(text)):

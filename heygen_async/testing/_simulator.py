@@ -118,7 +118,13 @@ class Simulator:
         self._world.settings.access_token = token
 
     def script(self, scenario: Scenario, *, prompt: str | None = None) -> None:
-        """Give the sessions to come this life: all of them, or those whose prompt contains `prompt`."""
+        """
+        Give the sessions to come a life; the newest script that fits a prompt wins.
+
+        Args:
+            scenario: The life.
+            prompt: Only sessions whose prompt contains this; None for all.
+        """
         self._world.rotation.add(scenario, prompt)
 
     def exchange(self, request: Request, now: float) -> Exchange:

@@ -42,7 +42,11 @@ def heygen_simulator() -> Simulator:
 
 @pytest.fixture
 async def heygen_client(heygen_simulator: Simulator, anyio_backend: object) -> AsyncIterator[HeyGen]:  # noqa: ARG001 - its presence makes anyio run this
-    """A client of `heygen_simulator` that uses no socket; closed after the test."""
+    """
+    A client of `heygen_simulator` that uses no socket; closed after the test.
+
+    `anyio_backend` decides whether time is virtual.
+    """
     from heygen_async import HeyGen
 
     from ._memory import MemoryTransport

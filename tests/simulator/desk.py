@@ -67,12 +67,13 @@ def judge(method: str, path: str, status: int, body: bytes) -> None:
     pattern = _pattern(method, path)
     if pattern is None:
         return
-    validator = _validator(method, pattern, status)
+    validator: Any = _validator(method, pattern, status)
     if validator is None:
         assert status >= 400
         assert set(json.loads(body)["error"]) == {"code", "message", "param", "doc_url"}
         return
-    validator.validate(json.loads(body))
+    for error in validator.iter_errors(json.loads(body)):
+        raise error
 
 
 @dataclass
@@ -108,7 +109,7 @@ class Desk:
         """Let time pass."""
         self.now += seconds
 
-    def exchange(self, method: str, url: str, body: bytes | None = None, **headers: str) -> Exchange:
+    def exchange(self, method: str, url: str, body: bytes | None = None, **headers: Any) -> Exchange:
         """Send raw bytes; header names are written with underscores."""
         parts = urlsplit(url)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -127,7 +128,7 @@ class Desk:
         parsed = json.loads(response.body) if is_json else response.body
         return Answer(response.status, dict(response.headers), parsed, exchange)
 
-    def create(self, prompt: str = "An espresso machine", mode: str = "chat", **fields: object) -> str:
+    def create(self, prompt: str = "An espresso machine", mode: str = "chat", **fields: Any) -> str:
         """Create a session and return its id."""
         answer = self.call("POST", "/v3/video-agents", {"prompt": prompt, "mode": mode, **fields})
         return str(answer.data["session_id"])

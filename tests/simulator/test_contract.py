@@ -90,7 +90,8 @@ def test_pages_cover_everything_once(path: str) -> None:
     for number in range(7):
         desk.create(f"number {number}", "generate")
         desk.wait(30)
-    seen, url = [], f"{path}?limit=2"
+    seen: list[str] = []
+    url = f"{path}?limit=2"
     while True:
         body = desk.call("GET", url).body
         seen += [row.get("id") or row.get("session_id") or row["name"] for row in body["data"]]

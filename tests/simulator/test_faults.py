@@ -20,7 +20,7 @@ def create(desk: Desk) -> Exchange:
     return desk.exchange("POST", CREATE, b'{"prompt": "p", "mode": "chat"}', x_api_key="test-key")
 
 
-def struck(name: str, **params: object) -> Exchange:
+def struck(name: str, **params: Any) -> Exchange:
     """What a create meets under a fault."""
     desk = Desk()
     desk.simulator.faults.add(name, on="create", **params)

@@ -56,7 +56,7 @@ def test_question_waits_for_an_answer(desk: Desk) -> None:
 def test_generate_mode_never_pauses(desk: Desk) -> None:
     """A one-shot session thinks, renders and completes."""
     session_id = desk.create(mode="generate")
-    seen = []
+    seen: list[str] = []
     for seconds in (0, 21, 90):
         desk.wait(seconds)
         seen.append(desk.status(session_id))
@@ -80,7 +80,7 @@ def test_status_follows_from_time_not_from_polls(count: int) -> None:
 def test_progress_grows(desk: Desk) -> None:
     """Progress never falls by itself and ends at 100."""
     session_id = desk.create(mode="generate")
-    seen = []
+    seen: list[int] = []
     for _ in range(30):
         seen.append(desk.read(session_id)["progress"])
         desk.wait(5)
@@ -144,7 +144,7 @@ def test_video_can_lag_behind_its_session(desk: Desk) -> None:
     desk.simulator.script(Scenario.generate().with_lag(video=30, url=10))
     session_id = desk.create(mode="generate")
     desk.wait(111)
-    seen = []
+    seen: list[tuple[str, str, bool]] = []
     for seconds in (0, 30, 10):
         desk.wait(seconds)
         video = desk.videos(session_id)[0]

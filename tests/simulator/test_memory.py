@@ -1,4 +1,5 @@
 """The simulator behind a client without sockets."""
+# ruff: noqa: TID251 - the loop these tests run in owns the time
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from heygen_async.testing import Simulator
@@ -49,7 +51,7 @@ def test_bodies_must_be_json_objects(desk: Desk, body: bytes) -> None:
 
 def test_limits_themselves_pass(desk: Desk) -> None:
     """10,000 characters, 20 files and every optional field are accepted."""
-    fields = {
+    fields: dict[str, Any] = {
         "avatar_id": "look_1",
         "voice_id": "voice_1",
         "style_id": "style_1",
@@ -84,7 +86,7 @@ def test_guide_contract_takes_auto_proceed() -> None:
         ({"authorization": "Bearer wrong"}, 401),
     ],
 )
-def test_credentials(headers: dict[str, str], status: int) -> None:
+def test_credentials(headers: dict[str, Any], status: int) -> None:
     """One valid credential is needed, and one only."""
     desk = Desk(Simulator(api_key="k", access_token="t"))
 

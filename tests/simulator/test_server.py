@@ -1,4 +1,5 @@
 """The simulator on real sockets."""
+# ruff: noqa: TID251 - the loop these tests run in owns the time
 
 from __future__ import annotations
 
@@ -56,9 +57,9 @@ async def test_serves_on_a_free_port(server: SimulatorServer, http: aiohttp.Clie
 @pytest.mark.parametrize(
     ("fault", "error", "sessions"),
     [
-        ("connect_refused", aiohttp.ServerDisconnectedError | aiohttp.ClientOSError, 0),
-        ("reset_before", aiohttp.ServerDisconnectedError | aiohttp.ClientOSError, 0),
-        ("reset_after_processing", aiohttp.ServerDisconnectedError | aiohttp.ClientOSError, 1),
+        ("connect_refused", aiohttp.ClientConnectionError, 0),
+        ("reset_before", aiohttp.ClientConnectionError, 0),
+        ("reset_after_processing", aiohttp.ClientConnectionError, 1),
         ("silence_before", TimeoutError, 0),
         ("silence", TimeoutError, 1),
         ("trickle", TimeoutError, 1),
@@ -72,10 +73,9 @@ async def test_failures_are_real(
 ) -> None:
     """An HTTP client meets each failure as it would in the wild."""
     server.simulator.faults.add(fault, on="create")
-    with pytest.raises(Exception) as caught:
+    with pytest.raises(error):
         await create(server, http)
 
-    assert isinstance(caught.value, error)
     assert sessions == len(server.simulator.ledger.sessions)
     assert 200 == (await create(server, http))[0]
 
