@@ -125,3 +125,11 @@ __all__ = [
     "errors",
     "models",
 ]
+
+
+def __getattr__(name: str) -> str:
+    if name == "__version__":
+        from ._config import version
+
+        return version()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -67,9 +67,27 @@ class Transport(Protocol):
     Its errors are `TransportError`s, whose kind says whether the request can have been processed.
     """
 
-    async def send(self, request: Request) -> Answer: ...
-    def stream(self, request: Request) -> AbstractAsyncContextManager[Download]: ...
-    async def aclose(self) -> None: ...
+    async def send(self, request: Request) -> Answer:
+        """
+        Exchange one request for its whole answer.
+
+        Raises:
+            TransportError: There is none.
+        """
+        ...
+
+    def stream(self, request: Request) -> AbstractAsyncContextManager[Download]:
+        """
+        Open an answer whose body is read as it comes.
+
+        Raises:
+            TransportError: There is none.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of all connections."""
+        ...
 
 
 class Identity:

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Self
 
 from . import _config
@@ -74,7 +73,7 @@ class HeyGen:
             raise InvalidArgument("requests_per_second", "must be positive")
 
         caller = Caller(
-            identity=Identity(_config.credential(api_key, access_token), _version()),
+            identity=Identity(_config.credential(api_key, access_token), _config.version()),
             open_transport=partial(
                 _opened, http, timeouts=timeouts, max_connections=max_connections, trust_env=trust_env
             ),
@@ -130,10 +129,3 @@ def _opened(
     from ._transport import opened
 
     return opened(http, timeouts=timeouts, max_connections=max_connections, trust_env=trust_env)
-
-
-def _version() -> str:
-    try:
-        return version("heygen-async")
-    except PackageNotFoundError:  # pragma: no cover - only in a checkout that was never installed
-        return "0"

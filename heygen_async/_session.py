@@ -314,7 +314,7 @@ class Session:
             await self.refresh()
         ids = list(
             dict.fromkeys(
-                rid for message in self._track.conversation.messages for rid in message.resource_ids
+                rid for message in self._track.conversation.messages for rid in message.resource_ids or ()
             )
         )
         found: dict[str, Resource] = {}

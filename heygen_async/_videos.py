@@ -37,7 +37,13 @@ class Video(VideoInfo, frozen=True, kw_only=True, dict=True):
 
     @classmethod
     def bound(cls, core: Core, info: VideoInfo) -> Self:
-        """Strictly private."""
+        """
+        Strictly private.
+
+        Args:
+            core: The client's parts.
+            info: The values.
+        """
         video = cls(**structs.asdict(info))
         # Not a field: it is no part of the value, of its repr, its comparison or its pickle.
         structs.force_setattr(video, "_core", core)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import anyio
 
+from . import _clock
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
@@ -72,15 +74,14 @@ async def shielded(
 
 async def _finished(task: asyncio.Task[R], limit: float) -> None:
     """Wait for the task through any number of further cancels; end it when the limit is over."""
-    loop = asyncio.get_running_loop()
-    until = loop.time() + limit
+    until = _clock.now() + limit
     # The scope keeps anyio from repeating its cancel at every step of the loop, the loop absorbs native ones.
     with anyio.CancelScope(shield=True):
         while not task.done():
-            if loop.time() >= until:
+            if _clock.now() >= until:
                 task.cancel()
             try:
-                await asyncio.wait({task}, timeout=max(until - loop.time(), 0.1))
+                await asyncio.wait({task}, timeout=max(until - _clock.now(), 0.1))
             except asyncio.CancelledError:
                 continue
 

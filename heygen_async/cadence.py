@@ -15,11 +15,11 @@ from msgspec import Struct
 from .errors import InvalidArgument
 from .models import SessionStatus
 
-__all__ = ["Cadence", "Moment"]
+__all__ = ["Cadence", "Moment", "bounded"]
 
 _RESTS_AT = 99  # renders stand there for a while before they end
-SHORTEST = 0.2  # seconds; no schedule may turn a watch into a busy loop
-LONGEST = 3600.0
+_SHORTEST = 0.2  # seconds; no schedule may turn a watch into a busy loop
+_LONGEST = 3600.0
 
 
 class Moment(Struct, frozen=True, kw_only=True):
@@ -83,7 +83,13 @@ class Cadence:
         cls, first: float = 2.0, *, factor: float = 2.0, longest: float = 30.0, jitter: float = 0.25
     ) -> Cadence:
         """
-        Wait longer after each look in the same status; `jitter` is the share it varies both ways.
+        Wait longer after each look in the same status.
+
+        Args:
+            first: Seconds before the second look.
+            factor: What each wait is multiplied with.
+            longest: Seconds no wait exceeds.
+            jitter: The share a wait varies both ways, from 0 up to 1.
 
         Raises:
             InvalidArgument: Not positive numbers, or a jitter outside 0 to 1.
@@ -103,7 +109,11 @@ class Cadence:
     @classmethod
     def stepped(cls, steps: Sequence[tuple[float, int]], then: float) -> Cadence:
         """
-        Look `count` times `seconds` apart for each `(seconds, count)`, then every `then` seconds.
+        Follow a ladder of intervals.
+
+        Args:
+            steps: Pairs of (seconds, count): so many looks so far apart, in this order.
+            then: Seconds between all further looks.
 
         Raises:
             InvalidArgument: Not positive numbers.
@@ -126,7 +136,7 @@ class Cadence:
 
 def bounded(seconds: float) -> float:
     """Return the interval within what a watch can bear; nonsense counts as the longest."""
-    return min(max(seconds, SHORTEST), LONGEST) if math.isfinite(seconds) else LONGEST
+    return min(max(seconds, _SHORTEST), _LONGEST) if math.isfinite(seconds) else _LONGEST
 
 
 def _check(name: str, value: float) -> None:

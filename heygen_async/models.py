@@ -41,7 +41,10 @@ __all__ = [
     "AvatarLook",
     "BrandKit",
     "CreditPool",
+    "File",
     "Message",
+    "Mode",
+    "Orientation",
     "Reply",
     "Resource",
     "SentMessage",
@@ -138,14 +141,14 @@ class Message(Struct, frozen=True, kw_only=True):
     Attributes:
         role: `user` or `model`; an open word.
         type: `text`, `resource` or `error`; an open word.
-        resource_ids: What `session.resource()` resolves.
+        resource_ids: What `session.resource()` resolves; often None.
     """
 
     role: str
     content: str
     type: str = "text"
     created_at: int | None = None
-    resource_ids: tuple[str, ...] = ()
+    resource_ids: tuple[str, ...] | None = None
 
     @property
     def created(self) -> datetime | None:
