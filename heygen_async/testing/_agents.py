@@ -90,6 +90,7 @@ def stop(world: World, call: Call) -> Response:
     """Ask a session to end at its next checkpoint."""
     session = world.session(call.params["session_id"])
     session.stop(call.now)
+    world.track(session, call.now)
     world.ledger.stops.append(session.session_id)
     return data_response({"session_id": session.session_id})
 

@@ -136,6 +136,10 @@ class Session:
         """Return whether the session counts as a job in progress."""
         return self.status(now) in ACTIVE
 
+    def next_change(self, now: float) -> float:
+        """Return when the next step begins; infinity for never."""
+        return next((at for _, _, at in self.runs[-1].begun(math.inf) if at > now), math.inf)
+
     def progress(self, now: float) -> int:
         """Return the progress at `now`, 0 to 100."""
         step, began_at = self._place(now)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+import heapq
+import itertools
+import math
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -112,7 +115,9 @@ class World:
     assets: dict[str, Asset] = field(default_factory=dict[str, Asset])
     endpoints: dict[str, Endpoint] = field(default_factory=dict[str, Endpoint])
     _random: random.Random = field(init=False)
-    _running: dict[str, Session] = field(default_factory=dict[str, Session])
+    _active: set[str] = field(default_factory=set[str])
+    _changes: list[tuple[float, int, Session]] = field(default_factory=list[tuple[float, int, Session]])
+    _order: Iterator[int] = field(default_factory=itertools.count)
 
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)
@@ -146,13 +151,24 @@ class World:
         if renders and session.scenario.video_at != "never":
             run.video_id = self._next_video(session)
         session.runs.append(run)
-        self._running[session.session_id] = session
+        self.track(session, run.began_at)
+
+    def track(self, session: Session, now: float) -> None:
+        """Count a session in or out of the jobs in progress, now and when it next changes."""
+        if session.is_active(now):
+            self._active.add(session.session_id)
+        else:
+            self._active.discard(session.session_id)
+        change = session.next_change(now)
+        if change < math.inf:
+            heapq.heappush(self._changes, (change, next(self._order), session))
 
     def in_progress(self, now: float) -> int:
         """Return how many sessions are thinking or generating."""
-        for session_id in [key for key, session in self._running.items() if not session.is_active(now)]:
-            del self._running[session_id]
-        return len(self._running)
+        # Looking at every session would make the ten-thousandth create ten thousand times dearer than the first.
+        while self._changes and self._changes[0][0] <= now:
+            self.track(heapq.heappop(self._changes)[2], now)
+        return len(self._active)
 
     def _next_video(self, session: Session) -> str:
         promised = session.promised_video_id

@@ -145,6 +145,22 @@ def test_too_many_jobs(desk: Desk) -> None:
     assert 20 == len({*sessions, *more})
 
 
+@pytest.mark.parametrize("leave", ["stop", "wait"])
+def test_ended_jobs_make_room(leave: str) -> None:
+    """A session that was stopped, or ran to its end, leaves its place to another; a stuck one never does."""
+    desk = Desk(Simulator(max_jobs=2))
+    desk.simulator.faults.add("stuck_thinking", on="create")
+    desk.create(mode="generate")
+    session_id = desk.create(mode="generate")
+    assert 429 == desk.call("POST", CREATE, {"prompt": "p"}).status
+    if leave == "stop":
+        desk.call("POST", f"{CREATE}/{session_id}/stop")
+    desk.wait(3 if leave == "stop" else 111)
+
+    assert 200 == desk.call("POST", CREATE, {"prompt": "p"}).status
+    assert 429 == desk.call("POST", CREATE, {"prompt": "p"}).status
+
+
 def test_request_rate() -> None:
     """Requests beyond the allowed rate answer 429 until time has passed."""
     desk = Desk(Simulator(requests_per_second=2))
