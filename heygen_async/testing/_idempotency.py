@@ -46,9 +46,15 @@ class Replays:
             raise Refusal(409, "request_in_progress", message, headers={"retry-after": "1"})
         return entry.response
 
-    def keep(self, scope: Scope, response: Response, now: float, delay: float) -> None:
-        """Remember a first answer that is given `delay` seconds from now."""
-        self._entries[scope] = _Entry(response, now + delay, now)
+    def keep(self, scope: Scope, response: Response, now: float) -> None:
+        """Remember a first answer."""
+        self._entries[scope] = _Entry(response, now, now)
+
+    def hold(self, scope: Scope, now: float, delay: float) -> None:
+        """Treat the request as in flight for `delay` seconds, if its answer is the first."""
+        entry = self._entries.get(scope)
+        if entry is not None and entry.born_at == now:
+            entry.answered_at = now + delay
 
 
 def check_key(key: str) -> None:

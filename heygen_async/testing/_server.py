@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 import struct
+import weakref
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -31,7 +33,6 @@ class SimulatorServer:
 
     Attributes:
         simulator: The service; its `base_url` follows the server.
-        connections: How many connections were opened so far.
     """
 
     def __init__(
@@ -56,12 +57,13 @@ class SimulatorServer:
         self._port = port
         self._ssl_context = ssl_context
         self._runner: web.AppRunner | None = None
-        self._transports: set[int] = set()
+        self._seen: weakref.WeakSet[asyncio.Transport] = weakref.WeakSet()
+        self._connections = 0
 
     @property
     def connections(self) -> int:
         """How many connections have carried a request so far."""
-        return len(self._transports)
+        return self._connections
 
     @property
     def url(self) -> str:
@@ -96,8 +98,13 @@ class SimulatorServer:
             runner, self._runner = self._runner, None
             await runner.cleanup()
 
+    def _count(self, transport: asyncio.Transport | None) -> None:
+        if transport is not None and transport not in self._seen:
+            self._seen.add(transport)
+            self._connections += 1
+
     async def _answer(self, request: web.Request) -> web.StreamResponse:
-        self._transports.add(id(request.transport))
+        self._count(request.transport)
         exchange = self.simulator.exchange(await _incoming(request), wall_time())
         if exchange.delay:
             await anyio.sleep(exchange.delay)

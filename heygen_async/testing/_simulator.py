@@ -156,6 +156,9 @@ class Simulator:
         answer = self._answer(request, route, params, now)
         self._afflict(rules, params, answer, before, now)
         exchange = self._spoil(wire, answer, now)
+        key = request.headers.get("idempotency-key")
+        if key is not None and exchange.delay:
+            self._replays.hold((operation, request.path, key), now, exchange.delay)
         self._book(operation, request, exchange, answer)
         return exchange
 
@@ -226,7 +229,7 @@ class Simulator:
             return first
         answer = self._handle(request, route, params, now)
         if answer.status == _OK:
-            self._replays.keep(scope, answer, now, settings.latency)
+            self._replays.keep(scope, answer, now)
             self._remember(scope)
         return answer
 

@@ -71,6 +71,29 @@ def test_key_in_flight_answers_409() -> None:
     assert 200 == desk.call("POST", CREATE, {"prompt": "a"}, idempotency_key="k").status
 
 
+def test_a_slow_answer_keeps_its_key_in_flight(desk: Desk) -> None:
+    """While an answer is delayed by a fault, its key answers 409; a replay does not start the wait anew."""
+    desk.simulator.faults.add("slow", on="create", seconds=20)
+    seen: list[int] = []
+    for _ in range(4):
+        seen.append(desk.call("POST", CREATE, {"prompt": "a"}, idempotency_key="k").status)
+        desk.wait(9)
+
+    assert [200, 409, 409, 200] == seen
+    assert 1 == len(desk.simulator.ledger.sessions)
+
+
+def test_retries_do_not_keep_a_key_in_flight() -> None:
+    """A key is in flight for as long as its first request takes, however often it is tried."""
+    desk = Desk(Simulator(latency=3))
+    seen: list[int] = []
+    for _ in range(5):
+        seen.append(desk.call("POST", CREATE, {"prompt": "a"}, idempotency_key="k").status)
+        desk.wait(1)
+
+    assert [200, 409, 409, 200, 200] == seen
+
+
 def test_refusals_are_not_replayed(desk: Desk) -> None:
     """A key refused once can succeed later."""
     assert 400 == desk.call("POST", CREATE, {"prompt": ""}, idempotency_key="k").status

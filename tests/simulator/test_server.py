@@ -80,6 +80,17 @@ async def test_failures_are_real(
     assert 200 == (await create(server, http))[0]
 
 
+async def test_connections_are_counted(server: SimulatorServer, http: aiohttp.ClientSession) -> None:
+    """Every connection that carried a request is counted once."""
+    for _ in range(3):
+        await create(server, http)
+    async with aiohttp.ClientSession() as reusing:
+        for _ in range(3):
+            await create(server, reusing)
+
+    assert 4 == server.connections
+
+
 async def test_oversized_body_arrives(server: SimulatorServer, http: aiohttp.ClientSession) -> None:
     """All 20 MB are sent."""
     server.simulator.faults.add("oversized")
