@@ -63,7 +63,7 @@ FAULTS: Mapping[str, Fault] = {
         Fault("gateway_html", "gateway", "502 with an HTML page; `processed` (False).", "before"),
         Fault("error_500", "service", "500 in the error envelope; `processed` (False).", "before"),
         Fault("error_500_plain", "service", "500 without envelope; `processed` (False).", "before"),
-        Fault("error_200", "service", "200 with `error`; `variant` full, code_only, empty, numeric.", "before", API),
+        Fault("error_200", "service", "200 with `error`; `variant` full, code_only, empty, numeric; `processed`.", "before", API),
         Fault("json_null", "body", "Processed; the body is `null`.", "after", API),
         Fault("json_array", "body", "Processed; the body is `[]`.", "after", API),
         Fault("json_scalar", "body", "Processed; the body is `7`.", "after", API),
@@ -94,6 +94,10 @@ FAULTS: Mapping[str, Fault] = {
 }  # fmt: skip
 
 
+# Only these leave open whether the request was processed; a refusal that was obeyed would be a lie.
+AMBIGUOUS = frozenset({"gateway_html", "error_500", "error_500_plain", "error_200"})
+
+
 @dataclass(slots=True)
 class Rule:
     """One order to fail: what, on what, how often, after how many that pass."""
@@ -116,7 +120,8 @@ class Rule:
     @property
     def unprocessed(self) -> bool:
         """Whether the service never gets to work on the request."""
-        return self.fault.stage == "before" and self.params.get("processed") is not True
+        processed = self.fault.name in AMBIGUOUS and self.params.get("processed") is True
+        return self.fault.stage == "before" and not processed
 
 
 @dataclass(slots=True)
@@ -165,8 +170,11 @@ class Faults:
             **params: What the fault's line in `FAULTS` names.
 
         Raises:
-            ValueError: No such fault or operation, or the fault cannot strike there.
+            ValueError: No such fault or operation, or the fault cannot strike there or after processing.
         """
+        if params.get("processed") and name in FAULTS and name not in AMBIGUOUS:
+            message = f"{name!r} always means the same; 'processed' is for: {', '.join(sorted(AMBIGUOUS))}."
+            raise ValueError(message)
         self._rules.append(Rule(_known(name, on), on, times, after, params))
 
     def clear(self) -> None:

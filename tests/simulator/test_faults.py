@@ -274,6 +274,22 @@ def test_mix_is_seeded_and_near_its_rate() -> None:
     assert 60 < sum(fault is not None for fault in first) < 140
 
 
+def test_refusals_in_a_mix_are_honest() -> None:
+    """In a random mix a refused create leaves no session, while a server's error may."""
+    for name, least, most in (("rate_limit", 0, 0), ("in_progress", 0, 0), ("error_500", 20, 80)):
+        desk = Desk(Simulator(max_jobs=10_000))
+        desk.simulator.faults.mix(1.0, only=(name,))
+        for _ in range(100):
+            create(desk)
+        assert least <= len(desk.simulator.ledger.sessions) <= most
+
+
+def test_a_refusal_cannot_be_ordered_after_processing(desk: Desk) -> None:
+    """A 429 always means that nothing was done."""
+    with pytest.raises(ValueError, match="processed"):
+        desk.simulator.faults.add("rate_limit", processed=True)
+
+
 def test_command_line_orders(desk: Desk) -> None:
     """Orders can be written as text."""
     desk.simulator.faults.parse("error_500:get:2, forbidden:account:*,mix:0")
