@@ -1,0 +1,82 @@
+"""Who takes part in a flow: a simulated service, the line to it, and clients at the other end, in virtual time."""
+# ruff: noqa: TID251 - the loop these tests run in owns the time
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import anyio
+
+from heygen_async import HeyGen
+from heygen_async.testing import MemoryTransport
+
+if TYPE_CHECKING:
+    from heygen_async import SessionState
+    from heygen_async.testing import MemoryAnswer, Simulator
+    from heygen_async.testing._memory import Outgoing
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One request as it left the client, and when."""
+
+    at: float
+    method: str
+    path: str
+    headers: Mapping[str, str]
+
+
+class Line(MemoryTransport):
+    """The way to the service, with a note of everything that went over it."""
+
+    def __init__(self, service: Simulator, *, latency: float = 0.01) -> None:
+        super().__init__(service, latency=latency)
+        self.sent: list[Sent] = []
+        self._origin = service.base_url
+
+    async def send(self, request: Outgoing) -> MemoryAnswer:
+        """Note it and pass it on."""
+        path = request.url.removeprefix(self._origin)
+        self.sent.append(Sent(clock(), request.method, path, dict(request.headers)))
+        return await super().send(request)
+
+    def moments(self, method: str, path: str) -> list[float]:
+        """Return when requests to addresses that begin so were sent."""
+        return [sent.at for sent in self.sent if sent.method == method and sent.path.startswith(path)]
+
+
+def client(line: Line | Simulator, **options: Any) -> HeyGen:
+    """Return a client of the service."""
+    line = line if isinstance(line, Line) else Line(line)
+    options = {"api_key": "test-key", **options}
+    return HeyGen(base_url="http://127.0.0.1:8080", http=line, **options)
+
+
+def clock() -> float:
+    """Return the seconds of the loop."""
+    return anyio.current_time()
+
+
+async def pass_time(seconds: float) -> None:
+    """Let virtual time pass."""
+    await anyio.sleep(seconds)
+
+
+async def words(states: AsyncIterator[SessionState]) -> list[str]:
+    """Return the statuses a watch yields until it ends."""
+    return [str(state.status) async for state in states]
+
+
+async def all_of(items: AsyncIterator[T]) -> list[T]:
+    """Return everything an iterator yields."""
+    return [item async for item in items]
+
+
+def tasks() -> int:
+    """Return how many tasks there are."""
+    return len(asyncio.all_tasks())
