@@ -63,7 +63,7 @@ FAULTS: Mapping[str, Fault] = {
         Fault("gateway_html", "gateway", "502 with an HTML page; `processed` (False).", "before"),
         Fault("error_500", "service", "500 in the error envelope; `processed` (False).", "before"),
         Fault("error_500_plain", "service", "500 without envelope; `processed` (False).", "before"),
-        Fault("error_200", "service", "200 with `error`; `variant` full, code_only, empty, numeric; `processed`.", "before", API),
+        Fault("error_200", "service", "200 with `error`: `variant` full, code_only, empty, numeric.", "before", API),
         Fault("json_null", "body", "Processed; the body is `null`.", "after", API),
         Fault("json_array", "body", "Processed; the body is `[]`.", "after", API),
         Fault("json_scalar", "body", "Processed; the body is `7`.", "after", API),
