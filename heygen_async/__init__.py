@@ -12,6 +12,7 @@ from ._client import HeyGen as HeyGen
 from ._config import RetryPolicy as RetryPolicy
 from ._config import Timeouts as Timeouts
 from ._session import Session as Session
+from ._version import __version__ as __version__
 from ._videos import Video as Video
 from ._watch import Watch as Watch
 from .cadence import Cadence as Cadence
@@ -125,11 +126,3 @@ __all__ = [
     "errors",
     "models",
 ]
-
-
-def __getattr__(name: str) -> str:
-    if name == "__version__":
-        from ._config import version
-
-        return version()
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

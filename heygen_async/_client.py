@@ -15,6 +15,7 @@ from ._core import Core
 from ._hub import Hub
 from ._sessions import Sessions
 from ._settle import Ownership
+from ._version import __version__
 from ._videos import Videos
 from .cadence import Cadence, Moment
 from .errors import InvalidArgument
@@ -73,7 +74,7 @@ class HeyGen:
             raise InvalidArgument("requests_per_second", "must be positive")
 
         caller = Caller(
-            identity=Identity(_config.credential(api_key, access_token), _config.version()),
+            identity=Identity(_config.credential(api_key, access_token), __version__),
             open_transport=partial(
                 _opened, http, timeouts=timeouts, max_connections=max_connections, trust_env=trust_env
             ),

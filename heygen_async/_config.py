@@ -181,11 +181,3 @@ def _is_loopback(name: str) -> bool:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:
         return False
-
-
-def version() -> str:
-    """Return the installed version of this package."""
-    # Here, not above: most programs never ask before their first request.
-    from importlib.metadata import version as installed
-
-    return installed("heygen-async")

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 # From the ground up. A file imports only from files named before it.
 HOUSE: Final = (
     # words: no I/O, no async
-    *("errors", "_values", "_listings", "models", "_redact", "_config"),
+    *("_version", "errors", "_values", "_listings", "models", "_redact", "_config"),
     # decisions: pure, no async, no clock
     *("_conversation", "_lifecycle", "_answers", "_wire", "_retry", "_refs", "cadence", "webhooks"),
     # edges
     *("_clock", "_transport"),
     # conversations
-    *("_writes", "_caller", "_settle", "_watchers", "_reads", "_hub", "_core", "_speech", "_watch"),
+    *("_writes", "_caller", "_settle", "_watchers", "_reads", "_agenda", "_renders", "_hub", "_core", "_speech", "_watch"),
     *("_videos", "_converse", "_session", "_sessions", "_assets", "_catalog", "_batch"),
     # front
     "_client",
