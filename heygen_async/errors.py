@@ -84,7 +84,9 @@ class HeyGenError(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         # The default replays __init__ with `args` alone and loses every keyword-only attribute.
-        return _revive, (type(self), self.args, dict(self.__dict__))
+        attributes = dict(self.__dict__)
+        attributes["__notes__"] = list(self.__notes__)  # or a note on a copy would appear on the original
+        return _revive, (type(self), self.args, attributes)
 
 
 _E = TypeVar("_E", bound=HeyGenError)
@@ -92,6 +94,7 @@ _E = TypeVar("_E", bound=HeyGenError)
 
 def _revive(kind: type[_E], args: tuple[object, ...], attributes: dict[str, object]) -> _E:
     error = kind.__new__(kind, *args)
+    error.args = args  # OSError, and so TimeoutError, leaves this to __init__
     error.__dict__.update(attributes)
     return error
 
