@@ -193,7 +193,9 @@ def _error_of(body: bytes) -> dict[str, object]:
     except (msgspec.DecodeError, ValueError, RecursionError):
         return {"message": _text(body)}
     error = raw.get("error", raw)
-    return cast("dict[str, object]", error) if isinstance(error, dict) else {"message": str(error)}
+    if isinstance(error, dict):
+        return cast("dict[str, object]", error)
+    return {"message": error} if error else {}
 
 
 def _text(body: bytes) -> str:
@@ -247,6 +249,6 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
         try:
             until, now = parsedate_to_datetime(given), parsedate_to_datetime(headers.get("date", ""))
             seconds = (until - now).total_seconds()
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             return None
     return max(0.0, seconds) if math.isfinite(seconds) else None

@@ -37,5 +37,9 @@ def clean(text: str, secrets: Iterable[str] = ()) -> str:
 
 def host(url: str) -> str:
     """Return scheme, host and port of an address: all that a log needs of a presigned one."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "an unreadable address"
+    place = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{place}" if place else "the same host"
