@@ -163,6 +163,7 @@ def _given(options: Mapping[str, str | bool | None]) -> dict[str, str | bool]:
             raise InvalidArgument(
                 name, f"must be a {'true or false' if wanted is bool else 'non-empty string'}"
             )
+        _check_characters(name, str(value))
     return {name: value for name, value in options.items() if value is not None}
 
 
@@ -180,6 +181,12 @@ def _check_text(name: str, text: object) -> None:
         raise InvalidArgument(name, "must be a non-empty string")
     if len(text) > PROMPT_CHARACTERS:
         raise InvalidArgument(name, f"has {len(text):,} characters; the service takes {PROMPT_CHARACTERS:,}")
+    _check_characters(name, text)
+
+
+def _check_characters(name: str, text: str) -> None:
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise InvalidArgument(name, "has half a character (a lone surrogate), which cannot be sent")
 
 
 def _check_word(name: str, word: object, words: tuple[str, ...]) -> None:
@@ -208,8 +215,7 @@ def _attachment(name: str, item: object) -> AssetUrl | AssetId | AssetBase64:
     if isinstance(item, str):
         item = AssetUrl(url=item)
     if isinstance(item, AssetUrl):
-        parts = urlsplit(item.url)
-        if parts.scheme != "https" or not parts.hostname:
+        if not _is_https(item.url):
             raise InvalidArgument(name, "must be a public https address")
         return item
     if isinstance(item, AssetId | AssetBase64):
@@ -217,6 +223,14 @@ def _attachment(name: str, item: object) -> AssetUrl | AssetId | AssetBase64:
     raise InvalidArgument(
         name, f"must be an AssetId, AssetUrl, AssetBase64 or https address, not {type(item).__name__}"
     )
+
+
+def _is_https(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme == "https" and bool(parts.hostname)
 
 
 # ---- paths --------------------------------------------------------------------------------------------------------
@@ -241,6 +255,8 @@ def _read(
 ) -> Call[T]:
     path = route.format(**{key: segment(key, value) for key, value in ids.items()}) if ids else route
     given = {key: value for key, value in (query or {}).items() if value is not None}
+    for key, value in given.items():
+        _check_characters(key, str(value))
     return Call(name, Kind.READ, "GET", route, f"{path}?{urlencode(given)}" if given else path, answer)
 
 
@@ -306,9 +322,11 @@ def videos(
 
 def statuses(video_ids: Iterable[str]) -> Call[tuple[VideoState, ...]]:
     """Read the statuses of up to 100 videos at once."""
-    ids = [segment("video_ids", video_id) for video_id in video_ids]
+    ids = [] if isinstance(video_ids, str) else list(video_ids)
+    for video_id in ids:
+        segment("video_ids", video_id)
     if not 1 <= len(ids) <= STATUS_IDS or any("," in video_id for video_id in ids):
-        raise InvalidArgument("video_ids", f"must be 1 to {STATUS_IDS} ids")
+        raise InvalidArgument("video_ids", f"must be 1 to {STATUS_IDS} ids, without commas")
     return _read("statuses", "/v3/videos/statuses", answers.STATUSES, query={"video_ids": ",".join(ids)})
 
 
