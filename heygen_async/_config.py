@@ -167,7 +167,7 @@ def _address_problem(url: str) -> str | None:
         return "is not an address"
     if not name or not url.isprintable() or " " in url:
         return "is not an address"
-    if parts.username is not None or parts.query or parts.fragment:
+    if parts.username is not None or "?" in url or "#" in url:
         return "must not carry a user, a query or a fragment"
     if parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(name)):
         return None
