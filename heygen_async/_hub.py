@@ -127,8 +127,8 @@ class Hub:
         if watcher.is_done:
             self.remove(watcher)
         elif not record.asking:
-            due = record.due if is_followed else self._next_look(record, now) if watcher.is_primed else now
-            self._schedule(record, due, now)
+            known = self._next_look(record, track.read_at or now) if watcher.is_primed else now
+            self._schedule(record, record.due if is_followed else known, now)
 
     def remove(self, watcher: Watcher) -> None:
         """Stop looking on this watcher's account; what serves nobody else is dropped at once."""

@@ -4,6 +4,7 @@ What `session.watch()` returns: an iterator of states over one watcher of the hu
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
@@ -19,17 +20,17 @@ class Watch:
     An asynchronous iterator of a session's states.
 
     Nothing is sent before the first state is awaited. Leaving the loop drops the watch at once; keep it in a
-    variable and use `async with` or `aclose()` to say when. Cancelling a step loses no state. An object and not a
-    generator, so that no cancel scope is ever left open inside it.
+    variable and use `async with` or `aclose()` to say when. Cancelling a step drops the polls until the next step and
+    loses no state. An object and not a generator, so that no cancel scope is ever left open inside it.
     """
 
-    __slots__ = ("__weakref__", "_hub", "_is_begun", "_source", "_watcher")
+    __slots__ = ("__weakref__", "_hub", "_is_followed", "_source", "_watcher")
 
     def __init__(self, hub: Hub, watcher: Watcher, source: Handle) -> None:
         self._hub = hub
         self._watcher = watcher
         self._source = source
-        self._is_begun = False
+        self._is_followed = False
 
     def __aiter__(self) -> Self:
         return self
@@ -46,10 +47,17 @@ class Watch:
             APIError: The credential is refused (401, 402, 403), or the session does not exist (404).
             ClientStateError: The client is closed, or another task awaits this watch.
         """
-        if not self._is_begun:
-            self._is_begun = True
+        if not self._is_followed and not self._watcher.is_done:
             self._hub.add(self._watcher)
-        state = await self._watcher.next_state()
+            self._is_followed = True
+        try:
+            state = await self._watcher.next_state()
+        except asyncio.CancelledError:
+            # Whoever keeps the error keeps this watch alive; its polls must not go on for so long. The next step,
+            # should there be one, takes them up again.
+            self._hub.remove(self._watcher)
+            self._is_followed = False
+            raise
         self._source.cursor = max(self._source.cursor, self._watcher.cursor)
         if state is None:
             raise StopAsyncIteration

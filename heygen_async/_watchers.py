@@ -46,6 +46,7 @@ class Watcher:
         "_pending",
         "_stall_timeout",
         "_timeout",
+        "_told_since",
         "_waiter",
         "began",
         "cadence",
@@ -77,12 +78,13 @@ class Watcher:
         self.for_video = for_video
         self.cadence = cadence
         self.cursor = cursor
-        self.began = 0.0
+        self.began: float | None = None
         self.deadline: float | None = None
         self.is_primed = False
         self.is_done = False
         self._timeout = timeout
         self._stall_timeout = stall_timeout
+        self._told_since: float | None = None  # when the status told last began
         self._pending: SessionState | None = None
         self._error: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -92,12 +94,18 @@ class Watcher:
         """When the session counts as stalled if nothing moves."""
         if self._stall_timeout is None:
             return None
-        return max(self.began, self.track.moved_at) + self._stall_timeout
+        return self.last_moved + self._stall_timeout
+
+    @property
+    def last_moved(self) -> float:
+        """When anything moved, since it is watched."""
+        return max(self.began or 0.0, self.track.moved_at)
 
     def begin(self, now: float) -> None:
-        """Start the time."""
-        self.began = now
-        self.deadline = None if self._timeout is None else now + self._timeout
+        """Start the time; a watch that is taken up again after a cancelled step keeps its own."""
+        if self.began is None:
+            self.began = now
+            self.deadline = None if self._timeout is None else now + self._timeout
 
     # -- from the hub --
 
@@ -106,9 +114,9 @@ class Watcher:
         track = self.track
         if track.is_stale or track.state is None or Change.LOOK_AGAIN in change:
             return
-        counts = Change.TRANSITION | Change.PROGRESS | Change.MESSAGES if self.progress else Change.TRANSITION
-        if not self.is_primed or change & counts:
-            self.is_primed = True
+        counts = Change.PROGRESS | Change.MESSAGES if self.progress else Change.NOTHING
+        if self._told_since != track.since or change & counts:
+            self._told_since, self.is_primed = track.since, True
             self._pending = track.state
         if self.for_video and track.is_completed:
             self._note_video(now)
@@ -184,7 +192,7 @@ def late(watcher: Watcher) -> WatchTimeout:
 
 def stalled(watcher: Watcher, now: float) -> SessionStalled:
     """Return the error of a session in which nothing moves."""
-    still = now - max(watcher.began, watcher.track.moved_at)
+    still = now - watcher.last_moved
     return SessionStalled(
         f"Nothing moved in session {watcher.track.session_id} for {still:.0f} seconds.",
         session_id=watcher.track.session_id,
