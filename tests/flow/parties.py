@@ -36,12 +36,12 @@ class Line(MemoryTransport):
 
     def __init__(self, service: Simulator, *, latency: float = 0.01) -> None:
         super().__init__(service, latency=latency)
+        self.service = service
         self.sent: list[Sent] = []
-        self._origin = service.base_url
 
     async def send(self, request: Outgoing) -> MemoryAnswer:
         """Note it and pass it on."""
-        path = request.url.removeprefix(self._origin)
+        path = request.url.removeprefix(self.service.base_url)
         self.sent.append(Sent(clock(), request.method, path, dict(request.headers)))
         return await super().send(request)
 

@@ -15,15 +15,17 @@ from heygen_async.testing import Scenario, Simulator
 
 PROMPT = "An espresso machine"
 HOUR = 3600.0
+SLOW = Scenario.chat().timed(thinking=110)
 
 # -- what it tells --
 
 
 async def test_only_transitions_are_told(heygen: HeyGen, service: Simulator) -> None:
     """However often the session is looked at, each status is told once."""
-    session = await heygen.sessions.create(PROMPT, mode="generate")
+    service.script(SLOW)
+    session = await heygen.sessions.create(PROMPT)
 
-    assert ["thinking", "generating", "completed"] == await words(session.watch(cadence=Cadence.constant(1)))
+    assert ["thinking", "reviewing"] == await words(session.watch(cadence=Cadence.constant(1)))
     assert service.ledger.polls[session.id] > 100
 
 
@@ -132,9 +134,9 @@ async def test_gap_is_told(heygen: HeyGen, service: Simulator) -> None:
 
 async def polls_of(watchers: int, *, handles: bool) -> int:
     """Watch one session to its end so many times at once; return what the service was asked."""
-    service = Simulator()
+    service = Simulator(scenario=SLOW)
     async with client(service, cadence=Cadence.constant(5)) as heygen:
-        session = await heygen.sessions.create(PROMPT, mode="generate")
+        session = await heygen.sessions.create(PROMPT)
         ends: list[str] = []
 
         async def watch(handle: Session) -> None:
@@ -143,7 +145,7 @@ async def polls_of(watchers: int, *, handles: bool) -> int:
         async with anyio.create_task_group() as group:
             for _ in range(watchers):
                 group.start_soon(watch, heygen.sessions.attach(session.id) if handles else session)
-        assert ["completed"] * watchers == ends
+        assert ["reviewing"] * watchers == ends
         assert service.ledger.polls[session.id] == heygen.statistics().polls
         return service.ledger.polls[session.id]
 
