@@ -4,18 +4,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+import json
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 
 from heygen_async import HeyGen
-from heygen_async.testing import MemoryTransport
+from heygen_async.testing import MemoryAnswer, MemoryTransport
 
 if TYPE_CHECKING:
     from heygen_async import SessionState
-    from heygen_async.testing import MemoryAnswer, Simulator
+    from heygen_async.testing import Simulator
     from heygen_async.testing._memory import Outgoing
 
 T = TypeVar("T")
@@ -29,6 +30,7 @@ class Sent:
     method: str
     path: str
     headers: Mapping[str, str]
+    body: bytes | None
 
 
 class Line(MemoryTransport):
@@ -42,7 +44,7 @@ class Line(MemoryTransport):
     async def send(self, request: Outgoing) -> MemoryAnswer:
         """Note it and pass it on."""
         path = request.url.removeprefix(self.service.base_url)
-        self.sent.append(Sent(clock(), request.method, path, dict(request.headers)))
+        self.sent.append(Sent(clock(), request.method, path, dict(request.headers), request.body))
         return await super().send(request)
 
     def moments(self, method: str, path: str) -> list[float]:
@@ -80,3 +82,22 @@ async def all_of(items: AsyncIterator[T]) -> list[T]:
 def tasks() -> int:
     """Return how many tasks there are."""
     return len(asyncio.all_tasks())
+
+
+class Canned:
+    """A service that says what it was told to say, in this order, whatever it is asked."""
+
+    def __init__(self, bodies: Iterable[object]) -> None:
+        self._bodies = iter(bodies)
+
+    async def send(self, request: Outgoing) -> MemoryAnswer:
+        """Return the next answer."""
+        body = json.dumps(next(self._bodies)).encode()
+        return MemoryAnswer(200, {"content-type": "application/json"}, body)
+
+    def stream(self, request: Outgoing) -> Any:
+        """Have no files."""
+        raise NotImplementedError
+
+    async def aclose(self) -> None:
+        """Have nothing to close."""
