@@ -281,7 +281,8 @@ def stop(session_id: str) -> Call[object]:
     """End the run at its next checkpoint; asking twice is the same as asking once."""
     route = "/v3/video-agents/{session_id}/stop"
     path = route.format(session_id=segment("session_id", session_id))
-    return Call("stop", Kind.REPEATABLE, "POST", route, path, answers.ANYTHING, b"{}")
+    key = _idempotency_key(None)
+    return Call("stop", Kind.REPEATABLE, "POST", route, path, answers.ANYTHING, b"{}", key)
 
 
 def resource(session_id: str, resource_id: str) -> Call[Resource]:
