@@ -58,7 +58,7 @@ class Conversation:
         self._last = window
         told = _fingerprints(window)
         fresh = [(mark, message) for mark, message in told if mark not in self._numbers]
-        if self._numbers and len(told) >= WINDOW and len(fresh) == len(told):
+        if self._numbers and len(window) >= WINDOW and len(fresh) == len(told):
             self._gap = self.cursor + 1
         for mark, message in fresh:
             self.cursor += 1
