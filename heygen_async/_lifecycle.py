@@ -172,8 +172,7 @@ class Track:
             return None
         if self.video is not None and self.video.status == VideoStatus.FAILED:
             return failure(self.video, self.conversation.messages)
-        waited = now - (self._completed_at if self._completed_at is not None else now)
-        return (NO_VIDEO, "sdk") if self.video is None and waited >= VIDEO_GRACE else None
+        return (NO_VIDEO, "sdk") if self.video is None and self._has_waited(now) else None
 
     # -- what happened --
 
@@ -222,12 +221,13 @@ class Track:
         if not self._session_gone:
             return Change.VIDEO
         self.read_at = now
+        self._guard = None  # the video is the authority, and it was asked after the send
         return self._publish(self._from_video(video), now) | Change.VIDEO
 
     def saw_videos(self, videos: Sequence[VideoInfo], *, asked: float, now: float) -> Change:
         """Take a session's videos as read, newest first."""
-        if not videos:
-            return Change.NOTHING
+        if not videos or (videos[0].id == self._revised and not self._has_waited(now)):
+            return Change.NOTHING  # the new run's video is not listed yet
         self._revised = None
         return self.saw_video(videos[0], asked=asked, now=now)
 
@@ -235,7 +235,7 @@ class Track:
         """Take a 404: some are for a while, and a session may vanish once its video exists (contract.md, 1)."""
         if self._failed is not None:
             return self._publish_failed(now)
-        if look is Look.SESSION and self.video_id is not None:
+        if look is Look.SESSION and self.video_id not in (None, self._revised):
             self._session_gone = True
             return Change.LOOK_AGAIN
         if self.state is None:
@@ -257,6 +257,10 @@ class Track:
             and now - guard.since < guard.settle
             and not self.conversation.answers(guard.text, guard.cursor)
         )
+
+    def _has_waited(self, now: float) -> bool:
+        """Whether a completed session has had its time to show the video."""
+        return self._completed_at is not None and now - self._completed_at >= VIDEO_GRACE
 
     def _from_video(self, video: VideoInfo) -> SessionData:
         """Tell the session's status by its video, when the session itself cannot be read any more."""
@@ -282,6 +286,8 @@ class Track:
 
     def _publish(self, data: SessionData, now: float) -> Change:
         before, change = self.state, Change.NOTHING
+        if before is not None and not self.history:
+            self._enter(before, now)  # restored: its time in this status counts from here
         previous, elapsed = (None, 0.0) if before is None else (before.previous, before.elapsed)
         if before is None or before.status != data.status:
             change |= Change.TRANSITION
@@ -294,14 +300,16 @@ class Track:
             change |= Change.MESSAGES
         if change:
             self.moved_at = now
-            self.state = self._stated(data, previous, elapsed)
+        if self._completed_at is None and data.status == SessionStatus.COMPLETED:
+            self._completed_at = now
+        self.state = self._stated(data, previous, elapsed)
         return change
 
     def _enter(self, data: SessionData, now: float) -> None:
-        self.since = now
+        self.since = self.moved_at = now
         self.polls = 0
         self.history = ((0.0, data.progress),)
-        self._completed_at = now if data.status == SessionStatus.COMPLETED else None
+        self._completed_at = None
 
     def _stated(self, data: SessionData, previous: SessionStatus | None, elapsed: float) -> SessionState:
         reason, source = None, None
@@ -329,8 +337,9 @@ def failure(video: VideoInfo | None, messages: Sequence[Message]) -> tuple[str, 
     Both of the video's fields are often null (contract.md, 2); the agent's last words are better than nothing but
     are not a reason the service stands for. `messages` oldest first.
     """
-    if video is not None and (told := video.failure_message or video.failure_code):
-        return told, "video"
+    for told in () if video is None else (video.failure_message, video.failure_code):
+        if told and told.strip():
+            return told, "video"
     for message in reversed(messages):
         if message.type == "error" and message.content.strip():
             return message.content, "error_message"
