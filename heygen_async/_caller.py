@@ -21,6 +21,7 @@ from ._config import bearer
 from ._redact import Secret, clean
 from ._retry import IN_PROGRESS, Again, Delivery, Tries, Verdict, delivery, pause
 from ._wire import Call, Kind, Request
+from ._writes import finished
 from .errors import APIError, ClientStateError, Conflict, HeyGenError, RateLimited, Unauthorized
 from .models import Statistics
 
@@ -164,6 +165,7 @@ class Caller:
         polls_resume: Loop time before which no poll is sent, after a 429 on a read.
         creates_resume: Loop time before which nothing is created, after a 429 on a create.
         keys_honoured: Kinds of write for which the service has shown that it honours idempotency keys.
+        rescues: Writes whose callers were cancelled and whose outcome is still to come.
     """
 
     def __init__(
@@ -182,6 +184,7 @@ class Caller:
         self.die = random.Random()
         self.polls_resume = self.creates_resume = 0.0
         self.keys_honoured: set[Kind] = set()
+        self.rescues: set[asyncio.Task[object]] = set()
         self.loop: asyncio.AbstractEventLoop | None = None
         self.is_closed = False
         self._open_transport = open_transport
@@ -219,7 +222,9 @@ class Caller:
             self._transport = self._open_transport()
 
     async def aclose(self) -> None:
-        """Refuse further calls and close the transport."""
+        """Refuse further calls and close the transport, once no cancelled write needs it any more."""
+        if self.rescues and self.loop is asyncio.get_running_loop():
+            await finished(self.rescues, self.timeouts.write)
         self.is_closed = True
         if self._transport is not None and self.loop is asyncio.get_running_loop():
             await self._transport.aclose()
@@ -332,6 +337,8 @@ class Caller:
                     _count_attempts(error, tries.count)
                     raise
                 self._note_retry(call, error, step)
+            if write is not None:
+                write.before_wait()
             await _clock.sleep(step.after)
 
     async def _after(
@@ -339,20 +346,26 @@ class Caller:
     ) -> tuple[T | None, Again | Verdict]:
         """Find out what a failed exchange did, and whether it is worth another."""
         made: T | None = None
-        if isinstance(error, Conflict) and error.code == IN_PROGRESS:
+        is_in_progress = isinstance(error, Conflict) and error.code == IN_PROGRESS
+        if is_in_progress:
             self.keys_honoured.add(call.kind)  # only a service that honours keys knows that one is in use
         step = tries.next_step(
             call.kind, error, elapsed=_clock.now() - started, policy=self.retry, die=self.die.random()
         )
-        if step is Verdict.SETTLE and write is not None and write.settle is not None:
-            if call.kind not in self.keys_honoured:
-                made = await write.settle(error)
-            step = tries.again(
-                error, elapsed=_clock.now() - started, policy=self.retry, die=self.die.random()
-            )
-        if write is not None:
-            write.may_exist = made is not None
+        if write is None or write.settle is None:
+            return made, step
+        write.is_open = write.is_open or is_in_progress or step is Verdict.SETTLE
+        if step is Verdict.SETTLE and call.kind in self.keys_honoured:
+            step = self._again(tries, error, started)  # the service knows best what became of its key
+        if write.is_open and (write.is_abandoned or not isinstance(step, Again)):
+            made = await write.settle(error)
+            write.is_open = False
+            step = self._again(tries, error, started) if step is Verdict.SETTLE else step
+        write.may_exist = made is not None or write.is_open
         return made, step
+
+    def _again(self, tries: Tries, error: HeyGenError, started: float) -> Again | Verdict:
+        return tries.again(error, elapsed=_clock.now() - started, policy=self.retry, die=self.die.random())
 
     def _note_retry(self, call: Call[T], error: HeyGenError, step: Again) -> None:
         self.counters.retries += 1

@@ -72,6 +72,7 @@ class Track:
         video: The newest video read; None before.
         video_id: The newest video's id, once there is one.
         moved_at: When status, progress or messages last changed.
+        has_heard: Whether the conversation has been read since the last message of ours.
     """
 
     __slots__ = (
@@ -83,6 +84,7 @@ class Track:
         "_revised",
         "_session_gone",
         "conversation",
+        "has_heard",
         "history",
         "is_sending",
         "mode",
@@ -108,6 +110,7 @@ class Track:
         self.since = self.moved_at = 0.0
         self.read_at: float | None = None
         self.is_sending = False
+        self.has_heard = False
         self._guard: _Guard | None = None
         self._failed: SessionData | None = None
         self._session_gone = False
@@ -184,6 +187,7 @@ class Track:
         """
         status = None if self.state is None else self.state.status
         self._guard = _Guard(since, settle, text, status, cursor)
+        self.has_heard = False
         self._revised = self.video_id if status in (None, SessionStatus.COMPLETED) else self._revised
         self.video = self._failed = self._completed_at = self._missing_since = None
         self._session_gone = False
@@ -197,6 +201,7 @@ class Track:
         self._missing_since = None
         self._session_gone = False
         self.conversation.add(data.messages)
+        self.has_heard = self.has_heard or bool(data.messages)  # the answer to a create has none
         if guard is not None:
             if self._is_from_before(data.status, guard, now):
                 return Change.NOTHING

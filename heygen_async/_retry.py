@@ -178,17 +178,17 @@ class Look(Enum):
     AGAIN = auto()
 
 
-def settle_create(found: Sequence[Found], *, unknown: int, identical: bool) -> Adopt | Unclear | Look:
+def settle_create(found: Sequence[Found], *, unknown: int, interchangeable: bool) -> Adopt | Unclear | Look:
     """
     Decide which session a create with an unknown outcome made, if any.
 
-    `unknown` creates of this prompt look for their session at the same time. While they are identical they are
-    interchangeable: any of them may take any match. When there are more matches than creates, one of them is
-    somebody else's; when they differ in their options, nobody can tell them apart.
+    `unknown` creates of this prompt look for their session at the same time. While they are interchangeable any of
+    them may take any match. When there are more matches than creates, one of them is somebody else's; when they
+    differ in their options, or one has given up on its own, nobody can tell them apart.
     """
     matches = [item for item in found if item.matches]
     if not matches:
         return Look.AGAIN if any(item.matches is None for item in found) else Look.ABSENT
-    if len(matches) > unknown or (unknown > 1 and not identical):
+    if len(matches) > unknown or not interchangeable:
         return Unclear(tuple(item.session_id for item in matches))
     return Adopt(matches[0])

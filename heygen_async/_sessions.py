@@ -98,9 +98,12 @@ class Sessions:
         )
         self._core.caller.bind()
         write = Write(call)
-        limit = self._core.caller.timeouts.write
         return await shielded(
-            write, self._made(write, prompt, mode), limit=limit, rescue=self._orphans.append
+            write,
+            self._made(write, prompt, mode),
+            limit=self._core.caller.timeouts.write,
+            rescue=self._orphans.append,
+            rescues=self._core.caller.rescues,
         )
 
     async def _made(self, write: Write[SessionData], prompt: str, mode: Mode) -> Session:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from . import _clock, _wire
 from ._redact import clean
-from ._retry import Adopt, Found, Look, Unclear, settle_create, waits
-from .errors import HeyGenError, NotFound, OutcomeUnknown
+from ._retry import IN_PROGRESS, Adopt, Found, Look, Unclear, settle_create, waits
+from .errors import Conflict, HeyGenError, NotFound, OutcomeUnknown
 from .models import SentMessage, SessionData, SessionStatus
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 SKEW = 330.0  # seconds the service's clock may be off from ours
 _REMEMBERED = 3600.0  # seconds a session stays known as ours: longer than any create can take to settle
+_SAME_TIME = 2.0  # seconds within which two clocks that agree may differ
 _PAGES = 5
 _LOOK_AGAIN = 0.25
 _LONGEST_WAIT = 4.0
@@ -35,12 +37,12 @@ _LONGEST_WAIT = 4.0
 class Flight:
     """One create on its way, among those of the same prompt."""
 
-    __slots__ = ("began", "prompt", "write")
+    __slots__ = ("began", "ended", "prompt", "write")
 
     def __init__(self, prompt: str, write: Write[SessionData], began: float) -> None:
-        self.prompt = prompt
+        self.prompt = prompt.strip()  # as the service may show it
         self.write = write
-        self.began = began  # Unix seconds, our clock
+        self.began = self.ended = began  # Unix seconds, our clock
 
 
 class Ownership:
@@ -48,13 +50,15 @@ class Ownership:
     Which sessions this client has, and which creates are on their way.
 
     Identical creates are interchangeable, so those of one prompt settle together: each waits until no sibling is on
-    its way, then takes a session nobody owns.
+    its way, then takes a session nobody owns. One that ended without knowing its session may have left it behind:
+    for a while nobody else takes one of that prompt.
     """
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
         self._owned: dict[str, float] = {}
         self._flights: dict[str, list[Flight]] = {}
+        self._lost: list[Flight] = []
         self._first_words: dict[str, str] = {}
 
     def own(self, session_id: str) -> None:
@@ -62,7 +66,7 @@ class Ownership:
         now = _clock.wall()
         self._owned[session_id] = now
         self._first_words.pop(session_id, None)
-        for old, since in list(self._owned.items())[:2]:
+        for old, since in list(islice(self._owned.items(), 2)):
             if since < now - _REMEMBERED:
                 del self._owned[old]
 
@@ -70,7 +74,7 @@ class Ownership:
     def flight(self, prompt: str, write: Write[SessionData]) -> Generator[None, None, None]:
         """Keep a create among its siblings while it is on its way, and settle it if need be."""
         flight = Flight(prompt, write, _clock.wall())
-        self._flights.setdefault(prompt, []).append(flight)
+        self._flights.setdefault(flight.prompt, []).append(flight)
 
         async def settle(error: HeyGenError) -> SessionData | None:
             return await self._settle(flight, error)
@@ -78,18 +82,32 @@ class Ownership:
         write.settle = settle
         try:
             yield
+        except BaseException:
+            if write.may_exist:
+                self._lose(flight)
+            raise
         finally:
-            siblings = self._flights[prompt]
+            siblings = self._flights[flight.prompt]
             siblings.remove(flight)
             if not siblings:
-                del self._flights[prompt]
+                del self._flights[flight.prompt]
+
+    def _lose(self, flight: Flight) -> None:
+        flight.ended = _clock.wall()
+        self._lost = [lost for lost in self._lost if lost.ended > flight.ended - 2 * SKEW]
+        self._lost.append(flight)
 
     async def _settle(self, flight: Flight, error: HeyGenError) -> SessionData | None:
         if self._caller.retry.settle == "raise":
             raise outcome_unknown(flight.write, flight.began, "settling is switched off") from error
         flight.write.is_settling = True
         try:
-            return await self._search(flight)
+            made = await self._search(flight)
+            if made is None and isinstance(error, Conflict) and error.code == IN_PROGRESS:
+                raise outcome_unknown(
+                    flight.write, flight.began, "the service is still busy with it"
+                ) from error
+            return made
         except OutcomeUnknown:
             raise
         except HeyGenError as trouble:
@@ -109,7 +127,9 @@ class Ownership:
                 continue  # what it made must not be taken for ours
             # From here to the claim nothing is awaited, so no two creates take the same session.
             unowned = [item for item in found if item.session_id not in self._owned]
-            verdict = settle_create(unowned, unknown=self._unknown(flight), identical=self._are_alike(flight))
+            verdict = settle_create(
+                unowned, unknown=self._unknown(flight), interchangeable=self._are_alike(flight)
+            )
             if isinstance(verdict, Adopt):
                 self.own(verdict.found.session_id)
                 return await self._adopted(verdict.found)
@@ -141,10 +161,14 @@ class Ownership:
         return sum(other.write.is_settling for other in self._flights[flight.prompt])
 
     def _are_alike(self, flight: Flight) -> bool:
-        return (
-            len({other.write.call.body for other in self._flights[flight.prompt] if other.write.is_settling})
-            == 1
-        )
+        """Whether any session found may be anybody's: all who look made the same request, and none gave up."""
+        looking = [other for other in self._flights[flight.prompt] if other.write.is_settling]
+        lost = [
+            lost
+            for lost in self._lost
+            if lost.prompt == flight.prompt and lost.ended > flight.began - 2 * SKEW
+        ]
+        return len({other.write.call.body for other in looking}) == 1 and not lost
 
     # -- reading --
 
@@ -162,7 +186,7 @@ class Ownership:
         for summary in await self._listed(flight.began - SKEW):
             if summary.session_id not in self._owned:
                 words = await self._first_words_of(summary.session_id)
-                matches = None if words is None else words.strip() == flight.prompt.strip()
+                matches = None if words is None else words.strip() == flight.prompt
                 found.append(Found(summary.session_id, matches, summary.created_at))
         return found
 
@@ -207,40 +231,60 @@ async def settle_send(
     """
     Return the message if the session has it, None if it was not delivered.
 
-    `known` is the conversation's cursor from before; None when the session had not been read, so that only times
-    can tell our message from an older one with the same words.
+    `known` is the conversation's cursor from before; None when it could not be read, so that only times can tell
+    our message from an older one with the same words.
     """
+    where = (track.session_id,)
     if caller.retry.settle == "raise":
-        raise outcome_unknown(write, began, "settling is switched off") from error
+        raise outcome_unknown(write, began, "settling is switched off", where) from error
     until = _clock.now() + caller.retry.settle_time
     for wait in waits(_LOOK_AGAIN, _LONGEST_WAIT):
-        asked = _clock.now()
         try:
-            session = (await caller.call(_wire.session(track.session_id))).data
+            session = await _heard(caller, track)
         except HeyGenError as trouble:
-            raise outcome_unknown(write, began, f"looking failed: {clean(str(trouble))}") from error
-        track.saw_session(session, asked=asked, now=_clock.now())
-        if known is not None:
-            is_there: bool | None = track.conversation.has_sent(text, known)
-        else:
-            is_there = _is_there_by_time(session.messages, text, began - SKEW)
-        if is_there:
+            raise outcome_unknown(write, began, f"looking failed: {clean(str(trouble))}", where) from error
+        is_there = None if session is None else _is_there(track, session, text, began, known)
+        if session is not None and is_there:
             return SentMessage(session_id=track.session_id, title=session.title)
         if _clock.now() >= until:
             if is_there is None:
-                raise outcome_unknown(write, began, "a message with these words has no time") from error
+                raise outcome_unknown(write, began, "the conversation does not tell", where) from error
             return None
         await _clock.sleep(min(wait, max(until - _clock.now(), 0.0)))
     return None
 
 
-def _is_there_by_time(messages: Sequence[Message], text: str, since: float) -> bool | None:
-    alike = [
-        message for message in messages if message.role == "user" and message.content.strip() == text.strip()
-    ]
-    if any(message.created_at is not None and message.created_at >= since for message in alike):
+async def _heard(caller: Caller, track: Track) -> SessionData | None:
+    """Read the session into what is known of it; None while the service does not show it (contract.md, 1)."""
+    asked = _clock.now()
+    try:
+        session = (await caller.call(_wire.session(track.session_id))).data
+    except NotFound:
+        return None
+    track.saw_session(session, asked=asked, now=_clock.now())
+    return session
+
+
+def _is_there(track: Track, session: SessionData, text: str, began: float, known: int | None) -> bool | None:
+    """Whether the conversation has our message; None when it cannot tell."""
+    if known is None:
+        return _is_there_by_time(session.messages, text, began)
+    if track.conversation.has_sent(text, known):
         return True
-    return None if any(message.created_at is None for message in alike) else False
+    _, has_gap = track.conversation.since(known)
+    return None if has_gap else False
+
+
+def _is_there_by_time(messages: Sequence[Message], text: str, began: float) -> bool | None:
+    """The same for a conversation nobody had read: an older message with these words may be another."""
+    times = [
+        message.created_at
+        for message in messages
+        if message.role == "user" and message.content.strip() == text.strip()
+    ]
+    if any(at is not None and at >= began - _SAME_TIME for at in times):
+        return True
+    return None if any(at is None or at >= began - SKEW for at in times) else False
 
 
 def outcome_unknown(

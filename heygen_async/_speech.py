@@ -7,10 +7,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from . import _clock, _refs
+from . import _clock, _refs, _wire
 from ._settle import settle_send
 from ._writes import Write, shielded
-from .errors import InvalidArgument, SessionBusy
+from .errors import HeyGenError, InvalidArgument, SessionBusy
 
 if TYPE_CHECKING:
     from ._core import Core
@@ -40,13 +40,20 @@ async def say(core: Core, track: Track, call: Call[SentMessage], message: str, *
     track.is_sending = True
     try:
         write = Write(call)
-        work = _deliver(core, track, write, message)
-        return await shielded(write, work, limit=core.caller.timeouts.write, rescue=lambda _: None)
+        return await shielded(
+            write,
+            _deliver(core, track, write, message),
+            limit=core.caller.timeouts.write,
+            rescue=lambda _: None,
+            rescues=core.caller.rescues,
+        )
     finally:
         track.is_sending = False
 
 
 async def _deliver(core: Core, track: Track, write: Write[SentMessage], message: str) -> SentMessage:
+    if not track.has_heard:
+        await _listen(core, track)
     before = track.conversation.cursor
     write.settle = partial(
         settle_send,
@@ -55,12 +62,22 @@ async def _deliver(core: Core, track: Track, write: Write[SentMessage], message:
         write,
         text=message,
         began=_clock.wall(),
-        known=None if track.read_at is None else before,
+        known=before if track.has_heard else None,
     )
     sent = (await core.caller.call(write.call, write=write)).data
     track.sent(message, since=_clock.now(), settle=core.caller.timeouts.settle, cursor=before)
     core.hub.wake(track.session_id)
     return sent
+
+
+async def _listen(core: Core, track: Track) -> None:
+    """Read what has been said so far, or nobody could tell a lost message from an older one with the same words."""
+    asked = _clock.now()
+    try:
+        session = (await core.caller.attempt(_wire.session(track.session_id))).data
+    except HeyGenError:
+        return  # the message matters more: without this, only times tell
+    track.saw_session(session, asked=asked, now=_clock.now())
 
 
 def check_chat(mode: str | None) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import anyio
@@ -13,7 +14,7 @@ import anyio
 from . import _clock
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Awaitable, Callable, Collection, Coroutine
 
     from ._wire import Call
     from .errors import HeyGenError
@@ -30,35 +31,47 @@ class Write(Generic[T]):
 
     Attributes:
         may_exist: Whether an attempt may have reached the service and its outcome is not known yet.
+        is_open: Whether an earlier attempt may have been the one: its key has been asked for again, no answer yet.
         is_abandoned: Whether the caller was cancelled, so that it must not be sent again.
         is_settling: Whether it is being looked for.
         settle: Finds out what an attempt with an unknown outcome made; None when it did not happen.
     """
 
-    __slots__ = ("call", "is_abandoned", "is_settling", "may_exist", "settle")
+    __slots__ = ("call", "is_abandoned", "is_open", "is_settling", "may_exist", "settle")
 
     def __init__(self, call: Call[T]) -> None:
         self.call = call
         self.may_exist = False
+        self.is_open = False
         self.is_abandoned = False
         self.is_settling = False
         self.settle: Callable[[HeyGenError], Awaitable[T | None]] | None = None
 
     def before_attempt(self) -> None:
         """Note that the write may happen from now on; an abandoned one must not."""
+        self.before_wait()
+        self.may_exist = True
+
+    def before_wait(self) -> None:
+        """End an abandoned write: nobody waits for what would follow."""
         if self.is_abandoned:
             raise asyncio.CancelledError
-        self.may_exist = True
 
 
 async def shielded(
-    write: Write[T], work: Coroutine[None, None, R], *, limit: float, rescue: Callable[[R], None]
+    write: Write[T],
+    work: Coroutine[None, None, R],
+    *,
+    limit: float,
+    rescue: Callable[[R], None],
+    rescues: set[asyncio.Task[object]],
 ) -> R:
     """
     Do the work of a write in a task of its own, so that a cancelled caller loses nothing.
 
     A cancel proceeds at once while nothing can have happened; else when the outcome is known, at most `limit`
-    seconds later, and `rescue` gets the result nobody waits for any more.
+    seconds later. `rescue` gets the result nobody waits for any more, also when it comes after the limit; until
+    then the task is among `rescues`.
     """
     task = asyncio.get_running_loop().create_task(work, name=f"heygen_async {write.call.name}")
     try:
@@ -67,26 +80,30 @@ async def shielded(
         write.is_abandoned = True
         if not write.may_exist:
             task.cancel()
-        await _finished(task, limit)
-        _take_stock(write, task, rescue)
+        rescues.add(task)
+        task.add_done_callback(rescues.discard)
+        await finished({task}, limit)
+        if task.done():
+            _take_stock(write, rescue, task)
+        else:
+            task.add_done_callback(partial(_take_stock, write, rescue))
         raise
 
 
-async def _finished(task: asyncio.Task[R], limit: float) -> None:
-    """Wait for the task through any number of further cancels; end it when the limit is over."""
+async def finished(tasks: Collection[asyncio.Task[object]], limit: float) -> None:
+    """Wait for the tasks through any number of cancels, until the limit is over."""
     until = _clock.now() + limit
+    waiting = set(tasks)
     # The scope keeps anyio from repeating its cancel at every step of the loop, the loop absorbs native ones.
     with anyio.CancelScope(shield=True):
-        while not task.done():
-            if _clock.now() >= until:
-                task.cancel()
+        while waiting and (left := until - _clock.now()) > 0:
             try:
-                await asyncio.wait({task}, timeout=max(until - _clock.now(), 0.1))
+                _, waiting = await asyncio.wait(waiting, timeout=left)
             except asyncio.CancelledError:
-                continue
+                waiting = {task for task in waiting if not task.done()}
 
 
-def _take_stock(write: Write[T], task: asyncio.Task[R], rescue: Callable[[R], None]) -> None:
+def _take_stock(write: Write[T], rescue: Callable[[R], None], task: asyncio.Task[R]) -> None:
     said = {"operation": write.call.name, "idempotency_key": write.call.key}
     if task.cancelled():
         if write.may_exist:
