@@ -59,7 +59,7 @@ async def _stopped(session: Session) -> Video:
         async with session.watch(until=TERMINAL, timeout=_STOPPING) as states:
             async for state in states:
                 if state.is_terminal and state.failure_reason is None:
-                    return await session.video(timeout=_STOPPING)
+                    return await _kept(session)
     except WatchTimeout:
         pass
     raise SessionFailed(
@@ -70,3 +70,12 @@ async def _stopped(session: Session) -> Video:
         last_state=session.state,
         ref=session.ref(),
     )
+
+
+async def _kept(session: Session) -> Video:
+    """Return what a stopped session has: if need be the video of an earlier run, since no new one will come."""
+    async for video in session.videos():
+        if video.is_downloadable:
+            return video
+        break
+    return await session.video(timeout=_STOPPING)
