@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+from aiohttp.http_exceptions import ContentEncodingError
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from ._config import MAX_BODY_BYTES
-from ._redact import clean, host
+from ._redact import Secret, clean, host
 from .errors import (
     BadResponse,
     ClientStateError,
@@ -29,10 +30,10 @@ from .errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 
-    from ._caller import Transport
     from ._config import Timeouts
+    from ._http import Transport
     from ._wire import Request
 
 _CHUNK = 64 * 1024
@@ -41,7 +42,8 @@ _NEVER_SENT = (
     aiohttp.ConnectionTimeoutError,
     aiohttp.ClientHttpProxyError,
     aiohttp.ServerFingerprintMismatch,
-    aiohttp.InvalidURL,
+    aiohttp.NonHttpUrlClientError,
+    ValueError,  # an address, a proxy or a header that nothing can be sent to or with
 )
 
 
@@ -118,7 +120,10 @@ class AiohttpTransport:
             try:
                 return await self._exchange(request)
             except _FOREIGN as error:
-                raise _translated(error, request.route or "the request") from _harmless(error)
+                secrets = [value for value in request.headers.values() if isinstance(value, Secret)]
+                raise _translated(error, request.route or "the request", secrets) from _harmless(
+                    error, secrets
+                )
 
     @asynccontextmanager
     async def stream(self, request: Request) -> AsyncGenerator[Download, None]:
@@ -128,11 +133,11 @@ class AiohttpTransport:
         Raises:
             TransportError: No answer came.
         """
-        url = URL(request.url, encoded=True)
         limits = aiohttp.ClientTimeout(
             total=None, sock_connect=self._timeouts.connect, sock_read=self._timeouts.transfer
         )
         try:
+            url = URL(request.url, encoded=True)
             response = await self._opened().request(
                 request.method,
                 url,
@@ -246,23 +251,30 @@ def opened(
 _FOREIGN = (aiohttp.ClientError, OSError, ValueError, EOFError)
 
 
-def _translated(error: Exception, what: str) -> TransportError:
-    said = clean(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+def _translated(error: Exception, what: str, secrets: Iterable[str] = ()) -> TransportError:
+    said = clean(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__, secrets)
     if isinstance(error, _NEVER_SENT):
         return ConnectFailed(f"No connection for {what}: {said}")
     if isinstance(error, TimeoutError):
         return RequestTimeout(f"No whole answer to {what} in time ({said})")
     if isinstance(error, aiohttp.ClientResponseError):
         return BadResponse(f"The answer to {what} is not HTTP: {said}")
+    if isinstance(error.__cause__, ContentEncodingError):
+        return BadResponse(f"The answer to {what} cannot be unpacked: {said}")
     return ConnectionLost(f"The connection broke during {what}: {said}")
 
 
-def _harmless(error: Exception) -> Exception:
-    """Strip the request from an error that carries it: its repr would show the headers, and so the key."""
-    if isinstance(error, aiohttp.ClientResponseError):
-        shown = URL(host(str(error.request_info.real_url)))
-        bare = CIMultiDictProxy(CIMultiDict[str]())
-        error.request_info = aiohttp.RequestInfo(shown, error.request_info.method, bare, shown)
-        error.history = ()
-        error.args = ()
+def _harmless(error: Exception, secrets: Iterable[str] = ()) -> Exception:
+    """Strip an error, and those under it, of requests, proxies and signed addresses: a traceback shows them all."""
+    under: BaseException | None = error
+    while under is not None:
+        if isinstance(under, aiohttp.ClientResponseError):
+            shown = URL(host(str(under.request_info.real_url)))
+            bare = CIMultiDictProxy(CIMultiDict[str]())
+            under.request_info = aiohttp.RequestInfo(shown, under.request_info.method, bare, shown)
+            under.history = ()
+            under.message = clean(under.message, secrets)
+        # Timeouts and bad links quote the whole address, proxies their password, garbled heads what was echoed.
+        under.args = (clean(str(under), secrets),) if under.args else ()
+        under = under.__cause__ or under.__context__
     return error
