@@ -2,10 +2,46 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Protocol
+
 import pytest
+
+from heygen_async import Timeouts
+from heygen_async._transport import AiohttpTransport
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+    from contextlib import AbstractAsyncContextManager
+
+
+class OpenTransport(Protocol):
+    """How a test opens a transport."""
+
+    def __call__(
+        self, *, connections: int = ..., largest: int = ...
+    ) -> AbstractAsyncContextManager[AiohttpTransport]: ...
 
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> object:
     """Asyncio in debug mode: it warns of what was never awaited or closed, and warnings are errors."""
     return "asyncio", {"debug": True}
+
+
+@pytest.fixture
+def transport() -> OpenTransport:
+    """A transport that gives up soon, closed at the end of its block."""
+
+    @asynccontextmanager
+    async def opened(
+        *, connections: int = 10, largest: int = 16 * 1024 * 1024
+    ) -> AsyncGenerator[AiohttpTransport]:
+        limits = Timeouts(connect=0.2, transfer=0.1)
+        it = AiohttpTransport(timeouts=limits, max_connections=connections, max_body_bytes=largest)
+        try:
+            yield it
+        finally:
+            await it.aclose()
+
+    return opened

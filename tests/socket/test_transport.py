@@ -1,0 +1,467 @@
+"""The transport against servers that misbehave on real sockets."""
+# ruff: noqa: TID251 - real sockets need real milliseconds
+
+from __future__ import annotations
+
+import gzip
+import random
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from heygen_async._redact import Secret
+from heygen_async._transport import AiohttpTransport
+from heygen_async._wire import Request
+from heygen_async.errors import (
+    BadResponse,
+    ConnectFailed,
+    ConnectionLost,
+    RequestTimeout,
+    TransportError,
+)
+from heygen_async.testing import FAULTS, Simulator, SimulatorServer
+from peers import Behaviour, Line, Peer, closed_port, http, peer
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+OpenTransport = Callable[..., AbstractAsyncContextManager[AiohttpTransport]]
+
+OK = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = OK + b"transfer-encoding: chunked\r\n\r\n"
+KEY = Secret("sk_one_of_a_kind")
+SOON = 0.05
+
+
+def get(url: str, *, timeout: float = 2.0, method: str = "GET", body: bytes | None = None) -> Request:
+    """A request with a credential."""
+    return Request(method, url + "/v3/things", {"x-api-key": KEY}, body, timeout, "/v3/things")
+
+
+def says(*pieces: bytes) -> Callable[[Line], Awaitable[None]]:
+    """Say this and hang up."""
+
+    async def behave(line: Line) -> None:
+        await line.say(*pieces)
+        line.writer.close()
+
+    return behave
+
+
+def stays(*pieces: bytes) -> Callable[[Line], Awaitable[None]]:
+    """Say this and fall silent."""
+
+    async def behave(line: Line) -> None:
+        await line.say(*pieces)
+        await line.wait()
+
+    return behave
+
+
+async def reset(line: Line) -> None:
+    """Hear the request, then reset."""
+    line.reset()
+
+
+async def reset_midway(line: Line) -> None:
+    """Reset in the middle of the body."""
+    await line.say(OK + b"content-length: 50\r\n\r\nabc")
+    line.reset()
+
+
+async def half_close(line: Line) -> None:
+    """Close the sending side only."""
+    line.writer.write_eof()
+    await line.wait()
+
+
+async def trickle(line: Line) -> None:
+    """Send a byte now and then, so that silence alone would never be noticed."""
+    await line.say(OK + b"content-length: 1000\r\n\r\n")
+    while not line.reader.at_eof():
+        await line.say(b"x")
+        await anyio.sleep(SOON / 10)
+        if line.writer.is_closing():
+            return
+
+
+async def download(it: AiohttpTransport, url: str) -> bytes:
+    """A whole download."""
+    async with it.stream(get(url)) as answer:
+        return b"".join([chunk async for chunk in answer.chunks()])
+
+
+async def outcome(it: AiohttpTransport, request: Request) -> int | TransportError:
+    """The status of the answer, or what went wrong."""
+    try:
+        return (await it.send(request)).status
+    except TransportError as error:
+        return error
+
+
+async def failure(server: Peer, transport: OpenTransport, *, timeout: float = 2.0) -> TransportError:
+    """The error of one exchange, after which the server has no connection left."""
+    async with transport() as it:
+        with pytest.raises(TransportError) as caught:
+            await it.send(get(server.url, timeout=timeout))
+        await server.until_quiet()
+    return caught.value
+
+
+BROKEN: dict[str, tuple[Behaviour, type[TransportError]]] = {
+    "hangs up": (says(), ConnectionLost),
+    "resets": (reset, ConnectionLost),
+    "half-closes": (half_close, ConnectionLost),
+    "half a head": (says(b"HTTP/1.1 200 OK\r\nconte"), ConnectionLost),
+    "cut Content-Length": (says(OK + b"content-length: 50\r\n\r\nabc"), ConnectionLost),
+    "reset in the body": (reset_midway, ConnectionLost),
+    "cut within a chunk": (says(CHUNKED + b"5\r\nabc"), ConnectionLost),
+    "cut between chunks": (says(CHUNKED + b"3\r\nabc\r\n"), ConnectionLost),
+    "no HTTP": (stays(b"SSH-2.0-OpenSSH_9.6\r\n\r\n"), BadResponse),
+    "binary": (stays(bytes(range(256))), BadResponse),
+    "TLS alert": (says(b"\x15\x03\x01\x00\x02\x02\x46"), BadResponse),
+    "endless header": (stays(OK + b"x: " + b"a" * 100_000), BadResponse),
+    "endless headers": (stays(OK + b"".join(b"x%d: a\r\n" % n for n in range(40_000))), BadResponse),
+    "status of letters": (stays(b"HTTP/1.1 abc OK\r\n\r\n"), BadResponse),
+    "HTTP/2 in text": (stays(b"HTTP/2 200\r\n\r\n"), BadResponse),
+    "length of letters": (stays(OK + b"content-length: x\r\n\r\n"), BadResponse),
+    "negative length": (stays(OK + b"content-length: -5\r\n\r\n"), BadResponse),
+    "two lengths": (stays(OK + b"content-length: 1\r\ncontent-length: 2\r\n\r\nab"), BadResponse),
+    "length and chunks": (
+        stays(OK + b"content-length: 1\r\ntransfer-encoding: chunked\r\n\r\n"),
+        BadResponse,
+    ),
+    "chunk size of letters": (stays(CHUNKED + b"zz\r\nabc"), BadResponse),
+    "boundless chunk size": (stays(CHUNKED + b"ffffffffffffffffff\r\nabc"), BadResponse),
+    "no gzip": (http(b"not gzip at all", content_encoding="gzip"), BadResponse),
+    "rubbish after gzip": (http(gzip.compress(b"a") + b"rubbish", content_encoding="gzip"), BadResponse),
+    "no deflate": (http(b"not deflate", content_encoding="deflate"), BadResponse),
+}
+
+
+@pytest.mark.parametrize(("behaviour", "kind"), BROKEN.values(), ids=BROKEN.keys())
+async def test_broken_answers_are_named(
+    transport: OpenTransport, behaviour: Behaviour, kind: type[TransportError]
+) -> None:
+    """A connection that breaks is `ConnectionLost`, an answer that is no HTTP is `BadResponse`; none leaks."""
+    async with peer(behaviour) as server:
+        error = await failure(server, transport)
+
+    assert kind is type(error)
+    assert error.__cause__ is not None
+    assert "/v3/things" in str(error)
+
+
+SLOW: dict[str, Behaviour] = {
+    "silence": stays(),
+    "headers then silence": stays(OK + b"content-length: 50\r\n\r\n"),
+    "half a body then silence": stays(OK + b"content-length: 50\r\n\r\nabc"),
+    "chunks without an end": stays(CHUNKED + b"3\r\nabc\r\n"),
+    "trickle": trickle,
+    "only 100 Continue": stays(b"HTTP/1.1 100 Continue\r\n\r\n"),
+}
+
+
+@pytest.mark.parametrize("behaviour", SLOW.values(), ids=SLOW.keys())
+async def test_slow_answers_are_timeouts(transport: OpenTransport, behaviour: Behaviour) -> None:
+    """The time limit is for the whole answer, however it is spent, and is a `TimeoutError` too."""
+    async with peer(behaviour) as server:
+        error = await failure(server, transport, timeout=SOON)
+
+    assert RequestTimeout is type(error)
+    assert isinstance(error, TimeoutError)
+
+
+async def test_refused_is_never_sent(transport: OpenTransport) -> None:
+    """A refused connection is `ConnectFailed`."""
+    async with transport() as it:
+        with pytest.raises(ConnectFailed):
+            await it.send(get(closed_port()))
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://nowhere.invalid", "https://a..b.invalid", "https://" + "a" * 70 + ".invalid", "https://[::1"],
+    ids=["unknown", "empty label", "long label", "no address"],
+)
+async def test_names_that_lead_nowhere_are_never_sent(transport: OpenTransport, url: str) -> None:
+    """A host that cannot be looked up is `ConnectFailed`."""
+    async with transport() as it:
+        with pytest.raises(ConnectFailed):
+            await it.send(get(url))
+
+
+async def test_a_handshake_that_hangs_is_never_sent(transport: OpenTransport) -> None:
+    """A server that accepts and then ignores TLS is `ConnectFailed` within the connect limit."""
+    async with peer(stays()) as server, transport() as it:
+        with pytest.raises(ConnectFailed):
+            await it.send(get(server.url.replace("http", "https")))
+        await server.until_quiet()
+
+    assert [] == server.heard
+
+
+LARGE = 3_000_000
+OVERSIZED: dict[str, Behaviour] = {
+    "announced": http(bytes(LARGE)),
+    "announced and not sent": stays(OK + b"content-length: 99999999999\r\n\r\n"),
+    "until the end": says(OK + b"\r\n" + bytes(LARGE)),
+    "chunked": stays(CHUNKED, *[b"10000\r\n" + bytes(65536) + b"\r\n"] * 40),
+    "gzip bomb": http(gzip.compress(bytes(LARGE)), content_encoding="gzip"),
+    "chunked gzip bomb": stays(
+        OK + b"transfer-encoding: chunked\r\ncontent-encoding: gzip\r\n\r\n",
+        b"%x\r\n" % len(gzip.compress(bytes(LARGE))) + gzip.compress(bytes(LARGE)) + b"\r\n0\r\n\r\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("behaviour", OVERSIZED.values(), ids=OVERSIZED.keys())
+async def test_oversized_answers_are_refused(transport: OpenTransport, behaviour: Behaviour) -> None:
+    """A body over the limit, as sent or once unpacked, is `BadResponse`, and its connection is not used again."""
+    async with peer(behaviour) as server, transport(largest=1_000_000) as it:
+        with pytest.raises(BadResponse) as caught:
+            await it.send(get(server.url))
+        await server.until_quiet()
+
+    assert "1,000,000 bytes" in str(caught.value)
+    assert 200 == caught.value.status
+
+
+async def test_the_largest_answer_is_taken(transport: OpenTransport) -> None:
+    """A body of exactly the limit is whole, plain and packed."""
+    packed = http(gzip.compress(bytes(1000)), content_encoding="gzip")
+    async with peer(http(bytes(1000)), packed) as server, transport(largest=1000) as it:
+        answers = [(await it.send(get(server.url))).body for _ in range(2)]
+
+    assert [bytes(1000)] * 2 == answers
+
+
+async def test_redirects_are_answers(transport: OpenTransport) -> None:
+    """A redirect is handed back as it is; its target hears nothing."""
+    async with (
+        peer(http()) as other,
+        peer(http(status="302 Found", location=other.url)) as server,
+        transport() as it,
+    ):
+        answer = await it.send(get(server.url))
+
+    assert 302 == answer.status
+    assert [] == other.heard
+
+
+async def test_connections_are_used_again(transport: OpenTransport) -> None:
+    """Twenty requests one after another need one connection, whatever their status."""
+    async with peer(http(), http(status="404 Not Found"), http(b"")) as server, transport() as it:
+        for _ in range(20):
+            await it.send(get(server.url))
+
+    assert (20, 1) == (len(server.heard), server.connections)
+
+
+async def test_a_stale_connection_is_replaced_for_a_read(transport: OpenTransport) -> None:
+    """A kept connection that the server has closed in the meantime costs a read nothing."""
+
+    async def answer_and_go(line: Line) -> None:
+        await line.say(http())
+        line.writer.close()
+
+    async with peer(answer_and_go) as server, transport() as it:
+        statuses = [(await it.send(get(server.url))).status for _ in range(3)]
+
+    assert [200] * 3 == statuses
+
+
+async def test_a_write_is_sent_once(transport: OpenTransport) -> None:
+    """A POST whose kept connection dies is not repeated behind the caller's back."""
+    async with peer(http(), reset) as server, transport() as it:
+        await it.send(get(server.url, method="POST", body=b"{}"))
+        with pytest.raises(ConnectionLost):
+            await it.send(get(server.url, method="POST", body=b"{}"))
+
+    assert 2 == len(server.heard)
+
+
+async def test_the_gate_is_fair(transport: OpenTransport) -> None:
+    """At most `max_connections` requests are under way, and those in line go in the order they came."""
+    now = most = 0
+    order: list[int] = []
+
+    async def answer(line: Line) -> None:
+        nonlocal now, most
+        now += 1
+        most = max(most, now)
+        await anyio.sleep(0.002)
+        now -= 1
+        await line.say(http())
+
+    async with peer(answer) as server, transport(connections=3) as it:
+
+        async def send(number: int) -> None:
+            await it.send(get(server.url))
+            order.append(number)
+
+        async with anyio.create_task_group() as group:
+            for number in range(30):
+                group.start_soon(send, number)
+
+    assert 3 == most == server.connections
+    assert all(abs(place - number) < 3 for place, number in enumerate(order))
+
+
+async def test_a_cancelled_turn_passes_on(transport: OpenTransport) -> None:
+    """Whoever is cancelled while in line or under way gives the place to the next."""
+    async with (
+        peer(stays(), http()) as server,
+        transport(connections=1) as it,
+        anyio.create_task_group() as under_way,
+        anyio.create_task_group() as in_line,
+    ):
+        under_way.start_soon(it.send, get(server.url))
+        await server.until_heard()
+        in_line.start_soon(it.send, get(server.url))
+        await anyio.sleep(0.001)
+        in_line.cancel_scope.cancel()
+        under_way.cancel_scope.cancel()
+        with anyio.CancelScope(shield=True):
+            assert 200 == (await it.send(get(server.url))).status
+
+        assert 2 == len(server.heard)
+
+
+PHASES: dict[str, Behaviour] = {
+    "waiting for the head": stays(),
+    "within the head": stays(b"HTTP/1.1 200 OK\r\ncont"),
+    "waiting for the body": stays(OK + b"content-length: 50\r\n\r\n"),
+    "within the body": stays(OK + b"content-length: 50\r\n\r\nabc"),
+    "within chunks": stays(CHUNKED + b"3\r\nabc\r\n"),
+    "within gzip": stays(
+        OK + b"content-length: 50\r\ncontent-encoding: gzip\r\n\r\n" + gzip.compress(b"a")[:9]
+    ),
+}
+
+
+@pytest.mark.parametrize("behaviour", PHASES.values(), ids=PHASES.keys())
+async def test_cancelling_closes_the_connection(transport: OpenTransport, behaviour: Behaviour) -> None:
+    """A cancelled exchange hangs up at once, and the next one gets a connection of its own."""
+    async with peer(behaviour, http()) as server, transport(connections=1) as it:
+        async with anyio.create_task_group() as group:
+            group.start_soon(it.send, get(server.url))
+            await server.until_heard()
+            await anyio.sleep(0.005)
+            group.cancel_scope.cancel()
+        await server.until_quiet()
+        answer = await it.send(get(server.url))
+
+    assert 200 == answer.status
+    assert 2 == server.connections
+
+
+async def test_cancelling_a_handshake_closes_the_connection(transport: OpenTransport) -> None:
+    """An exchange cancelled before anything was sent hangs up too."""
+    async with peer(stays()) as server, transport() as it:
+        with anyio.move_on_after(0.01):
+            await it.send(get(server.url.replace("http", "https")))
+        await server.until_quiet()
+
+    assert [] == server.heard
+
+
+async def test_cancelling_a_download_closes_the_connection(transport: OpenTransport) -> None:
+    """A download left in the middle hangs up."""
+    async with peer(stays(OK + b"content-length: 50\r\n\r\nabc")) as server, transport() as it:
+        with anyio.move_on_after(0.01):
+            await download(it, server.url)
+        await server.until_quiet()
+
+    assert 1 == server.connections
+
+
+async def test_a_silent_download_times_out(transport: OpenTransport) -> None:
+    """A download has a limit on silence."""
+    async with peer(stays(OK + b"content-length: 50\r\n\r\nabc")) as server, transport() as it:
+        with pytest.raises(RequestTimeout):
+            await download(it, server.url)
+        await server.until_quiet()
+
+
+BAD_LINKS = ["", "nonsense", "file:///etc/passwd", "http://[::1", "https://a..b/x", "http://127.0.0.1:99999/"]
+
+
+@pytest.mark.parametrize("url", BAD_LINKS)
+async def test_bad_links_are_never_sent(transport: OpenTransport, url: str) -> None:
+    """A download link that is no address is `ConnectFailed`."""
+    async with transport() as it:
+        with pytest.raises(ConnectFailed):
+            async with it.stream(Request("GET", url, {}, None, 1.0)):
+                pass
+
+
+@pytest.mark.parametrize("target", ["ftp://127.0.0.1/x", "http://[::1", "/again"])
+async def test_downloads_redirected_nowhere_fail_typed(transport: OpenTransport, target: str) -> None:
+    """A storage host that redirects to no address, or in circles, is a `TransportError`."""
+    async with peer(http(status="302 Found", location=target)) as server, transport() as it:
+        with pytest.raises(TransportError):
+            async with it.stream(get(server.url)):
+                pass
+
+
+def mutants(seed: int) -> list[bytes]:
+    """Real answers with bytes changed, lost and repeated."""
+    rng = random.Random(seed)
+    whole = [
+        http(b'{"data": {"session_id": "s"}}'),
+        CHUNKED + b'5\r\n{"a":\r\n2\r\n1}\r\n0\r\n\r\n',
+        http(gzip.compress(b'{"data": 1}'), content_encoding="gzip"),
+    ]
+    made: list[bytes] = []
+    for _ in range(40):
+        answer = bytearray(rng.choice(whole))
+        for _ in range(rng.randint(1, 6)):
+            at = rng.randrange(len(answer))
+            cut = slice(at, at + rng.randint(0, 4))
+            answer[cut] = rng.randbytes(rng.randint(0, 4))
+        made.append(bytes(answer))
+    return made
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_foreign_errors_never_escape(transport: OpenTransport, seed: int) -> None:
+    """Whatever bytes come, there is an answer or a `TransportError`, without the key in it."""
+    behaviours = [says(answer) for answer in mutants(seed)]
+    async with peer(*behaviours) as server, transport() as it:
+        for number in range(1, len(behaviours) + 1):
+            seen = await outcome(it, get(server.url, timeout=1.0))
+            shown = f"{seen} {seen.__cause__!r}" if isinstance(seen, TransportError) else ""
+            assert str(KEY) not in shown
+            assert number == len(server.heard)
+        await server.until_quiet()
+
+
+WIRE_FAULTS = sorted(
+    fault.name
+    for fault in FAULTS.values()
+    if fault.where in {"connection", "body"} and fault.stage != "session"
+)
+
+
+@pytest.mark.parametrize("fault", WIRE_FAULTS)
+async def test_simulated_failures_are_typed(transport: OpenTransport, fault: str) -> None:
+    """Every failure of the simulator's wire is an answer or a `TransportError`, and the next request succeeds."""
+    simulator = Simulator()
+    async with SimulatorServer(simulator) as server, transport(largest=1_000_000) as it:
+        create = Request(
+            "POST",
+            server.url + "/v3/video-agents",
+            {"x-api-key": simulator.api_key, "content-type": "application/json"},
+            b'{"prompt": "p"}',
+            SOON,
+            "/v3/video-agents",
+        )
+        if "create" in FAULTS[fault].on:
+            simulator.faults.add(fault, on="create")
+        outcomes = [await outcome(it, create) for _ in range(2)]
+
+    assert 200 == outcomes[1]
