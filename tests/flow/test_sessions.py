@@ -164,6 +164,20 @@ async def test_resources_come_once_each(heygen: HeyGen, service: Simulator) -> N
     assert all(resource.url for resource in resources)
 
 
+async def test_resource_named_twice_is_fetched_once() -> None:
+    """A resource that several messages refer to comes once, where it was first shown."""
+    messages = [
+        {"role": "model", "content": text, "type": "resource", "created_at": at, "resource_ids": names}
+        for text, at, names in (("Both again", 3, ["a", "b"]), ("One", 2, ["b"]))
+    ]
+    session = {"session_id": "s", "status": "reviewing", "created_at": 1, "messages": messages}
+    resources = [{"resource_id": name, "resource_type": "image"} for name in ("b", "a")]
+    async with HeyGen(api_key="k", http=Canned([{"data": data} for data in (session, *resources)])) as heygen:
+        found = await heygen.sessions.attach("s").resources()
+
+    assert ["b", "a"] == [resource.resource_id for resource in found]
+
+
 async def test_resources_of_an_attached_session(heygen: HeyGen, service: Simulator) -> None:
     """A handle that has read nothing yet reads the session first."""
     made = await heygen.sessions.create(PROMPT)
