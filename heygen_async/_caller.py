@@ -8,29 +8,27 @@ caller's `settle`, which finds out (`_settle.py`); without one it is raised as i
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
 import random
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol, TypeVar
-
-import anyio
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from . import _answers, _clock
-from ._config import bearer
-from ._redact import Secret, clean
+from ._redact import clean
 from ._retry import IN_PROGRESS, Again, Delivery, Tries, Verdict, delivery, pause
 from ._wire import Call, Kind, Request
 from ._writes import finished
 from .errors import APIError, ClientStateError, Conflict, HeyGenError, RateLimited, Unauthorized
-from .models import Statistics
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import Mapping
     from contextlib import AbstractAsyncContextManager
 
     from ._answers import Envelope
-    from ._config import Credential, RetryPolicy, Timeouts
+    from ._config import RetryPolicy, Timeouts
+    from ._http import Answer, Download, Transport
+    from ._identity import Identity
     from ._writes import Write
 
 T = TypeVar("T")
@@ -40,121 +38,26 @@ log = logging.getLogger("heygen_async")
 _UNPACED = 5.0  # seconds everybody waits after a 429 that names no pace
 
 
-class Answer(Protocol):
-    """What a transport returns: header names are looked up in lower case."""
+class Seen(Generic[T]):
+    """A call that is made again and again, with what was sent and what came back the last time."""
 
-    @property
-    def status(self) -> int: ...
-    @property
-    def headers(self) -> Mapping[str, str]: ...
-    @property
-    def body(self) -> bytes: ...
+    __slots__ = ("body", "call", "request", "state")
 
-
-class Download(Protocol):
-    """An answer whose body is still coming."""
-
-    @property
-    def status(self) -> int: ...
-    @property
-    def headers(self) -> Mapping[str, str]: ...
-    def chunks(self) -> AsyncIterator[bytes]: ...
-
-
-class Transport(Protocol):
-    """
-    The seam under the client: `HeyGen(http=...)` takes one in place of an aiohttp session.
-
-    Its errors are `TransportError`s, whose kind says whether the request can have been processed.
-    """
-
-    async def send(self, request: Request) -> Answer:
-        """
-        Exchange one request for its whole answer.
-
-        Raises:
-            TransportError: There is none.
-        """
-        ...
-
-    def stream(self, request: Request) -> AbstractAsyncContextManager[Download]:
-        """
-        Open an answer whose body is read as it comes.
-
-        Raises:
-            TransportError: There is none.
-        """
-        ...
-
-    async def aclose(self) -> None:
-        """Let go of all connections."""
-        ...
-
-
-class Identity:
-    """The credential as headers; asks for a new token once after a 401, for all concurrent calls together."""
-
-    __slots__ = ("_base", "_credential", "_lock", "headers")
-
-    def __init__(self, credential: Credential, version: str) -> None:
-        self._credential = credential
-        self._base = {
-            "accept": "application/json",
-            "user-agent": f"heygen-async/{version}",
-            "x-heygen-source": "heygen-async",
-        }
-        self._lock = anyio.Lock()
-        self.headers: dict[str, str] = {}
-        if credential.value is not None:
-            self._show(credential.value)
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """What must not be shown."""
-        shown = self.headers.get(self._credential.header)
-        return () if shown is None else (shown.removeprefix("Bearer "),)
-
-    async def ready(self) -> None:
-        """Ask for the first token."""
-        if not self.headers:
-            await self.renew(self.headers)
-
-    async def renew(self, refused: Mapping[str, str]) -> bool:
-        """Replace the headers that were refused; False when there is nothing to ask. One asks, the others wait."""
-        ask = self._credential.ask
-        if ask is None:
-            return False
-        async with self._lock:
-            if self.headers is refused:
-                token = ask()
-                self._show(bearer(await token if inspect.isawaitable(token) else token))
-        return True
-
-    def explained(self, error: Unauthorized) -> Unauthorized:
-        """Say in the hint which header was sent and from where, never what was in it."""
-        error.hint = (
-            f"The service refused the {self._credential.header} header made from {self._credential.origin}; "
-            "check the key at https://app.heygen.com/settings (API)."
-        )
-        error.__notes__ = [f"Hint: {error.hint}"]
-        return error
-
-    def _show(self, value: Secret) -> None:
-        self.headers = {**self._base, self._credential.header: value}
+    def __init__(self, call: Call[T]) -> None:
+        self.call = call
+        self.request: Request | None = None
+        self.body: bytes | None = None
+        self.state: object = None  # what the body was taken for
 
 
 class Counters:
     """What `heygen.statistics()` reads."""
 
-    __slots__ = ("bulk_polls", "bytes_received", "polls", "rate_limited", "requests", "retries", "watchers")
+    __slots__ = ("bulk_polls", "bytes_received", "polls", "rate_limited", "requests", "retries")
 
     def __init__(self) -> None:
         self.requests = self.retries = self.polls = self.bulk_polls = 0
-        self.rate_limited = self.watchers = self.bytes_received = 0
-
-    def snapshot(self) -> Statistics:
-        """Return the numbers of now."""
-        return Statistics(**{name: getattr(self, name) for name in self.__slots__})
+        self.rate_limited = self.bytes_received = 0
 
 
 class Caller:
@@ -242,7 +145,7 @@ class Caller:
         limit = self.timeouts.read if call.kind is Kind.READ else self.timeouts.write
         return Request(call.method, self._base_url + call.path, headers, call.body, limit, call.route)
 
-    async def attempt(self, call: Call[T], request: Request | None = None) -> Envelope[T]:
+    async def attempt(self, call: Call[T]) -> Envelope[T]:
         """
         Make one exchange; a refused token is renewed and the exchange made once more.
 
@@ -253,22 +156,52 @@ class Caller:
         """
         transport = self.bind()
         identity = self.identity
-        await identity.ready()
+        if not identity.headers:
+            await identity.ready()
         used = identity.headers
         try:
-            return await self._exchange(transport, call, request or self.request(call))
+            return self._read(call, await self._sent(transport, self.request(call)))
         except Unauthorized as error:
             if not await identity.renew(used):
                 raise identity.explained(error) from None
         try:
-            return await self._exchange(transport, call, self.request(call))
+            return self._read(call, await self._sent(transport, self.request(call)))
         except Unauthorized as error:
             raise identity.explained(error) from None
 
-    async def _exchange(self, transport: Transport, call: Call[T], request: Request) -> Envelope[T]:
+    async def poll(self, seen: Seen[T]) -> Envelope[T] | None:
+        """
+        Make one exchange that was made before; None when the answer is the same to the byte.
+
+        Raises:
+            TransportError: See `attempt`.
+            APIError: See `attempt`.
+        """
+        transport = self.bind()
+        request = seen.request
+        if request is None or request.headers is not self.identity.headers:
+            await self.identity.ready()
+            seen.request = request = self.request(seen.call)
+        answer = await self._sent(transport, request)
+        body = answer.body
+        if body == seen.body and answer.status == HTTPStatus.OK:
+            return None
+        try:
+            envelope = self._read(seen.call, answer)
+        except Unauthorized as error:
+            if not await self.identity.renew(request.headers):
+                raise self.identity.explained(error) from None
+            return await self.attempt(seen.call)
+        seen.body = body
+        return envelope
+
+    async def _sent(self, transport: Transport, request: Request) -> Answer:
         self.counters.requests += 1
         answer = await transport.send(request)
         self.counters.bytes_received += len(answer.body)
+        return answer
+
+    def _read(self, call: Call[T], answer: Answer) -> Envelope[T]:
         if log.isEnabledFor(logging.DEBUG):
             said = {
                 "operation": call.name,

@@ -8,11 +8,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from . import _config
-from ._caller import Caller, Identity, Transport
+from ._caller import Caller
 from ._catalog import Account, Avatars, BrandKits, Styles, Voices
 from ._config import AccessToken, RetryPolicy, Timeouts
 from ._core import Core
 from ._hub import Hub
+from ._identity import Identity
 from ._sessions import Sessions
 from ._settle import Ownership
 from ._version import __version__
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     import aiohttp
 
+    from ._http import Transport
     from .models import Statistics
 
 
@@ -85,7 +87,7 @@ class HeyGen:
         hub = Hub(
             caller,
             cadence=cadence or Cadence.adaptive(),
-            max_polls=max_connections,
+            most=max_connections,
             rate=requests_per_second,
         )
         self._core = core = Core(caller, hub, Ownership(caller))
@@ -99,7 +101,7 @@ class HeyGen:
 
     def statistics(self) -> Statistics:
         """Return what the client has done so far."""
-        return self._core.caller.counters.snapshot()
+        return self._core.hub.statistics()
 
     async def aclose(self) -> None:
         """End all watches with `ClientStateError` and close the connections; twice is the same as once."""

@@ -1,9 +1,9 @@
 """
 One scheduler for everything a client watches: decides who is looked at next and tells the watchers.
 
-A watched session is a plain record with a due time in a heap; watchers of one session share its polls. Nothing here
-waits per watcher: a watcher is a slot for the newest state and at most one future. Polls run in a few workers that
-end when nothing is due. What an answer means is `_lifecycle.py`'s business, when to look `cadence.py`'s.
+A watched session is a plain record in an agenda; watchers of one session share its looks, and nothing here waits
+per watcher. Looks run in a few workers that end when nothing is due. Sessions that render are looked at together
+(`_renders.py`). What an answer means is `_lifecycle.py`'s business, when to look `cadence.py`'s.
 """
 
 from __future__ import annotations
@@ -11,95 +11,69 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
-from . import _clock
-from ._lifecycle import Change
-from ._reads import read
+from . import _clock, _wire
+from ._agenda import LAST_LOOK, NEVER, Agenda, Record
+from ._caller import Seen
+from ._lifecycle import Change, Look
+from ._reads import read, reread
 from ._redact import clean
+from ._renders import MOST, WINDOW, Renders
 from ._retry import Delivery, delivery, is_refused_for_all, poll_pause
-from ._watchers import Watcher, late, own_copy, stalled, unknown
+from ._watchers import late, own_copy, stalled, unknown
 from .cadence import Moment, bounded
-from .errors import ClientStateError, HeyGenError
+from .errors import ClientStateError, HeyGenError, RateLimited
+from .models import Statistics
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ._caller import Caller
     from ._lifecycle import Track
+    from ._watchers import Watcher
 
 log = logging.getLogger("heygen_async")
 
-LAST_LOOK = 5.0  # seconds after a deadline in which the look made at it may still bring the end
-_NEVER = float("inf")
 _TRIES_FOR_A_REASON = 3  # failed reads of a failed session's video before its reason is looked for elsewhere
 _WORDS = 100  # unknown statuses remembered, so that each is logged once and none fills the memory
-
-
-class _Record:
-    """A watched session: its watchers and when to look next."""
-
-    __slots__ = ("asking", "due", "failing_since", "failures", "track", "wake", "watchers")
-
-    def __init__(self, track: Track) -> None:
-        self.track = track
-        self.watchers: list[Watcher] = []
-        self.due = 0.0
-        self.wake = 0.0  # the heap entry that counts; others are skipped
-        self.asking = False
-        self.failing_since: float | None = None
-        self.failures = 0
-
-    @property
-    def for_video(self) -> bool:
-        """Whether somebody waits for the video itself."""
-        return any(watcher.for_video for watcher in self.watchers)
-
-    def expiry(self) -> float:
-        """When a watcher must be let go even without an answer."""
-        return min((w.deadline for w in self.watchers if w.deadline is not None), default=_NEVER) + LAST_LOOK
-
-    def clamped(self, due: float, now: float) -> float:
-        """Bring a look forward to the next deadline, so that the last look is made at it."""
-        for watcher in self.watchers:
-            for moment in (watcher.deadline, watcher.stalls_at):
-                if moment is not None and now < moment < due:
-                    due = moment
-        return due
+_LATENESS = 1000  # looks whose lateness is remembered
 
 
 class Hub:
     """
-    Polls for all watchers of one client.
+    Looks for all watchers of one client.
 
     Args:
         caller: Makes the exchanges and knows the pauses the service asked for.
         cadence: The default schedule.
-        max_polls: Polls under way at once.
-        rate: Polls a second, spread evenly; None for no limit.
+        most: Looks under way at once.
+        rate: Looks a second, spread evenly; None for no limit.
     """
 
     def __init__(
-        self, caller: Caller, *, cadence: Callable[[Moment], float], max_polls: int, rate: float | None
+        self, caller: Caller, *, cadence: Callable[[Moment], float], most: int, rate: float | None
     ) -> None:
         self._caller = caller
         self._cadence = cadence
-        self._max_polls = max_polls
+        self._most = most
         self._spacing = 0.0 if rate is None else 1.0 / rate
         self._unknown_words: set[str] = set()
+        self._lateness: deque[float] = deque(maxlen=_LATENESS)
         self._start_over()
 
     def _start_over(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._records: dict[str, _Record] = {}
-        self._heap: list[tuple[float, int, _Record]] = []
-        self._entries = 0
-        self._ready: deque[_Record] = deque()
+        self._records: dict[str, Record] = {}
+        self._single = Agenda()
+        self._shared = Agenda()
+        self._renders = Renders(self._caller)
+        self._ready: deque[list[Record]] = deque()
         self._workers: set[asyncio.Task[None]] = set()
         self._scheduler: asyncio.Task[None] | None = None
         self._alarm = _clock.Alarm()
         self._slot = 0.0
+        self._allowed = self._most
 
     # -- watchers come and go --
 
@@ -119,11 +93,11 @@ class Hub:
         record = self._records.get(track.session_id)
         is_followed = record is not None and record.failing_since is None and track.read_at is not None
         if record is None:
-            record = self._records[track.session_id] = _Record(track)
+            record = self._records[track.session_id] = Record(track)
         record.watchers.append(watcher)
-        self._caller.counters.watchers += 1
         if track.is_fresh(now) or (is_followed and not track.is_stale):
             watcher.note(Change.TRANSITION, now)
+        record.muster()
         if watcher.is_done:
             self.remove(watcher)
         elif not record.asking:
@@ -136,10 +110,10 @@ class Hub:
         if record is None or watcher not in record.watchers:
             return
         record.watchers.remove(watcher)
-        self._caller.counters.watchers -= 1
+        record.muster()
         if not record.watchers:
             del self._records[watcher.track.session_id]
-            if not self._records and not self._loop_is_closed():
+            if not self._records and self._loop is not None and not self._loop.is_closed():
                 self._alarm.ring()
 
     def wake(self, session_id: str) -> None:
@@ -149,8 +123,22 @@ class Hub:
             now = _clock.now()
             self._schedule(record, now, now)
 
+    def statistics(self) -> Statistics:
+        """Return the numbers of now."""
+        counters = self._caller.counters
+        late_by = sorted(self._lateness) or [0.0]
+        return Statistics(
+            **{name: getattr(counters, name) for name in counters.__slots__},
+            watchers=sum(len(record.watchers) for record in self._records.values()),
+            watched=len(self._records),
+            due=sum(len(batch) for batch in self._ready),
+            in_flight=len(self._workers),
+            lateness_p50=late_by[len(late_by) // 2],
+            lateness_p99=late_by[len(late_by) * 99 // 100],
+        )
+
     async def aclose(self) -> None:
-        """End all polls; whoever still waits gets a `ClientStateError`."""
+        """End all looks; whoever still waits gets a `ClientStateError`."""
         for record in list(self._records.values()):
             for watcher in list(record.watchers):
                 self._end(watcher, ClientStateError("The client was closed while this watch was on."))
@@ -161,152 +149,193 @@ class Hub:
             await asyncio.wait(tasks)
         self._start_over()
 
-    def _loop_is_closed(self) -> bool:
-        return self._loop is None or self._loop.is_closed()
-
     # -- when --
 
-    def _schedule(self, record: _Record, due: float, now: float) -> None:
-        record.due = record.clamped(due, now)
-        self._push(record, min(record.due, record.expiry()))
+    def _schedule(self, record: Record, due: float, now: float) -> None:
+        record.due = due = record.clamped(due, now)
+        self._put(record, min(due, record.deadline + LAST_LOOK))
 
-    def _push(self, record: _Record, wake: float) -> None:
-        record.wake = wake
-        self._entries += 1
-        heappush(self._heap, (wake, self._entries, record))
+    def _put(self, record: Record, moment: float) -> None:
+        is_shared = not record.asking and self._renders.is_offered and record.is_shared
+        is_first = (self._shared if is_shared else self._single).put(record, moment)
         if self._scheduler is None or self._scheduler.done():
             self._scheduler = asyncio.get_running_loop().create_task(self._run(), name="heygen_async hub")
-        elif self._heap[0][2] is record:
+        elif is_first:
             self._alarm.ring()
 
     async def _run(self) -> None:
         while self._records:
             now = _clock.now()
-            self._take_due(now)
+            self._line_up(now)
             self._start_workers(now)
             await self._alarm.wait(self._next_moment())
 
-    def _take_due(self, now: float) -> None:
-        while self._heap and self._heap[0][0] <= now:
-            wake, _, record = heappop(self._heap)
-            if wake == record.wake and self._records.get(record.track.session_id) is record:
-                self._take(record, now)
+    def _line_up(self, now: float) -> None:
+        """Move what is due into the line; the service may have asked everybody to wait."""
+        while (record := self._single.take(now)) is not None:
+            if self._is_due(record, now, now):
+                self._ask_for([record])
+        while self._shared.first() <= now:
+            batch: list[Record] = []
+            while len(batch) < MOST and (record := self._shared.take(now + WINDOW)) is not None:
+                if self._is_due(record, now, now + WINDOW):
+                    batch.append(record)
+            self._ask_for(batch)
 
-    def _take(self, record: _Record, now: float) -> None:
+    def _ask_for(self, batch: list[Record]) -> None:
+        if batch:
+            self._ready.append(batch)
+        for record in batch:
+            record.asking = True
+            if record.deadline < NEVER:
+                self._single.put(record, record.deadline + LAST_LOOK)
+
+    def _is_due(self, record: Record, now: float, until: float) -> bool:
         self._let_go(record, now - LAST_LOOK)
         if not record.watchers:
-            return
-        resume = self._caller.polls_resume
-        if not record.asking and record.due <= now:
-            if now < resume:
-                self._push(record, min(resume, record.expiry()))
-                return
-            record.asking = True
-            self._ready.append(record)
-        wake = record.expiry() if record.asking else min(record.due, record.expiry())
-        if wake < _NEVER:
-            self._push(record, wake)
+            return False
+        due = max(record.due, self._caller.polls_resume)
+        if not record.asking and due <= until:
+            return True
+        last = record.deadline + LAST_LOOK
+        self._single.put(record, last if record.asking else min(due, last))
+        return False
 
     def _next_moment(self) -> float | None:
-        moment = self._heap[0][0] if self._heap else _NEVER
+        moment = min(self._single.first(), self._shared.first())
         if self._ready and self._spacing:
             moment = min(moment, self._slot)
-        return None if moment >= _NEVER else moment
+        return None if moment == NEVER else moment
 
     def _start_workers(self, now: float) -> None:
         wanted = len(self._ready)
         if self._spacing:
             wanted = min(wanted, 1 if now >= self._slot else 0)
-        for _ in range(min(wanted, self._max_polls - len(self._workers))):
+        for _ in range(min(wanted, self._allowed - len(self._workers))):
             worker = asyncio.get_running_loop().create_task(self._work(), name="heygen_async poll")
             self._workers.add(worker)
             worker.add_done_callback(self._workers.discard)
 
-    def _next_ready(self) -> _Record | None:
+    def _next_ready(self) -> list[Record] | None:
         now = _clock.now()
-        if not self._ready or now < self._slot:
+        if not self._ready or now < self._slot or len(self._workers) > self._allowed:
             return None
-        self._slot = max(self._slot, now) + self._spacing if self._spacing else 0.0
-        return self._ready.popleft()
+        if self._spacing:
+            self._slot = max(self._slot, now) + self._spacing
+        batch = self._ready.popleft()
+        self._lateness.append(max(0.0, now - batch[0].due))
+        return batch
 
-    def _next_look(self, record: _Record, now: float) -> float:
-        """Ask the schedule; several watchers with schedules of their own get the keenest."""
+    def _next_look(self, record: Record, now: float) -> float:
+        """Ask the schedule; of several watchers' own schedules the keenest counts."""
         track = record.track
         status, since = track.phase(for_video=record.for_video)
+        # A look at many tells no progress, so what is known of it is old and would mislead.
+        tells = track.state is not None and not record.is_shared
         moment = Moment(
             status=status,
             elapsed=now - since,
-            progress=track.state.progress if track.state is not None else 0,
-            history=track.history,
+            progress=track.state.progress if tells and track.state is not None else 0,
+            history=track.history if tells else (),
             polls=track.polls,
             unchanged=now - track.moved_at,
             die=self._caller.die.random(),
         )
+        if len(record.watchers) == 1:
+            return now + bounded((record.watchers[0].cadence or self._cadence)(moment))
         schedules = {watcher.cadence or self._cadence for watcher in record.watchers}
         return now + min(bounded(schedule(moment)) for schedule in schedules)
 
-    # -- one look --
+    # -- a look --
 
     async def _work(self) -> None:
-        while (record := self._next_ready()) is not None:
+        while (batch := self._next_ready()) is not None:
             try:
-                self._caller.counters.polls += 1
-                change = await read(record.track, self._caller.attempt, for_video=record.for_video)
+                await (self._look(batch[0]) if len(batch) == 1 else self._look_at_all(batch))
             except HeyGenError as error:
-                self._failed(record, error)
+                for record in batch:
+                    self._failed(record, error)
             except Exception as error:
-                # Whatever it is (a caller's cadence or token callable among it), nobody may wait for ever.
-                log.exception("A look at %s failed unexpectedly", record.track.session_id)
-                self._end_all(record, error)
+                # Whatever it is (a caller's schedule or token callable among it), nobody may wait for ever.
+                log.exception("A look failed unexpectedly")
+                for record in batch:
+                    self._end_all(record, error)
             else:
-                self._saw(record, change)
-            finally:
-                record.asking = False
+                self._allowed = min(self._allowed + 1, self._most)
 
-    def _saw(self, record: _Record, change: Change) -> None:
-        now, track = _clock.now(), record.track
-        record.failing_since, record.failures = None, 0
-        self._note_unknown_word(track)
+    async def _look(self, record: Record) -> None:
+        self._caller.counters.polls += 1
+        record.is_single = False
+        record.looked_at = _clock.now()
+        track = record.track
+        if track.is_stale or track.look(for_video=record.for_video) is not Look.SESSION:
+            self._saw(record, await read(track, self._caller.attempt, for_video=record.for_video))
+            return
+        seen = record.seen
+        if seen is None:
+            seen = record.seen = Seen(_wire.session(track.session_id))
+        self._saw(record, await reread(track, self._caller, seen))
+
+    async def _look_at_all(self, batch: list[Record]) -> None:
+        closer = await self._renders.look(batch)
+        for record in batch:
+            if record in closer:
+                record.is_single = True
+                self._plan(record, _clock.now(), due=0.0)
+            else:
+                self._saw(record, Change.NOTHING)
+
+    def _saw(self, record: Record, change: Change) -> None:
+        now = _clock.now()
+        if record.failures:
+            record.failing_since, record.failures = None, 0
+        if change or not record.is_quiet:
+            self._tell(record, change, now)
+        self._plan(record, now, due=now if Change.LOOK_AGAIN in change else None)
+
+    def _tell(self, record: Record, change: Change, now: float) -> None:
+        self._note_unknown_word(record.track)
         for watcher in list(record.watchers):
             watcher.note(change, now)
             if watcher.is_done:
                 self.remove(watcher)
             elif watcher.stalls_at is not None and watcher.stalls_at <= now:
                 self._end(watcher, stalled(watcher, now))
-        self._plan(record, now, now if Change.LOOK_AGAIN in change else None)
+        record.muster()
 
-    def _failed(self, record: _Record, error: HeyGenError) -> None:
-        now, track = _clock.now(), record.track
+    def _failed(self, record: Record, error: HeyGenError) -> None:
+        now, outage = _clock.now(), self._caller.timeouts.outage
+        if isinstance(error, RateLimited):
+            self._allowed = 1  # and one more with every answer: a slow restart after the pause
         record.failures += 1
         record.failing_since = now if record.failing_since is None else record.failing_since
         if is_refused_for_all(error) or delivery(error) is Delivery.FINAL:
             self._end_all(record, error)
-        elif now - record.failing_since >= self._caller.timeouts.outage:
+        elif now - record.failing_since >= outage:
             for watcher in list(record.watchers):
                 self._end(watcher, unknown(watcher, error))
-        elif record.failures >= _TRIES_FOR_A_REASON and track.saw_no_reason(now=now):
-            self._saw(record, Change.TRANSITION)
-        else:
-            pause = poll_pause(record.failures, die=self._caller.die.random())
-            self._plan(record, now, min(now + pause, record.failing_since + self._caller.timeouts.outage))
+        elif record.failures >= _TRIES_FOR_A_REASON and (change := record.track.saw_no_reason(now=now)):
+            self._saw(record, change)
+            return
+        pause = poll_pause(record.failures, die=self._caller.die.random())
+        self._plan(record, now, due=min(now + pause, record.failing_since + outage))
 
-    def _plan(self, record: _Record, now: float, due: float | None) -> None:
-        """After a look: whoever's deadline it was is let go, the others get the next one."""
+    def _plan(self, record: Record, now: float, *, due: float | None) -> None:
+        """After a look: whoever's deadline it was is let go, the others get the next look."""
         record.asking = False
-        self._let_go(record, now)
+        if record.deadline <= now:
+            self._let_go(record, now)
         if record.watchers:
-            try:
-                self._schedule(record, self._next_look(record, now) if due is None else due, now)
-            except Exception as error:
-                log.exception("The schedule for %s failed", record.track.session_id)
-                self._end_all(record, error)
+            self._schedule(record, self._next_look(record, now) if due is None else due, now)
 
-    def _let_go(self, record: _Record, moment: float) -> None:
-        for watcher in list(record.watchers):
-            if watcher.deadline is not None and watcher.deadline <= moment:
-                self._end(watcher, late(watcher))
+    def _let_go(self, record: Record, moment: float) -> None:
+        if record.deadline <= moment:
+            for watcher in list(record.watchers):
+                if watcher.deadline is not None and watcher.deadline <= moment:
+                    self._end(watcher, late(watcher))
 
-    def _end_all(self, record: _Record, error: Exception) -> None:
+    def _end_all(self, record: Record, error: Exception) -> None:
+        record.asking = False
         for watcher in list(record.watchers):
             self._end(watcher, own_copy(error))
 

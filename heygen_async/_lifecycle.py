@@ -163,6 +163,17 @@ class Track:
         )
 
     @property
+    def is_rendering(self) -> bool:
+        """Whether the video's status alone tells whether anything has changed."""
+        return (
+            self.state is not None
+            and self.state.status == SessionStatus.GENERATING
+            and self.video_id is not None
+            and self._guard is None
+            and self._failed is None
+        )
+
+    @property
     def finished_video(self) -> VideoInfo | None:
         """The newest run's video, once it can be downloaded."""
         if self.video is not None and self.is_completed and not self.is_stale and self.video.is_downloadable:
@@ -213,6 +224,12 @@ class Track:
             self._failed = data  # the video knows the reason best
             return Change.LOOK_AGAIN
         return self._publish(data, now)
+
+    def saw_same(self, now: float) -> None:
+        """Take it that a read brought the state that is known, or one of the video alone no end."""
+        self.read_at = now
+        self.polls += 1
+        self._missing_since = None
 
     def saw_video(self, video: VideoInfo, *, asked: float, now: float) -> Change:
         """Take a video as read."""

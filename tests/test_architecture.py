@@ -15,14 +15,15 @@ if TYPE_CHECKING:
 # From the ground up. A file imports only from files named before it.
 HOUSE: Final = (
     # words: no I/O, no async
-    *("_version", "errors", "_values", "_listings", "models", "_redact", "_config"),
+    *("_version", "errors", "_values", "_redact", "_files", "_listings", "models", "_config"),
     # decisions: pure, no async, no clock
     *("_conversation", "_lifecycle", "_answers", "_wire", "_retry", "_refs", "cadence", "webhooks"),
+    *("_asset_calls", "_media_types", "_file_names", "_ranges"),
     # edges
-    *("_clock", "_transport"),
+    *("_clock", "_progress", "_part_file", "_sources", "_http", "_transport"),
     # conversations
-    *("_writes", "_caller", "_settle", "_watchers", "_reads", "_agenda", "_renders", "_hub", "_core", "_speech", "_watch"),
-    *("_videos", "_converse", "_session", "_sessions", "_assets", "_catalog", "_batch"),
+    *("_identity", "_writes", "_caller", "_settle", "_watchers", "_reads", "_agenda", "_renders", "_hub", "_core", "_speech", "_watch"),
+    *("_downloads", "_videos", "_resources", "_assets", "_attachments", "_converse", "_session", "_sessions", "_catalog", "_batch"),
     # front
     "_client",
 )

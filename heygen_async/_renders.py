@@ -1,0 +1,89 @@
+"""
+Looks at many rendering sessions with one request.
+
+A session that renders moves only when its video ends, and the service tells the statuses of 100 videos at once. That
+is a hint, not the authority: whoever may have ended is read on its own, and so is one of the others now and then,
+since a session can stop or ask something while its video says nothing.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from . import _clock, _wire
+from .errors import APIError, Forbidden, InvalidRequest, NotFound
+from .models import VideoStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ._agenda import Record
+    from ._caller import Caller
+
+WINDOW = 2.0  # seconds a look may come early to share a request
+MOST = _wire.STATUS_IDS
+_OWN_LOOKS_APART = 10.0  # seconds between the looks at one of many on its own
+_LONG_UNSEEN = 60.0  # seconds without a look of its own after which it is its turn
+
+
+class Renders:
+    """
+    Looks at videos in groups.
+
+    Attributes:
+        is_offered: Whether the service has the endpoint, as far as is known.
+    """
+
+    def __init__(self, caller: Caller) -> None:
+        self.is_offered = True
+        self._caller = caller
+        self._own_look_at = 0.0
+
+    async def look(self, batch: Sequence[Record]) -> list[Record]:
+        """
+        Look at up to 100 sessions; return those that must be looked at on their own now.
+
+        Raises:
+            TransportError: The service could not be asked.
+            APIError: The service refused for now.
+        """
+        self._caller.counters.bulk_polls += 1
+        ids = [record.track.video_id or "" for record in batch]
+        try:
+            rows = (await self._caller.attempt(_wire.statuses(ids))).data
+        except InvalidRequest:
+            return _set_apart(batch)
+        except APIError as error:
+            if not isinstance(error, NotFound | Forbidden) and error.status != HTTPStatus.METHOD_NOT_ALLOWED:
+                raise
+            self.is_offered = False
+            return list(batch)
+        now = _clock.now()
+        told = {row.video_id: row.status for row in rows}
+        unknown = [record for record in batch if told.get(record.track.video_id, _UNKNOWN) == _UNKNOWN]
+        ended = [
+            record for record in batch if record not in unknown and told[record.track.video_id].is_terminal
+        ]
+        going_on = [record for record in batch if record not in unknown and record not in ended]
+        for record in going_on:
+            record.track.saw_same(now)
+        return _set_apart(unknown) + ended + self._longest_unseen(going_on, now)
+
+    def _longest_unseen(self, records: Sequence[Record], now: float) -> list[Record]:
+        if not records or now - self._own_look_at < _OWN_LOOKS_APART:
+            return []
+        longest = min(records, key=lambda record: record.looked_at)
+        if now - longest.looked_at < _LONG_UNSEEN:
+            return []
+        self._own_look_at = now
+        return [longest]
+
+
+_UNKNOWN = VideoStatus.NOT_FOUND
+
+
+def _set_apart(records: Sequence[Record]) -> list[Record]:
+    for record in records:
+        record.alone_for = record.track.video_id
+    return list(records)
