@@ -46,7 +46,8 @@ class Timeouts:
 
     def __post_init__(self) -> None:
         for item in fields(self):
-            _positive(f"timeouts.{item.name}", getattr(self, item.name))
+            if item.name != "watch" or self.watch is not None:
+                _positive(f"timeouts.{item.name}", getattr(self, item.name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +97,7 @@ class Credential:
 
 
 def _positive(name: str, seconds: float | None) -> None:
-    if seconds is not None and not (seconds > 0 and math.isfinite(seconds)):
+    if seconds is None or not (seconds > 0 and math.isfinite(seconds)):
         raise InvalidArgument(name, f"must be a positive number of seconds, not {seconds!r}")
 
 
