@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from . import _clock, _refs, _wire
@@ -110,6 +111,9 @@ class Sessions:
         core = self._core
         with core.ownership.flight(prompt, write):
             data = (await core.caller.call(write.call, write=write)).data
+            while key := core.ownership.swapped_key(data.session_id, write):
+                write.call = replace(write.call, key=key)
+                data = (await core.caller.call(write.call, write=write)).data
             core.ownership.own(data.session_id)
         track = self._track(data.session_id)
         track.mode = mode

@@ -57,6 +57,7 @@ class Ownership:
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
         self._owned: dict[str, float] = {}
+        self._adopters: dict[str, str | None] = {}
         self._flights: dict[str, list[Flight]] = {}
         self._lost: list[Flight] = []
         self._first_words: dict[str, str] = {}
@@ -69,6 +70,16 @@ class Ownership:
         for old, since in list(islice(self._owned.items(), 2)):
             if since < now - _REMEMBERED:
                 del self._owned[old]
+                self._adopters.pop(old, None)
+
+    def swapped_key(self, session_id: str, write: Write[SessionData]) -> str | None:
+        """
+        Return the key that is left over when the answer to ours is a session that a twin has adopted.
+
+        Twins cannot be told apart until the service, honouring keys, replays: then each has the other's.
+        """
+        key = self._adopters.get(session_id)
+        return key if key != write.call.key else None
 
     @contextmanager
     def flight(self, prompt: str, write: Write[SessionData]) -> Generator[None, None, None]:
@@ -132,6 +143,7 @@ class Ownership:
             )
             if isinstance(verdict, Adopt):
                 self.own(verdict.found.session_id)
+                self._adopters[verdict.found.session_id] = flight.write.call.key
                 return await self._adopted(verdict.found)
             over = _clock.now() >= until
             if isinstance(verdict, Unclear) and over:
