@@ -261,7 +261,8 @@ class Hub:
                 for record in batch:
                     self._end_all(record, error)
             else:
-                self._allowed = min(self._allowed + 1, self._most)
+                if self._allowed < self._most and _clock.now() >= self._caller.polls_resume:
+                    self._allowed += 1
 
     async def _look(self, record: Record) -> None:
         self._caller.counters.polls += 1
