@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from flow.losses import PROMPT, both_services, each
 from flow.parties import Line, client, clock, pass_time
 from heygen_async import HeyGen, OutcomeUnknown, RetryPolicy, SentMessage, Session, SessionBusy
 from heygen_async.testing import Scenario, Simulator
 from heygen_async.testing._scenario import ASK, REVIEW, THINK
 
-PROMPT = "An intro to our espresso machine"
 WORDS = "Warmer opening shot, please"
 PROCESSED = (
     "reset_after_processing",
@@ -24,8 +24,6 @@ PROCESSED = (
 )
 UNPROCESSED = ("connect_refused", "reset_before", "silence_before", "rate_limit")
 
-each = pytest.mark.parametrize
-both_services = each("idempotency", ["honoured", "ignored"])
 both_words = each("words", ["send", "approve"])
 
 
