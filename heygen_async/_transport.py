@@ -101,6 +101,7 @@ class AiohttpTransport:
     ) -> None:
         self._session = session
         self._is_ours = session is None
+        self._keeper: AsyncGenerator[None, None] | None = None
         self._timeouts = timeouts
         self._max_body_bytes = max_body_bytes
         self._gate = asyncio.Semaphore(max_connections)
@@ -124,6 +125,8 @@ class AiohttpTransport:
                 raise _translated(error, request.route or "the request", secrets) from _harmless(
                     error, secrets
                 )
+            except RuntimeError as error:
+                raise _unusable(error) from error
 
     @asynccontextmanager
     async def stream(self, request: Request) -> AsyncGenerator[Download, None]:
@@ -138,7 +141,8 @@ class AiohttpTransport:
         )
         try:
             url = URL(request.url, encoded=True)
-            response = await self._opened().request(
+            session = self._session or await self._open()
+            response = await session.request(
                 request.method,
                 url,
                 headers=request.headers,
@@ -149,13 +153,15 @@ class AiohttpTransport:
             )
         except _FOREIGN as error:
             raise _translated(error, "the download") from _harmless(error)
+        except RuntimeError as error:
+            raise _unusable(error) from error
         async with response:
             yield Download(response)
 
     async def aclose(self) -> None:
         """Close the session if it is ours."""
-        if self._session is not None and self._is_ours:
-            await self._session.close()
+        if self._keeper is not None:
+            await self._keeper.aclose()
 
     def abandon(self) -> None:
         """Let go of a session whose loop is closed: nothing can be awaited there any more."""
@@ -171,7 +177,8 @@ class AiohttpTransport:
         url = request.prepared
         if not isinstance(url, URL):
             request.prepared = url = URL(request.url, encoded=True)
-        response = await self._opened().request(
+        session = self._session or await self._open()
+        response = await session.request(
             request.method,
             url,
             headers=request.headers,
@@ -205,16 +212,14 @@ class AiohttpTransport:
             f"The answer is larger than {self._max_body_bytes:,} bytes.", status=response.status
         )
 
-    def _opened(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0), cookie_jar=aiohttp.DummyCookieJar()
-            )
-        if self._session.closed:
-            raise ClientStateError(
-                "The HTTP session is closed.", hint="Keep the session given as http= open."
-            )
-        return self._session
+    async def _open(self) -> aiohttp.ClientSession:
+        session = self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0), cookie_jar=aiohttp.DummyCookieJar()
+        )
+        # A loop that ends closes its generators: a client nobody closed then leaves no socket behind.
+        self._keeper = _kept(session)
+        await anext(self._keeper)
+        return session
 
     def _limit(self, seconds: float) -> aiohttp.ClientTimeout:
         limit = self._limits.get(seconds)
@@ -248,7 +253,21 @@ def opened(
     )
 
 
+async def _kept(session: aiohttp.ClientSession) -> AsyncGenerator[None, None]:
+    try:
+        yield
+    finally:
+        await session.close()
+
+
 _FOREIGN = (aiohttp.ClientError, OSError, ValueError, EOFError)
+
+
+def _unusable(error: RuntimeError) -> ClientStateError:
+    return ClientStateError(
+        f"The HTTP session cannot be used: {clean(str(error))}",
+        hint="Keep the session given as http= open, and use it in the event loop it was made in.",
+    )
 
 
 def _translated(error: Exception, what: str, secrets: Iterable[str] = ()) -> TransportError:
