@@ -15,9 +15,6 @@ Everything that can go wrong, as one tree.
     ├─ DownloadError · UploadError
     └─ WebhookError
         └─ BadSignature · StaleTimestamp · Replayed · BadPayload
-
-Every class pickles and copies with its attributes: a durable engine sends errors between processes. Messages are
-free of secrets before they arrive here.
 """
 
 from __future__ import annotations
@@ -83,7 +80,7 @@ class HeyGenError(Exception):
         self.add_note(f"Hint: {self.hint}")
 
     def __reduce__(self) -> tuple[object, ...]:
-        # The default replays __init__ with `args` alone and loses every keyword-only attribute.
+        # The default loses every keyword-only attribute, and errors travel between processes.
         attributes = dict(self.__dict__)
         attributes["__notes__"] = list(self.__notes__)  # or a note on a copy would appear on the original
         return _revive, (type(self), self.args, attributes)
