@@ -102,6 +102,7 @@ class AiohttpTransport:
         self._session = session
         self._is_ours = session is None
         self._keeper: AsyncGenerator[None, None] | None = None
+        self._answering: set[aiohttp.ClientResponse] = set()
         self._timeouts = timeouts
         self._max_body_bytes = max_body_bytes
         self._gate = asyncio.Semaphore(max_connections)
@@ -155,11 +156,17 @@ class AiohttpTransport:
             raise _translated(error, "the download") from _harmless(error)
         except RuntimeError as error:
             raise _unusable(error) from error
-        async with response:
-            yield Download(response)
+        self._answering.add(response)
+        try:
+            async with response:
+                yield Download(response)
+        finally:
+            self._answering.discard(response)
 
     async def aclose(self) -> None:
-        """Close the session if it is ours."""
+        """End what is under way, and close the session if it is ours."""
+        for response in list(self._answering):
+            response.close()  # a closed session would leave its reader waiting for the time limit
         if self._keeper is not None:
             await self._keeper.aclose()
 
@@ -188,9 +195,11 @@ class AiohttpTransport:
             proxy=self._proxy(url) if self._proxies else None,
             raise_for_status=False,
         )
+        self._answering.add(response)
         try:
             return Answer(response.status, response.headers, await self._body(response))
         finally:
+            self._answering.discard(response)
             response.release()
 
     async def _body(self, response: aiohttp.ClientResponse) -> bytes:
