@@ -8,6 +8,7 @@ with the moment, so a schedule can be tested, simulated and compared without wai
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Sequence
 
 from msgspec import Struct
@@ -15,11 +16,88 @@ from msgspec import Struct
 from .errors import InvalidArgument
 from .models import SessionStatus
 
-__all__ = ["Cadence", "Moment", "bounded"]
+__all__ = ["Cadence", "Durations", "Expected", "Moment", "bounded"]
 
+# Of the adaptive schedule. The first two say what matters, the others what is known of the service; results move
+# little with any of them (benchmarks/README.md).
+_LOOK = 0.2  # seconds of knowing late that are worth one request: 40 for a video of ten minutes
+_THINKING_LOOK = 0.4  # the same while it thinks: fewer people wait for that
+_EARLY = 4.0  # what fails, fails early: no wait is longer than this and twice the time it has lasted
+_RAREST = 60.0  # as the service's own guide, for whatever went as nobody expected
+_OFTENEST = 1.0
 _RESTS_AT = 99  # renders stand there for a while before they end
+_REST_SHARE = 0.03  # of the time until then; how long it takes is anybody's guess, hence the shape of 1
+_PROGRESS_SHAPE = 3.0  # half of the extrapolations are within 30 % of the truth
+_REMEMBERED = 64  # durations of each status, so that a client that lives for months follows the service
+_ENOUGH = 16  # the first ones to end are the short ones: fewer would mislead
+_SHARPEST = 5.0  # of shapes: what took equally long so far will not always
+_LONGEST_PHASE = 86_400.0  # seconds; what lasted longer was not watched, or hung
+
 _SHORTEST = 0.2  # seconds; no schedule may turn a watch into a busy loop
 _LONGEST = 3600.0
+
+
+class Expected(Struct, frozen=True):
+    """
+    How long something is likely to last: a log-logistic distribution, which two numbers describe.
+
+    Attributes:
+        seconds: Half of them last longer.
+        shape: How alike they are: 1 tells nothing, half of them lie within a factor of 3 ** (1 / shape) of `seconds`.
+        seen: The number of durations it was learnt from; 0 for a guess.
+    """
+
+    seconds: float
+    shape: float
+    seen: int = 0
+
+    def odds(self, elapsed: float) -> float:
+        """Return the chance per second that it ends now, given that it has lasted so long."""
+        past = math.pow(elapsed / self.seconds, self.shape)
+        return self.shape / elapsed * (past / (1 + past))
+
+
+# From the documented ranges: half a minute to 5 minutes, and 3 to 30.
+_THINKING = (_THINKING_LOOK, Expected(100.0, 2.0))
+_WORK = (_LOOK, Expected(500.0, 2.0))
+
+
+class Durations:
+    """
+    How long each status lasted in the sessions one client has seen: the last 64 of each.
+
+    Only whole durations count: those whose beginning was seen as well as their end.
+    """
+
+    __slots__ = ("_expected", "_seconds")
+
+    def __init__(self) -> None:
+        self._seconds: dict[SessionStatus, deque[float]] = {}
+        self._expected: dict[SessionStatus, Expected] = {}
+
+    def add(self, status: SessionStatus, seconds: float) -> None:
+        """Note that a session was in this status for so long; statuses that end by the caller's doing don't count."""
+        if status not in _TELLING or not 0 < seconds <= _LONGEST_PHASE:
+            return
+        seen = self._seconds.setdefault(status, deque(maxlen=_REMEMBERED))
+        seen.append(seconds)
+        if len(seen) >= _ENOUGH:
+            self._expected[status] = _fitted(sorted(seen))
+
+    def expected(self, status: SessionStatus) -> Expected | None:
+        """Return how long this status is likely to last; None before enough were seen."""
+        return self._expected.get(status)
+
+
+_TELLING = frozenset({SessionStatus.THINKING, SessionStatus.GENERATING})
+_STILL = frozenset(status for status in SessionStatus if status.is_paused or status.is_terminal)
+
+
+def _fitted(seconds: list[float]) -> Expected:
+    """Fit to the quartiles, which a few that hang cannot move."""
+    low, middle, high = (max(seconds[len(seconds) * k // 4], 1.0) for k in (1, 2, 3))
+    shape = math.log(9) / math.log(high / low) if high > low else _SHARPEST
+    return Expected(middle, min(max(shape, 1.0), _SHARPEST), len(seconds))
 
 
 class Moment(Struct, frozen=True, kw_only=True):
@@ -34,6 +112,8 @@ class Moment(Struct, frozen=True, kw_only=True):
         polls: Looks in this status so far.
         unchanged: Seconds since anything moved.
         die: A number from 0 up to 1, drawn for this look, to spread sessions that started together.
+        expected: How long this status lasts, from what the client has seen (`Durations`); None before it has.
+        shared_by: The number of sessions the look's one request is for.
     """
 
     status: SessionStatus
@@ -43,6 +123,8 @@ class Moment(Struct, frozen=True, kw_only=True):
     polls: int = 0
     unchanged: float = 0.0
     die: float = 0.5
+    expected: Expected | None = None
+    shared_by: int = 1
 
 
 class Cadence:
@@ -130,7 +212,12 @@ class Cadence:
 
     @classmethod
     def adaptive(cls) -> Cadence:
-        """Quick at first, stretching while nothing moves, quick again near the expected end; the default."""
+        """
+        Look when it is likely to have ended; the default.
+
+        Quick at first, stretching while nothing moves, quick again near the expected end, which is extrapolated from
+        the progress and from how long the client has seen sessions take; rare while a session waits for its caller.
+        """
         return cls(_adaptive, "Cadence.adaptive()")
 
 
@@ -144,24 +231,47 @@ def _check(name: str, value: float) -> None:
         raise InvalidArgument(name, "must be a positive number")
 
 
+# ---- the adaptive schedule ----------------------------------------------------------------------------------------
+
+
 def _adaptive(moment: Moment) -> float:
-    spread = 0.85 + 0.3 * moment.die
-    if moment.status.is_paused or moment.status.is_terminal:
+    if moment.status in _STILL:
         # It moves only when the caller speaks, and a send looks at once.
-        return min(15.0 + moment.elapsed / 4, 60.0) * spread
-    rest = _rest(moment)
-    if rest is None:
-        return min(2.0 + moment.elapsed / 10, 10.0) * spread
-    return min(max(rest / 2, 4.0), 20.0) * spread
+        wait = min(15.0 + moment.elapsed / 4, _RAREST)
+    else:
+        wait = max(min(_balanced(moment), _EARLY + 2 * moment.elapsed, _RAREST), _OFTENEST)
+    # The first looks of sessions that began together are strewn widely; later ones need only not fall into step.
+    return wait * (0.5 + moment.die if moment.polls == 0 else 0.85 + 0.3 * moment.die)
 
 
-def _rest(moment: Moment) -> float | None:
-    """Extrapolate the seconds to 100 from the progress so far; None while it says nothing about the end."""
-    if moment.status != SessionStatus.GENERATING or not moment.history or not 0 < moment.progress < _RESTS_AT:
+def _balanced(moment: Moment) -> float:
+    """Find the interval after which one look costs as much as the seconds it saves."""
+    price, usual = _THINKING if moment.status is SessionStatus.THINKING else _WORK
+    price /= max(moment.shared_by, 1)
+    since, guess = moment.elapsed, moment.expected or usual
+    rest = _rest(moment, guess)
+    if rest is not None:
+        since, guess = moment.elapsed - moment.history[-1][0], rest
+    # Looks too far apart by s seconds miss s / 2 of them with the odds h that it ends in each: s * s * h / 2 = price.
+    # While it can hardly end yet the odds still rise, so they are taken from half way to the first look.
+    seconds, shape = guess.seconds, guess.shape
+    first = seconds * (price * (shape + 1) / seconds) ** (1 / (shape + 1))
+    return math.sqrt(2 * price / guess.odds(since + first / 2))
+
+
+def _rest(moment: Moment, guess: Expected) -> Expected | None:
+    """Say how long it lasts from the last change of progress on; None while progress says nothing."""
+    history, progress = moment.history, moment.progress
+    if moment.status is not SessionStatus.GENERATING or not history or progress <= 0:
         return None
-    since, begun = moment.history[0]
-    gained = moment.progress - begun
-    if gained <= 0 or moment.elapsed <= since:
+    (since, begun), (until, _) = history[0], history[-1]
+    if progress >= _RESTS_AT:
+        return Expected(1.0 + until * _REST_SHARE, 1.0)
+    gained = progress - begun
+    if gained <= 0 or until <= since:
         return None
-    speed = gained / (moment.elapsed - since)
-    return max((100 - moment.progress) / speed - moment.unchanged, 0.0)
+    told = (100 - progress) * (until - since) / gained
+    # Half of those that lasted so long last so much longer.
+    usual = (2 * until**guess.shape + guess.seconds**guess.shape) ** (1 / guess.shape) - until
+    trust = progress / 100  # an extrapolation is worth what it is based on
+    return Expected(min(told, _LONGEST) ** trust * usual ** (1 - trust), _PROGRESS_SHAPE)
