@@ -19,7 +19,8 @@ async def converse(heygen: HeyGen, prompt: str) -> None:
         await (session.send(change) if change else session.approve())
     video = await session.video()
     path = await video.download(f"{session.id}.mp4")
-    print("video   ", f"{path}, {path.stat().st_size:,} bytes, {video.duration} s")
+    size = (await asyncio.to_thread(path.stat)).st_size
+    print("video   ", f"{path}, {size:,} bytes, {video.duration} s")
 
 
 async def follow(session: Session) -> bool:
@@ -42,8 +43,7 @@ async def main(prompt: str, *, live: bool) -> None:
             await converse(heygen, prompt)
     else:
         print("A simulated Video Agent: no key, no cost. Add --live for the real one.\n")
-        service = SimulatorServer(Simulator(speed=20))
-        async with service, HeyGen("test-key", base_url=service.url) as heygen:
+        async with SimulatorServer(Simulator(speed=20)) as it, HeyGen("test-key", base_url=it.url) as heygen:
             await converse(heygen, prompt)
 
 
