@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ._scenario import Step as Step
     from ._server import SimulatorServer as SimulatorServer
     from ._simulator import Simulator as Simulator
+    from ._storage import Storage as Storage
 
 __all__ = [
     "FAULTS",
@@ -57,6 +58,7 @@ __all__ = [
     "Simulator",
     "SimulatorServer",
     "Step",
+    "Storage",
     "VirtualLoop",
     "run",
 ]
@@ -71,6 +73,7 @@ _HOMES = {
     "_scenario": ("Line", "Scenario", "Step"),
     "_server": ("SimulatorServer",),
     "_simulator": ("Simulator",),
+    "_storage": ("Storage",),
 }
 
 

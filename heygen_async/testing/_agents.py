@@ -214,7 +214,7 @@ def _attached_url(world: World, item: JsonObject, resource_id: str) -> str:
     if item["type"] == "url":
         return str(item["url"])
     name = f"assets/{item['asset_id']}" if item["type"] == "asset_id" else f"{resource_id}.png"
-    return f"{world.settings.base_url}{PREFIX}{name}"
+    return f"{world.storage.url}{PREFIX}{name}"
 
 
 def _record_create(world: World, call: Call, session: Session) -> None:
@@ -265,7 +265,7 @@ def _show_message(message: Message) -> JsonObject:
 
 
 def _show_resource(world: World, found: Attachment) -> JsonObject:
-    stem = f"{world.settings.base_url}{PREFIX}{found.resource_id}"
+    stem = f"{world.storage.url}{PREFIX}{found.resource_id}"
     return {
         "resource_id": found.resource_id,
         "resource_type": "image",

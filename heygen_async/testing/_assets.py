@@ -7,13 +7,12 @@ import re
 
 from . import _rules as rules
 from ._exchange import JsonObject, Refusal, Request, Response, data_response, invalid, not_found
-from ._media import PREFIX, check_link, presigned
+from ._media import PREFIX
 from ._rules import MAX_FILE_BYTES
 from ._world import Asset, Call, World
 
 UPLOAD_PREFIX = "/_simulator/uploads/"
-MAX_DIRECT_BYTES = 200 * 1024 * 1024
-UPLOAD_SECONDS = 3600
+CHECKSUM_HEADER = "X-Storage-Checksum"
 
 _DIRECT: rules.Rules = {
     "filename": rules.text(1, 255),
@@ -55,8 +54,9 @@ def begin_direct(world: World, call: Call) -> Response:
     """Give a slot in storage for one file of a known size."""
     rules.check(call.body, _DIRECT, required=("filename", "content_type", "size_bytes"))
     size = int(str(call.body["size_bytes"]))
-    if size > MAX_DIRECT_BYTES:
-        raise Refusal(413, "payload_too_large", f"At most {MAX_DIRECT_BYTES} bytes.", param="size_bytes")
+    if size > world.storage.max_upload_bytes:
+        most = world.storage.max_upload_bytes
+        raise Refusal(413, "payload_too_large", f"At most {most} bytes.", param="size_bytes")
     asset = Asset(
         asset_id=world.mint("asset"),
         name=str(call.body["filename"]),
@@ -86,13 +86,15 @@ def complete(world: World, call: Call) -> Response:
 
 def store(world: World, request: Request, now: float) -> Response:
     """Take the raw bytes of a direct upload, as object storage does."""
-    check_link(request, world.settings.api_key, now)
+    world.storage.check(request, now)
     asset = world.assets.get(request.path.removeprefix(UPLOAD_PREFIX))
     if asset is None:
         raise not_found("Upload")
     content = request.body or b""
     if request.headers.get("content-type") != asset.mime_type:
         raise Refusal(403, "signature_mismatch", "The Content-Type is not the signed one.")
+    if request.headers.get(CHECKSUM_HEADER.lower(), "") != (asset.checksum or ""):
+        raise Refusal(403, "signature_mismatch", f"The header {CHECKSUM_HEADER} is not the signed one.")
     if len(content) != asset.size_bytes:
         raise Refusal(400, "size_mismatch", f"{asset.size_bytes} bytes were announced, {len(content)} came.")
     asset.content = content
@@ -140,19 +142,19 @@ def _uploaded(world: World, asset: Asset) -> JsonObject:
 
 
 def _slot(world: World, asset: Asset, now: float) -> JsonObject:
-    settings, path = world.settings, f"{UPLOAD_PREFIX}{asset.asset_id}"
+    storage, path = world.storage, f"{UPLOAD_PREFIX}{asset.asset_id}"
     return {
         "asset_id": asset.asset_id,
-        "upload_url": presigned(settings.base_url, path, settings.api_key, now + UPLOAD_SECONDS),
-        "upload_headers": {"Content-Type": asset.mime_type},
-        "expires_in_seconds": UPLOAD_SECONDS,
-        "max_bytes": MAX_DIRECT_BYTES,
+        "upload_url": storage.link(path, now + storage.upload_seconds),
+        "upload_headers": {"Content-Type": asset.mime_type, CHECKSUM_HEADER: asset.checksum or ""},
+        "expires_in_seconds": int(storage.upload_seconds),
+        "max_bytes": storage.max_upload_bytes,
         "status": "pending_upload",
     }
 
 
 def _url(world: World, asset: Asset) -> str:
-    return f"{world.settings.base_url}{PREFIX}assets/{asset.asset_id}"
+    return f"{world.storage.url}{PREFIX}assets/{asset.asset_id}"
 
 
 def _checksum(body: JsonObject) -> str | None:

@@ -112,7 +112,7 @@ VOICES = _voices()
 def styles(world: World, call: Call) -> Response:
     """List styles."""
     tag = call.request.query.get("tag")
-    base = world.settings.base_url
+    base = world.storage.url
 
     def show(row: JsonObject) -> JsonObject | None:
         if tag is not None and tag not in (as_list(row["tags"]) or []):

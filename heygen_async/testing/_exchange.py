@@ -27,6 +27,7 @@ class Request:
         query: The decoded query; of a repeated key the last value.
         headers: Lower-case names.
         body: The raw bytes, or None for none.
+        at_storage: Whether it came to the storage origin rather than the API's; None for not known.
     """
 
     method: str
@@ -34,6 +35,7 @@ class Request:
     query: Mapping[str, str] = field(default_factory=dict[str, str])
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     body: bytes | None = None
+    at_storage: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +68,13 @@ class Delivery(enum.Enum):
     HEADERS_ONLY = "headers only"
     """Status and headers come, the body never does."""
     CUT_LENGTH = "cut length"
-    """Half of the announced Content-Length comes, then the end."""
+    """`amount` bytes of the announced Content-Length come, half of them if None; then the end."""
     CUT_CHUNKED = "cut chunked"
     """A chunked body ends without its last chunk."""
     TRICKLE = "trickle"
-    """The body comes at one byte a second."""
+    """The body comes slowly: `amount` bytes a second, one if None."""
+    STALL = "stall"
+    """`amount` bytes of the body come, then nothing, and the connection stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +87,24 @@ class Exchange:
         delivery: How it travels back.
         delay: Seconds the service takes before it answers.
         fault: Name of the fault at work, or None.
+        amount: What the delivery needs to know, if anything.
     """
 
     response: Response
     delivery: Delivery = Delivery.WHOLE
     delay: float = 0.0
     fault: str | None = None
+    amount: int | None = None
+
+    @property
+    def sent_bytes(self) -> int:
+        """How much of the body really goes out."""
+        whole = len(self.response.body)
+        if self.delivery in {Delivery.WHOLE, Delivery.TRICKLE}:
+            return whole
+        if self.delivery in {Delivery.CUT_LENGTH, Delivery.CUT_CHUNKED}:
+            return whole // 2 if self.amount is None else min(self.amount, whole)
+        return min(self.amount or 0, whole) if self.delivery is Delivery.STALL else 0
 
 
 class Refusal(Exception):

@@ -41,6 +41,9 @@ def afterwards(name: str, params: Params, answer: Response, rng: random.Random) 
     """Return what becomes of the service's answer, or None if the fault finds nothing to spoil."""
     if name in _DELIVERIES:
         return Exchange(answer, _DELIVERIES[name], fault=name)
+    if name in _PORTIONS:
+        delivery, param = _PORTIONS[name]
+        return Exchange(answer, delivery, fault=name, amount=int(_number(params, param, 1000)))
     if name == "slow":
         return Exchange(answer, delay=_number(params, "seconds", 5.0), fault=name)
     if name in _BODIES:
@@ -226,6 +229,12 @@ _DELIVERIES = {
     "cut_length": Delivery.CUT_LENGTH,
     "cut_chunked": Delivery.CUT_CHUNKED,
     "trickle": Delivery.TRICKLE,
+}
+_PORTIONS = {
+    "cut_after": (Delivery.CUT_LENGTH, "bytes"),
+    "dead_link": (Delivery.CUT_LENGTH, "bytes"),
+    "stall_after": (Delivery.STALL, "bytes"),
+    "slow_file": (Delivery.TRICKLE, "rate"),
 }
 _BODIES = {"json_null": b"null", "json_array": b"[]", "json_scalar": b"7", "missing_data": b'{"meta":{}}'}
 _SPOILERS: Mapping[str, Callable[[Response, Params, random.Random], Response | None]] = {

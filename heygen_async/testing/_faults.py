@@ -44,6 +44,7 @@ _GET = frozenset({"get"})
 _LIFE = frozenset({"create", "get"})
 _BULK = frozenset({"statuses"})
 _SEND = frozenset({"send"})
+_FILE = frozenset({"media"})
 _STATUS = frozenset({"create", "get", "video", "statuses"})
 
 FAULTS: Mapping[str, Fault] = {
@@ -89,6 +90,10 @@ FAULTS: Mapping[str, Fault] = {
         Fault("video_lags", "session", "Videos are ready `seconds` (30) after the session.", "session", _LIFE),
         Fault("stuck_thinking", "session", "The session thinks for ever.", "session", _LIFE, survivable=False),
         Fault("clock_skew", "session", "`created_at` is off by `seconds` (300).", "session", _LIFE),
+        Fault("cut_after", "body", "`bytes` (1000) of the file come, then the end.", "after", _FILE),
+        Fault("dead_link", "body", "`bytes` (1000) of the file come, then the end; the link is dead.", "after", _FILE),
+        Fault("stall_after", "body", "`bytes` (1000) of the file come, then nothing.", "after", _FILE),
+        Fault("slow_file", "body", "The file comes at `rate` bytes a second (1000).", "after", _FILE),
         Fault("expired_link", "service", "403, as for an expired link.", "before", FILES, survivable=False),
     )
 }  # fmt: skip

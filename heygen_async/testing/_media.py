@@ -1,10 +1,9 @@
-"""Pictures and videos: drawn or packaged bytes, byte ranges, and links that expire."""
+"""Pictures and videos: drawn or packaged bytes, and byte ranges of them."""
 
 from __future__ import annotations
 
 import functools
 import hashlib
-import hmac
 import html
 import re
 import struct
@@ -13,9 +12,8 @@ from collections.abc import Mapping
 from email.utils import formatdate
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from urllib.parse import urlencode
 
-from ._exchange import Refusal, Request, Response, json_response, not_found
+from ._exchange import Request, Response, json_response, not_found
 
 DURATION_SECONDS = 4.0
 PREFIX = "/_simulator/media/"
@@ -66,34 +64,6 @@ def _row(y: int, horizon: int, seed: bytes, ground: bytes, bar: bytes) -> bytes:
 
 def _chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-
-def presigned(base_url: str, path: str, secret: str, expires_at: float) -> str:
-    """Return a link to `path` that is good until `expires_at`."""
-    expires = str(int(expires_at))
-    query = urlencode({"expires": expires, "signature": _signature(path, secret, expires)})
-    return f"{base_url}{path}?{query}"
-
-
-def check_link(request: Request, secret: str, now: float) -> None:
-    """
-    Let only an unexpired link of our own pass.
-
-    Raises:
-        Refusal: The link expired, or its signature is wrong.
-    """
-    expires = request.query.get("expires", "")
-    wanted = _signature(request.path, secret, expires)
-    given = request.query.get("signature", "")
-    if not hmac.compare_digest(wanted.encode(), given.encode("utf-8", "surrogatepass")):
-        raise Refusal(403, "forbidden", "The signature of this link is wrong.")
-    if now >= float(expires):
-        raise Refusal(403, "forbidden", "This link has expired; read the video again for a fresh one.")
-
-
-def _signature(path: str, secret: str, expires: str) -> str:
-    message = f"{path}\n{expires}".encode("utf-8", "surrogatepass")
-    return hmac.new(secret.encode(), message, hashlib.sha256).hexdigest()
 
 
 def picture(name: str) -> tuple[bytes, str]:

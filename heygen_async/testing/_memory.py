@@ -6,7 +6,7 @@ import asyncio
 import gzip
 import time
 import zlib
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 MAX_BODY_BYTES = 16 * 1024 * 1024
 CHUNK_BYTES = 4096
 _CUT = frozenset({Delivery.CUT_LENGTH, Delivery.CUT_CHUNKED})
-_SILENT = frozenset({Delivery.NOTHING, Delivery.HEADERS_ONLY})
+_SILENT = frozenset({Delivery.NOTHING, Delivery.HEADERS_ONLY, Delivery.STALL})
 
 
 class Outgoing(Protocol):
@@ -46,8 +46,8 @@ class Outgoing(Protocol):
         ...
 
     @property
-    def body(self) -> bytes | None:
-        """The bytes to send, if any."""
+    def body(self) -> bytes | AsyncIterable[bytes | memoryview] | None:
+        """The bytes to send, if any, or where they come from."""
         ...
 
     @property
@@ -81,11 +81,10 @@ class MemoryStream:
         headers: Lower-case names.
     """
 
-    def __init__(self, response: Response, delivery: Delivery, silence: float) -> None:
-        self.status = response.status
-        self.headers = response.headers
-        self._body = response.body
-        self._delivery = delivery
+    def __init__(self, exchange: Exchange, silence: float) -> None:
+        self.status = exchange.response.status
+        self.headers = exchange.response.headers
+        self._exchange = exchange
         self._silence = silence
 
     async def chunks(self) -> AsyncIterator[bytes]:
@@ -96,15 +95,16 @@ class MemoryStream:
             ConnectionLost: The body was cut.
             RequestTimeout: Nothing came for the request's timeout.
         """
-        if self._delivery is Delivery.HEADERS_ONLY:
-            await _fall_silent(self._silence)
-        cut = self._delivery in _CUT
-        size = 1 if self._delivery is Delivery.TRICKLE else CHUNK_BYTES
-        body = self._body[: len(self._body) // 2] if cut else self._body
+        exchange = self._exchange
+        slow = exchange.delivery is Delivery.TRICKLE
+        size = (exchange.amount or 1) if slow else CHUNK_BYTES
+        body = exchange.response.body[: exchange.sent_bytes]
         for start in range(0, len(body), size):
-            await anyio.sleep(1.0 if self._delivery is Delivery.TRICKLE else 0.0)
+            await anyio.sleep(1.0 if slow else 0.0)
             yield body[start : start + size]
-        if cut:
+        if exchange.delivery in {Delivery.HEADERS_ONLY, Delivery.STALL}:
+            await _fall_silent(self._silence)
+        if exchange.delivery in _CUT:
             raise ConnectionLost("The body ended early.")
 
 
@@ -160,7 +160,7 @@ class MemoryTransport:
         with self._counted():
             exchange = await self._exchange(request)
             await _await_headers(exchange, request.timeout, self._latency)
-            yield MemoryStream(exchange.response, exchange.delivery, request.timeout)
+            yield MemoryStream(exchange, request.timeout)
 
     async def aclose(self) -> None:
         """Do nothing: there is no connection to close."""
@@ -177,7 +177,9 @@ class MemoryTransport:
     async def _exchange(self, request: Outgoing) -> Exchange:
         # Waits even for a latency of nothing: a request always gives other tasks their turn.
         await anyio.sleep(self._latency / 2)
-        exchange = self._simulator.exchange(_incoming(request), wall_time())
+        at_storage = request.url.startswith(f"{self._simulator.storage.url}/")
+        incoming = _incoming(request, await _body(request), at_storage=at_storage)
+        exchange = self._simulator.exchange(incoming, wall_time())
         if exchange.delivery is Delivery.REFUSED:
             raise ConnectFailed("Connection refused.")
         if exchange.delivery is Delivery.RESET:
@@ -190,14 +192,21 @@ def wall_time() -> float:
     return float(getattr(asyncio.get_running_loop(), "wall_time", time.time)())
 
 
-def _incoming(request: Outgoing) -> Request:
+async def _body(request: Outgoing) -> bytes | None:
+    if request.body is None or isinstance(request.body, bytes):
+        return request.body
+    return b"".join([bytes(piece) async for piece in request.body])
+
+
+def _incoming(request: Outgoing, body: bytes | None, *, at_storage: bool) -> Request:
     parts = urlsplit(request.url)
     return Request(
         method=request.method,
         path=parts.path,
         query=dict(parse_qsl(parts.query, keep_blank_values=True)),
         headers={name.lower(): value for name, value in request.headers.items()},
-        body=request.body,
+        body=body,
+        at_storage=at_storage,
     )
 
 
@@ -211,7 +220,7 @@ async def _await_headers(exchange: Exchange, timeout: float, latency: float) -> 
 async def _await_answer(exchange: Exchange, timeout: float, latency: float) -> None:
     wait = latency / 2 + exchange.delay
     if exchange.delivery is Delivery.TRICKLE:
-        wait += len(exchange.response.body)
+        wait += len(exchange.response.body) / (exchange.amount or 1)
     if exchange.delivery in _SILENT or wait > timeout:
         await _fall_silent(timeout)
     await anyio.sleep(wait)

@@ -9,6 +9,7 @@ import struct
 import weakref
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
+from urllib.parse import urlsplit
 
 import anyio
 from aiohttp import web
@@ -41,6 +42,7 @@ class SimulatorServer:
         *,
         host: str = "127.0.0.1",
         port: int = 0,
+        storage_port: int = 0,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         """
@@ -50,11 +52,13 @@ class SimulatorServer:
             simulator: The service.
             host: Address to bind.
             port: Port to bind; 0 takes a free one.
+            storage_port: The same for the files, which are another origin.
             ssl_context: Serve https with this.
         """
         self.simulator = simulator
         self._host = host
         self._port = port
+        self._storage_port = storage_port
         self._ssl_context = ssl_context
         self._runner: web.AppRunner | None = None
         self._seen: weakref.WeakSet[asyncio.Transport] = weakref.WeakSet()
@@ -77,12 +81,15 @@ class SimulatorServer:
             app, access_log=None, handler_cancellation=True, shutdown_timeout=SHUTDOWN_SECONDS
         )
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self._host, self._port, ssl_context=self._ssl_context)
-        await site.start()
-        host, port = self._runner.addresses[0][:2]
-        scheme = "http" if self._ssl_context is None else "https"
-        self.simulator.base_url = f"{scheme}://{host}:{port}"
+        self.simulator.base_url = await self._listen(self._runner, self._port)
+        self.simulator.storage.url = await self._listen(self._runner, self._storage_port)
         return self
+
+    async def _listen(self, runner: web.AppRunner, port: int) -> str:
+        before = list(runner.addresses)
+        await web.TCPSite(runner, self._host, port, ssl_context=self._ssl_context).start()
+        host, port = next(address for address in runner.addresses if address not in before)[:2]
+        return f"{'http' if self._ssl_context is None else 'https'}://{host}:{port}"
 
     async def __aexit__(
         self,
@@ -105,7 +112,8 @@ class SimulatorServer:
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         self._count(request.transport)
-        exchange = self.simulator.exchange(await _incoming(request), wall_time())
+        at_storage = _port_of(request) == _port_in(self.simulator.storage.url)
+        exchange = self.simulator.exchange(await _incoming(request, at_storage=at_storage), wall_time())
         if exchange.delay:
             await anyio.sleep(exchange.delay)
         if exchange.delivery in _RESETS:
@@ -117,13 +125,24 @@ class SimulatorServer:
         return await _broken(request, exchange)
 
 
-async def _incoming(request: web.Request) -> Request:
+def _port_of(request: web.Request) -> int | None:
+    """Return the port a request came to; the Host header could say anything."""
+    name = None if request.transport is None else request.transport.get_extra_info("sockname")
+    return None if name is None else int(name[1])
+
+
+def _port_in(url: str) -> int | None:
+    return urlsplit(url).port
+
+
+async def _incoming(request: web.Request, *, at_storage: bool) -> Request:
     return Request(
         method=request.method,
         path=request.rel_url.raw_path,
         query=dict(request.query),
         headers={name.lower(): value for name, value in request.headers.items()},
         body=await request.read() if request.can_read_body else None,
+        at_storage=at_storage,
     )
 
 
@@ -155,16 +174,18 @@ async def _broken(request: web.Request, exchange: Exchange) -> web.StreamRespons
     if delivery is Delivery.HEADERS_ONLY:
         await anyio.sleep_forever()
     if delivery is Delivery.TRICKLE:
-        return await _trickle(answer, body)
-    await answer.write(body[: len(body) // 2])
+        return await _trickle(answer, body, exchange.amount or 1)
+    await answer.write(body[: exchange.sent_bytes])
+    if delivery is Delivery.STALL:
+        await anyio.sleep_forever()
     if request.transport is not None:
         request.transport.close()
     return answer
 
 
-async def _trickle(answer: web.StreamResponse, body: bytes) -> web.StreamResponse:
-    for index in range(len(body)):
-        await answer.write(body[index : index + 1])
+async def _trickle(answer: web.StreamResponse, body: bytes, rate: int) -> web.StreamResponse:
+    for start in range(0, len(body), rate):
+        await answer.write(body[start : start + rate])
         await anyio.sleep(1.0)
     await answer.write_eof()
     return answer

@@ -9,16 +9,19 @@ from dataclasses import replace
 from email.utils import formatdate
 from typing import TYPE_CHECKING
 
-from ._assets import UPLOAD_PREFIX, store
-from ._exchange import Exchange, JsonObject, Refusal, Request, Response, as_object, json_response, not_found
+from ._assets import UPLOAD_PREFIX
+from ._exchange import Exchange, JsonObject, Refusal, Request, Response, as_object, json_response
 from ._fault_effects import EMPTY, Before, afflict, afterwards, instead
 from ._faults import Faults, Rule
+from ._files import answer as file_answer
+from ._files import is_file
 from ._idempotency import Replays, check_key
 from ._ledger import CreateRecord, Ledger, MessageRecord
-from ._media import PREFIX, check_link, picture, serve, video_bytes
+from ._media import PREFIX
 from ._routes import Route, find
 from ._rules import parse_object
 from ._sessions import view_video
+from ._storage import Storage
 from ._world import DAY_SECONDS, Call, Contract, Idempotency, Rotation, Settings, World
 
 if TYPE_CHECKING:
@@ -26,7 +29,6 @@ if TYPE_CHECKING:
 
 LEDGER_PATH = "/_simulator/ledger"
 _AGENT_POSTS = frozenset({"create", "send", "stop"})
-_CREDENTIALS = ("x-api-key", "authorization")
 _OK = 200
 
 
@@ -88,7 +90,14 @@ class Simulator:
         )
         self.faults = Faults(seed)
         self.ledger = Ledger(self._billed)
-        self._world = World(settings=settings, seed=seed, rotation=Rotation(scenario), ledger=self.ledger)
+        self.storage = Storage(secret=api_key)
+        self._world = World(
+            settings=settings,
+            seed=seed,
+            rotation=Rotation(scenario),
+            ledger=self.ledger,
+            storage=self.storage,
+        )
         self._replays = Replays()
         self._records: dict[tuple[str, str, str], CreateRecord | MessageRecord] = {}
         self._now = 0.0
@@ -156,6 +165,10 @@ class Simulator:
         answer = self._answer(request, route, params, now)
         self._afflict(rules, params, answer, before, now)
         exchange = self._spoil(wire, answer, now)
+        if operation == "media":
+            self.storage.sent_bytes += exchange.sent_bytes
+        if exchange.fault == "dead_link":
+            self.storage.kill(request)
         key = request.headers.get("idempotency-key")
         if key is not None and exchange.delay:
             self._replays.hold((operation, request.path, key), now, exchange.delay)
@@ -163,6 +176,9 @@ class Simulator:
         return exchange
 
     def _operation(self, request: Request) -> tuple[str, Route | Refusal | None, Mapping[str, str]]:
+        if request.at_storage not in {None, is_file(request.path)}:
+            self.ledger.unmatched.append(f"{request.method} {request.path}")
+            return "unmatched", Refusal(404, "not_found", "This is at the other origin."), {}
         if request.path.startswith(PREFIX):
             return "media", None, {}
         if request.path.startswith(UPLOAD_PREFIX):
@@ -182,7 +198,7 @@ class Simulator:
             if isinstance(route, Refusal):
                 raise route
             if route is None:
-                return self._file(request, now)
+                return file_answer(self._world, request, now)
             self._admit(request, now)
             return self._replayed(request, route, params, now)
         except Refusal as refusal:
@@ -244,31 +260,6 @@ class Simulator:
         if route.body == "required" or (route.body == "optional" and request.body):
             body = parse_object(request.body)
         return route.handler(self._world, Call(route.operation, request, params, now, body))
-
-    def _file(self, request: Request, now: float) -> Response:
-        """Serve media or take an upload; neither asks for a key, and none should be sent."""
-        if any(name in request.headers for name in _CREDENTIALS):
-            self.ledger.key_leaks.append(f"{request.method} {request.path}")
-        if request.path.startswith(UPLOAD_PREFIX):
-            if request.method != "PUT":
-                raise Refusal(405, "method_not_allowed", "PUT the bytes here.", headers={"allow": "PUT"})
-            return store(self._world, request, now)
-        if request.method not in {"GET", "HEAD"}:
-            raise Refusal(405, "method_not_allowed", "GET or HEAD.", headers={"allow": "GET, HEAD"})
-        content, kind = self._content(request, now)
-        return serve(request, content, kind)
-
-    def _content(self, request: Request, now: float) -> tuple[bytes, str]:
-        name = request.path.removeprefix(PREFIX)
-        if name.endswith(".mp4"):
-            check_link(request, self.api_key, now)
-            return video_bytes(), "video/mp4"
-        if name.startswith("assets/"):
-            asset = self._world.assets.get(name.removeprefix("assets/"))
-            if asset is None or asset.content is None:
-                raise not_found("File")
-            return asset.content, asset.mime_type
-        return picture(name)
 
     def _before(self, params: Mapping[str, str], now: float) -> Before | None:
         session = self._world.sessions.get(params.get("session_id", ""))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ._exchange import JsonObject, Response, data_response, invalid, not_found, page_response
-from ._media import DURATION_SECONDS, PREFIX, presigned
+from ._media import DURATION_SECONDS, PREFIX
 from ._sessions import Session, view_video
 from ._world import Call, World, page
 
@@ -21,11 +21,11 @@ def show_video(world: World, session: Session, video_id: str, now: float) -> Jso
         "title": view.title,
         "created_at": int(view.created_at),
         "completed_at": None if view.completed_at is None else int(view.completed_at),
-        "video_url": video_link(world, video_id, now) if view.has_url else None,
-        "thumbnail_url": f"{base}{PREFIX}{video_id}.png" if done else None,
+        "video_url": _link(world, f"{video_id}.mp4", now) if view.has_url else None,
+        "thumbnail_url": f"{world.storage.url}{PREFIX}{video_id}.png" if done else None,
         "gif_url": None,
         "captioned_video_url": None,
-        "subtitle_url": None,
+        "subtitle_url": _link(world, f"{video_id}.srt", now) if done and world.storage.captions else None,
         "duration": DURATION_SECONDS if done else None,
         "folder_id": None,
         "output_language": None,
@@ -35,10 +35,8 @@ def show_video(world: World, session: Session, video_id: str, now: float) -> Jso
     }
 
 
-def video_link(world: World, video_id: str, now: float) -> str:
-    """Return a fresh presigned link."""
-    settings = world.settings
-    return presigned(settings.base_url, f"{PREFIX}{video_id}.mp4", settings.api_key, now + settings.link_ttl)
+def _link(world: World, name: str, now: float) -> str:
+    return world.storage.link(f"{PREFIX}{name}", now + world.settings.link_ttl)
 
 
 def read(world: World, call: Call) -> Response:

@@ -18,6 +18,7 @@ from ._sessions import Run, Session
 
 if TYPE_CHECKING:
     from ._ledger import Ledger
+    from ._storage import Storage
 
 Contract = Literal["openapi", "guide"]
 Idempotency = Literal["honoured", "ignored"]
@@ -108,6 +109,7 @@ class World:
     seed: int
     rotation: Rotation
     ledger: Ledger
+    storage: Storage
     sessions: dict[str, Session] = field(default_factory=dict[str, Session])
     session_order: list[Session] = field(default_factory=list[Session])
     videos: dict[str, Session] = field(default_factory=dict[str, Session])

@@ -51,7 +51,7 @@ async def test_serves_on_a_free_port(server: SimulatorServer, http: aiohttp.Clie
         content = await part.read()
 
     assert (200, 206, b"ftyp") == (status, part.status, content)
-    assert video["video_url"].startswith(server.url + "/_simulator/media/")
+    assert video["video_url"].startswith(server.simulator.storage.url + "/_simulator/media/")
 
 
 @pytest.mark.parametrize(
