@@ -7,10 +7,11 @@ Never lose a session, never pay twice, know within seconds, poll as little as po
 from . import cadence as cadence
 from . import errors as errors
 from . import models as models
-from ._caller import Transport as Transport
 from ._client import HeyGen as HeyGen
 from ._config import RetryPolicy as RetryPolicy
 from ._config import Timeouts as Timeouts
+from ._http import Transport as Transport
+from ._resources import Resource as Resource
 from ._session import Session as Session
 from ._version import __version__ as __version__
 from ._videos import Video as Video
@@ -50,24 +51,26 @@ from .errors import UploadError as UploadError
 from .errors import WatchTimeout as WatchTimeout
 from .errors import WebhookError as WebhookError
 from .models import Approve as Approve
+from .models import Asset as Asset
 from .models import AssetBase64 as AssetBase64
 from .models import AssetId as AssetId
 from .models import AssetUrl as AssetUrl
 from .models import Message as Message
 from .models import Reply as Reply
-from .models import Resource as Resource
 from .models import SentMessage as SentMessage
 from .models import SessionState as SessionState
 from .models import SessionStatus as SessionStatus
 from .models import SessionSummary as SessionSummary
 from .models import Statistics as Statistics
 from .models import Stop as Stop
+from .models import Transfer as Transfer
 from .models import VideoState as VideoState
 from .models import VideoStatus as VideoStatus
 
 __all__ = [
     "APIError",
     "Approve",
+    "Asset",
     "AssetBase64",
     "AssetId",
     "AssetUrl",
@@ -112,6 +115,7 @@ __all__ = [
     "Statistics",
     "Stop",
     "Timeouts",
+    "Transfer",
     "Transport",
     "TransportError",
     "Unauthorized",

@@ -33,7 +33,7 @@ from .models import (
     AvatarGroup,
     AvatarLook,
     BrandKit,
-    Resource,
+    ResourceInfo,
     SentMessage,
     SessionData,
     SessionSummary,
@@ -73,7 +73,7 @@ CREATED: Answer[SessionData] = msgspec.json.Decoder(Envelope[SessionData])
 SESSION: Answer[SessionData] = msgspec.json.Decoder(Envelope[SessionData])
 SESSIONS: Answer[tuple[SessionSummary, ...]] = msgspec.json.Decoder(Envelope[tuple[SessionSummary, ...]])
 SENT: Answer[SentMessage] = msgspec.json.Decoder(Envelope[SentMessage])
-RESOURCE: Answer[Resource] = msgspec.json.Decoder(Envelope[Resource])
+RESOURCE: Answer[ResourceInfo] = msgspec.json.Decoder(Envelope[ResourceInfo])
 VIDEO: Answer[VideoInfo] = msgspec.json.Decoder(Envelope[VideoInfo])
 VIDEOS: Answer[tuple[VideoInfo, ...]] = msgspec.json.Decoder(Envelope[tuple[VideoInfo, ...]])
 STATUSES: Answer[tuple[VideoState, ...]] = msgspec.json.Decoder(Envelope[tuple[VideoState, ...]])

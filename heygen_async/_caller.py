@@ -139,7 +139,7 @@ class Caller:
         """Build what is sent for a call."""
         headers: Mapping[str, str] = self.identity.headers
         if call.body is not None:
-            headers = {**headers, "content-type": "application/json"}
+            headers = {**headers, "content-type": call.content_type}
         if call.key is not None:
             headers = {**headers, "idempotency-key": call.key}
         limit = self.timeouts.read if call.kind is Kind.READ else self.timeouts.write
@@ -228,13 +228,14 @@ class Caller:
         elif call.kind is Kind.READ:
             self.polls_resume = max(self.polls_resume, until)
 
-    def download(self, url: str) -> AbstractAsyncContextManager[Download]:
+    def download(self, url: str, asked: Mapping[str, str]) -> AbstractAsyncContextManager[Download]:
         """Open a file at a storage host, which never sees the credential."""
-        agent = {
+        headers = {
+            **asked,
             "user-agent": self.identity.headers.get("user-agent", "heygen-async"),
             "accept-encoding": "identity",
         }
-        return self.bind().stream(Request("GET", url, agent, None, self.timeouts.transfer, "a download"))
+        return self.bind().stream(Request("GET", url, headers, None, self.timeouts.transfer, "a download"))
 
     # -- as many as it takes --
 

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from . import _config
+from ._assets import Assets
 from ._caller import Caller
 from ._catalog import Account, Avatars, BrandKits, Styles, Voices
 from ._config import AccessToken, RetryPolicy, Timeouts
@@ -93,6 +94,7 @@ class HeyGen:
         self._core = core = Core(caller, hub, Ownership(caller))
         self.sessions = Sessions(core)
         self.videos = Videos(core)
+        self.assets = Assets(core)
         self.styles = Styles(core)
         self.avatars = Avatars(core)
         self.voices = Voices(core)

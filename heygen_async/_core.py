@@ -9,6 +9,7 @@ from weakref import WeakValueDictionary
 
 import anyio
 
+from ._uploads import Uploads
 from .errors import HeyGenError
 
 if TYPE_CHECKING:
@@ -30,9 +31,10 @@ class Core:
     Attributes:
         tracks: What is known of each session somebody holds a handle or a watch of.
         takes_auto_proceed: Whether the service has not yet refused the field.
+        uploads: What was uploaded for `files=`.
     """
 
-    __slots__ = ("caller", "hub", "ownership", "takes_auto_proceed", "tracks")
+    __slots__ = ("caller", "hub", "ownership", "takes_auto_proceed", "tracks", "uploads")
 
     def __init__(self, caller: Caller, hub: Hub, ownership: Ownership) -> None:
         self.caller = caller
@@ -40,6 +42,7 @@ class Core:
         self.ownership = ownership
         self.tracks: WeakValueDictionary[str, Track] = WeakValueDictionary()
         self.takes_auto_proceed = True
+        self.uploads = Uploads()
 
     async def pages(self, page: Callable[[str | None], Call[tuple[T, ...]]]) -> AsyncIterator[T]:
         """Yield the items of all pages; ends also where the service repeats a token, or it would never end."""

@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING
 from msgspec import UNSET, UnsetType, structs
 
 from . import _refs, _wire
+from ._attachments import attached
 from ._converse import Reviewer, converse
 from ._core import concurrently
 from ._lifecycle import SETTLED, STOP, TERMINAL, Change, question
 from ._reads import read
 from ._redact import clean
+from ._resources import Resource
 from ._speech import APPROVAL, check_chat, names_auto_proceed, say
 from ._videos import Video
 from ._watch import Handle, Watch
 from ._watchers import Watcher, failed
 from .errors import InvalidArgument, InvalidRequest, NotFound, SessionPaused
-from .models import File, Resource, SentMessage, SessionState, SessionStatus
+from .models import File, SentMessage, SessionState, SessionStatus
 
 if TYPE_CHECKING:
     from ._core import Core
@@ -216,30 +218,32 @@ class Session:
             avatar_id: For this message; not sent when None, like all options.
             voice_id: For this message.
             brand_kit_id: For this message.
-            files: Up to 20 attachments.
+            files: Up to 20 attachments; see `heygen.sessions.create`.
             auto_proceed: Only for services that still take it.
             extra: Fields this release does not know.
             idempotency_key: Your own key; a new one when None.
 
         Raises:
             InvalidArgument: Something the service would refuse, or the session is not in chat mode; nothing sent.
+            UploadError: A file could not be uploaded; nothing was said.
             SessionBusy: Another send on this session is under way in this client.
             OutcomeUnknown: The message may be there, and looking could not settle it.
             TransportError: It was not sent.
             APIError: The service refused it.
         """
         check_chat(self.mode)
-        call = _wire.send(
+        build = partial(
+            _wire.send,
             self.id,
             message,
             avatar_id=avatar_id,
             voice_id=voice_id,
             brand_kit_id=brand_kit_id,
-            files=files,
             auto_proceed=auto_proceed,
             extra=extra,
             idempotency_key=idempotency_key,
         )
+        call = await attached(self._core, files, build)
         return await say(self._core, self._track, call, message, cursor=self._handle.cursor)
 
     async def approve(
@@ -299,7 +303,8 @@ class Session:
             TransportError: The service could not be asked.
             APIError: The service refused.
         """
-        return (await self._core.caller.call(_wire.resource(self.id, resource_id))).data
+        info = (await self._core.caller.call(_wire.resource(self.id, resource_id))).data
+        return Resource.bound(self._core, self.id, info)
 
     async def resources(self) -> list[Resource]:
         """

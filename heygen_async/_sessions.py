@@ -6,9 +6,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from . import _clock, _refs, _wire
+from ._attachments import attached
 from ._lifecycle import Track
 from ._session import Session
 from ._writes import Write, shielded
@@ -66,7 +68,8 @@ class Sessions:
             style_id: A visual style.
             brand_kit_id: A brand kit.
             orientation: `landscape` or `portrait`.
-            files: Up to 20 attachments: `AssetId`, `AssetUrl`, `AssetBase64` or an https address.
+            files: Up to 20 attachments: `Asset`, `AssetId`, `AssetUrl`, `AssetBase64`, an https address, or a
+                `Path`, which is uploaded first; the same content once for this client.
             auto_proceed: Only for services that still take it.
             incognito_mode: True: no memory is read or written for this session.
             callback_url: Where the service reports the end.
@@ -76,12 +79,14 @@ class Sessions:
 
         Raises:
             InvalidArgument: Something the service would refuse; nothing was sent.
+            UploadError: A file could not be uploaded; no session was made.
             OutcomeUnknown: A session may exist, and looking could not settle which; see its `candidates`.
             TransportError: It was not made.
             APIError: The service refused: `InsufficientCredit`, `RateLimited` with its pace, ...
             ClientStateError: The client is closed or belongs to another loop.
         """
-        call = _wire.create(
+        build = partial(
+            _wire.create,
             prompt,
             mode=mode,
             avatar_id=avatar_id,
@@ -89,7 +94,6 @@ class Sessions:
             style_id=style_id,
             brand_kit_id=brand_kit_id,
             orientation=orientation,
-            files=files,
             auto_proceed=auto_proceed,
             incognito_mode=incognito_mode,
             callback_url=callback_url,
@@ -97,6 +101,7 @@ class Sessions:
             extra=extra,
             idempotency_key=idempotency_key,
         )
+        call = await attached(self._core, files, build)
         self._core.caller.bind()
         write = Write(call)
         return await shielded(

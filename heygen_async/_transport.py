@@ -19,6 +19,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from ._config import MAX_BODY_BYTES
+from ._outflow import Outflow
 from ._redact import Secret, clean, host
 from .errors import (
     BadResponse,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 
     from ._config import Timeouts
+    from ._files import Body
     from ._http import Transport
     from ._wire import Request
 
@@ -76,7 +78,8 @@ class Download:
             TransportError: It broke off, or nothing came for too long.
         """
         try:
-            async for chunk in self._response.content.iter_chunked(_CHUNK):
+            # As it comes: cutting it to measure would copy it all once more.
+            async for chunk in self._response.content.iter_any():
                 yield chunk
         except _FOREIGN as error:
             raise _translated(error, "the download") from _harmless(error)
@@ -120,7 +123,9 @@ class AiohttpTransport:
         """
         async with self._gate:
             try:
-                return await self._exchange(request)
+                if request.body is None or isinstance(request.body, bytes):
+                    return await self._exchange(request)
+                return await self._pour_out(request, request.body)
             except _FOREIGN as error:
                 secrets = [value for value in request.headers.values() if isinstance(value, Secret)]
                 raise _translated(error, request.route or "the request", secrets) from _harmless(
@@ -201,6 +206,31 @@ class AiohttpTransport:
         finally:
             self._answering.discard(response)
             response.release()
+
+    async def _pour_out(self, request: Request, body: Body) -> Answer:
+        """Send what is too large for memory; there is a limit on silence, none on the whole."""
+        outflow = Outflow(body, silence=self._timeouts.transfer, answer=request.timeout)
+        url = URL(request.url, encoded=True)
+        session = self._session or await self._open()
+        try:
+            async with outflow:
+                response = await session.request(
+                    request.method,
+                    url,
+                    headers={**request.headers, "content-length": str(body.length)},
+                    skip_auto_headers=("content-type",),  # what is signed is signed without it
+                    data=outflow,
+                    timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._timeouts.connect),
+                    allow_redirects=False,
+                    proxy=self._proxy(url),
+                    raise_for_status=False,
+                )
+                async with response:
+                    return Answer(response.status, response.headers, await self._body(response))
+        except _FOREIGN:
+            if outflow.error is not None:
+                raise outflow.error from None
+            raise
 
     async def _body(self, response: aiohttp.ClientResponse) -> bytes:
         length = response.content_length

@@ -5,27 +5,23 @@ Videos: read, list, delete, and take home.
 from __future__ import annotations
 
 import os
-import re
-import uuid
 from collections.abc import AsyncIterator, Iterable
-from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
-import anyio
 from msgspec import structs
 
 from . import _wire
-from ._redact import clean
-from .errors import ClientStateError, DownloadError, TransportError
+from ._downloads import Wanted, save
+from ._file_names import file_name, suffix_of
+from .errors import ClientStateError
 from .models import VideoInfo, VideoState
 
 if TYPE_CHECKING:
-    from ._caller import Download
     from ._core import Core
+    from ._files import OnProgress
 
-_EXPIRED = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
-_NAME_BYTES = 200
+_KINDS = {"video_url": ("video", ".mp4"), "subtitle_url": ("captions of video", ".srt")}
 
 
 class Video(VideoInfo, frozen=True, kw_only=True, dict=True):
@@ -49,39 +45,98 @@ class Video(VideoInfo, frozen=True, kw_only=True, dict=True):
         structs.force_setattr(video, "_core", core)
         return video
 
-    async def download(self, target: str | os.PathLike[str]) -> Path:
+    async def download(
+        self,
+        target: str | os.PathLike[str],
+        *,
+        resume: bool = True,
+        overwrite: bool = False,
+        on_progress: OnProgress | None = None,
+    ) -> Path:
         """
         Save the video; the name appears only when the file is whole.
 
-        A link that has expired is asked for again, once. The API key goes to no storage host.
+        A broken connection or an expired link is gone on from, with a fresh link where needed; so is a half file
+        (`NAME.part`) that an earlier run left, unless the video has changed. There is a limit on silence
+        (`Timeouts.transfer`) and none on the whole. The API key goes to no storage host.
 
         Args:
             target: A file's path; or a folder, where the file is named after the title and the id.
+            resume: Go on with what an earlier run left, and leave what there is if this one fails.
+            overwrite: Replace a file that is there.
+            on_progress: Called with a `Transfer`, at most ten times a second; sync or async.
 
         Returns:
             The path of the file.
 
         Raises:
             DownloadError: No link, a refusing or broken storage host, or a file that cannot be written.
+            APIError: The service refused to give a fresh link.
             ClientStateError: The video has no client: it was unpickled, or the client is closed.
         """
+        return await self._save(
+            "video_url", target, resume=resume, overwrite=overwrite, on_progress=on_progress
+        )
+
+    async def download_captions(
+        self,
+        target: str | os.PathLike[str],
+        *,
+        resume: bool = True,
+        overwrite: bool = False,
+        on_progress: OnProgress | None = None,
+    ) -> Path:
+        """
+        Save the captions (`subtitle_url`); see `download`.
+
+        Args:
+            target: See `download`.
+            resume: See `download`.
+            overwrite: See `download`.
+            on_progress: See `download`.
+
+        Returns:
+            The path of the file.
+
+        Raises:
+            DownloadError: The video has no captions; or see `download`.
+            APIError: See `download`.
+            ClientStateError: See `download`.
+        """
+        return await self._save(
+            "subtitle_url", target, resume=resume, overwrite=overwrite, on_progress=on_progress
+        )
+
+    async def _save(
+        self,
+        which: Literal["video_url", "subtitle_url"],
+        target: str | os.PathLike[str],
+        *,
+        resume: bool,
+        overwrite: bool,
+        on_progress: OnProgress | None,
+    ) -> Path:
         core: Core | None = self.__dict__.get("_core")
         if core is None:
             raise ClientStateError(
                 "This video has no client.", hint="Read it with heygen.videos.get(video.id)."
             )
-        path = Path(target)
-        path = path / _file_name(self) if await anyio.Path(path).is_dir() else path
-        part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
-        try:
-            await _save(core, self, part)
-            await anyio.Path(part).rename(path)
-        except (OSError, TransportError) as error:
-            raise DownloadError(f"Video {self.id} could not be saved: {clean(str(error))}") from error
-        finally:
-            with anyio.CancelScope(shield=True):
-                await anyio.Path(part).unlink(missing_ok=True)
-        return path
+        caller = core.caller
+
+        async def fresh() -> str | None:
+            return link((await caller.call(_wire.video(self.id))).data)
+
+        def link(info: VideoInfo) -> str | None:
+            return info.video_url if which == "video_url" else info.subtitle_url
+
+        word, suffix = _KINDS[which]
+        wanted = Wanted(
+            what=f"{word} {self.id}",
+            name=file_name(self.title, self.id, suffix_of(link(self), suffix)),
+            url=link(self),
+            fresh=fresh,
+        )
+        return await save(caller, wanted, target, resume=resume, overwrite=overwrite, on_progress=on_progress)
 
 
 class Videos:
@@ -156,40 +211,3 @@ class Videos:
                 if state.video_id is not None:
                     states[state.video_id] = state
         return states
-
-
-async def _save(core: Core, video: VideoInfo, part: Path) -> None:
-    for is_last in (False, True):
-        if video.video_url is None:
-            video = (await core.caller.call(_wire.video(video.id))).data
-        if video.video_url is None:
-            raise DownloadError(f"Video {video.id} is {video.status} and has no link yet.")
-        async with core.caller.download(video.video_url) as answer:
-            if answer.status == HTTPStatus.OK:
-                await _write(answer, part)
-                return
-            if answer.status not in _EXPIRED or is_last:
-                raise DownloadError(f"The storage host refused video {video.id} with status {answer.status}.")
-        video = structs.replace(video, video_url=None)
-
-
-async def _write(answer: Download, part: Path) -> None:
-    done = 0
-    async with await anyio.open_file(part, "wb") as file:
-        async for chunk in answer.chunks():
-            await file.write(chunk)
-            done += len(chunk)
-        await file.flush()
-        await anyio.to_thread.run_sync(os.fsync, file.wrapped.fileno())
-    expected = answer.headers.get("content-length")
-    if expected is not None and expected != str(done) and "content-encoding" not in answer.headers:
-        raise DownloadError(f"The file broke off after {done} of {expected} bytes.")
-
-
-def _file_name(video: VideoInfo) -> str:
-    """Name a file after title and id: no separators, no control characters, at most 200 bytes."""
-    title = re.sub(r"[^\w\- ]", "", video.title or "").strip()
-    end = f" {re.sub(r'[^0-9A-Za-z_-]', '_', video.id)}.mp4".lstrip() if not title else f" {video.id}.mp4"
-    end = re.sub(r"[^\w\-. ]", "_", end)
-    kept = title.encode()[: _NAME_BYTES - len(end.encode())].decode(errors="ignore")
-    return f"{kept}{end}"

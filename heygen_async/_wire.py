@@ -19,15 +19,16 @@ import msgspec
 
 from . import _answers as answers
 from .errors import InvalidArgument
-from .models import AssetBase64, AssetId, AssetUrl, File
+from .models import Asset, AssetBase64, AssetId, AssetUrl, File
 
 if TYPE_CHECKING:
     from ._answers import Answer
+    from ._files import Body
     from .models import (
         AvatarGroup,
         AvatarLook,
         BrandKit,
-        Resource,
+        ResourceInfo,
         SentMessage,
         SessionData,
         SessionSummary,
@@ -66,8 +67,9 @@ class Call(Generic[T]):
     route: str
     path: str
     answer: Answer[T]
-    body: bytes | None = None
+    body: bytes | Body | None = None
     key: str | None = None
+    content_type: str = "application/json"
 
 
 @dataclass(slots=True, eq=False)
@@ -77,7 +79,7 @@ class Request:
     method: str
     url: str
     headers: Mapping[str, str]
-    body: bytes | None
+    body: bytes | Body | None
     timeout: float
     route: str = ""
     # A transport keeps its own form of the address here: building one costs more than comparing it.
@@ -218,6 +220,8 @@ def _attachment(name: str, item: object) -> AssetUrl | AssetId | AssetBase64:
         if not _is_https(item.url):
             raise InvalidArgument(name, "must be a public https address")
         return item
+    if isinstance(item, Asset):
+        return AssetId(asset_id=item.id)
     if isinstance(item, AssetId | AssetBase64):
         return item
     raise InvalidArgument(
@@ -285,7 +289,7 @@ def stop(session_id: str) -> Call[object]:
     return Call("stop", Kind.REPEATABLE, "POST", route, path, answers.ANYTHING, b"{}", key)
 
 
-def resource(session_id: str, resource_id: str) -> Call[Resource]:
+def resource(session_id: str, resource_id: str) -> Call[ResourceInfo]:
     """Resolve what a message refers to."""
     route = "/v3/video-agents/{session_id}/resources/{resource_id}"
     return _read("resource", route, answers.RESOURCE, session_id=session_id, resource_id=resource_id)

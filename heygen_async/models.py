@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct, field
 
+from ._files import Asset, AssetBase64, AssetId, AssetUrl, File, Linked, OnProgress, Transfer
 from ._listings import (
     AutoReload,
     AvatarGroup,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Approve",
+    "Asset",
     "AssetBase64",
     "AssetId",
     "AssetUrl",
@@ -44,9 +46,10 @@ __all__ = [
     "File",
     "Message",
     "Mode",
+    "OnProgress",
     "Orientation",
     "Reply",
-    "Resource",
+    "ResourceInfo",
     "SentMessage",
     "SessionData",
     "SessionState",
@@ -58,6 +61,7 @@ __all__ = [
     "Subscription",
     "SubscriptionCredits",
     "TrainingError",
+    "Transfer",
     "UsageBased",
     "User",
     "VideoInfo",
@@ -104,31 +108,6 @@ class VideoStatus(OpenStrEnum):
     def is_terminal(self) -> bool:
         """Whether nothing more will happen to the video."""
         return self in {VideoStatus.COMPLETED, VideoStatus.FAILED, VideoStatus.NOT_FOUND}
-
-
-# ---- files given to the agent -------------------------------------------------------------------------------------
-
-
-class AssetUrl(Struct, frozen=True, kw_only=True, tag_field="type", tag="url"):
-    """A file behind a public https address."""
-
-    url: str
-
-
-class AssetId(Struct, frozen=True, kw_only=True, tag_field="type", tag="asset_id"):
-    """A file uploaded before."""
-
-    asset_id: str
-
-
-class AssetBase64(Struct, frozen=True, kw_only=True, tag_field="type", tag="base64"):
-    """A small file sent inline; `data` is base64 text."""
-
-    media_type: str
-    data: str
-
-    def __repr__(self) -> str:
-        return f"AssetBase64(media_type={self.media_type!r}, data=<{len(self.data)} characters>)"
 
 
 # ---- sessions -----------------------------------------------------------------------------------------------------
@@ -231,7 +210,7 @@ class SentMessage(Struct, frozen=True, kw_only=True):
     title: str | None = None
 
 
-class Resource(Struct, frozen=True, kw_only=True):
+class ResourceInfo(Linked, frozen=True, kw_only=True):
     """Something a message refers to: a storyboard picture, a draft, a video; addresses expire."""
 
     resource_id: str
@@ -274,7 +253,7 @@ class Stop(Struct, frozen=True, kw_only=True):
 # ---- videos -------------------------------------------------------------------------------------------------------
 
 
-class VideoInfo(Struct, frozen=True, kw_only=True):
+class VideoInfo(Linked, frozen=True, kw_only=True):
     """A video as the service tells it; the addresses are presigned and expire."""
 
     id: str
@@ -333,8 +312,13 @@ class Statistics(Struct, frozen=True, kw_only=True):
         polls: Reads of one session or video made for watchers.
         bulk_polls: Reads of many videos at once made for watchers.
         rate_limited: Answers with 429.
-        watchers: Watchers alive now.
         bytes_received: Bytes of answers, uncompressed.
+        watchers: Watchers alive now.
+        watched: Sessions they watch.
+        due: Sessions whose look is due and in line.
+        in_flight: Looks under way.
+        lateness_p50: Seconds between due and sent of the newest 1,000 looks, the median.
+        lateness_p99: The same, of the slowest of a hundred.
     """
 
     requests: int = 0
@@ -342,10 +326,14 @@ class Statistics(Struct, frozen=True, kw_only=True):
     polls: int = 0
     bulk_polls: int = 0
     rate_limited: int = 0
-    watchers: int = 0
     bytes_received: int = 0
+    watchers: int = 0
+    watched: int = 0
+    due: int = 0
+    in_flight: int = 0
+    lateness_p50: float = 0.0
+    lateness_p99: float = 0.0
 
 
 Mode = Literal["generate", "chat"]
 Orientation = Literal["landscape", "portrait"]
-File = AssetUrl | AssetId | AssetBase64 | str
