@@ -20,8 +20,8 @@ __all__ = ["Cadence", "Durations", "Expected", "Moment", "bounded"]
 
 # Of the adaptive schedule. The first two say what matters, the others what is known of the service; results move
 # little with any of them (benchmarks/README.md).
-_LOOK = 0.2  # seconds of knowing late that are worth one request: 40 for a video of ten minutes
-_THINKING_LOOK = 0.4  # the same while it thinks: fewer people wait for that
+_LOOK = 0.2  # seconds of knowing late that are worth one request: about 40 for a video of ten minutes
+_THINKING_LOOK = 2.0  # times as much while it thinks: fewer people wait for the end of that
 _EARLY = 4.0  # what fails, fails early: no wait is longer than this and twice the time it has lasted
 _RAREST = 60.0  # as the service's own guide, for whatever went as nobody expected
 _OFTENEST = 1.0
@@ -52,14 +52,19 @@ class Expected(Struct, frozen=True):
     seen: int = 0
 
     def odds(self, elapsed: float) -> float:
-        """Return the chance per second that it ends now, given that it has lasted so long."""
+        """
+        Return the chance per second that it ends now.
+
+        Args:
+            elapsed: Seconds it has lasted, more than 0.
+        """
         past = math.pow(elapsed / self.seconds, self.shape)
         return self.shape / elapsed * (past / (1 + past))
 
 
 # From the documented ranges: half a minute to 5 minutes, and 3 to 30.
 _THINKING = (_THINKING_LOOK, Expected(100.0, 2.0))
-_WORK = (_LOOK, Expected(500.0, 2.0))
+_WORK = (1.0, Expected(500.0, 2.0))
 
 
 class Durations:
@@ -76,7 +81,13 @@ class Durations:
         self._expected: dict[SessionStatus, Expected] = {}
 
     def add(self, status: SessionStatus, seconds: float) -> None:
-        """Note that a session was in this status for so long; statuses that end by the caller's doing don't count."""
+        """
+        Note that a session was in a status from its beginning to its end.
+
+        Args:
+            status: The status; one that ends by the caller's doing does not count.
+            seconds: How long it lasted, as seen from here.
+        """
         if status not in _TELLING or not 0 < seconds <= _LONGEST_PHASE:
             return
         seen = self._seconds.setdefault(status, deque(maxlen=_REMEMBERED))
@@ -85,7 +96,12 @@ class Durations:
             self._expected[status] = _fitted(sorted(seen))
 
     def expected(self, status: SessionStatus) -> Expected | None:
-        """Return how long this status is likely to last; None before enough were seen."""
+        """
+        Return how long a status is likely to last; None before enough were seen.
+
+        Args:
+            status: The status.
+        """
         return self._expected.get(status)
 
 
@@ -182,8 +198,10 @@ class Cadence:
             raise InvalidArgument("jitter", "must be from 0 up to 1")
 
         def interval(moment: Moment) -> float:
-            # The exponent is bounded because a float overflows long before a watch ends.
-            wait = min(first * factor ** min(moment.polls, 64), longest)
+            try:
+                wait = min(first * factor**moment.polls, longest)
+            except OverflowError:  # long before a watch ends
+                wait = longest
             return wait * (1 + jitter * (2 * moment.die - 1))
 
         return cls(interval, f"Cadence.exponential({first:g}, factor={factor:g}, longest={longest:g})")
@@ -211,14 +229,22 @@ class Cadence:
         )
 
     @classmethod
-    def adaptive(cls) -> Cadence:
+    def adaptive(cls, *, worth: float = _LOOK) -> Cadence:
         """
         Look when it is likely to have ended; the default.
 
         Quick at first, stretching while nothing moves, quick again near the expected end, which is extrapolated from
         the progress and from how long the client has seen sessions take; rare while a session waits for its caller.
+
+        Args:
+            worth: Seconds of knowing late that are worth one request: more for fewer requests. Four times as much
+                makes waits twice as long.
+
+        Raises:
+            InvalidArgument: Not a positive number.
         """
-        return cls(_adaptive, "Cadence.adaptive()")
+        _check("worth", worth)
+        return cls(lambda moment: _adaptive(moment, worth), f"Cadence.adaptive(worth={worth:g})")
 
 
 def bounded(seconds: float) -> float:
@@ -234,24 +260,24 @@ def _check(name: str, value: float) -> None:
 # ---- the adaptive schedule ----------------------------------------------------------------------------------------
 
 
-def _adaptive(moment: Moment) -> float:
+def _adaptive(moment: Moment, worth: float) -> float:
     if moment.status in _STILL:
         # It moves only when the caller speaks, and a send looks at once.
         wait = min(15.0 + moment.elapsed / 4, _RAREST)
     else:
-        wait = max(min(_balanced(moment), _EARLY + 2 * moment.elapsed, _RAREST), _OFTENEST)
+        wait = max(min(_balanced(moment, worth), _EARLY + 2 * moment.elapsed, _RAREST), _OFTENEST)
     # The first looks of sessions that began together are strewn widely; later ones need only not fall into step.
     return wait * (0.5 + moment.die if moment.polls == 0 else 0.85 + 0.3 * moment.die)
 
 
-def _balanced(moment: Moment) -> float:
+def _balanced(moment: Moment, worth: float) -> float:
     """Find the interval after which one look costs as much as the seconds it saves."""
-    price, usual = _THINKING if moment.status is SessionStatus.THINKING else _WORK
-    price /= max(moment.shared_by, 1)
+    weight, usual = _THINKING if moment.status is SessionStatus.THINKING else _WORK
+    price = worth * weight / max(moment.shared_by, 1)
     since, guess = moment.elapsed, moment.expected or usual
     rest = _rest(moment, guess)
     if rest is not None:
-        since, guess = moment.elapsed - moment.history[-1][0], rest
+        since, guess = max(moment.elapsed - moment.history[-1][0], 0.0), rest
     # Looks too far apart by s seconds miss s / 2 of them with the odds h that it ends in each: s * s * h / 2 = price.
     # While it can hardly end yet the odds still rise, so they are taken from half way to the first look.
     seconds, shape = guess.seconds, guess.shape
