@@ -199,7 +199,7 @@ class Cadence:
 
         def interval(moment: Moment) -> float:
             try:
-                wait = min(first * factor**moment.polls, longest)
+                wait = min(first * float(factor) ** moment.polls, longest)
             except OverflowError:  # long before a watch ends
                 wait = longest
             return wait * (1 + jitter * (2 * moment.die - 1))
