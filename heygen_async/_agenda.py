@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ._caller import Seen
     from ._lifecycle import Track
     from ._watchers import Watcher
-    from .models import SessionData
+    from .models import SessionData, SessionStatus
 
 _ENTRIES = count(1)  # one for all agendas, so that an entry left behind in another counts no more
 NEVER = float("inf")
@@ -32,6 +32,7 @@ class Record:
         deadline: The first deadline of its watchers; NEVER for none.
         is_quiet: Whether an answer without news concerns no watcher.
         is_single: Whether the next look must be its own.
+        follows: The status it has been watched in from its very beginning; None when that is not known.
         alone_for: The video the service does not tell about together with others.
         seen: The last answer, to know an unchanged one without reading it.
         failing_since: When the present run of failed looks began.
@@ -47,6 +48,7 @@ class Record:
         "entry",
         "failing_since",
         "failures",
+        "follows",
         "is_quiet",
         "is_single",
         "looked_at",
@@ -62,6 +64,7 @@ class Record:
         self.due = self.looked_at = 0.0
         self.deadline = NEVER
         self.asking = self.is_quiet = self.is_single = False
+        self.follows: SessionStatus | None = None
         self.alone_for: str | None = None
         self.seen: Seen[SessionData] | None = None
         self.failing_since: float | None = None

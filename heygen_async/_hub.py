@@ -22,7 +22,7 @@ from ._redact import clean
 from ._renders import MOST, WINDOW, Renders
 from ._retry import Delivery, delivery, is_refused_for_all, poll_pause
 from ._watchers import late, own_copy, stalled, unknown
-from .cadence import Moment, bounded
+from .cadence import Durations, Moment, bounded
 from .errors import ClientStateError, HeyGenError, RateLimited
 from .models import Statistics
 
@@ -37,6 +37,7 @@ log = logging.getLogger("heygen_async")
 
 _TRIES_FOR_A_REASON = 3  # failed reads of a failed session's video before its reason is looked for elsewhere
 _WORDS = 100  # unknown statuses remembered, so that each is logged once and none fills the memory
+_JUST_BEGUN = 5.0  # seconds in a status after which its beginning counts as not seen
 _LATENESS = 1000  # looks whose lateness is remembered
 
 
@@ -60,6 +61,7 @@ class Hub:
         self._spacing = 0.0 if rate is None else 1.0 / rate
         self._unknown_words: set[str] = set()
         self._lateness: deque[float] = deque(maxlen=_LATENESS)
+        self._durations = Durations()
         self._start_over()
 
     def _start_over(self) -> None:
@@ -94,6 +96,8 @@ class Hub:
         is_followed = record is not None and record.failing_since is None and track.read_at is not None
         if record is None:
             record = self._records[track.session_id] = Record(track)
+            if track.state is not None and now - track.since < _JUST_BEGUN:
+                record.follows = track.state.status
         record.watchers.append(watcher)
         if track.is_fresh(now) or (is_followed and not track.is_stale):
             watcher.note(Change.TRANSITION, now)
@@ -231,15 +235,18 @@ class Hub:
         track = record.track
         status, since = track.phase(for_video=record.for_video)
         # A look at many tells no progress, so what is known of it is old and would mislead.
-        tells = track.state is not None and not record.is_shared
+        is_shared = self._renders.is_offered and record.is_shared
+        state = None if is_shared else track.state
         moment = Moment(
             status=status,
             elapsed=now - since,
-            progress=track.state.progress if tells and track.state is not None else 0,
-            history=track.history if tells else (),
+            progress=0 if state is None else state.progress,
+            history=() if state is None else track.history,
             polls=track.polls,
             unchanged=now - track.moved_at,
             die=self._caller.die.random(),
+            expected=self._durations.expected(status),
+            shared_by=self._renders.share if is_shared else 1,
         )
         if len(record.watchers) == 1:
             return now + bounded((record.watchers[0].cadence or self._cadence)(moment))
@@ -296,6 +303,8 @@ class Hub:
 
     def _tell(self, record: Record, change: Change, now: float) -> None:
         self._note_unknown_word(record.track)
+        if Change.TRANSITION in change:
+            self._learn(record)
         for watcher in list(record.watchers):
             watcher.note(change, now)
             if watcher.is_done:
@@ -303,6 +312,13 @@ class Hub:
             elif watcher.stalls_at is not None and watcher.stalls_at <= now:
                 self._end(watcher, stalled(watcher, now))
         record.muster()
+
+    def _learn(self, record: Record) -> None:
+        state = record.track.state
+        if state is not None:
+            if state.previous is not None and state.previous == record.follows:
+                self._durations.add(state.previous, state.elapsed)
+            record.follows = state.status
 
     def _failed(self, record: Record, error: HeyGenError) -> None:
         now, outage = _clock.now(), self._caller.timeouts.outage

@@ -33,10 +33,12 @@ class Renders:
 
     Attributes:
         is_offered: Whether the service has the endpoint, as far as is known.
+        share: The number of sessions that shared the last look.
     """
 
     def __init__(self, caller: Caller) -> None:
         self.is_offered = True
+        self.share = 1
         self._caller = caller
         self._own_look_at = 0.0
 
@@ -49,6 +51,7 @@ class Renders:
             APIError: The service refused for now.
         """
         self._caller.counters.bulk_polls += 1
+        self.share = len(batch)
         ids = [record.track.video_id or "" for record in batch]
         try:
             rows = (await self._caller.attempt(_wire.statuses(ids))).data

@@ -13,7 +13,9 @@ from heygen_async._watchers import Watcher
 def record(name: str = "sess_1", **options: float | None) -> Record:
     """Return a record somebody watches."""
     made = Record(Track(name))
-    watcher = Watcher(made.track, until=SETTLED, timeout=options.get("timeout"), stall_timeout=options.get("stall"))
+    watcher = Watcher(
+        made.track, until=SETTLED, timeout=options.get("timeout"), stall_timeout=options.get("stall")
+    )
     watcher.begin(0.0)
     made.watchers.append(watcher)
     made.muster()
