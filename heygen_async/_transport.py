@@ -82,6 +82,9 @@ class Download:
             async for chunk in self._response.content.iter_any():
                 yield chunk
         except _FOREIGN as error:
+            # What came before the break is good, and the public way to it is shut by the error.
+            if rest := self._response.content._read_nowait(-1):  # noqa: SLF001
+                yield rest
             raise _translated(error, "the download") from _harmless(error)
 
 
