@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import strategies
+from heygen_async import _refs
+from heygen_async._lifecycle import Track
+from heygen_async.errors import InvalidArgument
+from heygen_async.models import Message, SessionData, SessionStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MESSAGES = tuple(
+    Message(
+        role="model", content=f"Draft {number}: https://files.test/{number}.png?sig=s3cr3t", created_at=number
+    )
+    for number in (3, 2, 1)
+)
+
+
+def track(*states: SessionData, mode: str | None = "chat") -> Track:
+    """What is known of a session after these reads, a second apart."""
+    known = Track(strategies.SESSION_ID, mode)
+    for moment, state in enumerate(states):
+        known.saw_session(state, asked=float(moment), now=float(moment))
+    return known
+
+
+def state(status: str, messages: Sequence[Message] = (), video_id: str | None = None) -> SessionData:
+    """A session as read."""
+    return SessionData(
+        session_id=strategies.SESSION_ID,
+        status=SessionStatus(status),
+        created_at=1,
+        progress=40,
+        title="A title",
+        video_id=video_id,
+        messages=tuple(messages),
+    )
+
+
+def test_session_goes_on_elsewhere() -> None:
+    """Id, mode, video and the last state come back in another process, unknown words included."""
+    here = track(state("thinking"), state("a_word_of_tomorrow", MESSAGES, "v1"))
+    there, cursor = _refs.read(_refs.write(here, 2), {})
+
+    assert (here.session_id, "chat", "v1", 2) == (there.session_id, there.mode, there.video_id, cursor)
+    assert here.state is not None
+    assert there.state is not None
+    assert [here.state.status, here.state.previous, here.state.elapsed, 40, "A title"] == [
+        there.state.status, there.state.previous, there.state.elapsed, there.state.progress, there.state.title,
+    ]  # fmt: skip
+
+
+def test_messages_are_not_told_again() -> None:
+    """What was delivered before the ref is not new after it, what was not is."""
+    here = track(state("reviewing", MESSAGES))
+    there, cursor = _refs.read(_refs.write(here, 2), {})
+    there.saw_session(state("reviewing", MESSAGES), asked=0.0, now=0.0)
+
+    assert ((MESSAGES[0],), False) == there.conversation.since(cursor)
+
+
+def test_restored_time_does_not_count() -> None:
+    """How long a restored session has been in its status nobody knows; it is not the age of the machine."""
+    there, _ = _refs.read(_refs.write(track(state("thinking")), 0), {})
+    there.saw_session(state("thinking"), asked=50_000.0, now=50_000.0)
+    assert (SessionStatus.THINKING, 50_000.0) == there.phase()
+
+    there.saw_session(state("reviewing"), asked=50_007.0, now=50_007.0)
+    assert there.state is not None
+    assert (SessionStatus.THINKING, 7.0) == (there.state.previous, there.state.elapsed)
+
+
+def test_restored_state_is_not_fresh() -> None:
+    """What a ref tells was true once: the first thing to do with it is to look."""
+    there, _ = _refs.read(_refs.write(track(state("reviewing")), 0), {})
+
+    assert not there.is_fresh(0.0)
+
+
+def test_unread_session_has_a_ref() -> None:
+    """A session that was never read is its id."""
+    there, cursor = _refs.read(_refs.write(Track("s"), 0), {})
+
+    assert ("s", None, None, None, 0) == (there.session_id, there.mode, there.video_id, there.state, cursor)
+
+
+def test_known_session_is_joined() -> None:
+    """A ref of a session this client knows gives that session, with the ref's place in the conversation."""
+    here = track(state("reviewing", MESSAGES))
+    there, cursor = _refs.read(_refs.write(here, 1), {here.session_id: here})
+
+    assert there is here
+    assert 1 == cursor
+
+
+def test_mode_is_learnt_from_a_ref() -> None:
+    """A session attached without its mode learns it from the ref."""
+    attached = track(state("thinking"), mode=None)
+    _refs.read(_refs.write(track(state("thinking")), 0), {attached.session_id: attached})
+
+    assert "chat" == attached.mode
+
+
+def test_ref_says_nothing_it_should_not() -> None:
+    """A ref is plain JSON without messages, addresses and what they are signed with."""
+    failing = [
+        Message(role="model", content="No: https://u:pw@files.test/a?sig=s3cr3t", type="error", created_at=4)
+    ]
+    here = track(state("reviewing", MESSAGES), state("failed", [*failing, *MESSAGES]))
+    ref = _refs.write(here, here.conversation.cursor)
+
+    assert strategies.SESSION_ID == json.loads(ref)["session_id"]
+    assert 1 == json.loads(ref)["v"]
+    for hidden in (b"Draft", b"s3cr3t", b"pw@", b"sig="):
+        assert hidden not in ref
+
+
+def test_ref_is_small() -> None:
+    """A hundred thousand refs fit into memory: each is at most a kilobyte or two."""
+    many = [Message(role="model", content="word " * 500, created_at=number) for number in range(40)]
+    here = track(state("reviewing", many))
+
+    assert len(_refs.write(here, 40)) < 2_000
+
+
+@pytest.mark.parametrize(
+    "ref",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"5",
+        b"{}",
+        b"\xff",
+        b"not json",
+        b'{"v": 1}',
+        b'{"session_id": "s"}',
+        b'{"v": "1", "session_id": "s"}',
+        b'{"v": 1, "session_id": ""}',
+        b'{"v": 1, "session_id": "a/b"}',
+        b'{"v": 1, "session_id": "%2e%2e"}',
+        b'{"v": 1, "session_id": "s", "seen": "all"}',
+        b'{"v": 1, "session_id": "s", "state": {}}',
+        b'{"v": 1, "session_id": "s", "state": {"session_id": ',
+    ],
+)
+def test_other_bytes_are_no_ref(ref: bytes) -> None:
+    """What `ref()` did not return is refused by name, before it can become a path or a state."""
+    with pytest.raises(InvalidArgument) as raised:
+        _refs.read(ref, {})
+
+    assert "ref" == raised.value.argument
+
+
+@pytest.mark.parametrize("version", [0, 2, 99])
+def test_later_version_is_refused(version: int) -> None:
+    """A ref of another release says so, instead of being half understood."""
+    with pytest.raises(InvalidArgument, match=f"version {version}"):
+        _refs.read(json.dumps({"v": version, "session_id": "s"}), {})
+
+
+def test_text_is_taken_too() -> None:
+    """A ref that was kept as text is the same ref."""
+    there, _ = _refs.read(_refs.write(track(state("thinking")), 0).decode(), {})
+
+    assert strategies.SESSION_ID == there.session_id
+
+
+@given(st.binary() | strategies.json_values.map(lambda value: json.dumps(value).encode()))
+def test_any_bytes_are_a_ref_or_refused(ref: bytes) -> None:
+    """No bytes bring anything but a session or an InvalidArgument."""
+    try:
+        _refs.read(ref, {})
+    except InvalidArgument as error:
+        argument = error.argument
+    else:
+        argument = "ref"
+
+    assert "ref" == argument
+
+
+@given(st.lists(strategies.sessions, max_size=6), st.integers(0, 30))
+def test_ref_survives_the_journey(states: list[SessionData], cursor: int) -> None:
+    """Whatever a session went through, its ref written again elsewhere is the same ref."""
+    here = track(*states)
+    ref = _refs.write(here, min(cursor, here.conversation.cursor))
+    there, place = _refs.read(ref, {})
+
+    assert json.loads(ref) == json.loads(_refs.write(there, place))
