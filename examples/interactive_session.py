@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 
-from heygen_async import HeyGen, HeyGenError, Session
+from heygen_async import Cadence, HeyGen, HeyGenError, Session
 from heygen_async.testing import Simulator, SimulatorServer
 
 
@@ -18,9 +18,8 @@ async def converse(heygen: HeyGen, prompt: str) -> None:
         print("you     ", change or "(approves)")
         await (session.send(change) if change else session.approve())
     video = await session.video()
-    path = await video.download(f"{session.id}.mp4")
-    size = (await asyncio.to_thread(path.stat)).st_size
-    print("video   ", f"{path}, {size:,} bytes, {video.duration} s")
+    path = await video.download(f"{session.id}.mp4", overwrite=True)
+    print("video   ", f"{path}, {(await asyncio.to_thread(path.stat)).st_size:,} bytes, {video.duration} s")
 
 
 async def follow(session: Session) -> bool:
@@ -37,13 +36,14 @@ async def follow(session: Session) -> bool:
 
 
 async def main(prompt: str, *, live: bool) -> None:
-    """Talk to the real service, or to a simulated one that lives twenty times as fast."""
+    """Talk to the real service, or to a simulated one that lives twelve times as fast."""
     if live:
         async with HeyGen() as heygen:
             await converse(heygen, prompt)
     else:
         print("A simulated Video Agent: no key, no cost. Add --live for the real one.\n")
-        async with SimulatorServer(Simulator(speed=20)) as it, HeyGen("test-key", base_url=it.url) as heygen:
+        service, looks = SimulatorServer(Simulator(speed=12)), Cadence.constant(0.5)
+        async with service, HeyGen("test-key", base_url=service.url, cadence=looks) as heygen:
             await converse(heygen, prompt)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import os
 import pathlib
@@ -70,6 +71,12 @@ def test_the_conversation_is_shown_from_prompt_to_video(
     assert ["video", f"{video.name}, {video.stat().st_size:,} bytes, 4.0 s"] == told[-1]
 
 
+def test_the_demo_runs_again(example: ModuleType) -> None:
+    """A second run in the same folder ends as well as the first."""
+    for _ in range(2):
+        run(partial(example.main, PROMPT, live=False))
+
+
 def test_a_question_of_the_agent_is_answered(example: ModuleType) -> None:
     """An agent that asks something first gets an answer, and the conversation goes on to one video."""
     simulator = run(converse, example, Scenario.question())
@@ -82,6 +89,17 @@ def test_a_failure_ends_the_conversation(example: ModuleType) -> None:
     """A session that fails is not spoken to any more."""
     with pytest.raises(SessionFailed):
         run(converse, example, Scenario.failing("thinking"))
+
+
+def test_the_demo_takes_some_seconds(example: ModuleType) -> None:
+    """A newcomer can follow the conversation, and need not wait for the video."""
+
+    async def timed() -> float:
+        began = asyncio.get_running_loop().time()
+        await example.main(PROMPT, live=False)
+        return asyncio.get_running_loop().time() - began
+
+    assert 10 <= run(timed) <= 15
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for a child process")

@@ -7,6 +7,7 @@ import asyncio
 import importlib.util
 import inspect
 import re
+import runpy
 import subprocess
 import sys
 from functools import partial
@@ -74,6 +75,26 @@ def test_every_block_runs(block: str, tmp_path: pathlib.Path, monkeypatch: pytes
     else:
         monkeypatch.setenv("HEYGEN_API_KEY", "a-key")
         exec(code, {})
+
+
+# ---- the demo -----------------------------------------------------------------------------------------------------
+
+
+def without_digits(text: str) -> list[str]:
+    """The lines of a run, without ids, ports and seconds."""
+    return [re.sub(r"[0-9a-f]{16}|\d+", "#", line) for line in text.splitlines()]
+
+
+def test_the_demo_is_shown_as_it_is(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a reader sees on the page is what the command then prints."""
+    monkeypatch.chdir(tmp_path)
+    main = runpy.run_path(str(house.ROOT / "examples" / "interactive_session.py"))["main"]
+    [shown] = fenced("text")
+    run(partial(main, "A 30-second intro to our espresso machine", live=False))
+
+    assert without_digits(shown) == without_digits(capsys.readouterr().out)[2:]
 
 
 # ---- commands -----------------------------------------------------------------------------------------------------
