@@ -10,6 +10,7 @@ import struct
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import anyio
@@ -151,11 +152,11 @@ def closed_port() -> str:
         return f"http://127.0.0.1:{probe.getsockname()[1]}"
 
 
-def certified(name: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+def certified(name: str, until: datetime | None = None) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     """A context to serve *name* with, and one that trusts its authority; nobody else does."""
     authority: Any = trustme.CA()
     serving = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert(name).configure_cert(serving)
+    authority.issue_cert(name, not_after=until).configure_cert(serving)
     trusting = ssl.create_default_context()
     authority.configure_trust(trusting)
     return serving, trusting
