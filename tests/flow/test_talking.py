@@ -87,19 +87,18 @@ async def test_generate_session_takes_no_message(heygen: HeyGen, service: Simula
     assert requests == service.ledger.total_requests
 
 
-async def test_answer_is_seen_within_seconds(heygen: HeyGen, service: Simulator) -> None:
-    """However rarely a pause was looked at, a send is followed by a look at once."""
-    service.script(Scenario.question().timed(thinking=3))
+async def test_send_is_followed_by_a_look(line: Line, heygen: HeyGen) -> None:
+    """However rarely a pause was looked at, a send brings a look at once, so that a watcher sees what it did."""
+    line.service.script(Scenario.question())
     session = await heygen.sessions.create(PROMPT)
-    answered = 0.0
     async with session.watch(timeout=None) as states:
         async for state in states:
             if state.status == SessionStatus.WAITING_FOR_INPUT:
                 await pass_time(3000)
                 await session.send("Newcomers")
-                answered = clock()
-
-    assert clock() - answered < 3 + 4
+                sent = clock()
+                assert SessionStatus.THINKING == (await anext(states)).status
+                assert clock() - sent < 0.1
 
 
 # -- approve --
@@ -155,7 +154,7 @@ async def test_stop_ends_the_run(heygen: HeyGen, service: Simulator) -> None:
     with pytest.raises(SessionFailed, match="stopped"):
         await session.wait()
 
-    assert clock() - stopped < 10
+    assert clock() - stopped < 30
     assert [session.id] == service.ledger.stops
     assert [] == service.ledger.billed
 

@@ -27,7 +27,9 @@ async def test_only_transitions_are_told(heygen: HeyGen, service: Simulator) -> 
 async def test_progress_is_told_when_asked_for(heygen: HeyGen) -> None:
     """With `progress=True` each new progress is told too, and it rises to 100."""
     session = await heygen.sessions.create(PROMPT, mode="generate")
-    told = [state.progress for state in await all_of(session.watch(progress=True))]
+    told = [
+        state.progress for state in await all_of(session.watch(progress=True, cadence=Cadence.constant(5)))
+    ]
 
     assert sorted(told) == told
     assert len(set(told)) > 10
@@ -117,7 +119,7 @@ async def test_gap_is_told(heygen: HeyGen, service: Simulator) -> None:
     """When more messages went by than the service shows, the state says that some are missing."""
     service.faults.add("many_messages", on="get", after=2, count=45)
     session = await heygen.sessions.create(PROMPT)
-    states = await all_of(session.watch(progress=True))
+    states = await all_of(session.watch(progress=True, cadence=Cadence.constant(2)))
 
     [gap] = [state for state in states if state.messages_gap]
     assert 40 == len(gap.new_messages)
