@@ -256,9 +256,9 @@ class Caller:
         tries = Tries(self.retry)
         while True:
             if call.kind is Kind.CREATE:
-                await _clock.sleep(max(0.0, self.creates_resume - _clock.now()))
-            if write is not None:
-                write.before_attempt()
+                await _pause(write, self.creates_resume - _clock.now())
+            if write is not None and (found := await write.begin()) is not None:
+                return _answers.Envelope(data=found)
             tries.count += 1
             try:
                 return await self.attempt(call)
@@ -271,9 +271,7 @@ class Caller:
                     _count_attempts(error, tries.count)
                     raise
                 self._note_retry(call, error, step)
-            if write is not None:
-                write.before_wait()
-            await _clock.sleep(step.after)
+            await _pause(write, step.after)
 
     async def _after(
         self, call: Call[T], error: HeyGenError, write: Write[T] | None, tries: Tries, started: float
@@ -288,12 +286,12 @@ class Caller:
         )
         if write is None or write.settle is None:
             return made, step
-        write.is_open = write.is_open or is_in_progress or step is Verdict.SETTLE
+        if is_in_progress or step is Verdict.SETTLE:
+            write.trouble = error
         if step is Verdict.SETTLE and call.kind in self.keys_honoured:
             step = self._again(tries, error, started)  # the service knows best what became of its key
-        if write.is_open and (write.is_abandoned or not isinstance(step, Again)):
-            made = await write.settle(error)
-            write.is_open = False
+        if write.is_open and not isinstance(step, Again):
+            made = await write.look()
             step = self._again(tries, error, started) if step is Verdict.SETTLE else step
         write.may_exist = made is not None or write.is_open
         return made, step
@@ -306,6 +304,10 @@ class Caller:
         said = {"operation": call.name, "error": type(error).__name__, "after": step.after}
         problem = clean(str(error), self.identity.secrets)
         log.info("%s failed (%s); again in %.1f s", call.name, problem, step.after, extra=said)
+
+
+async def _pause(write: Write[T] | None, seconds: float) -> None:
+    await (_clock.sleep(max(seconds, 0.0)) if write is None else write.pause(seconds))
 
 
 def _count_attempts(error: HeyGenError, attempts: int) -> None:

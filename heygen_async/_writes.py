@@ -31,31 +31,56 @@ class Write(Generic[T]):
 
     Attributes:
         may_exist: Whether an attempt may have reached the service and its outcome is not known yet.
-        is_open: Whether an earlier attempt may have been the one: its key has been asked for again, no answer yet.
+        trouble: Why the outcome of an attempt is not known, until it has been looked for.
         is_abandoned: Whether the caller was cancelled, so that it must not be sent again.
         is_settling: Whether it is being looked for.
         settle: Finds out what an attempt with an unknown outcome made; None when it did not happen.
     """
 
-    __slots__ = ("call", "is_abandoned", "is_open", "is_settling", "may_exist", "settle")
+    __slots__ = ("_alarm", "call", "is_abandoned", "is_settling", "may_exist", "settle", "trouble")
 
     def __init__(self, call: Call[T]) -> None:
         self.call = call
         self.may_exist = False
-        self.is_open = False
+        self.trouble: HeyGenError | None = None
         self.is_abandoned = False
         self.is_settling = False
         self.settle: Callable[[HeyGenError], Awaitable[T | None]] | None = None
+        self._alarm = _clock.Alarm()
 
-    def before_attempt(self) -> None:
-        """Note that the write may happen from now on; an abandoned one must not."""
-        self.before_wait()
-        self.may_exist = True
+    @property
+    def is_open(self) -> bool:
+        """Whether an earlier attempt may have been the one, although others have been made since."""
+        return self.trouble is not None
 
-    def before_wait(self) -> None:
-        """End an abandoned write: nobody waits for what would follow."""
-        if self.is_abandoned:
+    def abandon(self) -> None:
+        """Note that nobody waits any more; ends a pause."""
+        self.is_abandoned = True
+        self._alarm.ring()
+
+    async def pause(self, seconds: float) -> None:
+        """Wait before the next attempt, as long as there will be one."""
+        if seconds > 0 and not self.is_abandoned:
+            await self._alarm.wait(_clock.now() + seconds)
+
+    async def begin(self) -> T | None:
+        """Note that the write may happen from now on; an abandoned one is looked for instead, or ends."""
+        if not self.is_abandoned:
+            self.may_exist = True
+            return None
+        made = await self.look()
+        if made is None:
+            self.may_exist = False
             raise asyncio.CancelledError
+        return made
+
+    async def look(self) -> T | None:
+        """Return what an earlier attempt made, None when none did."""
+        if self.settle is None or self.trouble is None:
+            return None
+        made = await self.settle(self.trouble)
+        self.trouble = None
+        return made
 
 
 async def shielded(
@@ -77,7 +102,7 @@ async def shielded(
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
-        write.is_abandoned = True
+        write.abandon()
         if not write.may_exist:
             task.cancel()
         rescues.add(task)
@@ -109,6 +134,10 @@ def _take_stock(write: Write[T], rescue: Callable[[R], None], task: asyncio.Task
         if write.may_exist:
             log.warning("A cancelled %s may have happened; nobody knows", write.call.name, extra=said)
     elif error := task.exception():
-        log.warning("A cancelled %s failed: %s", write.call.name, type(error).__name__, extra=said)
+        candidates = getattr(error, "candidates", ())
+        told = f"{type(error).__name__} {' '.join(candidates)}".strip()
+        log.warning(
+            "A cancelled %s failed: %s", write.call.name, told, extra={**said, "candidates": candidates}
+        )
     else:
         rescue(task.result())

@@ -167,6 +167,21 @@ async def test_cancel_while_waiting_to_try_again(cut: Cut, fault: str) -> None:
 
 
 @each("cut", CUTS)
+async def test_cancel_while_waiting_to_ask_for_the_key_again(cut: Cut) -> None:
+    """Where keys are honoured, a create cancelled before it asks again is looked for at once, not waited for."""
+    service = served("honoured")
+    service.faults.add("in_progress", on="create")
+    async with client(service, retry=RetryPolicy(base=60.0, longest=60.0)) as heygen:
+        await heygen.sessions.create("Something else")
+        service.faults.add("reset_after_processing", on="create")
+        began = clock()
+        await cut(heygen.sessions.create(PROMPT), 5.0)
+
+        assert clock() - began <= 6
+        assert service.ledger.sessions[1:] == [session.id for session in heygen.sessions.orphans]
+
+
+@each("cut", CUTS)
 async def test_pause_that_begins_after_the_cancel_is_not_waited_for(cut: Cut) -> None:
     """When a cancelled create turns out to be refused with a pace, nobody waits for that pace."""
     service = served()
