@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import anyio
 
 from ._config import bearer
+from ._redact import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ._config import Credential
-    from ._redact import Secret
     from .errors import Unauthorized
 
 
@@ -40,7 +40,7 @@ class Identity:
     def secrets(self) -> tuple[str, ...]:
         """What must not be shown."""
         shown = self.headers.get(self._credential.header)
-        return () if shown is None else (shown.removeprefix("Bearer "),)
+        return () if shown is None else (Secret(shown.removeprefix("Bearer ")),)
 
     async def ready(self) -> None:
         """Ask for the first token."""

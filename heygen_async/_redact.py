@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 SHOWN = 200  # characters of a foreign text in a message: enough to recognise, too few to flood a log
 
 # A query may be a signature, and user information is a credential; neither helps a reader.
-_QUERY = re.compile(r"(https?://[^\s?#\"'<>]*)[?#][^\s\"'<>]*", re.IGNORECASE)
-_USERINFO = re.compile(r"(https?://)[^\s/@\"'<>]+@", re.IGNORECASE)
+_QUERY = re.compile(r"([a-z][a-z0-9+.-]{1,15}://[^\s?#\"'<>]*)[?#][^\s\"'<>]*", re.IGNORECASE)
+_USERINFO = re.compile(r"([a-z][a-z0-9+.-]{1,15}://)[^\s/@\"'<>]+@", re.IGNORECASE)
 
 
 class Secret(str):

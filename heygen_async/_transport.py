@@ -130,7 +130,7 @@ class AiohttpTransport:
                     return await self._exchange(request)
                 return await self._pour_out(request, request.body)
             except _FOREIGN as error:
-                secrets = [value for value in request.headers.values() if isinstance(value, Secret)]
+                secrets = _secrets(request)
                 raise _translated(error, request.route or "the request", secrets) from _harmless(
                     error, secrets
                 )
@@ -325,6 +325,11 @@ def _translated(error: Exception, what: str, secrets: Iterable[str] = ()) -> Tra
     return ConnectionLost(f"The connection broke during {what}: {said}")
 
 
+def _secrets(request: Request) -> list[str]:
+    values = [value for value in request.headers.values() if isinstance(value, Secret)]
+    return [Secret(value.removeprefix("Bearer ")) for value in values]
+
+
 def _harmless(error: Exception, secrets: Iterable[str] = ()) -> Exception:
     """Strip an error, and those under it, of requests, proxies and signed addresses: a traceback shows them all."""
     under: BaseException | None = error
@@ -334,8 +339,10 @@ def _harmless(error: Exception, secrets: Iterable[str] = ()) -> Exception:
             bare = CIMultiDictProxy(CIMultiDict[str]())
             under.request_info = aiohttp.RequestInfo(shown, under.request_info.method, bare, shown)
             under.history = ()
-            under.message = clean(under.message, secrets)
         # Timeouts and bad links quote the whole address, proxies their password, garbled heads what was echoed.
         under.args = (clean(str(under), secrets),) if under.args else ()
+        for name, value in vars(under).items():
+            if name == "message" or isinstance(value, str | URL):
+                setattr(under, name, clean(str(value), secrets))
         under = under.__cause__ or under.__context__
     return error
