@@ -22,8 +22,9 @@ HOUSE: Final = (
     # edges
     *("_clock", "_progress", "_part_file", "_sources", "_outflow", "_http", "_transport"),
     # conversations
-    *("_identity", "_writes", "_caller", "_settle", "_watchers", "_reads", "_agenda", "_renders", "_hub", "_uploads", "_core", "_speech", "_watch"),
-    *("_downloads", "_videos", "_resources", "_assets", "_attachments", "_converse", "_session", "_sessions", "_catalog", "_batch"),
+    *("_identity", "_writes", "_caller", "_settle", "_watchers", "_reads", "_agenda", "_renders", "_hub"),
+    *("_uploads", "_core", "_speech", "_watch", "_downloads", "_videos", "_resources", "_assets"),
+    *("_attachments", "_converse", "_session", "_sessions", "_catalog", "_batch"),
     # front
     "_client",
 )

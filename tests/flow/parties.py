@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Sent:
-    """One request as it left the client, and when."""
+    """One request as it left the client, and when; a body sent in pieces is left out."""
 
     at: float
     method: str
@@ -44,7 +44,8 @@ class Line(MemoryTransport):
     async def send(self, request: Outgoing) -> MemoryAnswer:
         """Note it and pass it on."""
         path = request.url.removeprefix(self.service.base_url)
-        self.sent.append(Sent(clock(), request.method, path, dict(request.headers), request.body))
+        body = request.body if isinstance(request.body, bytes) else None
+        self.sent.append(Sent(clock(), request.method, path, dict(request.headers), body))
         return await super().send(request)
 
     def moments(self, method: str, path: str) -> list[float]:

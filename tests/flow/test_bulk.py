@@ -32,7 +32,7 @@ def watched(group: TaskGroup, sessions: list[Session], **options: object) -> lis
 
     async def watch(session: Session, seen: list[str]) -> None:
         async for state in session.watch(timeout=None, **options):  # type: ignore[arg-type]
-            seen.append(str(state.status))
+            seen += [str(state.status)]
 
     for session, seen in zip(sessions, told, strict=True):
         group.start_soon(watch, session, seen)
