@@ -80,6 +80,7 @@ class Track:
         "_completed_at",
         "_failed",
         "_guard",
+        "_is_missing",
         "_missing_since",
         "_revised",
         "_session_gone",
@@ -114,6 +115,7 @@ class Track:
         self._guard: _Guard | None = None
         self._failed: SessionData | None = None
         self._session_gone = False
+        self._is_missing = False
         self._missing_since: float | None = None
         self._completed_at: float | None = None
         self._revised: str | None = None
@@ -124,6 +126,8 @@ class Track:
         """Say what to read next; `for_video` when a completed session is not enough."""
         if self._failed is not None or self._session_gone:
             return Look.VIDEO
+        if self._is_missing:
+            return Look.VIDEOS
         if for_video and self.is_completed and not self.is_stale:
             return Look.VIDEOS if self.video_id is None or self.video_id == self._revised else Look.VIDEO
         return Look.SESSION
@@ -168,7 +172,7 @@ class Track:
         return (
             self.state is not None
             and self.state.status == SessionStatus.GENERATING
-            and self.video_id is not None
+            and self.video_id not in (None, self._revised)
             and self._guard is None
             and self._failed is None
         )
@@ -201,7 +205,7 @@ class Track:
         self.has_heard = False
         self._revised = self.video_id if status in (None, SessionStatus.COMPLETED) else self._revised
         self.video = self._failed = self._completed_at = self._missing_since = None
-        self._session_gone = False
+        self._session_gone = self._is_missing = False
         self.moved_at = since
 
     def saw_session(self, data: SessionData, *, asked: float, now: float) -> Change:
@@ -210,7 +214,7 @@ class Track:
         if guard is not None and asked < guard.since:
             return Change.NOTHING  # a question from before the send cannot tell what came of it
         self._missing_since = None
-        self._session_gone = False
+        self._session_gone = self._is_missing = False
         self.conversation.add(data.messages)
         self.has_heard = self.has_heard or bool(data.messages)  # the answer to a create has none
         if guard is not None:
@@ -219,7 +223,7 @@ class Track:
             self._guard = None
         self.read_at = now
         self.polls += 1
-        self.video_id = data.video_id or self.video_id
+        self._note_video_id(data.video_id)
         if data.status == SessionStatus.FAILED and self.video_id is not None and not self.is_failed:
             self._failed = data  # the video knows the reason best
             return Change.LOOK_AGAIN
@@ -248,9 +252,16 @@ class Track:
 
     def saw_videos(self, videos: Sequence[VideoInfo], *, asked: float, now: float) -> Change:
         """Take a session's videos as read, newest first."""
-        if not videos or (videos[0].id == self._revised and not self._has_waited(now)):
-            return Change.NOTHING  # the new run's video is not listed yet
-        self._revised = None
+        if self._is_missing and (not videos or videos[0].id == self._revised):
+            return self.saw_nothing(Look.VIDEOS, now=now)
+        if not videos:
+            return Change.NOTHING
+        self._session_gone = self._session_gone or self._is_missing
+        self._is_missing = False
+        if videos[0].id == self._revised:
+            if not self._has_waited(now):
+                return Change.NOTHING  # the new run's video is not listed yet
+            self._revised = None
         return self.saw_video(videos[0], asked=asked, now=now)
 
     def saw_nothing(self, look: Look, *, now: float) -> Change:
@@ -260,6 +271,9 @@ class Track:
         if look is Look.SESSION and self.video_id not in (None, self._revised):
             self._session_gone = True
             return Change.LOOK_AGAIN
+        self._is_missing = look is Look.SESSION
+        if self._is_missing:
+            return Change.LOOK_AGAIN  # its video may be there, although its id was never told
         if self.state is None:
             return Change.GONE
         self._missing_since = now if self._missing_since is None else self._missing_since
@@ -270,6 +284,13 @@ class Track:
         return self._publish_failed(now) if self._failed is not None else Change.NOTHING
 
     # -- the work --
+
+    def _note_video_id(self, video_id: str | None) -> None:
+        # A session may go on naming the revised video when the list has shown the new one.
+        if video_id not in (None, self._revised):
+            self.video_id = video_id
+            if self.video is not None and self.video.id != video_id:
+                self.video = None
 
     def _is_from_before(self, status: SessionStatus, guard: _Guard, now: float) -> bool:
         """Whether a status may be the one from before our send (design §3.6, stale state)."""
@@ -311,13 +332,13 @@ class Track:
         if before is not None and not self.history:
             self._enter(before, now)  # restored: its time in this status counts from here
         previous, elapsed = (None, 0.0) if before is None else (before.previous, before.elapsed)
+        if before is not None and before.progress != data.progress:
+            change |= Change.PROGRESS
+            self.history = (*self.history[-_HISTORY:], (now - self.since, data.progress))
         if before is None or before.status != data.status:
             change |= Change.TRANSITION
             previous, elapsed = (None, 0.0) if before is None else (before.status, now - self.since)
             self._enter(data, now)
-        if before is not None and before.progress != data.progress:
-            change |= Change.PROGRESS
-            self.history = (*self.history[-_HISTORY:], (now - self.since, data.progress))
         if before is None or before.messages != data.messages:
             change |= Change.MESSAGES
         if change:
