@@ -252,21 +252,20 @@ def test_pace_is_read_in_both_forms(pace: str | None, now: str | None, expected:
 # ---- what is not documented ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("data", "place"),
-    [
-        (SESSION | {"created_at": "yesterday"}, "$.data.created_at"),
-        (SESSION | {"session_id": 5}, "$.data.session_id"),
-        (SESSION | {"status": 5}, "$.data.status"),
-        (SESSION | {"messages": [MESSAGE, MESSAGE | {"content": []}]}, "$.data.messages[1].content"),
-        (SESSION | {"messages": [None]}, "$.data.messages[0]"),
-        (SESSION | {"messages": {}}, "$.data.messages"),
-        ([], "$.data"),
-        ({}, "session_id"),
-        (None, "data"),
-    ],
-    ids=["time", "id", "status", "message", "null-message", "messages", "list", "empty", "null"],
-)
+WRONG: dict[str, tuple[object, str]] = {
+    "time": (SESSION | {"created_at": "yesterday"}, "$.data.created_at"),
+    "id": (SESSION | {"session_id": 5}, "$.data.session_id"),
+    "status": (SESSION | {"status": 5}, "$.data.status"),
+    "message": (SESSION | {"messages": [MESSAGE, MESSAGE | {"content": []}]}, "$.data.messages[1].content"),
+    "null-message": (SESSION | {"messages": [None]}, "$.data.messages[0]"),
+    "messages": (SESSION | {"messages": {}}, "$.data.messages"),
+    "list": ([], "$.data"),
+    "empty": ({}, "session_id"),
+    "null": (None, "data"),
+}
+
+
+@pytest.mark.parametrize(("data", "place"), WRONG.values(), ids=WRONG)
 def test_wrong_type_names_its_place(data: object, place: str) -> None:
     """An answer that is not as documented says where."""
     error = bad({"data": data})

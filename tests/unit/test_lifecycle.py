@@ -186,7 +186,7 @@ def test_unread_session_may_be_stale(walk: Walk) -> None:
 # ---- why it failed ------------------------------------------------------------------------------------------------
 
 BROKEN = Message(role="model", content="The voice broke.", type="error")
-LADDER = [
+LADDER: list[tuple[VideoInfo | None, list[Message], tuple[str, str]]] = [
     (video("failed", message="No voice.", code="voice"), [BROKEN, HELLO], ("No voice.", "video")),
     (video("failed", code="voice"), [BROKEN, HELLO], ("voice", "video")),
     (video("failed", message="", code=None), [BROKEN, HELLO], ("The voice broke.", "error_message")),
