@@ -337,6 +337,9 @@ def _code(response: Response) -> str | None:
     """Return the error code of a refusal."""
     if response.status < 400 or not response.headers.get("content-type", "").startswith("application/json"):
         return None
-    body: object = json.loads(response.body)
+    try:
+        body: object = json.loads(response.body)
+    except ValueError:
+        return None  # a fault has spoiled it
     error = as_object((as_object(body) or {}).get("error")) or {}
     return str(error["code"]) if "code" in error else None
