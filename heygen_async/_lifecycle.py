@@ -271,11 +271,11 @@ class Track:
         if look is Look.SESSION and self.video_id not in (None, self._revised):
             self._session_gone = True
             return Change.LOOK_AGAIN
+        if self.state is None:
+            return Change.GONE
         self._is_missing = look is Look.SESSION
         if self._is_missing:
             return Change.LOOK_AGAIN  # its video may be there, although its id was never told
-        if self.state is None:
-            return Change.GONE
         self._missing_since = now if self._missing_since is None else self._missing_since
         return Change.GONE if now - self._missing_since >= MISSING_GRACE else Change.NOTHING
 

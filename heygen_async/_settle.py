@@ -10,25 +10,38 @@ from __future__ import annotations
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from . import _clock, _wire
 from ._redact import clean
-from ._retry import IN_PROGRESS, Adopt, Found, Look, Unclear, settle_create, waits
+from ._retry import (
+    IN_PROGRESS,
+    Adopt,
+    Delivery,
+    Found,
+    Look,
+    Unclear,
+    delivery,
+    settle_create,
+    waits,
+)
 from .errors import Conflict, HeyGenError, NotFound, OutcomeUnknown
 from .models import SentMessage, SessionData, SessionStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Awaitable, Generator, Sequence
 
     from ._caller import Caller
     from ._lifecycle import Track
     from ._writes import Write
     from .models import Message, SessionSummary
 
+T = TypeVar("T")
+
 SKEW = 330.0  # seconds the service's clock may be off from ours
 _REMEMBERED = 3600.0  # seconds a session stays known as ours: longer than any create can take to settle
 _SAME_TIME = 2.0  # seconds within which two clocks that agree may differ
+_UNREAD = 3  # times the settle time for sessions that are there but cannot be read
 _PAGES = 5
 _LOOK_AGAIN = 0.25
 _LONGEST_WAIT = 4.0
@@ -130,33 +143,44 @@ class Ownership:
 
     async def _search(self, flight: Flight) -> SessionData | None:
         await self._quiet(flight)
-        until = _clock.now() + self._caller.retry.settle_time
-        for wait in waits(_LOOK_AGAIN, _LONGEST_WAIT):
+        began = _clock.now()
+        unread: tuple[str, ...] = ()
+        for count, wait in enumerate(waits(_LOOK_AGAIN, _LONGEST_WAIT)):
             found = await self._found(flight)
             if self._is_sibling_away(flight):
                 await self._quiet(flight)
                 continue  # what it made must not be taken for ours
             # From here to the claim nothing is awaited, so no two creates take the same session.
-            unowned = [item for item in found if item.session_id not in self._owned]
-            verdict = settle_create(
-                unowned, unknown=self._unknown(flight), interchangeable=self._are_alike(flight)
-            )
+            unowned = [item for item in found or () if item.session_id not in self._owned]
+            verdict = Look.AGAIN if found is None else self._verdict(flight, unowned)
             if isinstance(verdict, Adopt):
                 self.own(verdict.found.session_id)
                 self._adopters[verdict.found.session_id] = flight.write.call.key
                 return await self._adopted(verdict.found)
-            over = _clock.now() >= until
-            if isinstance(verdict, Unclear) and over:
-                raise outcome_unknown(
-                    flight.write, flight.began, "several sessions may be it", verdict.candidates
-                )
-            if over and verdict is Look.AGAIN:
-                unread = tuple(item.session_id for item in unowned if item.matches is None)
-                raise outcome_unknown(flight.write, flight.began, "a new session cannot be read", unread)
-            if over:
-                return None
-            await _clock.sleep(min(wait, max(until - _clock.now(), 0.0)))
+            unread = tuple(item.session_id for item in unowned if item.matches is None) or unread
+            if count and _clock.now() - began >= self._patience(flight, verdict):
+                if verdict is Look.ABSENT:
+                    return None
+                raise self._unclear(flight, verdict, unread)
+            await _clock.sleep(wait)
         return None
+
+    def _verdict(self, flight: Flight, unowned: Sequence[Found]) -> Adopt | Unclear | Look:
+        return settle_create(unowned, unknown=self._unknown(flight), interchangeable=self._are_alike(flight))
+
+    def _patience(self, flight: Flight, verdict: Unclear | Look) -> float:
+        """Return for how long to look; what cannot be read now may be read soon, and an orphan is in no hurry."""
+        policy = self._caller.retry
+        if verdict is not Look.AGAIN:
+            return policy.settle_time
+        return policy.max_elapsed if flight.write.is_abandoned else _UNREAD * policy.settle_time
+
+    def _unclear(self, flight: Flight, verdict: Unclear | Look, unread: tuple[str, ...]) -> OutcomeUnknown:
+        if isinstance(verdict, Unclear):
+            why, candidates = "several sessions may be it", verdict.candidates
+        else:
+            why, candidates = "the newest sessions cannot be read", unread
+        return outcome_unknown(flight.write, flight.began, why, candidates)
 
     async def _quiet(self, flight: Flight) -> None:
         while self._is_sibling_away(flight):
@@ -193,9 +217,13 @@ class Ownership:
                 session_id=found.session_id, status=SessionStatus.THINKING, created_at=found.created_at
             )
 
-    async def _found(self, flight: Flight) -> Sequence[Found]:
+    async def _found(self, flight: Flight) -> Sequence[Found] | None:
+        """Return the new sessions nobody owns; None while the list cannot be read."""
         found: list[Found] = []
-        for summary in await self._listed(flight.began - SKEW):
+        listed = await _unless_failing(self._listed(flight.began - SKEW))
+        if listed is None:
+            return None
+        for summary in listed:
             if summary.session_id not in self._owned:
                 words = await self._first_words_of(summary.session_id)
                 matches = None if words is None else words.strip() == flight.prompt
@@ -217,17 +245,29 @@ class Ownership:
     async def _first_words_of(self, session_id: str) -> str | None:
         """Return the first message of a user, None while there is none to read."""
         if session_id not in self._first_words:
-            try:
-                session = (await self._caller.call(_wire.session(session_id))).data
-            except NotFound:
-                return None  # new sessions may be 404 for a while
-            own = [message.content for message in session.messages if message.role == "user"]
+            call = self._caller.call(_wire.session(session_id))
+            answer = await _unless_failing(call)  # new sessions may be 404 for a while
+            own = (
+                [message.content for message in answer.data.messages if message.role == "user"]
+                if answer
+                else []
+            )
             if not own:
-                return None
+                return self._first_words.get(session_id)  # a twin may have had more luck meanwhile
             self._first_words[session_id] = own[-1]
             for old in list(self._first_words)[:-1000]:
                 del self._first_words[old]
         return self._first_words.get(session_id)
+
+
+async def _unless_failing(asking: Awaitable[T]) -> T | None:
+    """Return the answer; None when there is none now that may be there soon."""
+    try:
+        return await asking
+    except HeyGenError as error:
+        if delivery(error) is Delivery.FINAL and not isinstance(error, NotFound):
+            raise
+        return None
 
 
 async def settle_send(
@@ -249,8 +289,8 @@ async def settle_send(
     where = (track.session_id,)
     if caller.retry.settle == "raise":
         raise outcome_unknown(write, began, "settling is switched off", where) from error
-    until = _clock.now() + caller.retry.settle_time
-    for wait in waits(_LOOK_AGAIN, _LONGEST_WAIT):
+    started = _clock.now()
+    for count, wait in enumerate(waits(_LOOK_AGAIN, _LONGEST_WAIT)):
         try:
             session = await _heard(caller, track)
         except HeyGenError as trouble:
@@ -258,23 +298,23 @@ async def settle_send(
         is_there = None if session is None else _is_there(track, session, text, began, known)
         if session is not None and is_there:
             return SentMessage(session_id=track.session_id, title=session.title)
-        if _clock.now() >= until:
+        patience = caller.retry.settle_time * (_UNREAD if session is None else 1)
+        if count and _clock.now() - started >= patience:
             if is_there is None:
                 raise outcome_unknown(write, began, "the conversation does not tell", where) from error
             return None
-        await _clock.sleep(min(wait, max(until - _clock.now(), 0.0)))
+        await _clock.sleep(wait)
     return None
 
 
 async def _heard(caller: Caller, track: Track) -> SessionData | None:
-    """Read the session into what is known of it; None while the service does not show it (contract.md, 1)."""
+    """Read the session into what is known of it; None while the service does not show it."""
     asked = _clock.now()
-    try:
-        session = (await caller.call(_wire.session(track.session_id))).data
-    except NotFound:
+    answer = await _unless_failing(caller.call(_wire.session(track.session_id)))
+    if answer is None:
         return None
-    track.saw_session(session, asked=asked, now=_clock.now())
-    return session
+    track.saw_session(answer.data, asked=asked, now=_clock.now())
+    return answer.data
 
 
 def _is_there(track: Track, session: SessionData, text: str, began: float, known: int | None) -> bool | None:

@@ -96,5 +96,9 @@ def check_chat(mode: str | None) -> None:
 
 
 def names_auto_proceed(error: InvalidRequest) -> bool:
-    """Whether a refusal is about `auto_proceed`: the guide has it, the current schema refuses it (contract.md)."""
-    return error.param == "auto_proceed" or "auto_proceed" in error.message
+    """
+    Whether a refusal is about `auto_proceed`: the guide has it, the current schema refuses it (contract.md).
+
+    One that cannot be read may be, and asking without it costs nothing: a refused message was not delivered.
+    """
+    return error.param == "auto_proceed" or "auto_proceed" in error.message or error.code is None
