@@ -191,12 +191,12 @@ class _Fetch:
 
     async def _pour(self, answer: Download, done: int) -> None:
         problem: Exception | None = None
+        behind = _Behind(self._part)
         async with anyio.create_task_group() as group:
-            behind = _Behind(group, self._part)
             try:
                 async for chunk in answer.chunks():
                     done += len(chunk)
-                    await behind.add(chunk)
+                    await behind.add(chunk, group)
                     await self._meter.moved(done)
             except Exception as error:  # noqa: BLE001 - raised below, as itself and not as a group
                 problem = error
@@ -216,10 +216,9 @@ class _Behind:
     A reader that waited for the disk would lose what the network holds when the connection breaks.
     """
 
-    __slots__ = ("_batch", "_gathered", "_group", "_idle", "_part", "_since", "problem")
+    __slots__ = ("_batch", "_gathered", "_idle", "_part", "_since", "problem")
 
-    def __init__(self, group: TaskGroup, part: PartFile) -> None:
-        self._group = group
+    def __init__(self, part: PartFile) -> None:
         self._part = part
         self._batch: list[bytes] = []
         self._gathered = 0
@@ -228,9 +227,9 @@ class _Behind:
         self._idle.set()
         self.problem: OSError | None = None
 
-    async def add(self, chunk: bytes) -> None:
+    async def add(self, chunk: bytes, group: TaskGroup) -> None:
         """
-        Take some bytes.
+        Take some bytes; they are written in a task of the group.
 
         Raises:
             OSError: The disk refused earlier ones.
@@ -242,7 +241,7 @@ class _Behind:
             if self.problem is not None:
                 raise self.problem
             self._idle = anyio.Event()
-            self._group.start_soon(self._write, self._taken())
+            group.start_soon(self._write, self._taken())
 
     async def flush(self) -> None:
         """Write what is left."""

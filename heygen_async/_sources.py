@@ -183,8 +183,11 @@ def label_of(source: object) -> str:
 
 
 def _own_name(source: object) -> str | None:
-    name = source if isinstance(source, str | os.PathLike) else getattr(source, "name", None)
-    return Path(name).name or None if isinstance(name, str | os.PathLike) else None
+    if not isinstance(source, str | os.PathLike):
+        source = cast("object", getattr(source, "name", None))
+    if not isinstance(source, str | os.PathLike):
+        return None  # bytes have none, and that of a pipe may be a number
+    return Path(cast("str | os.PathLike[str]", source)).name or None
 
 
 async def _file(source: Uploadable, label: str) -> tuple[IO[bytes], bool]:

@@ -1,4 +1,5 @@
 """What the tests of files share: clients in a hurry, finished videos, and bytes to fill them."""
+# ruff: noqa: TID251 - a server on a socket lives in real time
 
 from __future__ import annotations
 
@@ -7,16 +8,21 @@ import random
 import time
 from typing import TYPE_CHECKING, Any
 
+import anyio
+
 from heygen_async import HeyGen, RetryPolicy, Timeouts
 from heygen_async.testing import Request
 
 if TYPE_CHECKING:
     import pathlib
 
+    from heygen_async import Video
     from heygen_async.testing import Simulator, SimulatorServer
 
 PNG = b"\x89PNG\r\n\x1a\n"
 MP4 = b"\x00\x00\x00\x20ftypisom\x00\x00\x02\x00isomiso2avc1mp41"
+
+MIB = 1024 * 1024
 
 HURRIED = RetryPolicy(base=0.001, longest=0.01, settle_time=0.01)
 
@@ -46,3 +52,10 @@ def noise(size: int, seed: int = 1) -> bytes:
 def left_in(folder: pathlib.Path) -> list[str]:
     """Return the names of the files in a folder."""
     return sorted(path.name for path in folder.iterdir())
+
+
+async def half_a_file(video: Video, service: Simulator, target: pathlib.Path) -> None:
+    """Leave half a file behind, as a run that ended badly does."""
+    service.faults.add("stall_after", bytes=MIB // 2, times=1)
+    with anyio.move_on_after(0.3):
+        await video.download(target)

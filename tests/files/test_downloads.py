@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pickle
 import random
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import anyio
 import pytest
 
-from files.film import HURRIED, client, film, left_in, noise
+from files.film import HURRIED, MIB, client, film, half_a_file, left_in, noise
 from heygen_async import ClientStateError, DownloadError, RetryPolicy, Timeouts
 from heygen_async.testing import Scenario, Simulator, SimulatorServer
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
     from heygen_async import HeyGen, Transfer, Video
     from heygen_async.testing import Storage
-
-MIB = 1024 * 1024
 
 
 @pytest.fixture
@@ -43,9 +42,7 @@ async def test_download_is_the_file(video: Video, storage: Storage, tmp_path: pa
     assert ["intro.mp4"] == left_in(tmp_path)
 
 
-async def test_key_goes_to_no_storage_host(
-    video: Video, service: Simulator, tmp_path: pathlib.Path
-) -> None:
+async def test_key_goes_to_no_storage_host(video: Video, service: Simulator, tmp_path: pathlib.Path) -> None:
     """The storage host is another origin, and never sees the credential."""
     await video.download(tmp_path)
     await video.download_captions(tmp_path)
@@ -115,7 +112,9 @@ async def test_link_that_is_never_good_is_an_error(
     assert HURRIED.max_attempts == service.ledger.requests["media"][403]
 
 
-@pytest.mark.parametrize("fault", ["error_500", "rate_limit", "reset_before", "gateway_html", "cut_length", "cut_chunked"])
+@pytest.mark.parametrize(
+    "fault", ["error_500", "rate_limit", "reset_before", "gateway_html", "cut_length", "cut_chunked"]
+)
 async def test_passing_failures_are_outlasted(
     video: Video, service: Simulator, storage: Storage, tmp_path: pathlib.Path, fault: str
 ) -> None:
@@ -163,94 +162,6 @@ async def test_host_without_ranges_that_always_breaks_is_given_up(
     assert service.ledger.faults["cut_after"] <= 2 * HURRIED.max_attempts
 
 
-async def half_a_file(video: Video, service: Simulator, target: pathlib.Path) -> None:
-    """Leave half a file behind, as a run that ended badly does."""
-    service.faults.add("stall_after", bytes=MIB // 2, times=1)
-    with anyio.move_on_after(0.3):
-        await video.download(target)
-
-
-async def test_second_run_goes_on(
-    video: Video, service: Simulator, storage: Storage, tmp_path: pathlib.Path
-) -> None:
-    """A cancelled download leaves its half, and the next one reads only the rest."""
-    target = tmp_path / "intro.mp4"
-    await half_a_file(video, service, target)
-    assert ["intro.mp4.part", "intro.mp4.part.json"] == left_in(tmp_path)
-    await video.download(target)
-
-    assert whole(storage) == target.read_bytes()
-    assert ["intro.mp4"] == left_in(tmp_path)
-    assert storage.sent_bytes <= MIB + 1
-
-
-async def test_changed_file_starts_over(
-    video: Video, service: Simulator, storage: Storage, tmp_path: pathlib.Path
-) -> None:
-    """Half of the old file is never joined with half of the new one."""
-    target = tmp_path / "intro.mp4"
-    await half_a_file(video, service, target)
-    storage.video = noise(MIB, seed=2)
-    await video.download(target)
-
-    assert whole(storage) == target.read_bytes()
-
-
-async def test_half_of_another_video_starts_over(
-    video: Video, service: Simulator, storage: Storage, heygen: HeyGen, tmp_path: pathlib.Path
-) -> None:
-    """Half of one video under a name is not gone on from with another one."""
-    storage.validator = "date"  # all files here are of the same date
-    target = tmp_path / "intro.mp4"
-    await half_a_file(video, service, target)
-    storage.video = noise(MIB, seed=2)
-    other = await heygen.videos.get(film(service))
-    await other.download(target)
-
-    assert whole(storage) == target.read_bytes()
-
-
-async def test_resume_can_be_declined(
-    video: Video, service: Simulator, storage: Storage, tmp_path: pathlib.Path
-) -> None:
-    """`resume=False` reads everything anew and leaves nothing when it fails."""
-    target = tmp_path / "intro.mp4"
-    await half_a_file(video, service, target)
-    await video.download(target, resume=False)
-    assert storage.sent_bytes == MIB + MIB // 2
-    service.faults.add("stall_after", bytes=1000)
-    with anyio.move_on_after(0.2):
-        await video.download(target, resume=False, overwrite=True)
-
-    assert ["intro.mp4"] == left_in(tmp_path)
-    assert whole(storage) == target.read_bytes()
-
-
-async def test_torn_note_starts_over(
-    video: Video, service: Simulator, storage: Storage, tmp_path: pathlib.Path
-) -> None:
-    """A note that a kill tore apart costs a new start, not the file."""
-    target = tmp_path / "intro.mp4"
-    await half_a_file(video, service, target)
-    (tmp_path / "intro.mp4.part.json").write_bytes(b'{"of": "vid')
-    await video.download(target)
-
-    assert whole(storage) == target.read_bytes()
-
-
-async def test_whole_part_is_asked_for_one_byte(
-    video: Video, service: Simulator, storage: Storage, tmp_path: pathlib.Path
-) -> None:
-    """A run that ended between the last byte and the final name is finished with one byte."""
-    target = tmp_path / "intro.mp4"
-    await half_a_file(video, service, target)
-    (tmp_path / "intro.mp4.part").write_bytes(whole(storage))
-    before = storage.sent_bytes
-    await video.download(target)
-
-    assert (whole(storage), 1) == (target.read_bytes(), storage.sent_bytes - before)
-
-
 async def test_silence_ends_an_attempt(
     server: SimulatorServer, service: Simulator, storage: Storage, tmp_path: pathlib.Path
 ) -> None:
@@ -264,7 +175,9 @@ async def test_silence_ends_an_attempt(
     assert storage.sent_bytes <= MIB + 1
 
 
-async def test_slow_is_not_silent(server: SimulatorServer, service: Simulator, tmp_path: pathlib.Path) -> None:
+async def test_slow_is_not_silent(
+    server: SimulatorServer, service: Simulator, tmp_path: pathlib.Path
+) -> None:
     """A slow line is no failure, however long the whole takes."""
     service.storage.video = noise(3)
     async with client(server, timeouts=Timeouts(transfer=1.5)) as heygen:
@@ -288,7 +201,7 @@ async def test_progress_is_told_in_order_and_to_the_end(
     assert sorted(done) == done
     assert (MIB, MIB) == (done[-1], told[-1].total_bytes)
     assert done[0] >= MIB // 2
-    assert all(after.elapsed - before.elapsed >= 0.099 for before, after in zip(told, told[1:], strict=False))
+    assert all(after.elapsed - before.elapsed >= 0.099 for before, after in pairwise(told))
 
 
 async def test_progress_may_be_async(video: Video, tmp_path: pathlib.Path) -> None:
@@ -354,12 +267,14 @@ async def test_unpickled_video_has_no_client(video: Video, tmp_path: pathlib.Pat
         await copy.download(tmp_path)
 
 
-async def test_resources_download(server: SimulatorServer, service: Simulator, tmp_path: pathlib.Path) -> None:
+async def test_resources_download(
+    server: SimulatorServer, service: Simulator, tmp_path: pathlib.Path
+) -> None:
     """Storyboards come home like videos, each named after its kind and id."""
     service.script(Scenario.chat())
     async with client(server) as heygen:
-        session_id = service.ledger.sessions[-1] if service.ledger.sessions else film(service) and service.ledger.sessions[-1]
-        session = heygen.sessions.attach(session_id)
+        film(service)
+        session = heygen.sessions.attach(service.ledger.sessions[-1])
         resources = await session.resources()
         copies = [pickle.loads(pickle.dumps(resource)) for resource in resources]
         paths = [await resource.download(tmp_path) for resource in resources]

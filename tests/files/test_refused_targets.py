@@ -1,0 +1,182 @@
+"""Targets that cannot be written, on a real disk."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from files.film import HURRIED, MIB, film, left_in, noise
+from heygen_async import DownloadError
+from house import ROOT
+
+if TYPE_CHECKING:
+    import pathlib
+
+    from heygen_async import HeyGen, Transfer, Video
+    from heygen_async.testing import Simulator, SimulatorServer
+
+
+@pytest.mark.parametrize("by", ["name", "folder"])
+async def test_existing_file_stays(video: Video, service: Simulator, tmp_path: pathlib.Path, by: str) -> None:
+    """A file that is there is not replaced, and nothing is asked of any host before that is clear."""
+    there = await video.download(tmp_path)
+    there.write_bytes(b"mine")
+    asked = service.ledger.total_requests
+    with pytest.raises(DownloadError, match="exists"):
+        await video.download(there if by == "name" else tmp_path)
+
+    assert (b"mine", asked) == (there.read_bytes(), service.ledger.total_requests)
+
+
+async def test_overwrite_replaces_only_with_a_whole_file(
+    video: Video, service: Simulator, tmp_path: pathlib.Path
+) -> None:
+    """`overwrite=True` replaces the file when the new one is whole, not before."""
+    target = tmp_path / "intro.mp4"
+    target.write_bytes(b"old")
+    service.storage.video = noise(MIB)
+    service.faults.add("forbidden", on="media", times=HURRIED.max_attempts)
+    with pytest.raises(DownloadError):
+        await video.download(target, overwrite=True)
+    assert b"old" == target.read_bytes()
+    await video.download(target, overwrite=True)
+
+    assert service.storage.video == target.read_bytes()
+
+
+async def test_file_that_appears_meanwhile_stays(
+    video: Video, service: Simulator, tmp_path: pathlib.Path
+) -> None:
+    """A file that somebody else made during the download is not replaced."""
+    target = tmp_path / "intro.mp4"
+    service.storage.video = noise(MIB)
+
+    async def meanwhile(_: Transfer) -> None:
+        await anyio.Path(target).write_bytes(b"theirs")
+
+    with pytest.raises(DownloadError, match="exists"):
+        await video.download(target, on_progress=meanwhile)
+
+    assert b"theirs" == target.read_bytes()
+
+
+async def test_missing_folder_is_an_error(video: Video, tmp_path: pathlib.Path) -> None:
+    """A folder that is not there is named as the reason."""
+    with pytest.raises(DownloadError, match="No such file or directory"):
+        await video.download(tmp_path / "missing" / "intro.mp4")
+
+
+async def test_endless_name_is_an_error(video: Video, tmp_path: pathlib.Path) -> None:
+    """A name the file system does not take is an error of ours."""
+    with pytest.raises(DownloadError):
+        await video.download(tmp_path / f"{'x' * 300}.mp4")
+
+
+async def test_refused_storage_leaves_nothing(
+    video: Video, service: Simulator, tmp_path: pathlib.Path
+) -> None:
+    """A storage host that refuses for good leaves no half file."""
+    service.faults.add("error_500", on="media", times=None)
+    with pytest.raises(DownloadError, match="500"):
+        await video.download(tmp_path / "intro.mp4")
+
+    assert [] == left_in(tmp_path)
+
+
+def run(code: str, *arguments: object) -> subprocess.Popen[str]:
+    """Run code that downloads, in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+DOWNLOAD = """
+    import asyncio, os, resource, signal, sys
+    from heygen_async import HeyGen
+
+    url, video_id, target, extra = sys.argv[1:]
+
+    async def main():
+        async with HeyGen("test-key", base_url=url) as heygen:
+            video = await heygen.videos.get(video_id)
+            exec(extra)
+            try:
+                await video.download(target, on_progress=lambda it: print(it.done_bytes, flush=True))
+            except Exception as error:
+                print(type(error).__name__, error)
+
+    asyncio.run(main())
+"""
+
+
+async def finished(process: subprocess.Popen[str]) -> list[str]:
+    """Wait for the process to end without stopping the service, and return what it printed."""
+    out, err = await anyio.to_thread.run_sync(process.communicate)
+    assert "" == err
+    return out.splitlines()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of a process are POSIX")
+async def test_full_disk_is_an_error(
+    server: SimulatorServer, service: Simulator, tmp_path: pathlib.Path
+) -> None:
+    """A disk that takes no more is an error; the final name is not there, the half is kept for a larger disk."""
+    service.storage.video = noise(4 * MIB)
+    target = tmp_path / "intro.mp4"
+    # A file-size limit refuses a write in the middle, as a full disk does.
+    limit = f"signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, ({MIB},) * 2)"
+    said = await finished(run(DOWNLOAD, server.url, film(service), target, limit))
+
+    assert said[-1].startswith("DownloadError")
+    assert "File too large" in said[-1]
+    assert ["intro.mp4.part", "intro.mp4.part.json"] == left_in(tmp_path)
+    assert service.storage.video[:MIB] == (tmp_path / "intro.mp4.part").read_bytes()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="users are POSIX")
+async def test_no_permission_is_an_error(
+    server: SimulatorServer, service: Simulator, tmp_path: pathlib.Path
+) -> None:
+    """A folder that may not be written to is an error with the reason."""
+    folder = tmp_path / "theirs"
+    folder.mkdir(mode=0o555)
+    # Only somebody without privileges is refused anything; who has them gives them up.
+    said = await finished(
+        run(DOWNLOAD, server.url, film(service), folder / "intro.mp4", "os.getuid() or os.setuid(65534)")
+    )
+
+    assert said[-1].startswith("DownloadError")
+    assert "ermission denied" in said[-1]
+    assert [] == left_in(folder)
+
+
+async def test_kill_in_the_middle_loses_little(
+    server: SimulatorServer, service: Simulator, heygen: HeyGen, tmp_path: pathlib.Path
+) -> None:
+    """After kill -9 in the middle, a second run goes on and gives the identical file."""
+    service.storage.video = noise(8 * MIB)
+    video_id, target = film(service), tmp_path / "intro.mp4"
+    service.faults.add("stall_after", bytes=6 * MIB)
+    process = run(DOWNLOAD, server.url, video_id, target, "")
+    part = tmp_path / "intro.mp4.part"
+    with anyio.fail_after(10):
+        while not part.exists() or part.stat().st_size < 4 * MIB:
+            await anyio.sleep(0.01)  # noqa: TID251 - another process lives in real time
+    process.kill()
+    await anyio.to_thread.run_sync(process.communicate)
+    assert ["intro.mp4.part", "intro.mp4.part.json"] == left_in(tmp_path)
+    kept = part.stat().st_size
+    before = service.storage.sent_bytes
+    await (await heygen.videos.get(video_id)).download(target)
+
+    assert service.storage.video == target.read_bytes()
+    assert 8 * MIB - kept == service.storage.sent_bytes - before
