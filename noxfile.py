@@ -172,6 +172,7 @@ def contract(session: nox.Session) -> None:
             "--no-color",
             "--seed=1",
             *session.posargs,
+            env={"PYTHONPATH": "tests", "SCHEMATHESIS_HOOKS": "contract.fuzz"},
         )
 
 

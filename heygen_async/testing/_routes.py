@@ -110,13 +110,16 @@ def find(method: str, path: str) -> tuple[Route, Mapping[str, str]]:
         Refusal: 404 for an unknown path, 405 for a known path with another method.
     """
     segments = [unquote(segment) for segment in path.split("/")]
+    here: str | None = None
     allowed: list[str] = []
     for route, pattern in _BY_PRECEDENCE:
         params = _match(pattern, segments)
-        if params is not None and route.method == method:
+        if params is None or here not in {None, route.pattern}:
+            continue
+        if route.method == method:
             return route, params
-        if params is not None:
-            allowed.append(route.method)
+        here = route.pattern
+        allowed.append(route.method)
     if allowed:
         message = f"{method} is not allowed here; allowed: {', '.join(allowed)}."
         raise Refusal(405, "method_not_allowed", message, headers={"allow": ", ".join(allowed)})
