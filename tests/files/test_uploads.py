@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from files.film import HURRIED, MIB, MP4, PNG, client, noise
+from files.film import HURRIED, MIB, MP4, PNG, noise
 from heygen_async import (
     Asset,
     HeyGen,
@@ -27,7 +27,7 @@ from heygen_async import (
     UploadError,
 )
 from heygen_async._asset_calls import MULTIPART_BYTES
-from heygen_async.testing import Simulator, SimulatorServer
+from heygen_async.testing import MemoryTransport, Simulator, run
 
 if TYPE_CHECKING:
     import pathlib
@@ -167,17 +167,22 @@ async def test_storage_that_fails_is_outlasted(
     assert (3 if fault == "expired_link" else 1) == service.ledger.requests["direct_upload"][200]
 
 
-async def test_address_that_ran_out_is_not_tried(
-    server: SimulatorServer, service: Simulator, footage: bytes
-) -> None:
+def test_address_that_ran_out_is_not_tried(footage: bytes) -> None:
     """An address whose time is over is replaced before the bytes are sent to it."""
-    service.storage.upload_seconds = 1
+    service = Simulator()
+    service.storage.upload_seconds = 40
     service.faults.add("error_500", on="upload", times=1)
-    async with client(server, retry=RetryPolicy(base=2.1, longest=2.2)) as heygen:
-        heygen._core.caller.die.seed(1)
-        await heygen.assets.upload(footage)
+    patient = RetryPolicy(base=100, longest=100)
 
-    assert 403 not in service.ledger.requests["upload"]
+    async def main() -> None:
+        line = MemoryTransport(service)
+        async with HeyGen("test-key", base_url=service.base_url, http=line, retry=patient) as heygen:
+            await heygen.assets.upload(footage)
+
+    run(main)
+
+    assert {200: 1, 500: 1} == service.ledger.requests["upload"]
+    assert 2 == service.ledger.requests["direct_upload"][200]
 
 
 @pytest.mark.parametrize("fault", ["error_500", "reset_after_processing", "in_progress"])
