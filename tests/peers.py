@@ -16,6 +16,9 @@ from typing import Any
 import anyio
 import trustme
 
+OK = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = OK + b"transfer-encoding: chunked\r\n\r\n"
+
 Behaviour = bytes | Callable[["Line"], Awaitable[None]]
 
 
@@ -143,6 +146,36 @@ async def peer(*behaviours: Behaviour, tls: ssl.SSLContext | None = None) -> Asy
     finally:
         server.close()
         await it.stop()
+
+
+def says(*pieces: bytes) -> Callable[[Line], Awaitable[None]]:
+    """Say this and hang up."""
+
+    async def behave(line: Line) -> None:
+        await line.say(*pieces)
+        line.writer.close()
+
+    return behave
+
+
+def stays(*pieces: bytes) -> Callable[[Line], Awaitable[None]]:
+    """Say this and fall silent."""
+
+    async def behave(line: Line) -> None:
+        await line.say(*pieces)
+        await line.wait()
+
+    return behave
+
+
+async def reset(line: Line) -> None:
+    """Hear the request, then reset."""
+    line.reset()
+
+
+async def silence(line: Line) -> None:
+    """Hear the request and say nothing."""
+    await line.wait()
 
 
 def closed_port() -> str:

@@ -15,7 +15,7 @@ import pytest
 from heygen_async import HeyGen, RetryPolicy
 from heygen_async.errors import HeyGenError
 from heygen_async.testing import Scenario, Simulator, SimulatorServer
-from peers import Behaviour, Line, closed_port, http, peer
+from peers import Behaviour, Line, closed_port, http, peer, reset, silence
 from security.words import CLIENTS, KEY, SIGNATURE, video, with_key
 
 NewClient = Callable[..., HeyGen]
@@ -71,16 +71,6 @@ async def failures(heygen: HeyGen) -> list[HeyGenError]:
             await call()
         caught.append(one.value)
     return caught
-
-
-async def reset(line: Line) -> None:
-    """Reset the connection."""
-    line.reset()
-
-
-async def silence(line: Line) -> None:
-    """Say nothing."""
-    await line.wait()
 
 
 PLAIN: dict[str, Behaviour] = {
