@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from ._lifecycle import TERMINAL
-from .errors import InvalidArgument, SessionFailed, WatchTimeout
+from .errors import Conflict, InvalidArgument, SessionFailed, WatchTimeout
 from .models import Approve, Reply, SessionState, Stop
 
 if TYPE_CHECKING:
@@ -21,11 +21,13 @@ if TYPE_CHECKING:
 Answer = Reply | Approve | Stop
 Reviewer = Callable[["Session", SessionState], Answer | Awaitable[Answer]]
 
+_REFUSALS = 3  # answers in a row a session may refuse for its state
 _STOPPING = 60.0  # seconds a stopped session may take to its next checkpoint before it counts as ended
 
 
 async def converse(session: Session, reviewer: Reviewer, timeout: float | UnsetType | None) -> Video:
     """Answer every pause until the video is there; see `Session.converse`."""
+    refusals = 0
     while True:
         state = await session.wait(timeout=timeout)
         if not state.is_paused:
@@ -34,7 +36,14 @@ async def converse(session: Session, reviewer: Reviewer, timeout: float | UnsetT
         answer = await said if inspect.isawaitable(said) else said
         if isinstance(answer, Stop):
             return await _stopped(session)
-        await _pass_on(session, answer)
+        try:
+            await _pass_on(session, answer)
+            refusals = 0
+        except Conflict:
+            refusals += 1
+            if refusals >= _REFUSALS:
+                raise
+            # Otherwise the pause was an old one: wait for what the session really does, and ask again.
 
 
 async def _pass_on(session: Session, answer: object) -> None:

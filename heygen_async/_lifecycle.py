@@ -208,6 +208,11 @@ class Track:
         self._session_gone = self._is_missing = False
         self.moved_at = since
 
+    def doubt(self, *, since: float, settle: float) -> None:
+        """Note that the session is not in the pause it seemed to be in: it refused a message for its state."""
+        if self.state is not None and self.state.is_paused and self._guard is None:
+            self._guard = _Guard(since, settle, "", self.state.status, self.conversation.cursor)
+
     def saw_session(self, data: SessionData, *, asked: float, now: float) -> Change:
         """Take a session as read; `asked` is when the read began."""
         guard = self._guard

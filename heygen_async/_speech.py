@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from . import _clock, _refs, _wire
 from ._settle import settle_send
 from ._writes import Write, shielded
-from .errors import HeyGenError, InvalidArgument, SessionBusy
+from .errors import Conflict, HeyGenError, InvalidArgument, SessionBusy
 
 if TYPE_CHECKING:
     from ._core import Core
@@ -47,6 +47,9 @@ async def say(core: Core, track: Track, call: Call[SentMessage], message: str, *
             rescue=lambda _: None,
             rescues=core.caller.rescues,
         )
+    except HeyGenError as error:
+        error.add_note(f"Session: {track.session_id}")
+        raise
     finally:
         track.is_sending = False
 
@@ -64,7 +67,11 @@ async def _deliver(core: Core, track: Track, write: Write[SentMessage], message:
         began=_clock.wall(),
         known=before if track.has_heard else None,
     )
-    sent = (await core.caller.call(write.call, write=write)).data
+    try:
+        sent = (await core.caller.call(write.call, write=write)).data
+    except Conflict:
+        track.doubt(since=_clock.now(), settle=core.caller.timeouts.settle)
+        raise
     track.sent(message, since=_clock.now(), settle=core.caller.timeouts.settle, cursor=before)
     core.hub.wake(track.session_id)
     return sent
