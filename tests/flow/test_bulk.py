@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from flow.parties import Line, client, pass_time
+from flow.parties import Line, client, pass_time, words
 from heygen_async import Cadence, HeyGen, Session
 from heygen_async.testing import Scenario, Simulator
 
@@ -26,17 +26,28 @@ async def started(heygen: HeyGen, count: int) -> list[Session]:
     return sessions
 
 
-def watched(group: TaskGroup, sessions: list[Session], **options: object) -> list[list[str]]:
-    """Watch them all to their ends; the lists fill as they go."""
-    told: list[list[str]] = [[] for _ in sessions]
+def watch_all(group: TaskGroup, sessions: list[Session], *, progress: bool = False) -> None:
+    """Watch them all to their ends."""
 
-    async def watch(session: Session, seen: list[str]) -> None:
-        async for state in session.watch(timeout=None, **options):  # type: ignore[arg-type]
-            seen += [str(state.status)]
+    async def watch(session: Session) -> None:
+        async for _ in session.watch(timeout=None, progress=progress):
+            pass
 
-    for session, seen in zip(sessions, told, strict=True):
-        group.start_soon(watch, session, seen)
-    return told
+    for session in sessions:
+        group.start_soon(watch, session)
+
+
+async def told(sessions: list[Session]) -> list[list[str]]:
+    """Watch them all to their ends and return what each was told."""
+    seen: dict[str, list[str]] = {}
+
+    async def watch(session: Session) -> None:
+        seen[session.id] = await words(session.watch(timeout=None))
+
+    async with anyio.create_task_group() as group:
+        for session in sessions:
+            group.start_soon(watch, session)
+    return [seen[session.id] for session in sessions]
 
 
 @pytest.fixture
@@ -49,7 +60,7 @@ async def test_a_thousand_renders_cost_eleven_requests_a_round(service: Simulato
     """A thousand rendering sessions at one look in ten seconds cost ten requests, and one for an authority."""
     line = Line(service)
     async with client(line, cadence=Cadence.constant(10)) as heygen, anyio.create_task_group() as group:
-        watched(group, await started(heygen, 1_000))
+        watch_all(group, await started(heygen, 1_000))
         await pass_time(100)
         before = heygen.statistics()
         await pass_time(100)
@@ -64,10 +75,9 @@ async def test_everybody_learns_the_end(service: Simulator) -> None:
     """Sessions looked at together end as those looked at alone, within one look."""
     async with client(service, cadence=Cadence.constant(10)) as heygen:
         sessions = await started(heygen, 30)
-        async with anyio.create_task_group() as group:
-            told = watched(group, sessions)
+        seen = await told(sessions)
 
-    assert [["generating", "completed"]] * 30 == told
+    assert [["generating", "completed"]] * 30 == seen
     assert 0 < service.ledger.bulk_requests
 
 
@@ -77,10 +87,9 @@ async def test_a_service_without_the_endpoint(service: Simulator, status: int) -
     service.faults.add("statuses_missing", on="statuses", times=None, status=status)
     async with client(service, cadence=Cadence.constant(10)) as heygen:
         sessions = await started(heygen, 20)
-        async with anyio.create_task_group() as group:
-            told = watched(group, sessions)
+        seen = await told(sessions)
 
-    assert [["generating", "completed"]] * 20 == told
+    assert [["generating", "completed"]] * 20 == seen
     assert {status: 1} == service.ledger.requests["statuses"]
 
 
@@ -89,10 +98,9 @@ async def test_trouble_with_the_endpoint_passes(service: Simulator) -> None:
     service.faults.add("error_500", on="statuses", times=5)
     async with client(service, cadence=Cadence.constant(10)) as heygen:
         sessions = await started(heygen, 20)
-        async with anyio.create_task_group() as group:
-            told = watched(group, sessions)
+        seen = await told(sessions)
 
-    assert [["generating", "completed"]] * 20 == told
+    assert [["generating", "completed"]] * 20 == seen
     assert 5 < sum(service.ledger.requests["statuses"].values())
 
 
@@ -104,7 +112,7 @@ async def test_ids_the_endpoint_does_not_know(service: Simulator) -> None:
         assert lost.video_id is not None
         await heygen.videos.delete(lost.video_id)
         async with anyio.create_task_group() as group:
-            watched(group, sessions)
+            watch_all(group, sessions)
             await pass_time(100)
             before = service.ledger.polls[lost.id]
             await pass_time(100)
@@ -118,11 +126,11 @@ async def test_progress_is_read_alone(service: Simulator) -> None:
     async with client(service, cadence=Cadence.constant(10)) as heygen:
         sessions = await started(heygen, 3)
         async with anyio.create_task_group() as group:
-            told = watched(group, sessions, progress=True)
+            watch_all(group, sessions, progress=True)
             await pass_time(300)
             group.cancel_scope.cancel()
 
-    assert all(5 < len(seen) for seen in told)
+    assert all(25 <= service.ledger.polls[session.id] for session in sessions)
     assert 0 == service.ledger.bulk_requests
 
 
@@ -131,7 +139,7 @@ async def test_one_render_is_read_as_itself(service: Simulator) -> None:
     async with client(service, cadence=Cadence.constant(10)) as heygen:
         sessions = await started(heygen, 1)
         async with anyio.create_task_group() as group:
-            watched(group, sessions)
+            watch_all(group, sessions)
             await pass_time(300)
             group.cancel_scope.cancel()
 
@@ -144,7 +152,7 @@ async def test_the_session_stays_the_authority(service: Simulator) -> None:
         sessions = await started(heygen, 5)
         polls = dict(service.ledger.polls)
         async with anyio.create_task_group() as group:
-            watched(group, sessions)
+            watch_all(group, sessions)
             await pass_time(600)
             group.cancel_scope.cancel()
 
@@ -156,7 +164,7 @@ async def test_slow_restart_after_a_pause(service: Simulator) -> None:
     line = Line(service, latency=0.2)
     async with client(line, cadence=Cadence.constant(10)) as heygen, anyio.create_task_group() as group:
         sessions = await started(heygen, 60)
-        watched(group, sessions, progress=True)
+        watch_all(group, sessions, progress=True)
         await pass_time(30)
         service.faults.add("rate_limit", on="get", retry_after=60)
         await pass_time(40)

@@ -28,7 +28,7 @@ def test_taken_in_order(moments: list[float]) -> None:
     agenda, records = Agenda(), [record(f"sess_{n}") for n in range(len(moments))]
     for item, moment in zip(records, moments, strict=True):
         agenda.put(item, moment)
-    taken = []
+    taken: list[float] = []
     while (first := agenda.first()) < NEVER:
         assert agenda.take(first) is not None
         taken.append(first)
