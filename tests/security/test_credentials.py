@@ -11,9 +11,9 @@ import aiohttp
 import pytest
 
 from heygen_async import HeyGen, Timeouts
-from heygen_async.errors import BadResponse, ConfigError, ConnectFailed, DownloadError
+from heygen_async.errors import BadResponse, ConfigError, ConnectFailed, DownloadError, UploadError
 from peers import Heard, Peer, certified, http, peer
-from security.words import CLIENTS, KEY, ONCE, QUICK, video, with_key
+from security.words import CLIENTS, KEY, ONCE, QUICK, slot, video, with_key
 
 ME = http(b'{"data": {"username": "ada"}}')
 NewClient = Callable[..., HeyGen]
@@ -68,6 +68,42 @@ async def test_storage_hosts_get_no_credential(client: NewClient, tmp_path: Path
     assert not any(
         name.startswith(("x-heygen", "authorization", "cookie")) for h in asked for name in h.headers
     )
+
+
+UPLOADED = http(
+    b'{"data": {"asset_id": "a", "url": "https://x/a", "mime_type": "image/png", "size_bytes": 1}}'
+)
+LARGE = b"\x89PNG\r\n\x1a\n" + bytes(32_000_000)
+
+
+@clients
+async def test_storage_hosts_get_files_without_credentials(client: NewClient) -> None:
+    """A large file is put at its signed address without the credential."""
+    async with (
+        peer(http(b"")) as storage,
+        peer(slot(storage.url), UPLOADED) as service,
+        client(service.url, limits=Timeouts()) as heygen,
+    ):
+        await heygen.assets.upload(LARGE)
+
+    [put] = storage.heard
+    assert ("PUT", LARGE) == (put.method, put.body)
+    assert KEY not in f"{put.target} {put.headers}"
+    assert not {"x-api-key", "authorization", "x-heygen-source"} & set(put.headers)
+
+
+async def test_redirected_uploads_go_nowhere() -> None:
+    """A storage host that redirects an upload is an error; the other host gets neither file nor credential."""
+    async with (
+        peer(http(b"")) as other,
+        peer(http(b"", status="307 Moved", location=other.url)) as storage,
+        peer(slot(storage.url)) as service,
+        with_key(service.url, limits=Timeouts()) as heygen,
+    ):
+        with pytest.raises(UploadError):
+            await heygen.assets.upload(LARGE)
+
+    assert [] == other.heard
 
 
 async def test_cookies_are_not_kept(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from heygen_async import HeyGen, RetryPolicy
 from heygen_async.errors import HeyGenError
 from heygen_async.testing import Scenario, Simulator, SimulatorServer
 from peers import Behaviour, Line, closed_port, http, peer, reset, silence
-from security.words import CLIENTS, KEY, SIGNATURE, video, with_key
+from security.words import CLIENTS, KEY, SIGNATURE, slot, video, with_key
 
 NewClient = Callable[..., HeyGen]
 TWICE = RetryPolicy(max_attempts=2, base=0.001, longest=0.001, max_retry_after=0.01, settle="raise")
@@ -186,6 +186,26 @@ async def test_signed_addresses_are_not_shown(tmp_path: Path, behaviour: Behavio
         ):
             seen = await failed_download(heygen, tmp_path)
 
+    assert not any(SIGNATURE in text or KEY in text for text in [seen, *lines])
+
+
+REFUSALS = ("refuses", "breaks", "resets", "no HTTP")
+
+
+@pytest.mark.parametrize("behaviour", [STORAGE[name] for name in REFUSALS], ids=REFUSALS)
+async def test_signed_upload_addresses_are_not_shown(behaviour: Behaviour) -> None:
+    """However an upload fails, the signature of its address is in no error or log."""
+    large = b"\x89PNG\r\n\x1a\n" + bytes(32_000_000)
+    with everything_logged() as lines:
+        async with (
+            peer(behaviour) as storage,
+            peer(slot(storage.url)) as service,
+            with_key(service.url) as heygen,
+        ):
+            with pytest.raises(HeyGenError) as caught:
+                await heygen.assets.upload(large)
+
+    seen = shown(caught.value, with_locals=False)
     assert not any(SIGNATURE in text or KEY in text for text in [seen, *lines])
 
 
