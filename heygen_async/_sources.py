@@ -32,7 +32,8 @@ T = TypeVar("T")
 
 Uploadable = str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | AsyncIterable[bytes]
 
-_BATCH_BYTES = 1024 * 1024  # for one trip to a worker thread
+_BATCH_BYTES = 4 * 1024 * 1024  # for one trip to a worker thread
+_LAID_BYTES = 256 * 1024  # the same, on the way into a temporary file
 _PIECE_BYTES = 64 * 1024  # for the network: on a slow line the next one must be due before silence is
 _DIGEST_BYTES = 32 * 1024 * 1024  # the same, where nobody waits for the first bytes
 _IN_MEMORY_BYTES = 1024 * 1024  # what is laid down stays in memory up to here
@@ -205,7 +206,7 @@ async def _file(source: Uploadable, label: str) -> tuple[IO[bytes], bool]:
         )
     if await in_thread(label, partial(_is_seekable, source, label)):
         return source, False
-    return await in_thread(label, partial(_copied, source)), True
+    return await _laid_down(_read(source, label), label), True
 
 
 def _opened_path(path: Path) -> IO[bytes]:
@@ -225,25 +226,25 @@ def _is_seekable(file: IO[bytes], label: str) -> bool:
     return bool(seekable()) if callable(seekable) else False
 
 
-def _copied(file: IO[bytes]) -> IO[bytes]:
-    copy = _temporary()
-    try:
-        while batch := file.read(_BATCH_BYTES):
-            copy.write(batch)
-        copy.seek(0)
-    except BaseException:
-        copy.close()
-        raise
-    return copy
+async def _read(file: IO[bytes], label: str) -> AsyncGenerator[bytes]:
+    while batch := await in_thread(label, partial(file.read, _LAID_BYTES)):
+        yield batch
 
 
 async def _laid_down(chunks: AsyncIterable[bytes], label: str) -> IO[bytes]:
     copy = await in_thread(label, _temporary)
     try:
+        gathered: list[bytes] = []
+        held = 0
         async for chunk in chunks:
             if not isinstance(chunk, bytes | bytearray | memoryview):
                 raise InvalidArgument("source", f"yielded {type(chunk).__name__}, not bytes")
-            await in_thread(label, partial(copy.write, chunk))
+            gathered.append(bytes(chunk))  # a buffer may be used again
+            held += len(chunk)
+            if held >= _LAID_BYTES:
+                await in_thread(label, partial(copy.writelines, gathered))
+                gathered, held = [], 0
+        await in_thread(label, partial(copy.writelines, gathered))
         await in_thread(label, partial(copy.seek, 0))
     except BaseException:
         with anyio.CancelScope(shield=True):
