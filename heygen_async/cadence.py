@@ -300,4 +300,4 @@ def _rest(moment: Moment, guess: Expected) -> Expected | None:
     # Half of those that lasted so long last so much longer.
     usual = (2 * until**guess.shape + guess.seconds**guess.shape) ** (1 / guess.shape) - until
     trust = progress / 100  # an extrapolation is worth what it is based on
-    return Expected(min(told, _LONGEST) ** trust * usual ** (1 - trust), _PROGRESS_SHAPE)
+    return Expected(min(max(told, _OFTENEST), _LONGEST) ** trust * usual ** (1 - trust), _PROGRESS_SHAPE)
