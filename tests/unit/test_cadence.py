@@ -44,6 +44,13 @@ def test_exponential_doubles_up_to_the_longest() -> None:
     assert [1, 3, 9, 10] == ladder(Cadence.exponential(1, factor=3, longest=10, jitter=0), 4, die=0.9)
 
 
+def test_exponential_lasts_as_long_as_a_watch() -> None:
+    """The billionth look costs no more thought than the first, whole numbers or not."""
+    moment = Moment(status=THINKING, polls=10**9)
+
+    assert 30 == Cadence.exponential(2, factor=3)(moment) == Cadence.exponential(2, factor=1e9)(moment)
+
+
 @pytest.mark.parametrize(("die", "share"), [(0.0, 0.75), (0.5, 1.0), (0.999, 1.25)])
 def test_exponential_varies_both_ways(die: float, share: float) -> None:
     """A quarter less to a quarter more, as the die falls."""

@@ -181,6 +181,7 @@ def test_revision_ends_with_the_new_video(completed: Walk, named: str | None) ->
         completed.track.saw_videos([video("processing", video_id="v2", url=None), video()], asked=32, now=32)
     assert Look.VIDEO is completed.track.look(for_video=True)
     completed.saw(33, "completed", video_id=named)
+    assert ("v2", Look.VIDEO) == (completed.track.video_id, completed.track.look(for_video=True))
     completed.saw_video(34, video(video_id="v2"))
 
     assert video(video_id="v2") == completed.track.finished_video
