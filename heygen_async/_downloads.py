@@ -7,7 +7,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
@@ -54,7 +54,7 @@ class Wanted:
 
     what: str
     name: str
-    url: str | None
+    url: str | None = field(repr=False)
     fresh: Callable[[], Awaitable[str | None]]
 
 
