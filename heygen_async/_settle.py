@@ -43,6 +43,7 @@ _REMEMBERED = 3600.0  # seconds a session stays known as ours: longer than any c
 _SAME_TIME = 2.0  # seconds within which two clocks that agree may differ
 _UNREAD = 3  # times the settle time for sessions that are there but cannot be read
 _PAGES = 5
+_BUSY = "the service is still busy with it"
 _LOOK_AGAIN = 0.25
 _LONGEST_WAIT = 4.0
 
@@ -127,10 +128,8 @@ class Ownership:
         flight.write.is_settling = True
         try:
             made = await self._search(flight)
-            if made is None and isinstance(error, Conflict) and error.code == IN_PROGRESS:
-                raise outcome_unknown(
-                    flight.write, flight.began, "the service is still busy with it"
-                ) from error
+            if made is None and _is_busy(error):
+                raise outcome_unknown(flight.write, flight.began, _BUSY) from error
             return made
         except OutcomeUnknown:
             raise
@@ -260,6 +259,10 @@ class Ownership:
         return self._first_words.get(session_id)
 
 
+def _is_busy(error: HeyGenError) -> bool:
+    return isinstance(error, Conflict) and error.code == IN_PROGRESS
+
+
 async def _unless_failing(asking: Awaitable[T]) -> T | None:
     """Return the answer; None when there is none now that may be there soon."""
     try:
@@ -300,8 +303,9 @@ async def settle_send(
             return SentMessage(session_id=track.session_id, title=session.title)
         patience = caller.retry.settle_time * (_UNREAD if session is None else 1)
         if count and _clock.now() - started >= patience:
-            if is_there is None:
-                raise outcome_unknown(write, began, "the conversation does not tell", where) from error
+            if is_there is None or _is_busy(error):
+                why = "the conversation does not tell" if is_there is None else _BUSY
+                raise outcome_unknown(write, began, why, where) from error
             return None
         await _clock.sleep(wait)
     return None
