@@ -159,12 +159,9 @@ class Track:
 
     def is_fresh(self, now: float) -> bool:
         """Whether the state may be handed out as the newest without a look."""
-        return (
-            self.state is not None
-            and not self.is_stale
-            and self.read_at is not None
-            and now - self.read_at <= FRESH
-        )
+        if self.state is None or self.read_at is None or self.is_stale:
+            return False
+        return now - self.read_at <= FRESH
 
     @property
     def is_rendering(self) -> bool:
@@ -300,11 +297,8 @@ class Track:
     def _is_from_before(self, status: SessionStatus, guard: _Guard, now: float) -> bool:
         """Whether a status may be the one from before our send (design §3.6, stale state)."""
         may_be = status.is_paused or (status.is_terminal and guard.status in (None, status))
-        return (
-            may_be
-            and now - guard.since < guard.settle
-            and not self.conversation.answers(guard.text, guard.cursor)
-        )
+        is_recent = now - guard.since < guard.settle
+        return may_be and is_recent and not self.conversation.answers(guard.text, guard.cursor)
 
     def _has_waited(self, now: float) -> bool:
         """Whether a completed session has had its time to show the video."""
