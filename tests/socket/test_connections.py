@@ -20,7 +20,7 @@ OpenTransport = Callable[..., AbstractAsyncContextManager[AiohttpTransport]]
 SOON = 0.05
 
 
-def get(url: str, *, timeout: float = 2.0, method: str = "GET", body: bytes | None = None) -> Request:
+def get(url: str, *, timeout: float = 10.0, method: str = "GET", body: bytes | None = None) -> Request:
     """A request."""
     return Request(method, url + "/v3/things", {}, body, timeout, "/v3/things")
 
