@@ -186,10 +186,10 @@ def test_unread_session_may_be_stale(walk: Walk) -> None:
 def test_refused_message_makes_a_pause_doubtful(reviewing: Walk) -> None:
     """A pause in which the session refuses a message for its state is believed again only after a while."""
     reviewing.track.doubt(since=10, settle=5)
-    assert reviewing.track.is_stale
     assert Change.NOTHING == reviewing.saw(11, "reviewing", messages=[HELLO])
+    assert not reviewing.track.is_fresh(11)
     reviewing.saw(15, "reviewing", messages=[HELLO])
-    assert not reviewing.track.is_stale
+    assert reviewing.track.is_fresh(15)
 
     reviewing.saw(16, "generating")
     reviewing.track.doubt(since=17, settle=5)
