@@ -301,6 +301,8 @@ async def settle_send(
         is_there = None if session is None else _is_there(track, session, text, began, known)
         if session is not None and is_there:
             return SentMessage(session_id=track.session_id, title=session.title)
+        if session is None and await _has_new_video(caller, track):
+            return SentMessage(session_id=track.session_id)
         patience = caller.retry.settle_time * (_UNREAD if session is None else 1)
         if count and _clock.now() - started >= patience:
             if is_there is None or _is_busy(error):
@@ -319,6 +321,12 @@ async def _heard(caller: Caller, track: Track) -> SessionData | None:
         return None
     track.saw_session(answer.data, asked=asked, now=_clock.now())
     return answer.data
+
+
+async def _has_new_video(caller: Caller, track: Track) -> bool:
+    """Whether our message set off a video, behind which the session has vanished (contract.md, 1)."""
+    answer = await _unless_failing(caller.call(_wire.session_videos(track.session_id)))
+    return answer is not None and bool(answer.data) and answer.data[0].id != track.video_id
 
 
 def _is_there(track: Track, session: SessionData, text: str, began: float, known: int | None) -> bool | None:

@@ -5,6 +5,7 @@ A write in progress that must not be lost: what is known of it, and how it survi
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -118,14 +119,13 @@ async def shielded(
 async def finished(tasks: Collection[asyncio.Task[object]], limit: float) -> None:
     """Wait for the tasks through any number of cancels, until the limit is over."""
     until = _clock.now() + limit
-    waiting = set(tasks)
+    waiting: set[asyncio.Task[object]] = set(tasks)
     # The scope keeps anyio from repeating its cancel at every step of the loop, the loop absorbs native ones.
     with anyio.CancelScope(shield=True):
         while waiting and (left := until - _clock.now()) > 0:
-            try:
-                _, waiting = await asyncio.wait(waiting, timeout=left)
-            except asyncio.CancelledError:
-                waiting = {task for task in waiting if not task.done()}
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait(waiting, timeout=left)
+            waiting = {task for task in waiting if not task.done()}
 
 
 def _take_stock(write: Write[T], rescue: Callable[[R], None], task: asyncio.Task[R]) -> None:

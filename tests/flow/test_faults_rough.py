@@ -104,6 +104,18 @@ async def test_unknown_status(heygen: HeyGen, service: Simulator, word: str) -> 
     assert ["thinking", word, "reviewing"] == list(dict.fromkeys(told))
 
 
+@each("fault", ["json_null", "json_array", "missing_data"])
+async def test_unreadable_refusal_of_an_approval(heygen: HeyGen, service: Simulator, fault: str) -> None:
+    """A service that refuses `auto_proceed` in words nobody can read still gets the approval, once."""
+    session = await paused(heygen)
+    service.faults.add(fault, on="send")
+    await session.approve()
+    video = await session.video()
+
+    assert [video.id] == service.ledger.billed
+    assert 1 == len(service.ledger.messages)
+
+
 # ---- sessions that vanish, videos that lag ------------------------------------------------------------------------
 
 

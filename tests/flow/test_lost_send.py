@@ -236,6 +236,21 @@ async def test_session_unreachable(fault: str) -> None:
     assert 1 == len(service.ledger.messages)
 
 
+async def test_session_vanishes_behind_the_approved_video() -> None:
+    """An approval whose answer is lost together with the session is known by the video it set off."""
+    service = served()
+    async with client(service) as heygen:
+        session = await paused(heygen)
+        service.faults.add("session_gone", on="get")
+        await session.refresh()
+        service.faults.add("reset_after_processing", on="send")
+        await session.approve()
+        video = await session.video()
+
+    assert [video.id] == service.ledger.billed
+    assert 1 == len(service.ledger.messages)
+
+
 async def test_chatty_agent_hides_nothing() -> None:
     """When more went by than the service shows, a message that cannot be seen is not sent again."""
     service = served("ignored", Scenario(opening=(THINK, ASK), answer=(ASK,)))
