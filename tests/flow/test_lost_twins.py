@@ -66,6 +66,27 @@ async def test_sibling_on_its_way_is_waited_for() -> None:
     one_for_each(service, sessions)
 
 
+async def test_sibling_with_other_options_keeps_its_session() -> None:
+    """A lost create does not take the session of one with other options whose answer is still on its way."""
+    service = served()
+    service.faults.add("reset_before", on="create")
+    service.faults.add("slow", on="create", after=1, seconds=20)
+    async with client(service) as heygen:
+        got: dict[str, str] = {}
+
+        async def create(orientation: str) -> None:
+            session = await heygen.sessions.create(
+                PROMPT, orientation=orientation, idempotency_key=orientation
+            )  # type: ignore[arg-type]
+            got[orientation] = session.id
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(create, "landscape")
+            group.start_soon(create, "portrait")
+
+    assert got == {record.idempotency_key: record.session_id for record in service.ledger.creates}
+
+
 @each("processed", [("reset_after_processing",) * 2, ("reset_after_processing", "reset_before")])
 async def test_differing_options(processed: tuple[str, str]) -> None:
     """Two lost creates of the same words with other options cannot be told apart: neither is guessed, none is lost."""
