@@ -176,6 +176,13 @@ def contract(session: nox.Session) -> None:
         )
 
 
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure what the client costs beside others; `nox -s bench -- --quick` to see that it works."""
+    install_groups(session, "bench")
+    session.run("python", "-m", "benchmarks", *session.posargs)
+
+
 @contextlib.contextmanager
 def simulator(session: nox.Session, *options: str) -> Generator[str]:
     """Start the simulator on a free loopback port and yield its address."""

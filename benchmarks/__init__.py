@@ -1,0 +1,1 @@
+"""What the client costs, side by side with others in one run: `python -m benchmarks --help`."""

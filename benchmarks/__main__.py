@@ -1,0 +1,83 @@
+"""
+Measure what the client costs, beside others in the same run.
+
+`python -m benchmarks` takes everything and writes JSON, Markdown and plots to `benchmarks/results/`;
+`python -m benchmarks polls --quick --json` prints a rough look at one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from ._measure import Row, machine
+
+NAMES = ("import", "decode", "polls", "scale", "watchers", "poll")
+PACKAGES = (
+    *("heygen-async", "aiohttp", "msgspec", "anyio", "httpx", "httpcore", "pydantic", "attrs", "uvloop"),
+    *("pyreqwest", "openai", "anthropic", "runwayml", "replicate", "fal-client"),
+    *("openapi-python-client", "openapi-generator-cli"),
+)
+RESULTS = Path(__file__).parent / "results"
+
+
+def main() -> None:
+    """Run the benchmarks that were named, each in a process of its own."""
+    options = _options()
+    if options.alone:
+        bench = importlib.import_module(f".bench_{options.names[0]}", __package__)
+        print(json.dumps(bench.run(quick=options.quick)))
+        return
+    results = {name: _run(name, quick=options.quick) for name in options.names or NAMES}
+    if options.json:
+        print(json.dumps(results, indent=1))
+    else:
+        _write(results, Path(options.output))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__.partition("\n\n")[0])
+    parser.add_argument("names", nargs="*", choices=[*NAMES, []], help=f"which ones: {', '.join(NAMES)}; all")
+    parser.add_argument(
+        "--quick", action="store_true", help="short rounds: to see that it works, not what it costs"
+    )
+    parser.add_argument("--json", action="store_true", help="print the figures and write nothing")
+    parser.add_argument("--output", default=RESULTS, help="the folder to write to")
+    parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def _run(name: str, *, quick: bool) -> Row:
+    print(f"{name} ...", end=" ", file=sys.stderr, flush=True)
+    about, begun = machine(list(PACKAGES)), time.perf_counter()
+    command = [sys.executable, "-m", "benchmarks", name, "--alone", *(["--quick"] if quick else [])]
+    # Keys and proxies of whoever runs this have no part in it.
+    clean = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=clean)
+    seconds = time.perf_counter() - begun
+    print(f"{seconds:.0f} s", file=sys.stderr)
+    result: Row = json.loads(done.stdout.splitlines()[-1])
+    return {"machine": about, "quick": quick, "seconds": seconds, **result}
+
+
+def _write(results: dict[str, Row], folder: Path) -> None:
+    from . import _plots, _tables
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, result in results.items():
+        (folder / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    known = {name: folder / f"{name}.json" for name in NAMES}
+    everything = {name: json.loads(path.read_text("utf-8")) for name, path in known.items() if path.exists()}
+    (folder / "results.md").write_text(_tables.page(everything), encoding="utf-8")
+    _plots.draw(everything, folder)
+    print(f"written to {folder}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

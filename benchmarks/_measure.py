@@ -1,0 +1,89 @@
+"""Rounds, medians and spread: everything is measured side by side, in turn, several times."""
+
+from __future__ import annotations
+
+import gc
+import importlib.metadata
+import os
+import pathlib
+import platform
+import random
+import statistics
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+Row = dict[str, Any]
+
+
+def rounds(
+    contestants: Mapping[str, Callable[[], Mapping[str, float]]], count: int, *, seed: int = 1
+) -> dict[str, Row]:
+    """
+    Run all contestants `count` times, in another order each round, so that a busy moment hits all alike.
+
+    Returns:
+        For each the median of every figure, and as `spread` the middle half of the first figure over its median.
+    """
+    order = random.Random(seed)
+    seen: dict[str, list[Mapping[str, float]]] = {name: [] for name in contestants}
+    for _ in range(count):
+        for name in order.sample(list(contestants), len(contestants)):
+            gc.collect()
+            seen[name].append(contestants[name]())
+    return {name: summary(figures) for name, figures in seen.items()}
+
+
+def summary(figures: list[Mapping[str, float]]) -> Row:
+    """Return the medians, and the spread of the first figure."""
+    row: Row = {key: statistics.median(one[key] for one in figures) for key in figures[0]}
+    first = next(iter(row))
+    values = sorted(one[first] for one in figures)
+    quarter = len(values) // 4
+    row["spread"] = (values[-1 - quarter] - values[quarter]) / row[first] if row[first] else 0.0
+    row["rounds"] = len(figures)
+    return row
+
+
+def machine(packages: list[str]) -> Row:
+    """Return what the numbers were taken on."""
+    versions: Row = {}
+    for name in packages:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            versions[name] = None
+    return {
+        "python": sys.version.split()[0],
+        "system": platform.platform(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "load_before": os.getloadavg()[0],
+        "versions": versions,
+    }
+
+
+def _processor() -> str:
+    try:
+        with pathlib.Path("/proc/cpuinfo").open(encoding="utf-8") as file:
+            return next(line.split(":")[1].strip() for line in file if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor()
+
+
+def table(rows: list[Row], columns: Mapping[str, str]) -> str:
+    """Return a Markdown table; columns are pairs of key and heading."""
+    lines = ["| " + " | ".join(columns.values()) + " |", "|" + "---|" * len(columns)]
+    lines += ["| " + " | ".join(_cell(row.get(key)) for key in columns) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
+        return f"{value:,.{digits}f}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

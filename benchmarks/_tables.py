@@ -1,0 +1,117 @@
+"""The figures as one Markdown page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ._measure import Row, table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_POLL = {
+    "size": "answer",
+    "callers": "callers",
+    "client": "client",
+    "cpu_us": "CPU µs",
+    "ratio": "× floor",
+    "wall_us": "wall µs",
+    "fairness": "busiest / idlest",
+    "spread": "spread",
+    "rounds": "rounds",
+}
+_DECODE = {"size": "answer", "decoder": "decoder", "us": "µs", "ratio": "× ours", "spread": "spread"}
+_WATCHERS = {
+    "watchers": "watchers",
+    "sessions": "sessions",
+    "client": "client",
+    "kb_each": "KB each, all in all",
+    "cpu_percent": "CPU %",
+    "looks_per_second": "looks / s",
+    "late_p50_ms": "late p50, ms",
+    "late_p99_ms": "p99",
+    "late_max_ms": "max",
+    "tasks": "tasks",
+}
+_POLLS = {
+    "progress": "progress",
+    "schedule": "schedule",
+    "requests": "requests / session",
+    "mean_delay": "mean delay, s",
+    "p95_delay": "p95",
+    "end_mean_delay": "of the end",
+    "end_p95_delay": "p95",
+    "requests_ratio": "requests × fixed, equally late",
+    "delay_ratio": "delay × fixed, as many requests",
+    "end_requests_ratio": "requests × fixed, end equally late",
+}
+_TARGETS = {
+    "progress": "progress",
+    "against": "against",
+    "requests_ratio": "requests, equally late",
+    "delay_ratio": "delay, as many requests",
+}
+_IMPORT = {
+    "module": "module",
+    "cpu_ms": "CPU ms",
+    "wall_ms": "wall ms",
+    "ratio": "× ours",
+    "spread": "spread",
+}
+_SCALE = {
+    "sessions": "sessions",
+    "looks": "looks",
+    "requests_per_round": "requests / round",
+    "cpu_us_per_session_round": "CPU µs / session and round",
+    "tasks_beside_readers": "tasks",
+    "bytes_each": "bytes / scheduled session",
+}
+
+
+def page(results: Mapping[str, Row]) -> str:
+    """Return all tables, with what they were taken on."""
+    about = next(iter(results.values()))["machine"]
+    versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items() if version)
+    parts = [
+        "# Results",
+        "Written by `python -m benchmarks`; how to read them: [README](../README.md).",
+        f"{about['processor']}, {about['cores']} cores, {about['system']}, Python {about['python']}.\n{versions}.",
+    ]
+    for name, result in results.items():
+        load = result["machine"]["load_before"]
+        parts.append(f"## {name}")
+        parts.append(f"{result['seconds']:.0f} s; load of the machine before: {load:.1f}.")
+        if result["quick"]:
+            parts.append("**Short rounds: a look whether it works, no measurement.**")
+        parts += _BODIES[name](result)
+    return "\n\n".join(parts) + "\n"
+
+
+def _poll(result: Row) -> list[str]:
+    missing = [f"Not to be had here: {name}: {why}" for name, why in result["missing"].items()]
+    return [table(result["rows"], _POLL), *missing]
+
+
+def _watchers(result: Row) -> list[str]:
+    memory = [{"what": name, "bytes": round(size)} for name, size in result["memory"].items()]
+    return [table(result["rows"], _WATCHERS), table(memory, {"what": "of memory", "bytes": "bytes"})]
+
+
+def _polls(result: Row) -> list[str]:
+    said = "Ours, at the price of a request at which it is as late, or costs as much, as the other; the other is 1:"
+    return [
+        f"{result['sessions']:,} sessions of each kind.",
+        table(result["rows"], _POLLS),
+        said,
+        table(result["targets"], _TARGETS),
+    ]
+
+
+_BODIES = {
+    "import": lambda result: [table(result["rows"], _IMPORT)],
+    "decode": lambda result: [table(result["rows"], _DECODE)],
+    "polls": _polls,
+    "scale": lambda result: [table(result["rows"], _SCALE)],
+    "watchers": _watchers,
+    "poll": _poll,
+}

@@ -1,0 +1,57 @@
+"""What `import` costs a program that has done nothing yet: CPU and wall time above a bare interpreter."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+import time
+from functools import partial
+
+from . import _generated
+from ._measure import Row, rounds
+
+PEERS = (
+    "aiohttp",
+    "httpx",
+    "pydantic",
+    "openai",
+    "anthropic",
+    "runwayml",
+    "replicate",
+    "fal_client",
+    _generated.PYTHON_CLIENT,
+    _generated.ASYNCIO,
+)
+OURS = "heygen_async"
+
+
+def run(*, quick: bool) -> Row:
+    """Import everything in a fresh interpreter, in turn."""
+    _generated.make()
+    names = [OURS, *(name for name in PEERS if importlib.util.find_spec(name) is not None)]
+    timed = {name: partial(_imported, f"import {name}") for name in ("", *names)}
+    timed[""] = partial(_imported, "pass")
+    measured = rounds(timed, 2 if quick else 9)
+    bare = measured.pop("")
+    for row in measured.values():
+        row["cpu_ms"] -= bare["cpu_ms"]
+        row["wall_ms"] -= bare["wall_ms"]
+    ours = measured[OURS]["cpu_ms"]
+    rows = [{"module": name, **row, "ratio": row["cpu_ms"] / ours} for name, row in measured.items()]
+    return {"rows": rows, "bare_cpu_ms": bare["cpu_ms"], "loads_aiohttp": _loads_aiohttp()}
+
+
+def _imported(statement: str) -> Row:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    begun, before = time.perf_counter(), os.times()
+    subprocess.run([sys.executable, "-c", statement], check=True, env=environment)
+    after, wall = os.times(), time.perf_counter() - begun
+    cpu = after.children_user + after.children_system - before.children_user - before.children_system
+    return {"cpu_ms": cpu * 1e3, "wall_ms": wall * 1e3}
+
+
+def _loads_aiohttp() -> bool:
+    statement = f"import sys, {OURS}; sys.exit('aiohttp' in sys.modules)"
+    return subprocess.run([sys.executable, "-c", statement], check=False).returncode != 0

@@ -1,0 +1,187 @@
+"""
+What one look at a session costs: the whole client against others and against the least that can be done by hand.
+
+CPU time of this process for each request, since the server is another one; wall time beside it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from heygen_async import Cadence, HeyGen
+
+from . import _answers
+from ._measure import Row, rounds
+from ._peers import Peer, peers
+from ._stub import stub
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping
+
+    from ._peers import Ask
+
+CALLERS = (1, 50, 1000)
+FLOOR = "aiohttp + msgspec (floor)"
+WATCH = "heygen_async: watch"
+CALL = "heygen_async: refresh"
+BULK = "heygen_async: watch, many a request"
+_SHORTEST = Cadence.constant(0.2)
+_AT_ONCE = 100  # connections of our own with a thousand callers
+
+
+def run(*, quick: bool) -> Row:
+    """Measure every combination of size, callers and client."""
+    total, count = (1000, 1) if quick else (4000, 4)
+    others, missing = peers()
+    rows: list[Row] = []
+    for size in _answers.SIZES:
+        with stub(_answers.changing(size)) as base:
+            for callers in CALLERS:
+                rows += _case(base, size, callers, others, total, count)
+        with stub(_answers.unchanging(size)) as base:
+            rows += _named(_ours(base, 50, total), count, size=f"{size}, unchanged", callers=50)
+    with stub(_answers.unchanging("small")) as base:
+        rows += _named({BULK: partial(_looked, base, 100, total, bulk=True)}, count, size="bulk", callers=100)
+    return {"rows": _with_ratios(rows), "missing": missing}
+
+
+def _case(
+    base: str, size: str, callers: int, others: Mapping[str, Peer], total: int, count: int
+) -> list[Row]:
+    quick = {n: partial(_asked, base, p, callers, total) for n, p in others.items() if p.cost == 1}
+    slow = {n: partial(_asked, base, p, callers, total // p.cost) for n, p in others.items() if p.cost > 1}
+    few = 1 if callers == max(CALLERS) else (count + 1) // 2  # some take milliseconds a request
+    rows = _named({**_ours(base, callers, total), **quick}, count, size=size, callers=callers)
+    return rows + _named(slow, few, size=size, callers=callers)
+
+
+def _ours(base: str, callers: int, total: int) -> dict[str, Callable[[], Mapping[str, float]]]:
+    ask: Callable[[], Mapping[str, float]] = partial(_asked, base, Peer(_refreshing), callers, total)
+    return {WATCH: partial(_looked, base, min(callers, _AT_ONCE), total), CALL: ask}
+
+
+def _named(
+    contestants: Mapping[str, Callable[[], Mapping[str, float]]], count: int, **case: Any
+) -> list[Row]:
+    return [{**case, "client": name, **row} for name, row in rounds(contestants, count).items()]
+
+
+def _with_ratios(rows: list[Row]) -> list[Row]:
+    floors = {(row["size"], row["callers"]): row["cpu_us"] for row in rows if row["client"] == FLOOR}
+    for row in rows:
+        size, callers = row["size"].removesuffix(", unchanged"), row["callers"]
+        floor = floors.get((size, callers)) or floors["small", 50]
+        row["ratio"] = row["cpu_us"] / (row.get("sessions", 1.0) * floor)
+    return rows
+
+
+# ---- one measurement ----------------------------------------------------------------------------------------------
+
+
+def _looped(main: Callable[[], Coroutine[Any, Any, Row]], *, uvloop: bool = False) -> Row:
+    factory = None
+    if uvloop:
+        import uvloop as fast
+
+        factory = fast.new_event_loop
+    gc.collect()
+    with asyncio.Runner(loop_factory=factory) as runner:
+        return runner.run(main())
+
+
+def _asked(base: str, peer: Peer, callers: int, total: int) -> Row:
+    """Callers who ask again as soon as they were answered."""
+
+    async def main() -> Row:
+        async with peer.opened(base, callers) as ask:
+            return await _ask_all(ask, callers, max(total, callers))
+
+    return _looped(main, uvloop=peer.is_on_uvloop)
+
+
+async def _ask_all(ask: Ask, callers: int, total: int) -> Row:
+    """
+    Let all ask until so many answers are there.
+
+    Only the middle counts: with all callers starting or ending at once some pools do work they never do otherwise.
+    """
+    answered, done, warm = [0] * callers, 0, callers
+    begun = ended = (0.0, 0.0)
+
+    async def caller(number: int) -> None:
+        nonlocal done, begun, ended
+        while done < warm + total:
+            await ask(number)
+            done += 1
+            if done == warm:
+                begun = time.process_time(), time.perf_counter()
+            if done == warm + total:
+                ended = time.process_time(), time.perf_counter()
+            answered[number] += 1
+
+    await asyncio.gather(*(caller(number) for number in range(callers)))
+    return {
+        "cpu_us": (ended[0] - begun[0]) / total * 1e6,
+        "wall_us": (ended[1] - begun[1]) / total * 1e6,
+        "fairness": max(answered) / min(answered),
+    }
+
+
+def _refreshing(base: str, callers: int) -> Any:
+    """Our client, called like the others."""
+    from contextlib import asynccontextmanager
+
+    @asynccontextmanager
+    async def opened() -> Any:
+        async with HeyGen("k", base_url=base, max_connections=min(callers, _AT_ONCE)) as heygen:
+            sessions = [heygen.sessions.attach(f"sess_{number}") for number in range(callers)]
+
+            async def ask(number: int) -> object:
+                return await sessions[number].refresh()
+
+            yield ask
+
+    return opened()
+
+
+def _looked(base: str, at_once: int, total: int, *, bulk: bool = False) -> Row:
+    """As many watched sessions as keep the client busy all the time."""
+
+    async def main() -> Row:
+        async with HeyGen("k", base_url=base, max_connections=at_once, cadence=_SHORTEST) as heygen:
+            number = 20_000 if bulk else 1000 + 60 * at_once
+            refs = [_ref(one, bulk=bulk) for one in range(number)]
+            watches = [heygen.sessions.restore(ref).watch(until=(), timeout=None) for ref in refs]
+            tasks = [asyncio.create_task(anext(watch)) for watch in watches]
+            await asyncio.gather(*tasks)
+            return await _count(heygen, total // 50 if bulk else total, bulk=bulk)
+
+    return _looped(main)
+
+
+def _ref(number: int, *, bulk: bool) -> str:
+    video = f',"video_id":"video_{number:08}"' if bulk else ""
+    return f'{{"v":1,"session_id":"sess_{number}"{video}}}'
+
+
+async def _count(heygen: HeyGen, total: int, *, bulk: bool) -> Row:
+    def looks() -> tuple[int, int]:
+        now = heygen.statistics()
+        return now.polls, now.bulk_polls
+
+    single, many = looks()
+    cpu, wall = time.process_time(), time.perf_counter()
+    while looks()[bulk] - (many if bulk else single) < total:  # noqa: ASYNC110 - nothing tells
+        await asyncio.sleep(0.02)  # rarely: statistics sort
+    cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+    now_single, now_many = looks()
+    done = (now_many - many) if bulk else (now_single - single)
+    row: Row = {"cpu_us": cpu / done * 1e6, "wall_us": wall / done * 1e6}
+    if bulk:
+        row["sessions"] = 100.0
+        row["own_looks"] = (now_single - single) / done
+    return row
