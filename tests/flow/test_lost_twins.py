@@ -8,6 +8,7 @@ import pytest
 from flow.losses import PROMPT, both_services, created, each, one_for_each, served, sessions_of
 from flow.parties import Line, client
 from heygen_async import OutcomeUnknown, RetryPolicy, Session, Timeouts
+from heygen_async.models import Orientation
 
 # ---- the same create many times -----------------------------------------------------------------------------------
 
@@ -74,11 +75,10 @@ async def test_sibling_with_other_options_keeps_its_session() -> None:
     async with client(service) as heygen:
         got: dict[str, str] = {}
 
-        async def create(orientation: str) -> None:
-            session = await heygen.sessions.create(
-                PROMPT, orientation=orientation, idempotency_key=orientation
-            )  # type: ignore[arg-type]
-            got[orientation] = session.id
+        async def create(orientation: Orientation) -> None:
+            key = str(orientation)
+            session = await heygen.sessions.create(PROMPT, orientation=orientation, idempotency_key=key)
+            got[key] = session.id
 
         async with anyio.create_task_group() as group:
             group.start_soon(create, "landscape")
