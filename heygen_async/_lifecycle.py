@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from ._conversation import Conversation
-from .models import Message, SessionData, SessionState, SessionStatus, VideoInfo, VideoStatus
+from ._reasons import failure
+from .models import SessionData, SessionState, SessionStatus, VideoInfo, VideoStatus
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +26,6 @@ STOP = frozenset({SessionStatus.REVIEWING, SessionStatus.COMPLETED, SessionStatu
 SETTLED = frozenset({SessionStatus.REVIEWING, SessionStatus.WAITING_FOR_INPUT, SessionStatus.COMPLETED})
 TERMINAL = frozenset({SessionStatus.COMPLETED, SessionStatus.FAILED})
 
-NO_REASON = "The service gave no reason."
 NO_VIDEO = "The session completed without a video."
 MISSING_GRACE = 30.0  # seconds a session or video that should exist may be 404
 VIDEO_GRACE = 300.0  # seconds a completed session may be without any video
@@ -54,9 +54,9 @@ class Change(Flag):
 
 
 class _Guard(Struct):
-    """After a send: what to disbelieve, and until when."""
+    """After a send: what to disbelieve, and until when; restored, it counts from the first question (None)."""
 
-    since: float
+    since: float | None
     settle: float
     text: str
     status: SessionStatus | None
@@ -140,7 +140,7 @@ class Track:
     def phase(self, *, for_video: bool = False) -> tuple[SessionStatus, float]:
         """Return what the session is most likely doing, and since when; for the schedule, not for the user."""
         if self._guard is not None:
-            return SessionStatus.THINKING, self._guard.since
+            return SessionStatus.THINKING, self.since if self._guard.since is None else self._guard.since
         if self.state is None:
             return SessionStatus.THINKING, self.since
         if for_video and self.is_completed and self.finished_video is None:
@@ -210,11 +210,23 @@ class Track:
         if self.state is not None and self.state.is_paused and self._guard is None:
             self._guard = _Guard(since, settle, "", self.state.status, self.conversation.cursor)
 
+    @property
+    def unsettled(self) -> tuple[float | None, str | None]:
+        """What a restored track must go on doubting: how long a stale state may show, and the revised video."""
+        return None if self._guard is None else self._guard.settle, self._revised
+
+    def inherit(self, settle: float | None, revised: str | None) -> None:
+        """Go on doubting what another track did."""
+        self._revised = revised
+        if settle is not None:
+            status = None if self.state is None else self.state.status
+            self._guard = _Guard(None, settle, "", status, 0)
+
     def saw_session(self, data: SessionData, *, asked: float, now: float) -> Change:
         """Take a session as read; `asked` is when the read began."""
+        if self._is_too_early(asked):
+            return Change.NOTHING
         guard = self._guard
-        if guard is not None and asked < guard.since:
-            return Change.NOTHING  # a question from before the send cannot tell what came of it
         self._missing_since = None
         self._session_gone = self._is_missing = False
         self.conversation.add(data.messages)
@@ -239,7 +251,7 @@ class Track:
 
     def saw_video(self, video: VideoInfo, *, asked: float, now: float) -> Change:
         """Take a video as read."""
-        if self._guard is not None and asked < self._guard.since:
+        if self._is_too_early(asked):
             return Change.NOTHING
         self._missing_since = None
         self.video = video
@@ -294,10 +306,17 @@ class Track:
             if self.video is not None and self.video.id != video_id:
                 self.video = None
 
+    def _is_too_early(self, asked: float) -> bool:
+        """Whether a question is from before the send and so cannot tell what came of it."""
+        guard = self._guard
+        if guard is not None and guard.since is None:
+            guard.since = asked
+        return guard is not None and guard.since is not None and asked < guard.since
+
     def _is_from_before(self, status: SessionStatus, guard: _Guard, now: float) -> bool:
         """Whether a status may be the one from before our send (design §3.6, stale state)."""
         may_be = status.is_paused or (status.is_terminal and guard.status in (None, status))
-        is_recent = now - guard.since < guard.settle
+        is_recent = guard.since is None or now - guard.since < guard.settle
         return may_be and is_recent and not self.conversation.answers(guard.text, guard.cursor)
 
     def _has_waited(self, now: float) -> bool:
@@ -370,30 +389,3 @@ class Track:
             failure_reason=reason,
             failure_source=source,
         )
-
-
-def failure(video: VideoInfo | None, messages: Sequence[Message]) -> tuple[str, str]:
-    """
-    Say why a session failed, as (reason, source), from what the service did tell.
-
-    Both of the video's fields are often null (contract.md, 2); the agent's last words are better than nothing but
-    are not a reason the service stands for. `messages` oldest first.
-    """
-    for told in () if video is None else (video.failure_message, video.failure_code):
-        if told and told.strip():
-            return told, "video"
-    for message in reversed(messages):
-        if message.type == "error" and message.content.strip():
-            return message.content, "error_message"
-    for message in reversed(messages):
-        if message.role == "model" and message.content.strip():
-            return message.content, "model_message"
-    return NO_REASON, "sdk"
-
-
-def question(state: SessionState | None) -> str | None:
-    """Return the agent's newest words, what it asks at a pause; None when it said nothing."""
-    for message in () if state is None else state.messages:
-        if message.role == "model" and message.content.strip():
-            return message.content
-    return None

@@ -31,6 +31,8 @@ class _Ref(Struct, frozen=True, kw_only=True, omit_defaults=True):
     video_id: str | None = None
     state: SessionState | None = None
     seen: tuple[str, ...] = ()
+    settle: float | None = None
+    revised: str | None = None
 
 
 _DECODER = msgspec.json.Decoder(_Ref)
@@ -47,6 +49,7 @@ def write(track: Track, cursor: int) -> bytes:
             new_messages=(),
             failure_reason=None if reason is None else clean(reason),
         )
+    settle, revised = track.unsettled
     ref = _Ref(
         v=_VERSION,
         session_id=track.session_id,
@@ -54,6 +57,8 @@ def write(track: Track, cursor: int) -> bytes:
         video_id=track.video_id,
         state=state,
         seen=tuple(track.conversation.fingerprints(cursor)),
+        settle=settle,
+        revised=revised,
     )
     return msgspec.json.encode(ref)
 
@@ -76,5 +81,6 @@ def read(ref: bytes | str, known: Mapping[str, Track]) -> tuple[Track, int]:
     if track is None:
         track = Track(told.session_id, told.mode, told.video_id)
         track.state = told.state
+        track.inherit(told.settle, told.revised)
     track.mode = track.mode or told.mode
     return track, track.conversation.recall(told.seen)

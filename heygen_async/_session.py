@@ -14,8 +14,9 @@ from . import _refs, _wire
 from ._attachments import attached
 from ._converse import Reviewer, converse
 from ._core import concurrently
-from ._lifecycle import SETTLED, STOP, TERMINAL, Change, question
+from ._lifecycle import SETTLED, STOP, TERMINAL, Change
 from ._reads import read
+from ._reasons import question
 from ._redact import clean
 from ._resources import Resource
 from ._speech import APPROVAL, check_chat, names_auto_proceed, say

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from msgspec import structs
 
 from . import _refs
-from ._lifecycle import Change, failure
+from ._lifecycle import Change
+from ._reasons import failure
 from ._redact import clean
 from .errors import ClientStateError, HeyGenError, SessionFailed, SessionStalled, StateUnknown, WatchTimeout
 

@@ -249,3 +249,17 @@ async def test_download_gives_no_key_away(line: Line, heygen: HeyGen, tmp_path: 
 
     assert [] == line.service.ledger.key_leaks
     assert 1 == line.service.ledger.requests["media"][200]
+
+
+async def test_restored_right_after_an_approval(service: Simulator) -> None:
+    """A ref taken after a send remembers it: the pause from before is not told again in the next process."""
+    async with client(service) as heygen:
+        session = await heygen.sessions.create("A film")
+        await session.wait()
+        service.faults.add("stale_status", on="send", polls=3)
+        await session.approve()
+        ref = session.ref()
+    async with client(service) as heygen:
+        state = await heygen.sessions.restore(ref).wait()
+
+    assert "completed" == state.status

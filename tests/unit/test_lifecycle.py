@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from heygen_async._lifecycle import FRESH, NO_REASON, SETTLED, STOP, Change, Look, failure, question
+from heygen_async._lifecycle import FRESH, SETTLED, STOP, Change, Look
+from heygen_async._reasons import NO_REASON, failure, question
 from heygen_async.models import Message, SessionData, SessionStatus, VideoInfo
 from unit.walk import ANSWER, HELLO, OURS, Walk, session, video
 
