@@ -64,8 +64,9 @@ class RetryPolicy:
         longest: No wait of our own is longer, in seconds.
         settle: `adopt`: after a create or send that may have happened, look for it and take it over, or send it
             again with the same key when it is not there. `raise`: raise `OutcomeUnknown` at once. Adopting cannot
-            tell your session from one that another process of the same account created with the very same prompt in
-            the same seconds; give such prompts something of their own, or choose `raise`.
+            tell your session from one that another process of the same account created with the very same prompt
+            within the last minutes (the clocks may differ by five); give such prompts something of their own, or
+            choose `raise`.
         settle_time: How long to look for it before it counts as not there, in seconds.
     """
 
