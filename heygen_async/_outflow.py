@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Self
 from . import _clock
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from ._files import Body
 
 
@@ -26,10 +28,10 @@ class Outflow:
         error: What the body raised, None for nothing.
     """
 
-    __slots__ = ("_answer", "_limit", "_pieces", "_silence", "error")
+    __slots__ = ("_answer", "_body", "_limit", "_silence", "error")
 
     def __init__(self, body: Body, *, silence: float, answer: float) -> None:
-        self._pieces = aiter(body)
+        self._body = body
         self._silence = silence
         self._answer = answer
         self._limit: asyncio.Timeout | None = None
@@ -45,13 +47,16 @@ class Outflow:
         assert limit is not None  # noqa: S101 - it was entered
         await limit.__aexit__(*raised)  # type: ignore[arg-type]
 
-    def __aiter__(self) -> Self:
-        return self
+    async def next(self, pieces: AsyncIterator[bytes | memoryview]) -> bytes | memoryview:
+        """
+        Hand out the next piece.
 
-    async def __anext__(self) -> bytes | memoryview:
+        Raises:
+            StopAsyncIteration: It is all out.
+        """
         self._wait(self._silence)
         try:
-            return await anext(self._pieces)
+            return await anext(pieces)
         except StopAsyncIteration:
             self._wait(self._answer)
             raise
@@ -62,3 +67,23 @@ class Outflow:
     def _wait(self, seconds: float) -> None:
         if self._limit is not None and not self._limit.expired():
             self._limit.reschedule(_clock.now() + seconds)
+
+    def __aiter__(self) -> AsyncIterator[bytes | memoryview]:
+        # From the beginning each time: a client may repeat a request on its own when a kept connection was dead.
+        return _Pieces(self, aiter(self._body))
+
+
+class _Pieces:
+    """One way through the body."""
+
+    __slots__ = ("_outflow", "_pieces")
+
+    def __init__(self, outflow: Outflow, pieces: AsyncIterator[bytes | memoryview]) -> None:
+        self._outflow = outflow
+        self._pieces = pieces
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes | memoryview:
+        return await self._outflow.next(self._pieces)
