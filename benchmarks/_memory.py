@@ -57,7 +57,7 @@ class Line:
 def bytes_each(count: int) -> Row:
     """Return the bytes of each part, over so many sessions."""
     return {
-        **asyncio.run(_own(count)),
+        **asyncio.run(own_bytes(count)),
         "session with wait()": asyncio.run(
             _consumed(count, lambda session: session.wait(until=(), timeout=None))
         ),
@@ -67,7 +67,7 @@ def bytes_each(count: int) -> Row:
     }
 
 
-async def _own(count: int) -> Row:
+async def own_bytes(count: int) -> Row:
     """Count what is ours, nothing having been answered and nobody waiting yet."""
     heygen, _ = _client("small")
     core, sizes = heygen._core, {}

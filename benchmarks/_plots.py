@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 from matplotlib import pyplot as plt
+from matplotlib.ticker import NullFormatter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,9 +89,19 @@ def _polls(result: Row) -> Any:
                 axes.scatter(
                     row["requests"], row["mean_delay"], color=_colour(row["schedule"]), marker=mark, s=60
                 )
-                where = (row["requests"] * 1.05, row["mean_delay"] * 1.05)
-                axes.annotate(row["schedule"], where, fontsize=7)
+                ours = row["schedule"].startswith("adaptive")
+                axes.annotate(
+                    row["schedule"],
+                    (row["requests"], row["mean_delay"]),
+                    xytext=(-6, -4) if ours else (6, 3),
+                    textcoords="offset points",
+                    ha="right" if ours else "left",
+                    fontsize=7,
+                )
         axes.set(xscale="log", yscale="log", xlabel="requests for each finished session")
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.set_xticks([20, 50, 100, 200, 500], ["20", "50", "100", "200", "500"])
+        axes.set_yticks([1, 2, 5, 10, 20], ["1", "2", "5", "10", "20"])
         axes.set_title(f"progress {kind}: nearer to the lower left is better")
         axes.grid(visible=True, which="both", alpha=0.25)
     grid[0].set_ylabel("mean delay of a transition, seconds")

@@ -33,7 +33,7 @@ def run(*, quick: bool) -> Row:
     names = [OURS, *(name for name in PEERS if importlib.util.find_spec(name) is not None)]
     timed = {name: partial(_imported, f"import {name}") for name in ("", *names)}
     timed[""] = partial(_imported, "pass")
-    measured = rounds(timed, 2 if quick else 9)
+    measured = rounds(timed, 2 if quick else 5)
     bare = measured.pop("")
     for row in measured.values():
         row["cpu_ms"] -= bare["cpu_ms"]

@@ -16,7 +16,7 @@ from heygen_async import Cadence, HeyGen
 from heygen_async.testing import VirtualLoop
 
 from . import _answers
-from ._memory import Answer, Line, bytes_each
+from ._memory import Answer, Line, own_bytes
 
 if TYPE_CHECKING:
     from ._measure import Row
@@ -29,7 +29,7 @@ def run(*, quick: bool) -> Row:
     """Measure each size, one by one and together."""
     rows: list[Row] = []
     for sessions in SIZES[:3] if quick else SIZES:
-        memory = bytes_each(sessions)
+        memory = asyncio.run(own_bytes(sessions))
         for together in (False, True):
             rounds = 2 if quick or sessions > 10_000 else 6
             row = _looked(sessions, rounds, together=together)
