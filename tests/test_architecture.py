@@ -17,7 +17,17 @@ HOUSE: Final = (
     # words: no I/O, no async
     *("_version", "errors", "_values", "_redact", "_files", "_listings", "models", "_config"),
     # decisions: pure, no async, no clock
-    *("_conversation", "_reasons", "_lifecycle", "_answers", "_wire", "_retry", "_refs", "cadence", "webhooks"),
+    *(
+        "_conversation",
+        "_reasons",
+        "_lifecycle",
+        "_answers",
+        "_wire",
+        "_retry",
+        "_refs",
+        "cadence",
+        "webhooks",
+    ),
     *("_asset_calls", "_media_types", "_file_names", "_ranges"),
     # edges
     *("_clock", "_progress", "_part_file", "_sources", "_outflow", "_http", "_transport"),
