@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -89,10 +90,11 @@ async def test_refused_storage_leaves_nothing(
 
 
 def run(code: str, *arguments: object) -> subprocess.Popen[str]:
-    """Run code that downloads, in a process of its own."""
+    """Run code that downloads, in a process of its own; one that is killed or powerless measures no coverage."""
     return subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)],
         cwd=ROOT,
+        env={name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
