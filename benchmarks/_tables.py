@@ -17,6 +17,7 @@ _POLL = {
     "ratio": "× floor",
     "wall_us": "wall µs",
     "fairness": "busiest / idlest",
+    "drift": "drift",
     "spread": "spread",
     "rounds": "rounds",
 }
