@@ -44,7 +44,7 @@ class Seen(Generic[T]):
     __slots__ = ("body", "call", "request", "state")
 
     def __init__(self, call: Call[T]) -> None:
-        self.call = call
+        self.call: Call[T] = call
         self.request: Request | None = None
         self.body: bytes | None = None
         self.state: object = None  # what the body was taken for
@@ -56,8 +56,12 @@ class Counters:
     __slots__ = ("bulk_polls", "bytes_received", "polls", "rate_limited", "requests", "retries")
 
     def __init__(self) -> None:
-        self.requests = self.retries = self.polls = self.bulk_polls = 0
-        self.rate_limited = self.bytes_received = 0
+        self.requests: int = 0
+        self.retries: int = 0
+        self.polls: int = 0
+        self.bulk_polls: int = 0
+        self.rate_limited: int = 0
+        self.bytes_received: int = 0
 
 
 class Caller:
@@ -83,13 +87,14 @@ class Caller:
         self.identity = identity
         self.timeouts = timeouts
         self.retry = retry
-        self.counters = Counters()
-        self.die = random.Random()
-        self.polls_resume = self.creates_resume = 0.0
+        self.counters: Counters = Counters()
+        self.die: random.Random = random.Random()
+        self.polls_resume: float = 0.0
+        self.creates_resume: float = 0.0
         self.keys_honoured: set[Kind] = set()
         self.rescues: set[asyncio.Task[object]] = set()
         self.loop: asyncio.AbstractEventLoop | None = None
-        self.is_closed = False
+        self.is_closed: bool = False
         self._open_transport = open_transport
         self._transport: Transport | None = None
         self._base_url = base_url

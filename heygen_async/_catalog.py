@@ -18,6 +18,8 @@ Ownership = Literal["public", "private"]
 
 
 class _Group:
+    """A list of the service and the client that reads it."""
+
     __slots__ = ("_core",)
 
     def __init__(self, core: Core) -> None:

@@ -92,14 +92,14 @@ class HeyGen:
             rate=requests_per_second,
         )
         self._core = core = Core(caller, hub, Ownership(caller))
-        self.sessions = Sessions(core)
-        self.videos = Videos(core)
-        self.assets = Assets(core)
-        self.styles = Styles(core)
-        self.avatars = Avatars(core)
-        self.voices = Voices(core)
-        self.brand_kits = BrandKits(core)
-        self.account = Account(core)
+        self.sessions: Sessions = Sessions(core)
+        self.videos: Videos = Videos(core)
+        self.assets: Assets = Assets(core)
+        self.styles: Styles = Styles(core)
+        self.avatars: Avatars = Avatars(core)
+        self.voices: Voices = Voices(core)
+        self.brand_kits: BrandKits = BrandKits(core)
+        self.account: Account = Account(core)
 
     def statistics(self) -> Statistics:
         """Return what the client has done so far."""

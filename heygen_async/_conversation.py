@@ -29,7 +29,7 @@ class Conversation:
     __slots__ = ("_gap", "_kept", "_last", "_numbers", "cursor")
 
     def __init__(self) -> None:
-        self.cursor = 0
+        self.cursor: int = 0
         self._gap = 0
         self._kept: list[Message] = []
         self._last: Sequence[Message] = ()

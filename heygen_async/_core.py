@@ -37,12 +37,12 @@ class Core:
     __slots__ = ("caller", "hub", "ownership", "takes_auto_proceed", "tracks", "uploads")
 
     def __init__(self, caller: Caller, hub: Hub, ownership: Ownership) -> None:
-        self.caller = caller
-        self.hub = hub
-        self.ownership = ownership
+        self.caller: Caller = caller
+        self.hub: Hub = hub
+        self.ownership: Ownership = ownership
         self.tracks: WeakValueDictionary[str, Track] = WeakValueDictionary()
-        self.takes_auto_proceed = True
-        self.uploads = Uploads()
+        self.takes_auto_proceed: bool = True
+        self.uploads: Uploads = Uploads()
 
     async def pages(self, page: Callable[[str | None], Call[tuple[T, ...]]]) -> AsyncIterator[T]:
         """Yield the items of all pages; ends also where the service repeats a token, or it would never end."""

@@ -100,18 +100,19 @@ class Track:
     )
 
     def __init__(self, session_id: str, mode: str | None = None, video_id: str | None = None) -> None:
-        self.session_id = session_id
-        self.mode = mode
-        self.video_id = video_id
+        self.session_id: str = session_id
+        self.mode: str | None = mode
+        self.video_id: str | None = video_id
         self.video: VideoInfo | None = None
         self.state: SessionState | None = None
-        self.conversation = Conversation()
+        self.conversation: Conversation = Conversation()
         self.history: tuple[tuple[float, int], ...] = ()
-        self.polls = 0
-        self.since = self.moved_at = 0.0
+        self.polls: int = 0
+        self.since: float = 0.0
+        self.moved_at: float = 0.0
         self.read_at: float | None = None
-        self.is_sending = False
-        self.has_heard = False
+        self.is_sending: bool = False
+        self.has_heard: bool = False
         self._guard: _Guard | None = None
         self._failed: SessionData | None = None
         self._session_gone = False

@@ -92,4 +92,4 @@ class Handle:
     __slots__ = ("__weakref__", "cursor")
 
     def __init__(self, cursor: int = 0) -> None:
-        self.cursor = cursor
+        self.cursor: int = cursor

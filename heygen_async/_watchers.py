@@ -73,16 +73,16 @@ class Watcher:
         cadence: Callable[[Moment], float] | None = None,
         cursor: int = 0,
     ) -> None:
-        self.track = track
-        self.until = until
-        self.progress = progress
-        self.for_video = for_video
-        self.cadence = cadence
-        self.cursor = cursor
+        self.track: Track = track
+        self.until: frozenset[SessionStatus] = until
+        self.progress: bool = progress
+        self.for_video: bool = for_video
+        self.cadence: Callable[[Moment], float] | None = cadence
+        self.cursor: int = cursor
         self.began: float | None = None
         self.deadline: float | None = None
-        self.is_primed = False
-        self.is_done = False
+        self.is_primed: bool = False
+        self.is_done: bool = False
         self._timeout = timeout
         self._stall_timeout = stall_timeout
         self._told_since: float | None = None  # when the status told last began

@@ -41,11 +41,11 @@ class Write(Generic[T]):
     __slots__ = ("_alarm", "call", "is_abandoned", "is_settling", "may_exist", "settle", "trouble")
 
     def __init__(self, call: Call[T]) -> None:
-        self.call = call
-        self.may_exist = False
+        self.call: Call[T] = call
+        self.may_exist: bool = False
         self.trouble: HeyGenError | None = None
-        self.is_abandoned = False
-        self.is_settling = False
+        self.is_abandoned: bool = False
+        self.is_settling: bool = False
         self.settle: Callable[[HeyGenError], Awaitable[T | None]] | None = None
         self._alarm = _clock.Alarm()
 

@@ -46,7 +46,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         thread_patience: Real seconds for which timers wait for threads at work.
     """
 
-    thread_patience = 1.0
+    thread_patience: float = 1.0
 
     def __init__(self) -> None:
         self._virtual_now = START_SECONDS

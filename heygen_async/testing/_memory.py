@@ -82,8 +82,8 @@ class MemoryStream:
     """
 
     def __init__(self, exchange: Exchange, silence: float) -> None:
-        self.status = exchange.response.status
-        self.headers = exchange.response.headers
+        self.status: int = exchange.response.status
+        self.headers: Mapping[str, str] = exchange.response.headers
         self._exchange = exchange
         self._silence = silence
 
@@ -130,7 +130,7 @@ class MemoryTransport:
         self._simulator = simulator
         self._latency = latency
         self._in_flight = 0
-        self.max_in_flight = 0
+        self.max_in_flight: int = 0
 
     async def send(self, request: Outgoing) -> MemoryAnswer:
         """

@@ -88,9 +88,9 @@ class Simulator:
             requests_per_second=requests_per_second,
             link_ttl=link_ttl,
         )
-        self.faults = Faults(seed)
-        self.ledger = Ledger(self._billed)
-        self.storage = Storage(secret=api_key)
+        self.faults: Faults = Faults(seed)
+        self.ledger: Ledger = Ledger(self._billed)
+        self.storage: Storage = Storage(secret=api_key)
         self._world = World(
             settings=settings,
             seed=seed,
