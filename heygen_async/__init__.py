@@ -7,10 +7,14 @@ Never lose a session, never pay twice, know within seconds, poll as little as po
 from . import cadence as cadence
 from . import errors as errors
 from . import models as models
+from . import webhooks as webhooks
 from ._client import HeyGen as HeyGen
 from ._config import RetryPolicy as RetryPolicy
 from ._config import Timeouts as Timeouts
 from ._http import Transport as Transport
+from ._jobs import BatchEvent as BatchEvent
+from ._jobs import Job as Job
+from ._jobs import Outcome as Outcome
 from ._resources import Resource as Resource
 from ._session import Session as Session
 from ._version import __version__ as __version__
@@ -66,6 +70,8 @@ from .models import Stop as Stop
 from .models import Transfer as Transfer
 from .models import VideoState as VideoState
 from .models import VideoStatus as VideoStatus
+from .webhooks import UnverifiedEvent as UnverifiedEvent
+from .webhooks import WebhookEvent as WebhookEvent
 
 __all__ = [
     "APIError",
@@ -77,6 +83,7 @@ __all__ = [
     "BadPayload",
     "BadResponse",
     "BadSignature",
+    "BatchEvent",
     "Cadence",
     "ClientStateError",
     "ConfigError",
@@ -90,8 +97,10 @@ __all__ = [
     "InsufficientCredit",
     "InvalidArgument",
     "InvalidRequest",
+    "Job",
     "Message",
     "NotFound",
+    "Outcome",
     "OutcomeUnknown",
     "RateLimited",
     "Replayed",
@@ -119,6 +128,7 @@ __all__ = [
     "Transport",
     "TransportError",
     "Unauthorized",
+    "UnverifiedEvent",
     "UploadError",
     "Video",
     "VideoState",
@@ -126,7 +136,9 @@ __all__ = [
     "Watch",
     "WatchTimeout",
     "WebhookError",
+    "WebhookEvent",
     "cadence",
     "errors",
     "models",
+    "webhooks",
 ]

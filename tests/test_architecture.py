@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 # From the ground up. A file imports only from files named before it.
 HOUSE: Final = (
     # words: no I/O, no async
-    *("_version", "errors", "_values", "_redact", "_files", "_listings", "models", "_config"),
+    *("_version", "errors", "_values", "_redact", "_files", "_listings", "_events", "models", "_config"),
     # decisions: pure, no async, no clock
     *(
         "_conversation",
@@ -25,16 +25,18 @@ HOUSE: Final = (
         "_wire",
         "_retry",
         "_refs",
+        *("_jobs", "_keys", "_window"),
         "cadence",
-        "webhooks",
+        "_signatures",
     ),
     *("_asset_calls", "_media_types", "_file_names", "_ranges"),
     # edges
-    *("_clock", "_progress", "_part_file", "_sources", "_outflow", "_http", "_transport"),
+    *("_clock", "webhooks", "_progress", "_part_file", "_sources", "_outflow", "_http", "_transport"),
     # conversations
     *("_identity", "_writes", "_caller", "_settle", "_watchers", "_reads", "_agenda", "_renders", "_hub"),
     *("_uploads", "_core", "_speech", "_watch", "_downloads", "_videos", "_resources", "_assets"),
-    *("_attachments", "_converse", "_session", "_sessions", "_catalog", "_batch"),
+    *("_attachments", "_converse", "_session", "_creation", "_sessions", "_catalog"),
+    *("_places", "_production", "_batch"),
     # front
     "_client",
 )
