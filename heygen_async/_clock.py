@@ -20,7 +20,10 @@ def now() -> float:
 
 def wall() -> float:
     """Return Unix seconds; only for comparing with times the service wrote, never for waiting."""
-    calendar = getattr(asyncio.get_running_loop(), "wall_time", time.time)
+    try:
+        calendar = getattr(asyncio.get_running_loop(), "wall_time", time.time)
+    except RuntimeError:  # a webhook is verified anywhere, also where nothing is async
+        calendar = time.time
     return float(calendar())
 
 
