@@ -1,0 +1,141 @@
+"""
+`heygen_async.testing` as users write their own tests with it; never run, only read by type checkers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import AsyncIterator
+from typing import assert_type
+
+from heygen_async import HeyGen, Transport
+from heygen_async.testing import (
+    FAULTS,
+    OPERATIONS,
+    VIRTUAL_TIME,
+    CreateRecord,
+    Deadlock,
+    Delivery,
+    Exchange,
+    Fault,
+    Faults,
+    Ledger,
+    Line,
+    MemoryAnswer,
+    MemoryStream,
+    MemoryTransport,
+    MessageRecord,
+    Request,
+    Response,
+    Scenario,
+    Simulator,
+    SimulatorServer,
+    Step,
+    Storage,
+    VirtualLoop,
+    run,
+)
+from heygen_async.testing.pytest_plugin import heygen_client, heygen_simulator
+
+
+def scenarios() -> list[Scenario]:
+    """Lives of sessions, ready made, changed and of one's own."""
+    mine = Scenario(
+        opening=(
+            Step(status="thinking", seconds=5, progress=(0, 10), says=(Line(content="Hm", pictures=1),)),
+            Step(status="reviewing"),
+        ),
+    )
+    assert_type(mine.opening_run(proceed=True), tuple[Step, ...])
+    assert_type(mine.run_for("reviewing", "go ahead", proceed=False), tuple[Step, ...])
+    return [
+        mine.timed(thinking=1, generating=2).at_speed(60),
+        mine.with_video_at("create").with_lag(video=10, url=5),
+        mine.fails(at="thinking", with_reason=False).muted(),
+        Scenario.chat(),
+        Scenario.question(),
+        Scenario.generate(),
+        Scenario.failing("generating", mode="chat"),
+        Scenario.stuck(),
+    ]
+
+
+def service() -> Simulator:
+    """The service: its faults, its books, its files."""
+    simulator = Simulator(seed=1, max_jobs=3, scenario=Scenario.chat(), requests_per_second=10, speed=60)
+    simulator.script(Scenario.stuck(), prompt="stuck")
+    simulator.rotate_access_token("another")
+    assert_type(simulator.api_key, str)
+    assert_type(simulator.base_url, str)
+    assert_type(simulator.faults, Faults)
+    assert_type(simulator.ledger, Ledger)
+    assert_type(simulator.storage, Storage)
+    simulator.faults.add("rate_limit", on="create", times=2, after=1, retry_after=3)
+    simulator.faults.mix(0.1, seed=7, only=("reset_before",))
+    simulator.faults.clear()
+    assert_type(FAULTS["rate_limit"], Fault)
+    assert_type(sorted(OPERATIONS), list[str])
+    simulator.storage.video = b"..."
+    simulator.storage.ranges = False
+    return simulator
+
+
+def books(ledger: Ledger) -> None:
+    """What tests assert on."""
+    assert_type(ledger.creates, list[CreateRecord])
+    assert_type(ledger.messages, list[MessageRecord])
+    assert_type(ledger.sessions, list[str])
+    assert_type(ledger.billed, list[str])
+    assert_type(ledger.polls, Counter[str])
+    assert_type(ledger.requests, dict[str, Counter[int]])
+    assert_type(ledger.duplicate_creates, int)
+    assert_type(ledger.duplicate_messages, int)
+    assert_type(ledger.total_requests, int)
+    assert_type(ledger.key_leaks, list[str])
+
+
+async def skins(simulator: Simulator) -> None:
+    """In memory, or on a socket."""
+    transport = MemoryTransport(simulator, latency=0.02)
+    assert_type(transport.max_in_flight, int)
+    carried: Transport = transport
+    async with HeyGen(simulator.api_key, http=carried) as heygen:
+        assert_type(heygen, HeyGen)
+    async with SimulatorServer(simulator, host="127.0.0.1", port=0) as server:
+        assert_type(server, SimulatorServer)
+        assert_type(server.url, str)
+        assert_type(server.connections, int)
+        assert_type(await server.aclose(), None)
+
+
+def exchange(simulator: Simulator) -> None:
+    """Without any skin at all."""
+    answered = simulator.exchange(Request("GET", "/v3/users/me"), 0.0)
+    assert_type(answered, Exchange)
+    assert_type(answered.response, Response)
+    assert_type(answered.delivery, Delivery)
+    assert_type(answered.sent_bytes, int)
+
+
+async def streamed(answer: MemoryAnswer, stream: MemoryStream) -> None:
+    """What the memory transport hands back."""
+    assert_type(answer.body, bytes)
+    assert_type(stream.chunks(), AsyncIterator[bytes])
+
+
+async def forty_two() -> int:
+    """Anything that takes time."""
+    return 42
+
+
+def virtual_time() -> None:
+    """Waiting costs nothing."""
+    with contextlib.suppress(Deadlock):
+        assert_type(run(forty_two), int)
+    loop = VirtualLoop()
+    assert_type(loop.time(), float)
+    assert_type(loop.wall_time(), float)
+    assert_type(VIRTUAL_TIME, tuple[str, dict[str, object]])
+    assert callable(heygen_client)
+    assert callable(heygen_simulator)
