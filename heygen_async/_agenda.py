@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ._caller import Seen
     from ._lifecycle import Track
     from ._watchers import Watcher
-    from .models import SessionData, SessionStatus
+    from .models import SessionStatus
 
 _ENTRIES = count(1)  # one for all agendas, so that an entry left behind in another counts no more
 NEVER = float("inf")
@@ -66,7 +66,7 @@ class Record:
         self.asking = self.is_quiet = self.is_single = False
         self.follows: SessionStatus | None = None
         self.alone_for: str | None = None
-        self.seen: Seen[SessionData] | None = None
+        self.seen: Seen | None = None
         self.failing_since: float | None = None
         self.failures = 0
 

@@ -33,9 +33,11 @@ from .models import (
     AvatarGroup,
     AvatarLook,
     BrandKit,
+    Message,
     ResourceInfo,
     SentMessage,
     SessionData,
+    SessionStatus,
     SessionSummary,
     Style,
     User,
@@ -53,7 +55,7 @@ _NULL = b"null"
 _OBJECT = msgspec.json.Decoder(dict[str, object])
 
 
-class Envelope(Struct, Generic[T], frozen=True, kw_only=True):
+class Envelope(Struct, Generic[T], frozen=True, kw_only=True, gc=False):
     """What every success is wrapped in; lists add where the next page starts."""
 
     data: T
@@ -65,6 +67,18 @@ class Envelope(Struct, Generic[T], frozen=True, kw_only=True):
     def next_page(self) -> str | None:
         """The token of the next page, None when this is the last."""
         return (self.next_token or None) if self.has_more else None
+
+
+class _Outline(Struct, frozen=True, kw_only=True, gc=False):
+    """A session whose messages are left as they came."""
+
+    session_id: str
+    status: SessionStatus
+    created_at: int
+    progress: int = 0
+    title: str | None = None
+    video_id: str | None = None
+    messages: Raw = Raw(b"[]")
 
 
 Answer = msgspec.json.Decoder[Envelope[T]]
@@ -84,6 +98,7 @@ AVATARS: Answer[tuple[AvatarGroup, ...]] = msgspec.json.Decoder(Envelope[tuple[A
 LOOKS: Answer[tuple[AvatarLook, ...]] = msgspec.json.Decoder(Envelope[tuple[AvatarLook, ...]])
 ACCOUNT: Answer[User] = msgspec.json.Decoder(Envelope[User])
 ANYTHING: Answer[object] = msgspec.json.Decoder(Envelope[object])
+_OUTLINE: Answer[_Outline] = msgspec.json.Decoder(Envelope[_Outline])
 
 _BY_STATUS: dict[int, type[APIError]] = {
     400: InvalidRequest,
@@ -148,6 +163,34 @@ def read(
     if bytes(envelope.error) == _NULL:
         return envelope
     raise refusal(status, headers, _error_of(body), secrets)
+
+
+def outlined(
+    body: bytes, told: Raw | None, known: tuple[Message, ...]
+) -> tuple[SessionData | None, Raw | None]:
+    """
+    Read a session again of which messages are known, `told` being how the service told them.
+
+    Returns:
+        The session when its messages are the same to the byte, which saves most of the reading; otherwise None, as
+        for all that is not a plain success. With it how its messages are told now.
+    """
+    try:
+        outline = _OUTLINE.decode(body)
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return None, None
+    data = outline.data
+    if told is None or data.messages != told or bytes(outline.error) != _NULL:
+        return None, data.messages
+    return SessionData(
+        session_id=data.session_id,
+        status=data.status,
+        created_at=data.created_at,
+        progress=data.progress,
+        title=data.title,
+        video_id=data.video_id,
+        messages=known,
+    ), data.messages
 
 
 def _second_look(

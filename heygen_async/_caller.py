@@ -12,7 +12,7 @@ import logging
 import random
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from . import _answers, _clock
 from ._redact import clean
@@ -25,11 +25,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from contextlib import AbstractAsyncContextManager
 
+    from msgspec import Raw
+
     from ._answers import Envelope
     from ._config import RetryPolicy, Timeouts
     from ._http import Answer, Download, Transport
     from ._identity import Identity
     from ._writes import Write
+    from .models import SessionData, SessionState
 
 T = TypeVar("T")
 
@@ -38,16 +41,21 @@ log = logging.getLogger("heygen_async")
 _UNPACED = 5.0  # seconds everybody waits after a 429 that names no pace
 
 
-class Seen(Generic[T]):
-    """A call that is made again and again, with what was sent and what came back the last time."""
+class Seen:
+    """A session that is read again and again, with what was sent and what came back the last time."""
 
-    __slots__ = ("body", "call", "request", "state")
+    __slots__ = ("body", "call", "request", "state", "told")
 
-    def __init__(self, call: Call[T]) -> None:
-        self.call: Call[T] = call
+    def __init__(self, call: Call[SessionData]) -> None:
+        self.call: Call[SessionData] = call
         self.request: Request | None = None
         self.body: bytes | None = None
-        self.state: object = None  # what the body was taken for
+        self.told: Raw | None = None  # its messages, as they came
+        self.state: SessionState | None = None  # what the body was taken for
+
+    def forget(self) -> None:
+        """Take the next answer for news, whatever it says."""
+        self.body = self.told = None
 
 
 class Counters:
@@ -174,9 +182,11 @@ class Caller:
         except Unauthorized as error:
             raise identity.explained(error) from None
 
-    async def poll(self, seen: Seen[T]) -> Envelope[T] | None:
+    async def poll(self, seen: Seen) -> SessionData | None:
         """
         Make one exchange that was made before; None when the answer is the same to the byte.
+
+        Messages that are the same are not read again.
 
         Raises:
             TransportError: See `attempt`.
@@ -188,17 +198,24 @@ class Caller:
             await self.identity.ready()
             seen.request = request = self.request(seen.call)
         answer = await self._sent(transport, request)
-        body = answer.body
-        if body == seen.body and answer.status == HTTPStatus.OK:
+        body, is_well = answer.body, answer.status == HTTPStatus.OK
+        if is_well and body == seen.body:
             return None
+        told: Raw | None = None
+        if is_well:
+            known = () if seen.state is None else seen.state.messages
+            data, told = _answers.outlined(body, seen.told, known)
+            if data is not None:
+                seen.body, seen.told = body, told
+                return data
         try:
-            envelope = self._read(seen.call, answer)
+            data = self._read(seen.call, answer).data
         except Unauthorized as error:
             if not await self.identity.renew(request.headers):
                 raise self.identity.explained(error) from None
-            return await self.attempt(seen.call)
-        seen.body = body
-        return envelope
+            return (await self.attempt(seen.call)).data
+        seen.body, seen.told = body, told
+        return data
 
     async def _sent(self, transport: Transport, request: Request) -> Answer:
         self.counters.requests += 1
@@ -289,6 +306,8 @@ class Caller:
         step = tries.next_step(
             call.kind, error, elapsed=_clock.now() - started, policy=self.retry, die=self.die.random()
         )
+        if write is not None and write.gives_way and isinstance(error, RateLimited):
+            step = Verdict.GIVE_UP
         if write is None or write.settle is None:
             return made, step
         if is_in_progress or step is Verdict.SETTLE:

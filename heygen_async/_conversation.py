@@ -53,7 +53,7 @@ class Conversation:
 
     def add(self, window: Sequence[Message]) -> None:
         """Take a window as read, newest first."""
-        if window == self._last:
+        if window is self._last or window == self._last:
             return
         self._last = window
         told = _fingerprints(window)

@@ -282,7 +282,7 @@ class Hub:
         seen = record.seen
         if seen is None:
             seen = record.seen = Seen(_wire.session(track.session_id))
-        self._saw(record, await reread(track, self._caller, seen))
+        self._saw(record, await reread(track, self._caller, seen, record.looked_at))
 
     async def _look_at_all(self, batch: list[Record]) -> None:
         closer = await self._renders.look(batch)

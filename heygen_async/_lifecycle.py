@@ -53,6 +53,12 @@ class Change(Flag):
     GONE = auto()  # the service does not know it, and the grace is over
 
 
+_TRANSITION, _PROGRESS, _MESSAGES = (
+    each.value for each in (Change.TRANSITION, Change.PROGRESS, Change.MESSAGES)
+)
+_CHANGES = tuple(Change(bits) for bits in range(8))  # combined beforehand: combining costs more than decoding
+
+
 class _Guard(Struct):
     """After a send: what to disbelieve, and until when; restored, it counts from the first question (None)."""
 
@@ -347,25 +353,25 @@ class Track:
         return self._publish(data, now) if data is not None else Change.NOTHING
 
     def _publish(self, data: SessionData, now: float) -> Change:
-        before, change = self.state, Change.NOTHING
+        before, bits = self.state, 0
         if before is not None and not self.history:
             self._enter(before, now)  # restored: its time in this status counts from here
         previous, elapsed = (None, 0.0) if before is None else (before.previous, before.elapsed)
         if before is not None and before.progress != data.progress:
-            change |= Change.PROGRESS
+            bits = _PROGRESS
             self.history = (*self.history[-_HISTORY:], (now - self.since, data.progress))
         if before is None or before.status != data.status:
-            change |= Change.TRANSITION
+            bits |= _TRANSITION
             previous, elapsed = (None, 0.0) if before is None else (before.status, now - self.since)
             self._enter(data, now)
-        if before is None or before.messages != data.messages:
-            change |= Change.MESSAGES
-        if change:
+        if before is None or not (before.messages is data.messages or before.messages == data.messages):
+            bits |= _MESSAGES
+        if bits:
             self.moved_at = now
         if self._completed_at is None and data.status == SessionStatus.COMPLETED:
             self._completed_at = now
         self.state = self._stated(data, previous, elapsed)
-        return change
+        return _CHANGES[bits]
 
     def _enter(self, data: SessionData, now: float) -> None:
         self.since = self.moved_at = now

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from ._caller import Caller, Seen
     from ._lifecycle import Track
     from ._wire import Call
-    from .models import SessionData
 
 T = TypeVar("T")
 
@@ -56,7 +55,7 @@ async def _told(track: Track, ask: Ask, look: Look, asked: float) -> Change:
     return track.saw_videos(videos, asked=asked, now=_clock.now())
 
 
-async def reread(track: Track, caller: Caller, seen: Seen[SessionData]) -> Change:
+async def reread(track: Track, caller: Caller, seen: Seen, asked: float) -> Change:
     """
     Read a session that was read before; an answer that is the same to the byte costs next to nothing.
 
@@ -65,22 +64,21 @@ async def reread(track: Track, caller: Caller, seen: Seen[SessionData]) -> Chang
         TransportError: The service could not be asked.
         APIError: The service refused.
     """
-    asked = _clock.now()
     if seen.state is not track.state:
-        seen.body = None  # something else was learnt in between: the old answer is news again
+        seen.forget()  # something else was learnt in between: the old answer is news again
     try:
-        envelope = await caller.poll(seen)
+        data = await caller.poll(seen)
     except NotFound:
         change = track.saw_nothing(Look.SESSION, now=_clock.now())
         if Change.GONE in change:
             raise
         return change
     now = _clock.now()
-    if envelope is None and not track.is_stale and seen.state is track.state:
+    if data is None and not track.is_stale and seen.state is track.state:
         track.saw_same(now)
         return Change.NOTHING
-    if envelope is None:
+    if data is None:
         return Change.LOOK_AGAIN  # a message was sent meanwhile, and the same words mean something else now
-    change = track.saw_session(envelope.data, asked=asked, now=now)
+    change = track.saw_session(data, asked=asked, now=now)
     seen.state = track.state
     return change

@@ -24,6 +24,8 @@ def moment(seconds: float | None) -> datetime | None:
 class OpenStrEnum(StrEnum):
     """An enum the service may extend: an unknown word becomes a member-like value that keeps its text."""
 
+    __hash__ = str.__hash__  # equal as text, and an enum's own is many times slower
+
     @classmethod
     def _missing_(cls, value: object) -> Self | None:
         if not isinstance(value, str):

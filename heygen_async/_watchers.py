@@ -115,8 +115,8 @@ class Watcher:
         track = self.track
         if track.is_stale or track.state is None or Change.LOOK_AGAIN in change:
             return
-        counts = Change.PROGRESS | Change.MESSAGES if self.progress else Change.NOTHING
-        if self._told_since != track.since or change & counts:
+        moved = self.progress and (Change.PROGRESS in change or Change.MESSAGES in change)
+        if moved or self._told_since != track.since:
             self._told_since, self.is_primed = track.since, True
             self._pending = track.state
         if self.for_video and track.is_completed:

@@ -113,7 +113,7 @@ class VideoStatus(OpenStrEnum):
 # ---- sessions -----------------------------------------------------------------------------------------------------
 
 
-class Message(Struct, frozen=True, kw_only=True):
+class Message(Struct, frozen=True, kw_only=True, gc=False):
     """
     One message of the conversation.
 
@@ -135,7 +135,7 @@ class Message(Struct, frozen=True, kw_only=True):
         return moment(self.created_at)
 
 
-class SessionData(Struct, frozen=True, kw_only=True):
+class SessionData(Struct, frozen=True, kw_only=True, gc=False):
     """A session as one read of the service tells it; `messages` newest first, at most 40."""
 
     session_id: str
@@ -152,7 +152,7 @@ class SessionData(Struct, frozen=True, kw_only=True):
         return moment(self.created_at)
 
 
-class SessionState(SessionData, frozen=True, kw_only=True):
+class SessionState(SessionData, frozen=True, kw_only=True, gc=False):
     """
     A session as this client knows it.
 
@@ -289,7 +289,7 @@ class VideoInfo(Linked, frozen=True, kw_only=True):
         return self.status is VideoStatus.COMPLETED and bool(self.video_url)
 
 
-class VideoState(Struct, frozen=True, kw_only=True):
+class VideoState(Struct, frozen=True, kw_only=True, gc=False):
     """One row of `videos.statuses`; an id the service does not know has status `not_found`."""
 
     status: VideoStatus
