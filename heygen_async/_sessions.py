@@ -5,19 +5,20 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from . import _clock, _refs, _wire
+from . import _refs, _wire
 from ._attachments import attached
-from ._lifecycle import Track
+from ._creation import create, track_of
+from ._jobs import check_begun_at
 from ._session import Session
-from ._writes import Write, shielded
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from ._core import Core
-    from .models import File, Mode, Orientation, SessionData, SessionSummary
+    from .models import File, Mode, Orientation, SessionSummary
 
 
 class Sessions:
@@ -51,6 +52,7 @@ class Sessions:
         callback_id: str | None = None,
         extra: Mapping[str, object] | None = None,
         idempotency_key: str | None = None,
+        begun_at: datetime | None = None,
     ) -> Session:
         """
         Start a session; this is what costs money, and it happens once.
@@ -76,6 +78,10 @@ class Sessions:
             callback_id: Echoed in that report; needs callback_url.
             extra: Fields this release does not know; the service gains fields faster than it gains releases.
             idempotency_key: Your own key, 1 to 255 of A-Z a-z 0-9 _ : . -; a new one when None.
+            begun_at: When an earlier process first may have sent this create, with this `idempotency_key`, without
+                learning what became of it. The session it may have made is looked for, for at least
+                `RetryPolicy.settle_time`, before anything is sent. Attach the sessions you know first: they are
+                not taken for it.
 
         Raises:
             InvalidArgument: Something the service would refuse; nothing was sent.
@@ -85,6 +91,7 @@ class Sessions:
             APIError: The service refused: `InsufficientCredit`, `RateLimited` with its pace, ...
             ClientStateError: The client is closed or belongs to another loop.
         """
+        check_begun_at(begun_at, idempotency_key)
         build = partial(
             _wire.create,
             prompt,
@@ -102,29 +109,7 @@ class Sessions:
             idempotency_key=idempotency_key,
         )
         call = await attached(self._core, files, build)
-        self._core.caller.bind()
-        write = Write(call)
-        return await shielded(
-            write,
-            self._made(write, prompt, mode),
-            limit=self._core.caller.timeouts.write,
-            rescue=self._orphans.append,
-            rescues=self._core.caller.rescues,
-        )
-
-    async def _made(self, write: Write[SessionData], prompt: str, mode: Mode) -> Session:
-        core = self._core
-        with core.ownership.flight(prompt, write):
-            data = (await core.caller.call(write.call, write=write)).data
-            while key := core.ownership.swapped_key(data.session_id, write):
-                write.call = replace(write.call, key=key)
-                data = (await core.caller.call(write.call, write=write)).data
-            core.ownership.own(data.session_id)
-        track = self._track(data.session_id)
-        track.mode = mode
-        now = _clock.now()
-        track.saw_session(data, asked=now, now=now)
-        return Session(core, track)
+        return await create(self._core, call, prompt, mode, begun_at=begun_at, rescue=self._orphans.append)
 
     def attach(self, session_id: str) -> Session:
         """
@@ -135,7 +120,7 @@ class Sessions:
         """
         _wire.segment("session_id", session_id)
         self._core.ownership.own(session_id)
-        return Session(self._core, self._track(session_id))
+        return Session(self._core, track_of(self._core, session_id))
 
     def restore(self, ref: bytes | str) -> Session:
         """
@@ -162,9 +147,3 @@ class Sessions:
             APIError: The service refused.
         """
         return self._core.pages(lambda token: _wire.sessions(limit=page_size, token=token))
-
-    def _track(self, session_id: str) -> Track:
-        track = self._core.tracks.get(session_id)
-        if track is None:
-            track = self._core.tracks[session_id] = Track(session_id)
-        return track

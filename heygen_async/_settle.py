@@ -1,8 +1,8 @@
 """
-Finds out what a write with a lost answer did, so that it is neither lost nor paid for twice (design §3.3).
+Finds out what a create with a lost answer made, so that it is neither lost nor paid for twice (design §3.3).
 
 The service honours `Idempotency-Key` on some endpoints only, so the sessions themselves are asked. The decision is
-`_retry.settle_create`; this file keeps who owns what and does the reading.
+`_retry.settle_create`; this file keeps who owns what and does the reading. Messages are in `_settle_send.py`.
 """
 
 from __future__ import annotations
@@ -32,31 +32,32 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Generator, Sequence
 
     from ._caller import Caller
-    from ._lifecycle import Track
     from ._writes import Write
-    from .models import Message, SessionSummary
+    from .models import SessionSummary
 
 T = TypeVar("T")
 
 SKEW = 330.0  # seconds the service's clock may be off from ours
 _REMEMBERED = 3600.0  # seconds a session stays known as ours: longer than any create can take to settle
-_SAME_TIME = 2.0  # seconds within which two clocks that agree may differ
-_UNREAD = 3  # times the settle time for sessions that are there but cannot be read
+UNREAD = 3  # times the settle time for sessions that are there but cannot be read
 _PAGES = 5
-_BUSY = "the service is still busy with it"
-_LOOK_AGAIN = 0.25
-_LONGEST_WAIT = 4.0
+_OLD_PAGES = 200  # when an earlier process began it: more than a batch makes in a day
+BUSY = "the service is still busy with it"
+LOOK_AGAIN = 0.25
+LONGEST_WAIT = 4.0
 
 
 class Flight:
-    """One create on its way, among those of the same prompt."""
+    """One create on its way, among those of the same prompt; it may have been begun by an earlier process."""
 
-    __slots__ = ("began", "ended", "prompt", "write")
+    __slots__ = ("began", "ended", "is_inherited", "prompt", "write")
 
-    def __init__(self, prompt: str, write: Write[SessionData], began: float) -> None:
+    def __init__(self, prompt: str, write: Write[SessionData], began: float | None) -> None:
         self.prompt = prompt.strip()  # as the service may show it
         self.write = write
-        self.began = self.ended = began  # Unix seconds, our clock
+        self.is_inherited = began is not None
+        self.began = _clock.wall() if began is None else began  # Unix seconds, our clock
+        self.ended = self.began
 
 
 class Ownership:
@@ -96,9 +97,15 @@ class Ownership:
         return key if key != write.call.key else None
 
     @contextmanager
-    def flight(self, prompt: str, write: Write[SessionData]) -> Generator[None, None, None]:
-        """Keep a create among its siblings while it is on its way, and settle it if need be."""
-        flight = Flight(prompt, write, _clock.wall())
+    def flight(
+        self, prompt: str, write: Write[SessionData], began: float | None = None
+    ) -> Generator[None, None, None]:
+        """
+        Keep a create among its siblings while it is on its way, and settle it if need be.
+
+        `began`, in Unix seconds, is when an earlier process may have sent it.
+        """
+        flight = Flight(prompt, write, began)
         self._flights.setdefault(flight.prompt, []).append(flight)
 
         async def settle(error: HeyGenError) -> SessionData | None:
@@ -128,8 +135,8 @@ class Ownership:
         flight.write.is_settling = True
         try:
             made = await self._search(flight)
-            if made is None and _is_busy(error):
-                raise outcome_unknown(flight.write, flight.began, _BUSY) from error
+            if made is None and is_busy(error):
+                raise outcome_unknown(flight.write, flight.began, BUSY) from error
             return made
         except OutcomeUnknown:
             raise
@@ -144,7 +151,7 @@ class Ownership:
         await self._quiet(flight)
         began = _clock.now()
         unread: tuple[str, ...] = ()
-        for count, wait in enumerate(waits(_LOOK_AGAIN, _LONGEST_WAIT)):
+        for count, wait in enumerate(waits(LOOK_AGAIN, LONGEST_WAIT)):
             found = await self._found(flight)
             if self._is_sibling_away(flight):
                 await self._quiet(flight)
@@ -172,7 +179,7 @@ class Ownership:
         policy = self._caller.retry
         if verdict is not Look.AGAIN:
             return policy.settle_time
-        return policy.max_elapsed if flight.write.is_abandoned else _UNREAD * policy.settle_time
+        return policy.max_elapsed if flight.write.is_abandoned else UNREAD * policy.settle_time
 
     def _unclear(self, flight: Flight, verdict: Unclear | Look, unread: tuple[str, ...]) -> OutcomeUnknown:
         if isinstance(verdict, Unclear):
@@ -183,7 +190,7 @@ class Ownership:
 
     async def _quiet(self, flight: Flight) -> None:
         while self._is_sibling_away(flight):
-            await _clock.sleep(_LOOK_AGAIN)
+            await _clock.sleep(LOOK_AGAIN)
 
     def _is_sibling_away(self, flight: Flight) -> bool:
         return any(
@@ -219,7 +226,7 @@ class Ownership:
     async def _found(self, flight: Flight) -> Sequence[Found] | None:
         """Return the new sessions nobody owns; None while the list cannot be read."""
         found: list[Found] = []
-        listed = await _unless_failing(self._listed(flight.began - SKEW))
+        listed = await unless_failing(self._listed(flight))
         if listed is None:
             return None
         for summary in listed:
@@ -229,23 +236,25 @@ class Ownership:
                 found.append(Found(summary.session_id, matches, summary.created_at))
         return found
 
-    async def _listed(self, since: float) -> list[SessionSummary]:
+    async def _listed(self, flight: Flight) -> list[SessionSummary] | None:
+        """Return the sessions that are new enough; None when there are too many to tell."""
         listed: list[SessionSummary] = []
         token: str | None = None
-        for _ in range(_PAGES):
+        since = flight.began - SKEW
+        for _ in range(_OLD_PAGES if flight.is_inherited else _PAGES):
             page = await self._caller.call(_wire.sessions(limit=100, token=token))
             recent = [item for item in page.data if item.created_at >= since]
             listed += recent
             token = page.next_page
             if token is None or len(recent) < len(page.data):
-                break
-        return listed
+                return listed
+        return None if flight.is_inherited else listed  # ours alone are among the newest
 
     async def _first_words_of(self, session_id: str) -> str | None:
         """Return the first message of a user, None while there is none to read."""
         if session_id not in self._first_words:
             call = self._caller.call(_wire.session(session_id))
-            answer = await _unless_failing(call)  # new sessions may be 404 for a while
+            answer = await unless_failing(call)  # new sessions may be 404 for a while
             own = (
                 [message.content for message in answer.data.messages if message.role == "user"]
                 if answer
@@ -259,11 +268,11 @@ class Ownership:
         return self._first_words.get(session_id)
 
 
-def _is_busy(error: HeyGenError) -> bool:
+def is_busy(error: HeyGenError) -> bool:
     return isinstance(error, Conflict) and error.code == IN_PROGRESS
 
 
-async def _unless_failing(asking: Awaitable[T]) -> T | None:
+async def unless_failing(asking: Awaitable[T]) -> T | None:
     """Return the answer; None when there is none now that may be there soon."""
     try:
         return await asking
@@ -271,84 +280,6 @@ async def _unless_failing(asking: Awaitable[T]) -> T | None:
         if delivery(error) is Delivery.FINAL and not isinstance(error, NotFound):
             raise
         return None
-
-
-async def settle_send(
-    caller: Caller,
-    track: Track,
-    write: Write[SentMessage],
-    error: HeyGenError,
-    *,
-    text: str,
-    began: float,
-    known: int | None,
-) -> SentMessage | None:
-    """
-    Return the message if the session has it, None if it was not delivered.
-
-    `known` is the conversation's cursor from before; None when it could not be read, so that only times can tell
-    our message from an older one with the same words.
-    """
-    where = (track.session_id,)
-    if caller.retry.settle == "raise":
-        raise outcome_unknown(write, began, "settling is switched off", where) from error
-    started = _clock.now()
-    for count, wait in enumerate(waits(_LOOK_AGAIN, _LONGEST_WAIT)):
-        try:
-            session = await _heard(caller, track)
-        except HeyGenError as trouble:
-            raise outcome_unknown(write, began, f"looking failed: {clean(str(trouble))}", where) from error
-        is_there = None if session is None else _is_there(track, session, text, began, known)
-        if session is not None and is_there:
-            return SentMessage(session_id=track.session_id, title=session.title)
-        if session is None and await _has_new_video(caller, track):
-            return SentMessage(session_id=track.session_id)
-        patience = caller.retry.settle_time * (_UNREAD if session is None else 1)
-        if count and _clock.now() - started >= patience:
-            if is_there is None or _is_busy(error):
-                why = "the conversation does not tell" if is_there is None else _BUSY
-                raise outcome_unknown(write, began, why, where) from error
-            return None
-        await _clock.sleep(wait)
-    return None
-
-
-async def _heard(caller: Caller, track: Track) -> SessionData | None:
-    """Read the session into what is known of it; None while the service does not show it."""
-    asked = _clock.now()
-    answer = await _unless_failing(caller.call(_wire.session(track.session_id)))
-    if answer is None:
-        return None
-    track.saw_session(answer.data, asked=asked, now=_clock.now())
-    return answer.data
-
-
-async def _has_new_video(caller: Caller, track: Track) -> bool:
-    """Whether our message set off a video, behind which the session has vanished (contract.md, 1)."""
-    answer = await _unless_failing(caller.call(_wire.session_videos(track.session_id)))
-    return answer is not None and bool(answer.data) and answer.data[0].id != track.video_id
-
-
-def _is_there(track: Track, session: SessionData, text: str, began: float, known: int | None) -> bool | None:
-    """Whether the conversation has our message; None when it cannot tell."""
-    if known is None:
-        return _is_there_by_time(session.messages, text, began)
-    if track.conversation.has_sent(text, known):
-        return True
-    _, has_gap = track.conversation.since(known)
-    return None if has_gap else False
-
-
-def _is_there_by_time(messages: Sequence[Message], text: str, began: float) -> bool | None:
-    """The same for a conversation nobody had read: an older message with these words may be another."""
-    times = [
-        message.created_at
-        for message in messages
-        if message.role == "user" and message.content.strip() == text.strip()
-    ]
-    if any(at is not None and at >= began - _SAME_TIME for at in times):
-        return True
-    return None if any(at is None or at >= began - SKEW for at in times) else False
 
 
 def outcome_unknown(

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from . import _clock, _refs, _wire
-from ._settle import settle_send
+from ._settle_send import settle_send
 from ._writes import Write, shielded
 from .errors import Conflict, HeyGenError, InvalidArgument, SessionBusy
 

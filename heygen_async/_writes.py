@@ -35,13 +35,24 @@ class Write(Generic[T]):
         trouble: Why the outcome of an attempt is not known, until it has been looked for.
         is_abandoned: Whether the caller was cancelled, so that it must not be sent again.
         is_settling: Whether it is being looked for.
+        gives_way: Whether a refusal for want of room (429) is raised at once, since the caller waits for room itself.
         settle: Finds out what an attempt with an unknown outcome made; None when it did not happen.
     """
 
-    __slots__ = ("_alarm", "call", "is_abandoned", "is_settling", "may_exist", "settle", "trouble")
+    __slots__ = (
+        "_alarm",
+        "call",
+        "gives_way",
+        "is_abandoned",
+        "is_settling",
+        "may_exist",
+        "settle",
+        "trouble",
+    )
 
-    def __init__(self, call: Call[T]) -> None:
+    def __init__(self, call: Call[T], *, gives_way: bool = False) -> None:
         self.call: Call[T] = call
+        self.gives_way: bool = gives_way
         self.may_exist: bool = False
         self.trouble: HeyGenError | None = None
         self.is_abandoned: bool = False
@@ -73,6 +84,14 @@ class Write(Generic[T]):
         if made is None:
             self.may_exist = False
             raise asyncio.CancelledError
+        return made
+
+    async def recall(self, trouble: HeyGenError) -> T | None:
+        """Return what an earlier process made, None when it made nothing."""
+        self.may_exist = True
+        self.trouble = trouble
+        made = await self.look()
+        self.may_exist = made is not None
         return made
 
     async def look(self) -> T | None:

@@ -33,7 +33,18 @@ HOUSE: Final = (
     # edges
     *("_clock", "webhooks", "_progress", "_part_file", "_sources", "_outflow", "_http", "_transport"),
     # conversations
-    *("_identity", "_writes", "_caller", "_settle", "_watchers", "_reads", "_agenda", "_renders", "_hub"),
+    *(
+        "_identity",
+        "_writes",
+        "_caller",
+        "_settle",
+        "_settle_send",
+        "_watchers",
+        "_reads",
+        "_agenda",
+        "_renders",
+        "_hub",
+    ),
     *("_uploads", "_core", "_speech", "_watch", "_downloads", "_videos", "_resources", "_assets"),
     *("_attachments", "_converse", "_session", "_creation", "_sessions", "_catalog"),
     *("_places", "_production", "_batch"),

@@ -1,0 +1,83 @@
+"""
+Makes a session: what costs money, and happens once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from . import _clock
+from ._lifecycle import Track
+from ._session import Session
+from ._writes import Write, shielded
+from .errors import ConnectionLost
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from ._core import Core
+    from ._wire import Call
+    from .models import SessionData
+
+
+async def create(
+    core: Core,
+    call: Call[SessionData],
+    prompt: str,
+    mode: str,
+    *,
+    begun_at: datetime | None,
+    rescue: Callable[[Session], None],
+    gives_way: bool = False,
+) -> Session:
+    """
+    Make the session of a call; see `Sessions.create`.
+
+    Args:
+        core: The client's parts.
+        call: What to send.
+        prompt: Its prompt, by which the session is known again.
+        mode: Its mode.
+        begun_at: When an earlier process may have sent it.
+        rescue: Gets the session when the caller was cancelled.
+        gives_way: Whether a 429 is raised at once.
+    """
+    core.caller.bind()
+    write = Write(call, gives_way=gives_way)
+    return await shielded(
+        write,
+        _made(core, write, prompt, mode, None if begun_at is None else begun_at.timestamp()),
+        limit=core.caller.timeouts.write,
+        rescue=rescue,
+        rescues=core.caller.rescues,
+    )
+
+
+async def _made(
+    core: Core, write: Write[SessionData], prompt: str, mode: str, began: float | None
+) -> Session:
+    with core.ownership.flight(prompt, write, began):
+        data: SessionData | None = None
+        if began is not None:
+            data = await write.recall(ConnectionLost("An earlier process may have made this session."))
+        if data is None:
+            data = (await core.caller.call(write.call, write=write)).data
+        while key := core.ownership.swapped_key(data.session_id, write):
+            write.call = replace(write.call, key=key)
+            data = (await core.caller.call(write.call, write=write)).data
+        core.ownership.own(data.session_id)
+    track = track_of(core, data.session_id)
+    track.mode = mode
+    now = _clock.now()
+    track.saw_session(data, asked=now, now=now)
+    return Session(core, track)
+
+
+def track_of(core: Core, session_id: str) -> Track:
+    """Return what is known of a session, the same for all its handles."""
+    track = core.tracks.get(session_id)
+    if track is None:
+        track = core.tracks[session_id] = Track(session_id)
+    return track
