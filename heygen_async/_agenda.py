@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ._caller import Seen
+    from ._heard import Heard
     from ._lifecycle import Track
     from ._watchers import Watcher
     from .models import SessionStatus
@@ -38,6 +39,8 @@ class Record:
         failing_since: When the present run of failed looks began.
         failures: How many they are.
         looked_at: When it was last looked at on its own.
+        heard: What events told of it; None for nothing.
+        known: The status it was last seen in, while it was watched.
     """
 
     __slots__ = (
@@ -49,8 +52,10 @@ class Record:
         "failing_since",
         "failures",
         "follows",
+        "heard",
         "is_quiet",
         "is_single",
+        "known",
         "looked_at",
         "seen",
         "track",
@@ -69,6 +74,8 @@ class Record:
         self.seen: Seen | None = None
         self.failing_since: float | None = None
         self.failures = 0
+        self.heard: Heard | None = None
+        self.known: SessionStatus | None = None
 
     @property
     def for_video(self) -> bool:
@@ -87,6 +94,13 @@ class Record:
         deadlines = [watcher.deadline for watcher in self.watchers if watcher.deadline is not None]
         self.deadline = min(deadlines, default=NEVER)
         self.is_quiet = all(w.is_primed and not w.for_video and w.stalls_at is None for w in self.watchers)
+
+    def hurried(self, due: float) -> float:
+        """Bring a look forward for an event that came while the last one was under way."""
+        if self.heard is None or self.heard.wanted <= self.looked_at:
+            return due  # that one began after it
+        self.is_single = True
+        return min(due, self.heard.wanted)
 
     def clamped(self, due: float, now: float) -> float:
         """Bring a look forward to the next deadline, so that the last look is made at it."""

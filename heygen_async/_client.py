@@ -15,6 +15,7 @@ from ._config import AccessToken, RetryPolicy, Timeouts
 from ._core import Core
 from ._hub import Hub
 from ._identity import Identity
+from ._notices import Notices
 from ._sessions import Sessions
 from ._settle import Ownership
 from ._version import __version__
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     import aiohttp
 
+    from ._events import UnverifiedEvent, WebhookEvent
     from ._http import Transport
     from .models import Statistics
 
@@ -92,6 +94,7 @@ class HeyGen:
             rate=requests_per_second,
         )
         self._core = core = Core(caller, hub, Ownership(caller))
+        self._notices = Notices(caller, hub)
         self.sessions: Sessions = Sessions(core)
         self.videos: Videos = Videos(core)
         self.assets: Assets = Assets(core)
@@ -100,6 +103,24 @@ class HeyGen:
         self.voices: Voices = Voices(core)
         self.brand_kits: BrandKits = BrandKits(core)
         self.account: Account = Account(core)
+
+    def notify(self, event: WebhookEvent | UnverifiedEvent) -> bool:
+        """
+        Look now at the session or video a webhook is about, if anybody watches it; return whether anybody does.
+
+        Nothing else in the event is believed: the watchers are told what the look finds. However many events come,
+        each session is looked at about once a second at most. Where verified events have shown that they tell the
+        end of a rendering, the default schedule relies on them and looks rarely; when they cease it looks as before.
+        This does no I/O itself; call it from the client's event loop.
+
+        Args:
+            event: From `heygen_async.webhooks`: what `verify` or `parse_unverified` returned.
+
+        Raises:
+            InvalidArgument: It is no event.
+            ClientStateError: This is not the client's event loop.
+        """
+        return self._notices.take(event)
 
     def statistics(self) -> Statistics:
         """Return what the client has done so far."""

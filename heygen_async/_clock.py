@@ -18,6 +18,14 @@ def now() -> float:
     return asyncio.get_running_loop().time()
 
 
+def is_running(loop: asyncio.AbstractEventLoop) -> bool:
+    """Return whether this is called from within a loop."""
+    try:
+        return asyncio.get_running_loop() is loop
+    except RuntimeError:
+        return False
+
+
 def wall() -> float:
     """Return Unix seconds; only for comparing with times the service wrote, never for waiting."""
     try:

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING
 from . import _clock, _wire
 from ._agenda import LAST_LOOK, NEVER, Agenda, Record
 from ._caller import Seen
+from ._experience import Experience
 from ._lifecycle import Change, Look
 from ._reads import read, reread
-from ._redact import clean
 from ._renders import MOST, WINDOW, Renders
 from ._retry import Delivery, delivery, is_refused_for_all, poll_pause
+from ._vocabulary import Vocabulary
 from ._watchers import late, own_copy, stalled, unknown
-from .cadence import Durations, Moment, bounded
+from .cadence import Moment, bounded
 from .errors import ClientStateError, HeyGenError, RateLimited
 from .models import Statistics
 
@@ -30,14 +31,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ._caller import Caller
-    from ._lifecycle import Track
     from ._watchers import Watcher
 
 log = logging.getLogger("heygen_async")
 
 _TRIES_FOR_A_REASON = 3  # failed reads of a failed session's video before its reason is looked for elsewhere
-_WORDS = 100  # unknown statuses remembered, so that each is logged once and none fills the memory
-_JUST_BEGUN = 5.0  # seconds in a status after which its beginning counts as not seen
 _LATENESS = 1000  # looks whose lateness is remembered
 
 
@@ -50,6 +48,10 @@ class Hub:
         cadence: The default schedule.
         most: Looks under way at once.
         rate: Looks a second, spread evenly; None for no limit.
+
+    Attributes:
+        records: What is watched, by the session's id.
+        experience: What was learnt from them.
     """
 
     def __init__(
@@ -59,14 +61,14 @@ class Hub:
         self._cadence = cadence
         self._most = most
         self._spacing = 0.0 if rate is None else 1.0 / rate
-        self._unknown_words: set[str] = set()
+        self._vocabulary = Vocabulary()
         self._lateness: deque[float] = deque(maxlen=_LATENESS)
-        self._durations = Durations()
+        self.experience = Experience()
         self._start_over()
 
     def _start_over(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._records: dict[str, Record] = {}
+        self.records: dict[str, Record] = {}
         self._single = Agenda()
         self._shared = Agenda()
         self._renders = Renders(self._caller)
@@ -92,12 +94,11 @@ class Hub:
             self._loop = self._caller.loop
         now, track = _clock.now(), watcher.track
         watcher.begin(now)
-        record = self._records.get(track.session_id)
+        record = self.records.get(track.session_id)
         is_followed = record is not None and record.failing_since is None and track.read_at is not None
         if record is None:
-            record = self._records[track.session_id] = Record(track)
-            if track.state is not None and now - track.since < _JUST_BEGUN:
-                record.follows = track.state.status
+            record = self.records[track.session_id] = Record(track)
+            self.experience.begin(record, now)
         record.watchers.append(watcher)
         if track.is_fresh(now) or (is_followed and not track.is_stale):
             watcher.note(Change.TRANSITION, now)
@@ -110,22 +111,27 @@ class Hub:
 
     def remove(self, watcher: Watcher) -> None:
         """Stop looking on this watcher's account; what serves nobody else is dropped at once."""
-        record = self._records.get(watcher.track.session_id)
+        record = self.records.get(watcher.track.session_id)
         if record is None or watcher not in record.watchers:
             return
         record.watchers.remove(watcher)
         record.muster()
         if not record.watchers:
-            del self._records[watcher.track.session_id]
-            if not self._records and self._loop is not None and not self._loop.is_closed():
+            del self.records[watcher.track.session_id]
+            if not self.records and self._loop is not None and not self._loop.is_closed():
                 self._alarm.ring()
 
     def wake(self, session_id: str) -> None:
         """Look at a session now, if anybody watches it."""
-        record = self._records.get(session_id)
+        record = self.records.get(session_id)
         if record is not None and not record.asking:
             now = _clock.now()
             self._schedule(record, now, now)
+
+    def look_by(self, record: Record, moment: float, now: float) -> None:
+        """Look at a session at a moment at the latest, unless a look is under way."""
+        if not record.asking and moment < record.due:
+            self._schedule(record, moment, now)
 
     def statistics(self) -> Statistics:
         """Return the numbers of now."""
@@ -133,8 +139,8 @@ class Hub:
         late_by = sorted(self._lateness) or [0.0]
         return Statistics(
             **{name: getattr(counters, name) for name in counters.__slots__},
-            watchers=sum(len(record.watchers) for record in self._records.values()),
-            watched=len(self._records),
+            watchers=sum(len(record.watchers) for record in self.records.values()),
+            watched=len(self.records),
             due=sum(len(batch) for batch in self._ready),
             in_flight=len(self._workers),
             lateness_p50=late_by[len(late_by) // 2],
@@ -143,7 +149,7 @@ class Hub:
 
     async def aclose(self) -> None:
         """End all looks; whoever still waits gets a `ClientStateError`."""
-        for record in list(self._records.values()):
+        for record in list(self.records.values()):
             for watcher in list(record.watchers):
                 self._end(watcher, ClientStateError("The client was closed while this watch was on."))
         tasks = [task for task in (self._scheduler, *self._workers) if task is not None]
@@ -168,7 +174,7 @@ class Hub:
             self._alarm.ring()
 
     async def _run(self) -> None:
-        while self._records:
+        while self.records:
             now = _clock.now()
             self._line_up(now)
             self._start_workers(now)
@@ -245,8 +251,10 @@ class Hub:
             polls=track.polls,
             unchanged=now - track.moved_at,
             die=self._caller.die.random(),
-            expected=self._durations.expected(status),
+            expected=self.experience.durations.expected(status),
             shared_by=self._renders.share if is_shared else 1,
+            announced=0 if track.is_completed else self.experience.announced.in_a_row(status, now),
+            heard=None if record.heard is None else record.heard.unconfirmed(now),
         )
         if len(record.watchers) == 1:
             return now + bounded((record.watchers[0].cadence or self._cadence)(moment))
@@ -302,9 +310,12 @@ class Hub:
         self._plan(record, now, due=now if Change.LOOK_AGAIN in change else None)
 
     def _tell(self, record: Record, change: Change, now: float) -> None:
-        self._note_unknown_word(record.track)
-        if Change.TRANSITION in change:
-            self._learn(record)
+        if record.track.state is not None:
+            self._vocabulary.note(record.track.state)
+        if Change.TRANSITION in change and self.experience.learn(record, now):
+            for other in self.records.values():  # they have counted on webhooks that do not come
+                self.look_by(other, self._next_look(other, now), now)
+        record.known = None if record.track.state is None else record.track.state.status
         for watcher in list(record.watchers):
             watcher.note(change, now)
             if watcher.is_done:
@@ -312,13 +323,6 @@ class Hub:
             elif watcher.stalls_at is not None and watcher.stalls_at <= now:
                 self._end(watcher, stalled(watcher, now))
         record.muster()
-
-    def _learn(self, record: Record) -> None:
-        state = record.track.state
-        if state is not None:
-            if state.previous is not None and state.previous == record.follows:
-                self._durations.add(state.previous, state.elapsed)
-            record.follows = state.status
 
     def _failed(self, record: Record, error: HeyGenError) -> None:
         now, outage = _clock.now(), self._caller.timeouts.outage
@@ -343,7 +347,8 @@ class Hub:
         if record.deadline <= now:
             self._let_go(record, now)
         if record.watchers:
-            self._schedule(record, self._next_look(record, now) if due is None else due, now)
+            due = self._next_look(record, now) if due is None else due
+            self._schedule(record, due if record.heard is None else record.hurried(due), now)
 
     def _let_go(self, record: Record, moment: float) -> None:
         if record.deadline <= moment:
@@ -359,16 +364,3 @@ class Hub:
     def _end(self, watcher: Watcher, error: Exception) -> None:
         watcher.fail(error)
         self.remove(watcher)
-
-    def _note_unknown_word(self, track: Track) -> None:
-        status = None if track.state is None else track.state.status
-        if (
-            status is None
-            or status.is_known
-            or status in self._unknown_words
-            or len(self._unknown_words) > _WORDS
-        ):
-            return
-        self._unknown_words.add(str(status))
-        said = {"session_id": track.session_id, "status": clean(str(status))}
-        log.warning("The service uses a status this release does not know: %s", said["status"], extra=said)

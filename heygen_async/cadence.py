@@ -31,6 +31,8 @@ _PROGRESS_SHAPE = 3.0  # half of the extrapolations are within 30 % of the truth
 _REMEMBERED = 64  # durations of each status, so that a client that lives for months follows the service
 _ENOUGH = 16  # the first ones to end are the short ones: fewer would mislead
 _SHARPEST = 5.0  # of shapes: what took equally long so far will not always
+_SAFETY_LOOK = 30.0  # seconds for each end in a row that a webhook told of: what relies on it looks so rarely
+_RAREST_SAFETY_LOOK = 120.0  # so late at most is what a webhook does not tell
 _LONGEST_PHASE = 86_400.0  # seconds; what lasted longer was not watched, or hung
 
 _SHORTEST = 0.2  # seconds; no schedule may turn a watch into a busy loop
@@ -130,6 +132,8 @@ class Moment(Struct, frozen=True, kw_only=True):
         die: A number from 0 up to 1, drawn for this look, to spread sessions that started together.
         expected: How long this status lasts, from what the client has seen (`Durations`); None before it has.
         shared_by: The number of sessions the look's one request is for.
+        announced: How many ends of this status in a row verified webhooks told to this client lately.
+        heard: Seconds since a verified webhook about this session which no look has confirmed yet; None for none.
     """
 
     status: SessionStatus
@@ -141,6 +145,8 @@ class Moment(Struct, frozen=True, kw_only=True):
     die: float = 0.5
     expected: Expected | None = None
     shared_by: int = 1
+    announced: int = 0
+    heard: float | None = None
 
 
 class Cadence:
@@ -234,7 +240,8 @@ class Cadence:
         Look when it is likely to have ended; the default.
 
         Quick at first, stretching while nothing moves, quick again near the expected end, which is extrapolated from
-        the progress and from how long the client has seen sessions take; rare while a session waits for its caller.
+        the progress and from how long the client has seen sessions take; rare while a session waits for its caller,
+        and where webhooks have shown that they tell the end.
 
         Args:
             worth: Seconds of knowing late that are worth one request: more for fewer requests. Four times as much
@@ -267,7 +274,15 @@ def _adaptive(moment: Moment, worth: float) -> float:
     else:
         wait = max(min(_balanced(moment, worth), _EARLY + 2 * moment.elapsed, _RAREST), _OFTENEST)
     # The first looks of sessions that began together are strewn widely; later ones need only not fall into step.
-    return wait * (0.5 + moment.die if moment.polls == 0 else 0.85 + 0.3 * moment.die)
+    wait *= 0.5 + moment.die if moment.polls == 0 else 0.85 + 0.3 * moment.die
+    if moment.heard is not None:
+        return min(wait, max(moment.heard, _OFTENEST))  # the service has told of what it does not show yet
+    return max(wait, _safety(moment)) if moment.announced else wait
+
+
+def _safety(moment: Moment) -> float:
+    """Return how long a webhook is relied on that has shown so often that it works."""
+    return min(moment.announced * _SAFETY_LOOK, _RAREST_SAFETY_LOOK) * (0.7 + 0.3 * moment.die)
 
 
 def _balanced(moment: Moment, worth: float) -> float:

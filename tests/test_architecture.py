@@ -27,7 +27,7 @@ HOUSE: Final = (
         "_refs",
         *("_jobs", "_keys", "_window"),
         "cadence",
-        "_signatures",
+        *("_signatures", "_heard", "_vocabulary"),
     ),
     *("_asset_calls", "_media_types", "_file_names", "_ranges"),
     # edges
@@ -43,7 +43,7 @@ HOUSE: Final = (
         "_reads",
         "_agenda",
         "_renders",
-        "_hub",
+        *("_experience", "_hub", "_notices"),
     ),
     *("_uploads", "_core", "_speech", "_watch", "_downloads", "_videos", "_resources", "_assets"),
     *("_attachments", "_converse", "_session", "_creation", "_sessions", "_catalog"),
