@@ -72,13 +72,24 @@ def chaos(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", "tests/chaos", "-m", "chaos", *session.posargs)
 
 
+@nox.session(python=PYTHONS[-1])
+def loops(session: nox.Session) -> None:
+    """Run what opens sockets on uvloop, and that and whole conversations on tasks that begin eagerly."""
+    install_groups(session, "test", "loops")
+    session.run("python", "-m", "pytest", "--loop=uvloop", "tests/socket", "tests/files", *session.posargs)
+    session.run("python", "-m", "pytest", "--loop=eager", "tests/socket", "tests/flow", *session.posargs)
+
+
 @nox.session
 def oldest(session: nox.Session) -> None:
-    """Run the demo on the oldest dependencies that the project claims to support."""
+    """Run the demo, and the tests over sockets, on the oldest dependencies the project claims to support."""
     floors = [requirement.replace(">=", "==") for requirement in PYPROJECT["project"]["dependencies"]]
     session.install("-e", ".", *floors)
     session.run("python", "-W", "error", "-c", "import heygen_async, heygen_async.testing")
     session.run("python", DEMO)
+    newer = [one for one in nox.project.dependency_groups(PYPROJECT, "test") if not one.startswith("anyio")]
+    session.install(*floors, *newer)
+    session.run("python", "-m", "pytest", "-p", "auto_mode", "tests/socket", env={"PYTHONPATH": "tests"})
 
 
 @nox.session
@@ -125,7 +136,7 @@ def package(session: nox.Session) -> None:
         with session.chdir(empty):
             session.run(python, "-I", "-W", "error", "-c", "import heygen_async", external=True)
             session.run(python, "-OO", "-I", "-c", "import heygen_async, heygen_async.testing", external=True)
-            session.run(python, pathlib.Path(DEMO).name, external=True)
+            session.run(python, "-OO", pathlib.Path(DEMO).name, external=True)  # the tests run it without
 
 
 def check_contents(session: nox.Session, wheel: pathlib.Path, sdist: pathlib.Path) -> None:

@@ -14,6 +14,8 @@ import hypothesis
 import pytest
 from blockbuster import blockbuster_ctx
 
+import loops
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
@@ -22,10 +24,15 @@ hypothesis.settings.register_profile("house", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("house")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let `nox -s loops` choose what the tests run on."""
+    parser.addoption("--loop", choices=loops.KINDS, help="run all async tests on one kind of event loop")
+
+
 @pytest.fixture(scope="session")
-def anyio_backend() -> object:
+def anyio_backend(pytestconfig: pytest.Config) -> object:
     """Asyncio; `tests/flow` and `tests/socket` choose their own loops."""
-    return "asyncio"
+    return loops.backend(pytestconfig)
 
 
 @pytest.fixture(autouse=True)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import loops
 from files.film import client, film
 from heygen_async.testing import Simulator, SimulatorServer
 
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def anyio_backend() -> object:
+def anyio_backend(pytestconfig: pytest.Config) -> object:
     """Asyncio in debug mode: it warns of what was never awaited or closed, and warnings are errors."""
-    return "asyncio", {"debug": True}
+    return loops.backend(pytestconfig, debug=True)
 
 
 @pytest.fixture

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from heygen_async.testing import VIRTUAL_TIME
+import loops
+from heygen_async.testing import VirtualLoop
 from simulator.desk import Desk
 
 
 @pytest.fixture(scope="session")
-def anyio_backend() -> object:
+def anyio_backend(pytestconfig: pytest.Config) -> object:
     """Asyncio in virtual time."""
-    return VIRTUAL_TIME
+    return loops.backend(pytestconfig, VirtualLoop)
 
 
 @pytest.fixture

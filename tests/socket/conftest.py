@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
+import loops
 from heygen_async import Timeouts
 from heygen_async._transport import AiohttpTransport
 
@@ -24,9 +25,9 @@ class OpenTransport(Protocol):
 
 
 @pytest.fixture(scope="session")
-def anyio_backend() -> object:
+def anyio_backend(pytestconfig: pytest.Config) -> object:
     """Asyncio in debug mode: it warns of what was never awaited or closed, and warnings are errors."""
-    return "asyncio", {"debug": True}
+    return loops.backend(pytestconfig, debug=True)
 
 
 @pytest.fixture

@@ -36,8 +36,8 @@ def client(url: str, http: aiohttp.ClientSession | None = None, *, trust_env: bo
     return HeyGen("test-key", base_url=url, http=http, retry=ONCE, trust_env=trust_env)
 
 
-async def test_a_whole_life_in_debug_mode(server: SimulatorServer, tmp_path: Path) -> None:
-    """From prompt to file over real sockets, in debug mode, without a warning or a task left."""
+async def test_a_whole_life(server: SimulatorServer, tmp_path: Path, pytestconfig: pytest.Config) -> None:
+    """From prompt to file over real sockets, in debug mode unless asked otherwise, without a warning or a task left."""
     answers: list[Reply | Approve] = [Reply(message="Warmer"), Approve()]
 
     def review(session: Session, state: SessionState) -> Reply | Approve:
@@ -49,7 +49,7 @@ async def test_a_whole_life_in_debug_mode(server: SimulatorServer, tmp_path: Pat
         video = await session.converse(review)
         path = await video.download(tmp_path)
 
-    assert asyncio.get_running_loop().get_debug()
+    assert asyncio.get_running_loop().get_debug() is (pytestconfig.getoption("--loop") in {None, "debug"})
     assert b"ftyp" == path.read_bytes()[4:8]
 
 
