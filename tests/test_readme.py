@@ -72,6 +72,8 @@ def test_every_block_runs(block: str, tmp_path: pathlib.Path, monkeypatch: pytes
         run_tests(block, tmp_path)
     elif code.co_flags & inspect.CO_COROUTINE:
         run(partial(hold, code, monkeypatch))
+    elif "opentelemetry" in block:
+        pytest.skip("changes the whole process: tests/socket/test_tracing.py runs it and undoes it")
     else:
         monkeypatch.setenv("HEYGEN_API_KEY", "a-key")
         exec(code, {})

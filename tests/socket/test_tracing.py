@@ -1,0 +1,111 @@
+"""OpenTelemetry's own instrumentation of aiohttp, and what it gets to see of this client."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+import house
+from heygen_async import Cadence, HeyGen
+from heygen_async.testing import Scenario, Simulator, SimulatorServer
+
+instrumentation = pytest.importorskip("opentelemetry.instrumentation.aiohttp_client")
+trace = pytest.importorskip("opentelemetry.sdk.trace")
+export = pytest.importorskip("opentelemetry.sdk.trace.export")
+in_memory = pytest.importorskip("opentelemetry.sdk.trace.export.in_memory_span_exporter")
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from opentelemetry.sdk.trace import ReadableSpan
+
+KEY: Final = "the-key-of-this-test"
+
+
+class Tracing:
+    """Instruments every HTTP client made from now on, and keeps the spans."""
+
+    def __init__(self) -> None:
+        self.spans = in_memory.InMemorySpanExporter()
+        self.provider = trace.TracerProvider()
+        self.provider.add_span_processor(export.SimpleSpanProcessor(self.spans))
+
+    def start(self, **options: Callable[..., object]) -> None:
+        """Do what a program does once at its start."""
+        instrumentation.AioHttpClientInstrumentor().instrument(tracer_provider=self.provider, **options)
+
+    @property
+    def finished(self) -> list[ReadableSpan]:
+        """The spans so far, oldest first."""
+        return list(self.spans.get_finished_spans())
+
+
+@pytest.fixture
+def tracing() -> Iterator[Tracing]:
+    """A program with OpenTelemetry in it."""
+    yield Tracing()
+    instrumentation.AioHttpClientInstrumentor().uninstrument()
+
+
+def recipe() -> dict[str, Callable[..., object]]:
+    """What the front page tells to pass, with its block run as it stands there."""
+    readme = (house.ROOT / "README.md").read_text(encoding="utf-8")
+    [block] = [
+        each
+        for each in re.findall(r"^```python\n(.*?)^```$", readme, re.DOTALL | re.MULTILINE)
+        if "AioHttp" in each
+    ]
+    names: dict[str, Callable[..., object]] = {}
+    exec(block, names)
+    instrumentation.AioHttpClientInstrumentor().uninstrument()
+    return {"url_filter": names["without_query"], "request_hook": names["name_by_route"]}
+
+
+async def one_video(folder: Path) -> None:
+    """Make a video and take it home."""
+    simulator = Simulator(api_key=KEY, scenario=Scenario.generate().at_speed(400))
+    async with (
+        SimulatorServer(simulator) as server,
+        HeyGen(KEY, base_url=server.url, cadence=Cadence.constant(0.2)) as heygen,
+    ):
+        session = await heygen.sessions.create("A tour of our bakery", mode="generate")
+        await (await session.video()).download(folder)
+
+
+async def test_every_exchange_is_a_span(tracing: Tracing, tmp_path: Path) -> None:
+    """Nothing but OpenTelemetry's package is needed to see each request with its status."""
+    tracing.start()
+    await one_video(tmp_path)
+
+    assert ["POST", *["GET"] * (len(tracing.finished) - 1)] == [span.name for span in tracing.finished]
+    assert all(200 == (span.attributes or {})["http.status_code"] for span in tracing.finished)
+
+
+async def test_no_span_holds_the_key(tracing: Tracing, tmp_path: Path) -> None:
+    """Whoever reads the traces cannot act for the account."""
+    tracing.start()
+    await one_video(tmp_path)
+
+    assert [] == [span.name for span in tracing.finished if KEY in span.to_json()]
+
+
+async def test_the_recipe_keeps_presigned_links_out(tracing: Tracing, tmp_path: Path) -> None:
+    """With what the front page says to pass, no signature of a link is in a trace."""
+    tracing.start(**recipe())
+    await one_video(tmp_path)
+
+    assert any("/media/" in span.to_json() for span in tracing.finished)
+    assert [] == [span.to_json() for span in tracing.finished if "signature" in span.to_json()]
+
+
+async def test_the_recipe_names_spans_by_route(tracing: Tracing, tmp_path: Path) -> None:
+    """Spans of the same operation have the same name, whatever the session."""
+    tracing.start(**recipe())
+    await one_video(tmp_path)
+    names = {span.name for span in tracing.finished}
+
+    assert {"POST /v3/video-agents", "GET /v3/video-agents/{id}", "GET /v3/videos/{id}"} <= names
+    assert not any("sess_" in name for name in names)
