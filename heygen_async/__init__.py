@@ -8,6 +8,7 @@ from . import cadence as cadence
 from . import errors as errors
 from . import models as models
 from . import webhooks as webhooks
+from ._batch import Batch as Batch
 from ._client import HeyGen as HeyGen
 from ._config import RetryPolicy as RetryPolicy
 from ._config import Timeouts as Timeouts
@@ -83,6 +84,7 @@ __all__ = [
     "BadPayload",
     "BadResponse",
     "BadSignature",
+    "Batch",
     "BatchEvent",
     "Cadence",
     "ClientStateError",

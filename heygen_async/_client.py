@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from . import _config
 from ._assets import Assets
+from ._batch import Batch
 from ._caller import Caller
 from ._catalog import Account, Avatars, BrandKits, Styles, Voices
 from ._config import AccessToken, RetryPolicy, Timeouts
@@ -18,10 +20,11 @@ from ._identity import Identity
 from ._notices import Notices
 from ._sessions import Sessions
 from ._settle import Ownership
+from ._shelf import Shelf
 from ._version import __version__
 from ._videos import Videos
 from .cadence import Cadence, Moment
-from .errors import InvalidArgument
+from .errors import InsufficientCredit, InvalidArgument, Unauthorized
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +34,9 @@ if TYPE_CHECKING:
 
     from ._events import UnverifiedEvent, WebhookEvent
     from ._http import Transport
+    from ._intake import Jobs
+    from ._jobs import BatchReviewer
+    from ._listener import OnEvent
     from .models import Statistics
 
 
@@ -121,6 +127,59 @@ class HeyGen:
             ClientStateError: This is not the client's event loop.
         """
         return self._notices.take(event)
+
+    def batch(
+        self,
+        jobs: Jobs,
+        *,
+        max_in_flight: int = 10,
+        max_paused: int = 100,
+        reviewer: BatchReviewer | None = None,
+        on_event: OnEvent | None = None,
+        download_to: str | os.PathLike[str] | None = None,
+        stop_on: type[Exception] | tuple[type[Exception], ...] = (Unauthorized, InsufficientCredit),
+        on_exit: Literal["detach", "stop"] = "detach",
+        min_balance: float | None = None,
+    ) -> Batch:
+        """
+        Make many videos, a window of them at a time, with one outcome for each job.
+
+        Use it with `async with` and `async for`; nothing happens before. The window follows what the service takes:
+        its cap counts jobs in progress, those of other processes too. A refusal for want of room (429) is never an
+        outcome: the job waits, however long it takes.
+
+        Args:
+            jobs: `Job`s, or prompts as text; any sync or async iterable, taken from as places become free, so memory
+                does not grow with their number. Duplicate keys are refused, naming both positions.
+            max_in_flight: Jobs in progress at once, at most. A session paused for its reviewer holds no place.
+            max_paused: Sessions waiting for their reviewers at once; with so many nothing new is created.
+            reviewer: Answers the pauses of jobs without a reviewer of their own: a callable as for
+                `session.converse`, or `Approve()`, `Reply(...)` (said once, then approved) or `Stop()`. Without one, a
+                paused session ends its job with `SessionPaused`.
+            on_event: Called with each `BatchEvent`, sync or async; see there what its exceptions do.
+            download_to: A folder, made if need be: each video is saved as it is finished, named by its key.
+            stop_on: Errors after which nothing more is created: what is in flight goes on, the rest comes back as
+                `not_started`. `RateLimited` here means an exhausted quota.
+            on_exit: Whether sessions in flight go on or are stopped when the block is left early.
+            min_balance: Refuse to begin unless the wallet has this much, in its currency.
+
+        Raises:
+            InvalidArgument: An argument out of range; entering raises it when there is no wallet to check.
+            InsufficientCredit: Upon entering: the wallet has less than `min_balance`.
+            DownloadError: Upon entering: the folder cannot be made.
+        """
+        return Batch(
+            self._core,
+            jobs,
+            max_in_flight=max_in_flight,
+            max_paused=max_paused,
+            reviewer=reviewer,
+            on_event=on_event,
+            shelf=None if download_to is None else Shelf(download_to),
+            stop_on=stop_on if isinstance(stop_on, tuple) else (stop_on,),
+            on_exit=on_exit,
+            min_balance=min_balance,
+        )
 
     def statistics(self) -> Statistics:
         """Return what the client has done so far."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Answer = Reply | Approve | Stop
 Reviewer = Callable[["Session", SessionState], Answer | Awaitable[Answer]]
 
-_REFUSALS = 3  # answers in a row a session may refuse for its state
+REFUSALS = 3  # answers in a row a session may refuse for its state
 _STOPPING = 60.0  # seconds a stopped session may take to its next checkpoint before it counts as ended
 
 
@@ -35,18 +35,18 @@ async def converse(session: Session, reviewer: Reviewer, timeout: float | UnsetT
         said = reviewer(session, state)
         answer = await said if inspect.isawaitable(said) else said
         if isinstance(answer, Stop):
-            return await _stopped(session)
+            return await stopped(session)
         try:
-            await _pass_on(session, answer)
+            await pass_on(session, answer)
             refusals = 0
         except Conflict:
             refusals += 1
-            if refusals >= _REFUSALS:
+            if refusals >= REFUSALS:
                 raise
             # Otherwise the pause was an old one: wait for what the session really does, and ask again.
 
 
-async def _pass_on(session: Session, answer: object) -> None:
+async def pass_on(session: Session, answer: object) -> None:
     match answer:
         case Reply():
             await session.send(
@@ -61,7 +61,7 @@ async def _pass_on(session: Session, answer: object) -> None:
             raise InvalidArgument("reviewer", f"returned {type(answer).__name__}, not Reply, Approve or Stop")
 
 
-async def _stopped(session: Session) -> Video:
+async def stopped(session: Session) -> Video:
     """Stop; the status of a stopped session is not documented, so a video is taken if there is one."""
     await session.stop()
     try:

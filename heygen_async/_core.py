@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ._caller import Caller
     from ._hub import Hub
     from ._lifecycle import Track
+    from ._session import Session
     from ._settle import Ownership
     from ._wire import Call
 
@@ -30,17 +31,19 @@ class Core:
 
     Attributes:
         tracks: What is known of each session somebody holds a handle or a watch of.
+        orphans: Sessions whose creator was cancelled meanwhile.
         takes_auto_proceed: Whether the service has not yet refused the field.
         uploads: What was uploaded for `files=`.
     """
 
-    __slots__ = ("caller", "hub", "ownership", "takes_auto_proceed", "tracks", "uploads")
+    __slots__ = ("caller", "hub", "orphans", "ownership", "takes_auto_proceed", "tracks", "uploads")
 
     def __init__(self, caller: Caller, hub: Hub, ownership: Ownership) -> None:
         self.caller: Caller = caller
         self.hub: Hub = hub
         self.ownership: Ownership = ownership
         self.tracks: WeakValueDictionary[str, Track] = WeakValueDictionary()
+        self.orphans: list[Session] = []
         self.takes_auto_proceed: bool = True
         self.uploads: Uploads = Uploads()
 

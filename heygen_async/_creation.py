@@ -28,9 +28,9 @@ async def create(
     prompt: str,
     mode: str,
     *,
-    begun_at: datetime | None,
-    rescue: Callable[[Session], None],
+    begun_at: datetime | None = None,
     gives_way: bool = False,
+    rescue: Callable[[Session], None] | None = None,
 ) -> Session:
     """
     Make the session of a call; see `Sessions.create`.
@@ -41,16 +41,22 @@ async def create(
         prompt: Its prompt, by which the session is known again.
         mode: Its mode.
         begun_at: When an earlier process may have sent it.
-        rescue: Gets the session when the caller was cancelled.
         gives_way: Whether a 429 is raised at once.
+        rescue: Also gets the session that a cancelled caller leaves behind.
     """
+
+    def keep(session: Session) -> None:
+        core.orphans.append(session)
+        if rescue is not None:
+            rescue(session)
+
     core.caller.bind()
     write = Write(call, gives_way=gives_way)
     return await shielded(
         write,
         _made(core, write, prompt, mode, None if begun_at is None else begun_at.timestamp()),
         limit=core.caller.timeouts.write,
-        rescue=rescue,
+        rescue=keep,
         rescues=core.caller.rescues,
     )
 

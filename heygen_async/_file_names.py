@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from hashlib import blake2b
 from urllib.parse import urlsplit
 
 MOST_BYTES = 200  # leaves room for `.part.json` under the 255 that file systems take
@@ -26,6 +27,12 @@ def file_name(title: str | None, identity: str, suffix: str) -> str:
     kept = _cut(_plain(title or ""), MOST_BYTES - len(end.encode()) - 2)
     name = f"{kept} {end}" if kept else end
     return f"_{name}" if _is_reserved(name) else name
+
+
+def key_name(key: str) -> str:
+    """Return the name, without ending, of the file of a key: the key itself where it is safe, else told apart."""
+    name = file_name(None, key, "")
+    return name if name == key else f"{name} {blake2b(key.encode(), digest_size=4).hexdigest()}"
 
 
 def suffix_of(url: str | None, default: str) -> str:

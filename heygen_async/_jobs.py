@@ -28,9 +28,7 @@ if TYPE_CHECKING:
     from .models import Mode, Orientation, SessionData, SessionState
 
 Answer = Reply | Approve | Stop
-BatchReviewer = (
-    Answer | type[Approve] | type[Stop] | Callable[["Session", "SessionState"], "Answer | Awaitable[Answer]"]
-)
+BatchReviewer = Answer | Callable[["Session", "SessionState"], "Answer | Awaitable[Answer]"]
 EventKind = Literal[
     "creating", "created", "state", "paused", "answered", "downloading", "downloaded", "ended"
 ]
@@ -247,8 +245,12 @@ def check_reviewer(reviewer: object) -> None:
     Raises:
         InvalidArgument: It is neither an answer nor callable.
     """
-    if reviewer is not None and not isinstance(reviewer, Reply | Approve | Stop) and not callable(reviewer):
-        raise InvalidArgument("reviewer", f"must be an answer or a callable, not {type(reviewer).__name__}")
+    if reviewer is None or isinstance(reviewer, Reply | Approve | Stop):
+        return
+    if isinstance(reviewer, type) or not callable(reviewer):
+        raise InvalidArgument(
+            "reviewer", f"must be Approve(), Reply(...), Stop() or a callable, not {reviewer!r:.40}"
+        )
 
 
 def _check_key(key: object) -> None:

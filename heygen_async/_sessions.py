@@ -24,16 +24,15 @@ if TYPE_CHECKING:
 class Sessions:
     """The account's Video Agent sessions; `heygen.sessions`."""
 
-    __slots__ = ("_core", "_orphans")
+    __slots__ = ("_core",)
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self._orphans: list[Session] = []
 
     @property
     def orphans(self) -> tuple[Session, ...]:
         """Sessions whose `create()` was cancelled while the service was making them; they are yours to use."""
-        return tuple(self._orphans)
+        return tuple(self._core.orphans)
 
     async def create(
         self,
@@ -109,7 +108,7 @@ class Sessions:
             idempotency_key=idempotency_key,
         )
         call = await attached(self._core, files, build)
-        return await create(self._core, call, prompt, mode, begun_at=begun_at, rescue=self._orphans.append)
+        return await create(self._core, call, prompt, mode, begun_at=begun_at)
 
     def attach(self, session_id: str) -> Session:
         """

@@ -29,9 +29,19 @@ HOUSE: Final = (
         "cadence",
         *("_signatures", "_heard", "_vocabulary"),
     ),
-    *("_asset_calls", "_media_types", "_file_names", "_ranges"),
+    *("_asset_calls", "_webhook_calls", "_media_types", "_file_names", "_ranges"),
     # edges
-    *("_clock", "webhooks", "_progress", "_part_file", "_sources", "_outflow", "_http", "_transport"),
+    *(
+        "_clock",
+        "webhooks",
+        "_progress",
+        "_part_file",
+        "_sources",
+        "_outflow",
+        "_http",
+        "_deadlines",
+        "_transport",
+    ),
     # conversations
     *(
         "_identity",
@@ -46,8 +56,8 @@ HOUSE: Final = (
         *("_experience", "_hub", "_notices"),
     ),
     *("_uploads", "_core", "_speech", "_watch", "_downloads", "_videos", "_resources", "_assets"),
-    *("_attachments", "_converse", "_session", "_creation", "_sessions", "_catalog"),
-    *("_places", "_production", "_batch"),
+    *("_attachments", "_converse", "_session", "_creation", "_sessions", "_catalog", "_webhooks"),
+    *("_places", "_shelf", "_reviewers", "_listener", "_filming", "_production", "_intake", "_batch"),
     # front
     "_client",
 )
@@ -63,7 +73,7 @@ CLOCKS: Final = {
     "datetime": {"now", "today", "utcnow"},
     "time": {"monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "sleep", "time", "time_ns"},
 }
-WIRE: Final = {"_wire.py", "_asset_calls.py"}
+WIRE: Final = {"_wire.py", "_asset_calls.py", "_webhook_calls.py"}
 VAGUE_NOUNS: Final = {"base", "common", "helpers", "manager", "misc", "shared", "tools", "util", "utils"}
 LONGEST_FILE: Final = 400
 

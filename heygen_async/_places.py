@@ -1,0 +1,119 @@
+"""
+Waiting for a place among the jobs in progress; what the window decides is waited for here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import anyio
+
+from . import _clock
+from ._window import Window
+
+if TYPE_CHECKING:
+    from .errors import RateLimited
+
+
+class Places:
+    """
+    The places of one batch.
+
+    Attributes:
+        window: Decides how many there are.
+        eager: Jobs under way that wait for a place; new jobs come after them.
+        paused: Jobs that wait for their reviewer, or for a place to pass the answer on; they hold none.
+    """
+
+    def __init__(self, most: int, *, longest_pace: float) -> None:
+        self.window = Window(most)
+        self.eager = 0
+        self.paused = 0
+        self._longest_pace = longest_pace
+        self._bell = anyio.Event()
+
+    @property
+    def are_open(self) -> bool:
+        """Whether a new job may try to get one."""
+        return not self.eager and self.window.is_open(_clock.now())
+
+    def ring(self) -> None:
+        """Let everybody who waits look again."""
+        self._bell.set()
+        self._bell = anyio.Event()
+
+    async def changed(self) -> None:
+        """Wait until something may be different."""
+        moment = self.window.opens_at()
+        wait = None if moment is None else moment - _clock.now()
+        # A moment that is past opened nothing: something else is missing, and will ring.
+        with anyio.move_on_after(wait if wait is not None and wait > 0 else None):
+            await self._bell.wait()
+
+    def pace(self, error: RateLimited) -> float | None:
+        """Return the seconds a refusal asks to wait, within reason."""
+        return None if error.retry_after is None else min(error.retry_after, self._longest_pace)
+
+
+class Place:
+    """One job's place: wanted, tried for, held, given back."""
+
+    __slots__ = ("_is_attempt", "_is_held", "_is_paused", "_places")
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self._is_attempt = self._is_held = self._is_paused = False
+
+    def attempt(self) -> None:
+        """Try for it now; only while the window is open."""
+        self._places.window.attempt()
+        self._is_attempt = True
+
+    async def wait(self, *, unless: Callable[[], bool]) -> bool:
+        """Wait until it may be tried for, then do; False when there is no more need."""
+        places = self._places
+        places.eager += 1
+        try:
+            while not (unless() or places.window.is_open(_clock.now())):
+                await places.changed()
+        finally:
+            places.eager -= 1
+        if unless():
+            places.ring()
+            return False
+        self._unpause()
+        self.attempt()
+        return True
+
+    def accepted(self) -> None:
+        """Hold it: the service has taken the job."""
+        self._places.window.accepted()
+        self._is_attempt, self._is_held = False, True
+        self._places.ring()
+
+    def refused(self, error: RateLimited) -> None:
+        """Note that there was no room."""
+        self._places.window.refused(_clock.now(), self._places.pace(error))
+        self._is_attempt = False
+        self._places.ring()
+
+    def pause(self) -> None:
+        """Give it back for as long as the agent waits for an answer."""
+        self.leave()
+        self._is_paused = True
+        self._places.paused += 1
+
+    def leave(self) -> None:
+        """Give it back, whatever it is."""
+        self._unpause()
+        if self._is_attempt:
+            self._places.window.withdrawn()
+        elif self._is_held:
+            self._places.window.ended()
+        self._is_attempt = self._is_held = False
+        self._places.ring()
+
+    def _unpause(self) -> None:
+        self._places.paused -= self._is_paused
+        self._is_paused = False
