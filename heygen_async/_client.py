@@ -23,6 +23,7 @@ from ._settle import Ownership
 from ._shelf import Shelf
 from ._version import __version__
 from ._videos import Videos
+from ._webhooks import Webhooks
 from .cadence import Cadence, Moment
 from .errors import InsufficientCredit, InvalidArgument, Unauthorized
 
@@ -108,6 +109,7 @@ class HeyGen:
         self.avatars: Avatars = Avatars(core)
         self.voices: Voices = Voices(core)
         self.brand_kits: BrandKits = BrandKits(core)
+        self.webhooks: Webhooks = Webhooks(core)
         self.account: Account = Account(core)
 
     def notify(self, event: WebhookEvent | UnverifiedEvent) -> bool:

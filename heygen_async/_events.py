@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, cast
 import msgspec
 from msgspec import Struct, field
 
+from ._redact import clean
 from .errors import BadPayload
 
 if TYPE_CHECKING:
@@ -107,7 +108,8 @@ class WebhookEndpoint(Struct, frozen=True, kw_only=True):
     secret: str | None = None
 
     def __repr__(self) -> str:
-        return f"WebhookEndpoint(endpoint_id={self.endpoint_id!r}, status={self.status!r}, events={self.events!r})"
+        shown = f"url={clean(self.url)!r}, status={self.status!r}, events={self.events!r}"
+        return f"WebhookEndpoint(endpoint_id={self.endpoint_id!r}, {shown})"
 
 
 class WebhookSecret(Struct, frozen=True, kw_only=True):

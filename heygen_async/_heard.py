@@ -125,9 +125,10 @@ class Announced:
 
     def excuse(self, names: tuple[str | None, ...], now: float) -> None:
         """Note a verified event about an end that a look has found shortly before."""
-        suspect = next((self._suspects[name] for name in names if name in self._suspects), None)
-        if suspect is None:
+        told = [name for name in names if name is not None and name in self._suspects]
+        if not told:
             return
+        suspect = self._suspects[told[0]]
         for name in suspect.names:
             self._suspects.pop(name, None)
         if now - suspect.at <= _EXCUSED_WITHIN:

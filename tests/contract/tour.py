@@ -135,9 +135,31 @@ async def films(heygen: HeyGen, film: Video, folder: pathlib.Path) -> None:
     await heygen.videos.delete(film.id)
 
 
+async def webhooks(heygen: HeyGen) -> None:
+    """What can be done with webhooks."""
+    endpoints = heygen.webhooks.endpoints
+    await endpoints.create("https://example.test/all")
+    made = await endpoints.create(
+        "https://example.test/some?a=b", events=["video_agent.success"], entity_id="entity_1"
+    )
+    await endpoints.update(made.endpoint_id, url="https://example.test/moved")
+    await endpoints.update(made.endpoint_id, events=["video_agent.success", "video_agent.fail"])
+    await endpoints.rotate_secret(made.endpoint_id)
+    await drain(endpoints.list())
+    await drain(endpoints.list(page_size=1))
+    await endpoints.delete(made.endpoint_id)
+    await heygen.webhooks.event_types()
+    await drain(heygen.webhooks.events())
+    await drain(heygen.webhooks.events(event_type="video_agent.success", entity_id="session_1", page_size=1))
+
+
 async def refusals(heygen: HeyGen) -> None:
     """Requests the service refuses, correctly sent."""
-    for unknown in (heygen.videos.get("nope"), heygen.sessions.attach("n").refresh()):
+    for unknown in (
+        heygen.videos.get("nope"),
+        heygen.sessions.attach("n").refresh(),
+        heygen.webhooks.endpoints.delete("n"),
+    ):
         with suppress(NotFound):
             await unknown
     with suppress(InvalidRequest):
@@ -148,6 +170,7 @@ async def everything(keeper: Keeper, service: Simulator, folder: pathlib.Path) -
     """The whole tour."""
     async with HeyGen(service.api_key, base_url=service.base_url, http=keeper) as heygen:
         await catalog(heygen)
+        await webhooks(heygen)
         session = await conversation(heygen, await files(heygen))
         film = await session.video()
         await films(heygen, film, folder)
@@ -156,6 +179,7 @@ async def everything(keeper: Keeper, service: Simulator, folder: pathlib.Path) -
         stopped = await heygen.sessions.create("One shot", mode="generate")
         await stopped.stop()
         await refusals(heygen)
+        await drain(heygen.webhooks.events())
 
 
 @functools.cache

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from flow.parties import Line, client, clock, pass_time
-from heygen_async import ClientStateError, HeyGen, InvalidArgument, UnverifiedEvent, WebhookEvent
+from flow.parties import clock, pass_time
+from heygen_async import HeyGen, UnverifiedEvent, WebhookEvent
 from heygen_async.testing import Scenario, Simulator
 from heygen_async.webhooks import parse_unverified
 
 if TYPE_CHECKING:
-    from heygen_async import Session, SessionState
+    from heygen_async import Session
 
 RENDERING = Scenario.generate().timed(thinking=5, generating=600)
 
@@ -67,7 +67,8 @@ async def test_an_event_is_a_look_now(heygen: HeyGen) -> None:
 async def test_polling_relies_on_a_webhook_that_works(heygen: HeyGen) -> None:
     """Once webhooks have told the ends of renderings, ten minutes of rendering cost a handful of looks."""
     without = [(await render(heygen, notified=False))[1] for _ in range(3)]
-    first = [await render(heygen) for _ in range(4)]
+    for _ in range(4):
+        await render(heygen)
     late, looks = await render(heygen)
 
     assert looks <= 10
