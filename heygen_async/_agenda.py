@@ -7,11 +7,13 @@ the old one behind, to be skipped when it comes up.
 
 from __future__ import annotations
 
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ._caller import Seen
     from ._heard import Heard
     from ._lifecycle import Track
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 _ENTRIES = count(1)  # one for all agendas, so that an entry left behind in another counts no more
 NEVER = float("inf")
+_SPARE = 64  # entries that may lie about before it is worth tidying
 LAST_LOOK = 5.0  # seconds after a deadline in which the look made at it may still bring the end
 
 
@@ -29,8 +32,11 @@ class Record:
 
     Attributes:
         due: When to look next.
-        asking: Whether a look is in line or under way.
+        asking: Whether a look is under way.
         deadline: The first deadline of its watchers; NEVER for none.
+        ends_at: When the hub will see to that deadline, if no look does; NEVER when it is not to.
+        for_video: Whether somebody waits for the video itself.
+        progress: Whether somebody wants to know of progress and messages.
         is_quiet: Whether an answer without news concerns no watcher.
         is_single: Whether the next look must be its own.
         follows: The status it has been watched in from its very beginning; None when that is not known.
@@ -39,6 +45,7 @@ class Record:
         failing_since: When the present run of failed looks began.
         failures: How many they are.
         looked_at: When it was last looked at on its own.
+        told_since: When the status began that its watchers were last told.
         heard: What events told of it; None for nothing.
         known: The status it was last seen in, while it was watched.
     """
@@ -48,16 +55,20 @@ class Record:
         "asking",
         "deadline",
         "due",
+        "ends_at",
         "entry",
         "failing_since",
         "failures",
         "follows",
+        "for_video",
         "heard",
         "is_quiet",
         "is_single",
         "known",
         "looked_at",
+        "progress",
         "seen",
+        "told_since",
         "track",
         "watchers",
     )
@@ -66,9 +77,10 @@ class Record:
         self.track = track
         self.watchers: list[Watcher] = []
         self.entry = 0
-        self.due = self.looked_at = 0.0
-        self.deadline = NEVER
+        self.due = self.looked_at = self.told_since = 0.0
+        self.deadline = self.ends_at = NEVER
         self.asking = self.is_quiet = self.is_single = False
+        self.for_video = self.progress = False
         self.follows: SessionStatus | None = None
         self.alone_for: str | None = None
         self.seen: Seen | None = None
@@ -78,19 +90,28 @@ class Record:
         self.known: SessionStatus | None = None
 
     @property
-    def for_video(self) -> bool:
-        """Whether somebody waits for the video itself."""
-        return any(watcher.for_video for watcher in self.watchers)
-
-    @property
     def is_shared(self) -> bool:
         """Whether it can be looked at together with others: its video's status tells all anybody wants to know."""
-        if self.is_single or not self.track.is_rendering or self.alone_for == self.track.video_id:
+        if self.is_single or self.progress or not self.track.is_rendering:
             return False
-        return not any(watcher.progress for watcher in self.watchers)
+        return self.alone_for != self.track.video_id
+
+    def is_alike(self, now: float) -> bool:
+        """Whether nothing but the client's schedule says when to look next."""
+        return (
+            self.is_quiet
+            and self.told_since == self.track.since
+            and self.deadline > now
+            and not self.failures
+            and (self.heard is None or self.heard.is_settled)
+            and len(self.watchers) == 1
+            and self.watchers[0].cadence is None
+        )
 
     def muster(self) -> None:
         """Work out again what the watchers want of a look."""
+        self.for_video = any(watcher.for_video for watcher in self.watchers)
+        self.progress = any(watcher.progress for watcher in self.watchers)
         deadlines = [watcher.deadline for watcher in self.watchers if watcher.deadline is not None]
         self.deadline = min(deadlines, default=NEVER)
         self.is_quiet = all(w.is_primed and not w.for_video and w.stalls_at is None for w in self.watchers)
@@ -115,32 +136,95 @@ class Record:
 
 
 class Agenda:
-    """Records by the moment they are next of interest."""
+    """
+    Batches of records by the moment of their next look.
+
+    Those who are due together are entered together: one entry for a hundred sessions that share their looks.
+    """
+
+    __slots__ = ("_heap",)
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, Sequence[Record]]] = []
+
+    def put(self, records: Sequence[Record], moment: float) -> bool:
+        """Enter records, wherever they were before; True when they are now the first."""
+        entry = next(_ENTRIES)
+        for record in records:
+            record.entry = entry
+        heappush(self._heap, (moment, entry, records))
+        return self._heap[0][1] == entry
+
+    def take(self, until: float) -> Sequence[Record]:
+        """Remove and return the first whose moment has come by `until`; empty when there are none."""
+        if self.first() > until:
+            return ()
+        _, entry, records = heappop(self._heap)
+        return [record for record in records if record.entry == entry and record.watchers]
+
+    def first(self) -> float:
+        """Return the first moment, NEVER when there is none."""
+        heap = self._heap
+        while heap and not _counts(heap[0]):
+            heappop(heap)
+        return heap[0][0] if heap else NEVER
+
+    def count(self, until: float) -> int:
+        """Return how many records' moments have come by `until`."""
+        due = (one for one in self._heap if one[0] <= until)
+        return sum(
+            record.entry == entry and bool(record.watchers) for _, entry, them in due for record in them
+        )
+
+    def tidy(self, records: int) -> None:
+        """Drop what counts no more once it outnumbers the records there are."""
+        if len(self._heap) > 2 * records + _SPARE:
+            self._heap = [one for one in self._heap if _counts(one)]
+            heapify(self._heap)
+
+
+def _counts(one: tuple[float, int, Sequence[Record]]) -> bool:
+    _, entry, records = one
+    for record in records:  # noqa: SIM110 - a generator would cost more than all the rest
+        if record.entry == entry and record.watchers:
+            return True
+    return False
+
+
+class Ends:
+    """Records by the moment at which the first of their watchers must be told that it is too late."""
 
     __slots__ = ("_heap",)
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, Record]] = []
 
-    def put(self, record: Record, moment: float) -> bool:
-        """Enter a record; True when it is now the first."""
-        record.entry = next(_ENTRIES)
-        heappush(self._heap, (moment, record.entry, record))
-        return self._heap[0][1] == record.entry
+    def put(self, record: Record) -> bool:
+        """Enter a record, unless it is there for as early a moment; True when it is now the first."""
+        moment = record.deadline + LAST_LOOK
+        if moment >= record.ends_at:
+            return False
+        record.ends_at = moment
+        heappush(self._heap, (moment, next(_ENTRIES), record))
+        return self._heap[0][2] is record
 
     def take(self, until: float) -> Record | None:
         """Remove and return the first record whose moment has come by `until`."""
-        heap = self._heap
-        while heap and heap[0][0] <= until:
-            _, entry, record = heappop(heap)
-            if record.entry == entry and record.watchers:
-                record.entry = 0
-                return record
-        return None
+        if self.first() > until:
+            return None
+        record = heappop(self._heap)[2]
+        record.ends_at = NEVER
+        return record
 
     def first(self) -> float:
         """Return the first moment, NEVER when there is none."""
         heap = self._heap
-        while heap and (heap[0][2].entry != heap[0][1] or not heap[0][2].watchers):
+        while heap and not (heap[0][2].ends_at == heap[0][0] and heap[0][2].watchers):
             heappop(heap)
         return heap[0][0] if heap else NEVER
+
+    def tidy(self, records: int) -> None:
+        """Drop what counts no more once it outnumbers the records there are."""
+        if len(self._heap) > 2 * records + _SPARE:
+            self._heap = [one for one in self._heap if one[2].ends_at == one[0] and one[2].watchers]
+            heapify(self._heap)

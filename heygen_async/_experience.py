@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ._heard import Announced
-from .cadence import Durations
+from .cadence import Durations, Moment
 
 if TYPE_CHECKING:
     from ._agenda import Record
@@ -38,6 +38,26 @@ class Experience:
             record.follows = track.state.status
         if track.state is not None and track.is_fresh(now):
             record.known = track.state.status
+
+    def moment(self, record: Record, now: float, *, share: int, die: float) -> Moment:
+        """Say what is known when a session's next look is planned; `share` is 0 for a look of its own."""
+        track, heard = record.track, record.heard
+        status, since = track.phase(for_video=record.for_video)
+        # A look at many tells no progress, so what is known of it is old and would mislead.
+        state = None if share else track.state
+        return Moment(
+            status=status,
+            elapsed=now - since,
+            progress=0 if state is None else state.progress,
+            history=() if state is None else track.history,
+            polls=track.polls,
+            unchanged=now - track.moved_at,
+            die=die,
+            expected=self.durations.expected(status),
+            shared_by=share or 1,
+            announced=0 if track.is_completed else self.announced.in_a_row(status, now),
+            heard=None if heard is None else heard.unconfirmed(now),
+        )
 
     def learn(self, record: Record, now: float) -> bool:
         """Learn from a transition; True when webhooks have turned out not to be relied on."""

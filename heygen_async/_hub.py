@@ -14,7 +14,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from . import _clock, _wire
-from ._agenda import LAST_LOOK, NEVER, Agenda, Record
+from ._agenda import LAST_LOOK, NEVER, Agenda, Ends, Record
 from ._caller import Seen
 from ._experience import Experience
 from ._lifecycle import Change, Look
@@ -23,19 +23,21 @@ from ._renders import MOST, WINDOW, Renders
 from ._retry import Delivery, delivery, is_refused_for_all, poll_pause
 from ._vocabulary import Vocabulary
 from ._watchers import late, own_copy, stalled, unknown
-from .cadence import Moment, bounded
+from .cadence import Moment, schedule
 from .errors import ClientStateError, HeyGenError, RateLimited
 from .models import Statistics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from ._caller import Caller
+    from ._lifecycle import Track
     from ._watchers import Watcher
 
 log = logging.getLogger("heygen_async")
 
 _TRIES_FOR_A_REASON = 3  # failed reads of a failed session's video before its reason is looked for elsewhere
+_ASKED = 4  # of those looked at together, how many the schedule is asked for; the first to be due counts
 _LATENESS = 1000  # looks whose lateness is remembered
 
 
@@ -58,7 +60,7 @@ class Hub:
         self, caller: Caller, *, cadence: Callable[[Moment], float], most: int, rate: float | None
     ) -> None:
         self._caller = caller
-        self._cadence = cadence
+        self._cadence = schedule(cadence)
         self._most = most
         self._spacing = 0.0 if rate is None else 1.0 / rate
         self._vocabulary = Vocabulary()
@@ -72,12 +74,13 @@ class Hub:
         self._single = Agenda()
         self._shared = Agenda()
         self._renders = Renders(self._caller)
-        self._ready: deque[list[Record]] = deque()
+        self._ends = Ends()
         self._workers: set[asyncio.Task[None]] = set()
         self._scheduler: asyncio.Task[None] | None = None
         self._alarm = _clock.Alarm()
         self._slot = 0.0
         self._allowed = self._most
+        self._is_full = False
 
     # -- watchers come and go --
 
@@ -105,7 +108,10 @@ class Hub:
         record.muster()
         if watcher.is_done:
             self.remove(watcher)
-        elif not record.asking:
+            return
+        if self._ends.put(record):
+            self._rouse()
+        if not record.asking:
             known = self._next_look(record, track.read_at or now) if watcher.is_primed else now
             self._schedule(record, record.due if is_followed else known, now)
 
@@ -128,6 +134,12 @@ class Hub:
             now = _clock.now()
             self._schedule(record, now, now)
 
+    def tell(self, track: Track, change: Change) -> None:
+        """Tell the watchers of a session what somebody else has read; a look under way tells it when it is back."""
+        record = self.records.get(track.session_id)
+        if record is not None and not record.asking:
+            self._saw(record, change, _clock.now())
+
     def look_by(self, record: Record, moment: float, now: float) -> None:
         """Look at a session at a moment at the latest, unless a look is under way."""
         if not record.asking and moment < record.due:
@@ -135,13 +147,13 @@ class Hub:
 
     def statistics(self) -> Statistics:
         """Return the numbers of now."""
-        counters = self._caller.counters
+        counters, now = self._caller.counters, 0.0 if self._loop is None else self._loop.time()
         late_by = sorted(self._lateness) or [0.0]
         return Statistics(
             **{name: getattr(counters, name) for name in counters.__slots__},
             watchers=sum(len(record.watchers) for record in self.records.values()),
             watched=len(self.records),
-            due=sum(len(batch) for batch in self._ready),
+            due=self._single.count(now) + self._shared.count(now),
             in_flight=len(self._workers),
             lateness_p50=late_by[len(late_by) // 2],
             lateness_p99=late_by[len(late_by) * 99 // 100],
@@ -163,108 +175,88 @@ class Hub:
 
     def _schedule(self, record: Record, due: float, now: float) -> None:
         record.due = due = record.clamped(due, now)
-        self._put(record, min(due, record.deadline + LAST_LOOK))
+        is_shared = self._renders.is_offered and record.is_shared
+        is_first = (self._shared if is_shared else self._single).put((record,), due)
+        # A scheduler that ended when nobody watched left old moments behind, and wakes for none of them.
+        if is_first or self._scheduler is None or self._scheduler.done():
+            self._rouse()
 
-    def _put(self, record: Record, moment: float) -> None:
-        is_shared = not record.asking and self._renders.is_offered and record.is_shared
-        is_first = (self._shared if is_shared else self._single).put(record, moment)
+    def _rouse(self) -> None:
+        """Let the scheduler see that something comes sooner than all it knew of."""
         if self._scheduler is None or self._scheduler.done():
             self._scheduler = asyncio.get_running_loop().create_task(self._run(), name="heygen_async hub")
-        elif is_first:
+        else:
             self._alarm.ring()
 
     async def _run(self) -> None:
         while self.records:
             now = _clock.now()
-            self._line_up(now)
+            for agenda in (self._single, self._shared, self._ends):
+                agenda.tidy(len(self.records))
+            while (record := self._ends.take(now)) is not None:
+                self._let_go(record, now - LAST_LOOK)
+                if record.deadline < NEVER:
+                    self._ends.put(record)
             self._start_workers(now)
             await self._alarm.wait(self._next_moment())
 
-    def _line_up(self, now: float) -> None:
-        """Move what is due into the line; the service may have asked everybody to wait."""
-        while (record := self._single.take(now)) is not None:
-            if self._is_due(record, now, now):
-                self._ask_for([record])
-        while self._shared.first() <= now:
-            batch: list[Record] = []
-            while len(batch) < MOST and (record := self._shared.take(now + WINDOW)) is not None:
-                if self._is_due(record, now, now + WINDOW):
-                    batch.append(record)
-            self._ask_for(batch)
+    def _start_workers(self, now: float) -> None:
+        while len(self._workers) < self._allowed and (batch := self._next_batch(now)):
+            worker = asyncio.get_running_loop().create_task(self._work(batch), name="heygen_async poll")
+            self._workers.add(worker)
+            worker.add_done_callback(self._left)
 
-    def _ask_for(self, batch: list[Record]) -> None:
-        if batch:
-            self._ready.append(batch)
-        for record in batch:
-            record.asking = True
-            if record.deadline < NEVER:
-                self._single.put(record, record.deadline + LAST_LOOK)
-
-    def _is_due(self, record: Record, now: float, until: float) -> bool:
-        self._let_go(record, now - LAST_LOOK)
-        if not record.watchers:
-            return False
-        due = max(record.due, self._caller.polls_resume)
-        if not record.asking and due <= until:
-            return True
-        last = record.deadline + LAST_LOOK
-        self._single.put(record, last if record.asking else min(due, last))
-        return False
+    def _left(self, worker: asyncio.Task[None]) -> None:
+        self._workers.discard(worker)
+        if self._is_full:
+            self._alarm.ring()
 
     def _next_moment(self) -> float | None:
-        moment = min(self._single.first(), self._shared.first())
-        if self._ready and self._spacing:
-            moment = min(moment, self._slot)
+        self._is_full = len(self._workers) >= self._allowed
+        look = NEVER  # when all are at work, whoever is done takes what is due
+        if not self._is_full:
+            first = min(self._single.first(), self._shared.first())
+            look = max(first, self._slot, self._caller.polls_resume)
+        moment = min(look, self._ends.first())
         return None if moment == NEVER else moment
 
-    def _start_workers(self, now: float) -> None:
-        wanted = len(self._ready)
-        if self._spacing:
-            wanted = min(wanted, 1 if now >= self._slot else 0)
-        for _ in range(min(wanted, self._allowed - len(self._workers))):
-            worker = asyncio.get_running_loop().create_task(self._work(), name="heygen_async poll")
-            self._workers.add(worker)
-            worker.add_done_callback(self._workers.discard)
-
-    def _next_ready(self) -> list[Record] | None:
-        now = _clock.now()
-        if not self._ready or now < self._slot or len(self._workers) > self._allowed:
-            return None
+    def _next_batch(self, now: float) -> Sequence[Record]:
+        """Take who is due longest, unless the service or the budget says to wait; the agendas are the line."""
+        if now < self._slot or now < self._caller.polls_resume or len(self._workers) > self._allowed:
+            return ()
+        alone, together = self._single.first(), self._shared.first()
+        if now < alone and now < together:
+            return ()
+        batch = self._single.take(now) if alone <= together else self._together(now)
         if self._spacing:
             self._slot = max(self._slot, now) + self._spacing
-        batch = self._ready.popleft()
         self._lateness.append(max(0.0, now - batch[0].due))
+        for record in batch:
+            record.asking = True
         return batch
+
+    def _together(self, now: float) -> Sequence[Record]:
+        """Take as many as one request can be for; some come a little early."""
+        batch: list[Record] = []
+        while len(batch) < MOST and (more := self._shared.take(now + WINDOW)):
+            batch += more
+        if rest := batch[MOST:]:
+            self._shared.put(rest, min(record.due for record in rest))
+        return batch[:MOST]
 
     def _next_look(self, record: Record, now: float) -> float:
         """Ask the schedule; of several watchers' own schedules the keenest counts."""
-        track = record.track
-        status, since = track.phase(for_video=record.for_video)
-        # A look at many tells no progress, so what is known of it is old and would mislead.
-        is_shared = self._renders.is_offered and record.is_shared
-        state = None if is_shared else track.state
-        moment = Moment(
-            status=status,
-            elapsed=now - since,
-            progress=0 if state is None else state.progress,
-            history=() if state is None else track.history,
-            polls=track.polls,
-            unchanged=now - track.moved_at,
-            die=self._caller.die.random(),
-            expected=self.experience.durations.expected(status),
-            shared_by=self._renders.share if is_shared else 1,
-            announced=0 if track.is_completed else self.experience.announced.in_a_row(status, now),
-            heard=None if record.heard is None else record.heard.unconfirmed(now),
-        )
+        share = self._renders.share if self._renders.is_offered and record.is_shared else 0
+        moment = self.experience.moment(record, now, share=share, die=self._caller.die.random())
         if len(record.watchers) == 1:
-            return now + bounded((record.watchers[0].cadence or self._cadence)(moment))
+            return now + (record.watchers[0].cadence or self._cadence)(moment)
         schedules = {watcher.cadence or self._cadence for watcher in record.watchers}
-        return now + min(bounded(schedule(moment)) for schedule in schedules)
+        return now + min(schedule(moment) for schedule in schedules)
 
     # -- a look --
 
-    async def _work(self) -> None:
-        while (batch := self._next_ready()) is not None:
+    async def _work(self, batch: Sequence[Record]) -> None:
+        while batch:
             try:
                 await (self._look(batch[0]) if len(batch) == 1 else self._look_at_all(batch))
             except HeyGenError as error:
@@ -278,6 +270,8 @@ class Hub:
             else:
                 if self._allowed < self._most and _clock.now() >= self._caller.polls_resume:
                     self._allowed += 1
+                    self._alarm.ring()
+            batch = self._next_batch(_clock.now())
 
     async def _look(self, record: Record) -> None:
         self._caller.counters.polls += 1
@@ -285,31 +279,52 @@ class Hub:
         record.looked_at = _clock.now()
         track = record.track
         if track.is_stale or track.look(for_video=record.for_video) is not Look.SESSION:
-            self._saw(record, await read(track, self._caller.attempt, for_video=record.for_video))
+            change = await read(track, self._caller.attempt, for_video=record.for_video)
+            self._saw(record, change, _clock.now())
             return
         seen = record.seen
         if seen is None:
             seen = record.seen = Seen(_wire.session(track.session_id))
-        self._saw(record, await reread(track, self._caller, seen, record.looked_at))
+        change = await reread(track, self._caller, seen, record.looked_at)
+        self._saw(record, change, _clock.now())
 
-    async def _look_at_all(self, batch: list[Record]) -> None:
+    async def _look_at_all(self, batch: Sequence[Record]) -> None:
         closer = await self._renders.look(batch)
-        for record in batch:
-            if record in closer:
-                record.is_single = True
-                self._plan(record, _clock.now(), due=0.0)
-            else:
-                self._saw(record, Change.NOTHING)
-
-    def _saw(self, record: Record, change: Change) -> None:
         now = _clock.now()
+        for record in closer:
+            record.is_single = True
+            self._plan(record, now, due=0.0)
+        alike: list[Record] = []
+        for record in batch:
+            if record.is_single:
+                continue
+            if record.is_alike(now):
+                alike.append(record)
+            else:
+                self._saw(record, Change.NOTHING, now)
+        if alike:
+            self._plan_together(alike, now)
+
+    def _plan_together(self, alike: Sequence[Record], now: float) -> None:
+        """Keep together what was looked at together: asking the schedule for each would cost more than the look."""
+        asked = alike[:: max(len(alike) // _ASKED, 1)]
+        due = min([self._next_look(record, now) for record in asked] + [record.deadline for record in alike])
+        for record in alike:
+            record.asking = False
+            record.due = due
+        if self._shared.put(alike, due):
+            self._rouse()
+
+    def _saw(self, record: Record, change: Change, now: float) -> None:
         if record.failures:
             record.failing_since, record.failures = None, 0
-        if change or not record.is_quiet:
+        is_told = record.is_quiet and record.told_since == record.track.since
+        if not is_told or (change and record.progress):
             self._tell(record, change, now)
-        self._plan(record, now, due=now if Change.LOOK_AGAIN in change else None)
+        self._plan(record, now, due=now if change and Change.LOOK_AGAIN in change else None)
 
     def _tell(self, record: Record, change: Change, now: float) -> None:
+        record.told_since = record.track.since
         if record.track.state is not None:
             self._vocabulary.note(record.track.state)
         if Change.TRANSITION in change and self.experience.learn(record, now):
@@ -336,7 +351,7 @@ class Hub:
             for watcher in list(record.watchers):
                 self._end(watcher, unknown(watcher, error))
         elif record.failures >= _TRIES_FOR_A_REASON and (change := record.track.saw_no_reason(now=now)):
-            self._saw(record, change)
+            self._saw(record, change, now)
             return
         pause = poll_pause(record.failures, die=self._caller.die.random())
         self._plan(record, now, due=min(now + pause, record.failing_since + outage))

@@ -64,13 +64,16 @@ class Renders:
             return list(batch)
         now = _clock.now()
         told = {row.video_id: row.status for row in rows}
-        unknown = [record for record in batch if told.get(record.track.video_id, _UNKNOWN) == _UNKNOWN]
-        ended = [
-            record for record in batch if record not in unknown and told[record.track.video_id].is_terminal
-        ]
-        going_on = [record for record in batch if record not in unknown and record not in ended]
-        for record in going_on:
-            record.track.saw_same(now)
+        unknown: list[Record] = []
+        ended: list[Record] = []
+        going_on: list[Record] = []
+        for record in batch:
+            status = told.get(record.track.video_id, _UNKNOWN)
+            if not status.is_terminal:
+                record.track.saw_same(now)
+                going_on.append(record)
+            else:
+                (unknown if status is _UNKNOWN else ended).append(record)
         return _set_apart(unknown) + ended + self._longest_unseen(going_on, now)
 
     def _longest_unseen(self, records: Sequence[Record], now: float) -> list[Record]:

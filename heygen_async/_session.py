@@ -92,10 +92,12 @@ class Session:
             TransportError: The service could not be asked.
             APIError: The service refused.
         """
+        change = Change.LOOK_AGAIN
         for _ in range(_READS):
             change = await read(self._track, self._core.caller.call)
             if Change.LOOK_AGAIN not in change:
                 break
+        self._core.hub.tell(self._track, change)
         if self._track.state is None:
             raise NotFound("Nothing is known of this session yet.", status=404)
         return self._track.state

@@ -17,13 +17,14 @@ from . import _refs
 from ._lifecycle import Change
 from ._reasons import failure
 from ._redact import clean
+from .cadence import schedule
 from .errors import ClientStateError, HeyGenError, SessionFailed, SessionStalled, StateUnknown, WatchTimeout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ._lifecycle import Track
-    from .cadence import Moment
+    from .cadence import Cadence, Moment
     from .models import SessionState, SessionStatus
 
 
@@ -77,7 +78,7 @@ class Watcher:
         self.until: frozenset[SessionStatus] = until
         self.progress: bool = progress
         self.for_video: bool = for_video
-        self.cadence: Callable[[Moment], float] | None = cadence
+        self.cadence: Cadence | None = None if cadence is None else schedule(cadence)
         self.cursor: int = cursor
         self.began: float | None = None
         self.deadline: float | None = None

@@ -254,6 +254,11 @@ class Cadence:
         return cls(lambda moment: _adaptive(moment, worth), f"Cadence.adaptive(worth={worth:g})")
 
 
+def schedule(given: Callable[[Moment], float]) -> Cadence:
+    """Return a schedule within bounds, whoever wrote it."""
+    return given if isinstance(given, Cadence) else Cadence(given)
+
+
 def bounded(seconds: float) -> float:
     """Return the interval within what a watch can bear; nonsense counts as the longest."""
     return min(max(seconds, _SHORTEST), _LONGEST) if math.isfinite(seconds) else _LONGEST

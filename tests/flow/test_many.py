@@ -8,7 +8,7 @@ from collections import Counter
 import anyio
 
 from flow.parties import Line, client, pass_time
-from heygen_async import Approve, HeyGen, Reply, RetryPolicy, Session, SessionState, Video
+from heygen_async import Approve, Cadence, HeyGen, Reply, RetryPolicy, Session, SessionState, Video
 from heygen_async.testing import Scenario, Simulator
 
 MANY = 100
@@ -82,3 +82,22 @@ async def test_more_sessions_than_places() -> None:
     assert 10 == service.ledger.max_in_progress
     assert sorted(videos) == sorted(service.ledger.billed)
     assert 20 == len(service.ledger.creates)
+
+
+async def test_a_look_of_ones_own_is_everybodys(line: Line) -> None:
+    """What one reads with `refresh` is known at once to all who watch the session, without a look of theirs."""
+    async with client(line, cadence=Cadence.constant(600)) as heygen:
+        session = await heygen.sessions.create("A tour of our bakery")
+        seen: list[SessionState] = []
+
+        async def watch() -> None:
+            seen.extend([state async for state in heygen.sessions.attach(session.id).watch()])
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(watch)
+            await pass_time(120)
+            polls = heygen.statistics().polls
+            await session.refresh()
+            await pass_time(1)
+            assert ["thinking", "reviewing"] == [state.status for state in seen]
+            assert polls == heygen.statistics().polls
