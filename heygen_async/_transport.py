@@ -19,6 +19,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from ._config import MAX_BODY_BYTES
+from ._deadlines import Deadlines
 from ._outflow import Outflow
 from ._redact import Secret, clean, host
 from .errors import (
@@ -112,7 +113,9 @@ class AiohttpTransport:
         self._timeouts = timeouts
         self._max_body_bytes = max_body_bytes
         self._gate = asyncio.Semaphore(max_connections)
-        self._limits: dict[float, aiohttp.ClientTimeout] = {}
+        self._deadlines = Deadlines()
+        # The limit on the whole is ours: the library would set a timer for every request.
+        self._limits = aiohttp.ClientTimeout(total=None, connect=timeouts.connect)
         # Asking for proxies at every request, as the library's own trust_env does, costs more than the request.
         self._proxies = getproxies() if trust_env else {}
 
@@ -175,6 +178,7 @@ class AiohttpTransport:
         """End what is under way, and close the session if it is ours."""
         for response in list(self._answering):
             response.close()  # a closed session would leave its reader waiting for the time limit
+        self._deadlines.close()
         if self._keeper is not None:
             await self._keeper.aclose()
 
@@ -193,22 +197,29 @@ class AiohttpTransport:
         if not isinstance(url, URL):
             request.prepared = url = URL(request.url, encoded=True)
         session = self._session or await self._open()
-        response = await session.request(
-            request.method,
-            url,
-            headers=request.headers,
-            data=request.body,
-            timeout=self._limit(request.timeout),
-            allow_redirects=False,
-            proxy=self._proxy(url) if self._proxies else None,
-            raise_for_status=False,
-        )
-        self._answering.add(response)
+        task, response = self._deadlines.begin(request.timeout), None
         try:
-            return Answer(response.status, response.headers, await self._body(response))
+            response = await session.request(
+                request.method,
+                url,
+                headers=request.headers,
+                data=request.body,
+                timeout=self._limits,
+                allow_redirects=False,
+                proxy=self._proxy(url) if self._proxies else None,
+                raise_for_status=False,
+            )
+            self._answering.add(response)
+            answer = Answer(response.status, response.headers, await self._body(response))
+        except BaseException as error:
+            self._deadlines.end(task, error)
+            raise
         finally:
-            self._answering.discard(response)
-            response.release()
+            if response is not None:
+                self._answering.discard(response)
+                response.release()
+        self._deadlines.end(task)
+        return answer
 
     async def _pour_out(self, request: Request, body: Body) -> Answer:
         """Send what is too large for memory; there is a limit on silence, none on the whole."""
@@ -262,13 +273,6 @@ class AiohttpTransport:
         self._keeper = _kept(session)
         await anext(self._keeper)
         return session
-
-    def _limit(self, seconds: float) -> aiohttp.ClientTimeout:
-        limit = self._limits.get(seconds)
-        if limit is None:
-            limit = aiohttp.ClientTimeout(total=seconds, connect=self._timeouts.connect)
-            self._limits[seconds] = limit
-        return limit
 
     def _proxy(self, url: URL) -> str | None:
         if proxy_bypass(url.host or ""):
