@@ -1,7 +1,7 @@
 """
 The service's words as values: frozen structs that tolerate fields they do not know.
 
-Sources: `contract.md` tables. Wire integers keep their wire names (`created_at`, Unix seconds); the aware datetime
+Wire integers keep their wire names (`created_at`, Unix seconds); the aware datetime
 is a property beside them. Sets the service extends are open enums: an unknown word survives as itself.
 """
 
@@ -73,7 +73,7 @@ __all__ = [
 
 
 class SessionStatus(OpenStrEnum):
-    """Where a session is; an unknown word means "still working" (contract.md, session status)."""
+    """Where a session is; an unknown word means "still working" (contract.md, Session status)."""
 
     THINKING = "thinking"
     WAITING_FOR_INPUT = "waiting_for_input"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 import pytest
 
 import house
+from heygen_async import HeyGen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,6 +32,17 @@ def exports() -> Iterator[tuple[str, object]]:
             if id(value) not in seen and not isinstance(value, types.ModuleType):
                 seen.add(id(value))
                 yield f"{module}.{name}", value
+    for name, group in groups(HeyGen("a-key")):
+        yield f"heygen.{name}", type(group)
+
+
+def groups(owner: object, prefix: str = "") -> Iterator[tuple[str, object]]:
+    """What hangs on a client: `sessions`, `videos`, `webhooks.endpoints`, ..."""
+    for name in dir(owner):
+        value = None if name.startswith("_") else getattr(owner, name)
+        if is_ours(value) and not callable(value):
+            yield f"{prefix}{name}", value
+            yield from groups(value, f"{prefix}{name}.")
 
 
 def is_ours(value: object) -> bool:

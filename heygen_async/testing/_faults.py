@@ -24,7 +24,7 @@ class Fault:
     One kind of failure.
 
     Attributes:
-        name: What `faults.add()` calls it.
+        name: What `simulator.faults.add()` calls it.
         where: Where in the exchange it happens.
         what: What goes wrong, in one sentence.
         stage: `before` the service processed the request, `after`, or to the `session` for good.

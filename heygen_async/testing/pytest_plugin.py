@@ -3,6 +3,8 @@ Fixtures for tests of programs that use `heygen_async`.
 
 `heygen_client` is a client whose service is `heygen_simulator`, in memory. For tests in which waiting costs no time:
 
+    import pytest
+
     from heygen_async.testing import VIRTUAL_TIME
 
     @pytest.fixture

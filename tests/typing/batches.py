@@ -1,0 +1,78 @@
+"""
+Batches as users write them; never run, only read by type checkers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from pathlib import Path
+from typing import assert_type
+
+from heygen_async import (
+    Approve,
+    Batch,
+    BatchEvent,
+    HeyGen,
+    InsufficientCredit,
+    Job,
+    Outcome,
+    Reply,
+    Session,
+    SessionState,
+    Transfer,
+    Unauthorized,
+    Video,
+)
+
+
+async def prompts() -> AsyncIterator[Job | str]:
+    """Jobs may come one by one, and plain texts are jobs too."""
+    yield "A tour of our bakery"
+    yield Job("A tour of our mill", key="mill", mode="generate", files=[Path("mill.png")], timeout=None)
+    yield Job("Again", "again", idempotency_key="my-key", begun_at=datetime.now().astimezone())  # noqa: TID251
+
+
+async def batches(heygen: HeyGen, ref: bytes) -> None:
+    """Everything a batch takes and gives."""
+
+    async def review(session: Session, state: SessionState) -> Reply | Approve:
+        return Reply(message=session.id) if state.is_paused else Approve()
+
+    def listen(event: BatchEvent) -> None:
+        assert_type(event.key, str)
+        assert_type(event.ref, bytes | None)
+        assert_type(event.state, SessionState | None)
+        assert_type(event.transfer, Transfer | None)
+        assert_type(event.outcome, Outcome | None)
+
+    async with heygen.batch(
+        prompts(),
+        max_in_flight=5,
+        max_paused=10,
+        reviewer=review,
+        on_event=listen,
+        download_to="videos",
+        stop_on=(Unauthorized, InsufficientCredit),
+        on_exit="stop",
+        min_balance=10,
+    ) as run:
+        assert_type(run, Batch)
+        async for outcome in run:
+            assert_type(outcome, Outcome)
+            assert_type(outcome.ok, bool)
+            assert_type(outcome.key, str)
+            assert_type(outcome.job, Job | None)
+            assert_type(outcome.video, Video | None)
+            assert_type(outcome.path, Path | None)
+            assert_type(outcome.error, Exception | None)
+            assert_type(outcome.states, tuple[SessionState, ...])
+            assert_type(outcome.session_ref, bytes | None)
+            assert_type(outcome.not_started, bool)
+        assert_type((run.in_progress, run.paused, run.limit), tuple[int, int, int])
+        run.stop_creating()
+
+    async with heygen.batch(["One", Job("Two", ref=ref)], reviewer=Approve()) as run:
+        assert_type(await run.raise_failures(), list[Outcome])
+    heygen.batch(prompts(), on_exit="wait")  # type: ignore[arg-type]
+    Job("A tour", mode="talk")  # type: ignore[arg-type]
