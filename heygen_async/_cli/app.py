@@ -1,0 +1,131 @@
+"""
+The command `heygen-async`: its subcommands, and what every error of theirs comes to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+import sys
+from collections.abc import Coroutine, Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+from cyclopts import App, CycloptsError
+from cyclopts.exceptions import UnknownOptionError
+
+from heygen_async import ConfigError, HeyGenError, SessionError, SessionFailed, __version__
+
+from . import talks
+from .batch import batch
+from .exits import Exit, UsageError, exit_of
+from .interruption import attended
+from .listing import sessions
+from .simulation import simulate
+from .voice import Terminal, Voice
+
+_HELP: Final = "HeyGen's Video Agent from the command line: from a prompt, or a file of prompts, to videos."
+_EPILOGUE: Final = """\
+The key is read from HEYGEN_API_KEY, and the address from HEYGEN_API_BASE when it is set.
+
+Exit codes: 0 all done, 1 something failed, 2 usage, 3 key or credit, 4 timed out, 130 interrupted."""
+_KEY_HINT: Final = "A key is read from HEYGEN_API_KEY only: as an argument, every process here could see it."
+
+app = App(
+    name="heygen-async",
+    help=_HELP,
+    help_epilogue=_EPILOGUE,
+    help_format="markdown",
+    version=__version__,
+    exit_on_error=False,
+    print_error=False,
+    result_action="return_value",
+)
+talks.add_to(app)
+app.command(batch)
+app.command(sessions)
+app.command(simulate)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """
+    Run the command; return its exit code.
+
+    Args:
+        arguments: The words after the command's name; those of this process when None.
+    """
+    tokens = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        result = begin(tokens)
+        code = result if isinstance(result, int) else asyncio.run(attended(perform(tokens, result)))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return _unheard()
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    return code
+
+
+def begin(tokens: Sequence[str]) -> int | Coroutine[Any, Any, int]:
+    """
+    Understand the words; return the exit code, or the work that is to be awaited.
+
+    Args:
+        tokens: The words after the command's name.
+    """
+    try:
+        command, bound, _ = app.parse_args(tokens, console=Terminal(sys.stdout))
+    except CycloptsError as error:
+        return _misused(tokens, error)
+    result = command(*bound.args, **bound.kwargs)
+    return result if inspect.iscoroutine(result) else int(result or 0)
+
+
+async def perform(tokens: Sequence[str], work: Coroutine[Any, Any, int]) -> int:
+    """
+    Await the work; return the exit code, with every error said in words.
+
+    Args:
+        tokens: The words after the command's name.
+        work: What came of them.
+    """
+    try:
+        return await work
+    except BrokenPipeError:
+        return _unheard()
+    except (HeyGenError, UsageError) as error:
+        fields = {"kind": type(error).__name__}
+        _voice(tokens).complain(str(error), hint=_hint(error), **fields)
+        return exit_of(error)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        _voice(tokens).complain(f"{place}{error.strerror or error}", kind="OSError")
+        return Exit.FAILED
+
+
+def _hint(error: HeyGenError | UsageError) -> str:
+    if isinstance(error, ConfigError) and exit_of(error) == Exit.REFUSED:
+        return "Get a key at https://app.heygen.com/settings (API), then: export HEYGEN_API_KEY=..."
+    if isinstance(error, SessionError) and not isinstance(error, SessionFailed):
+        return talks.goes_on(error.session_id)
+    return error.hint
+
+
+def _misused(tokens: Sequence[str], error: CycloptsError) -> int:
+    command = next((token for token in tokens if not token.startswith("-")), "")
+    names_key = isinstance(error, UnknownOptionError) and "key" in str(error)
+    help_command = f"heygen-async {command} --help" if command in app else "heygen-async --help"
+    _voice(tokens).complain(str(error), hint=_KEY_HINT if names_key else help_command, kind="UsageError")
+    return Exit.USAGE
+
+
+def _voice(tokens: Sequence[str]) -> Voice:
+    return Voice(is_json="--json" in tokens)
+
+
+def _unheard() -> int:
+    """Leave without a word: whoever read the output has gone, and flushing it at the end would fail again."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return Exit.UNHEARD

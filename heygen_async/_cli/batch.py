@@ -1,0 +1,250 @@
+"""
+`heygen-async batch`: a file of prompts becomes a folder of videos and a report.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import anyio.to_thread
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from heygen_async import Approve, HeyGen, Job
+
+from .ends import Tally, hint_of, result_of
+from .job_files import JobFile, open_jobs
+from .journal import FINAL, Journal
+from .options import AN_HOUR, Json, Poll, Switch, Timeout, client
+from .shown import brief
+from .view import View
+from .voice import Voice
+
+if TYPE_CHECKING:
+    from heygen_async import BatchEvent, Outcome
+
+    from .exits import Exit
+
+_AT_A_TIME: Final = 50  # rows read in one go, while the batch waits for none of them
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What the user asked for."""
+
+    jobs: str
+    out: Path
+    max_in_flight: int = 10
+    approve: bool = False
+    resume: bool = False
+    timeout: float | None = AN_HOUR
+    poll: float | None = None
+
+    @property
+    def command(self) -> str:
+        """The command that goes on with it."""
+        words = ["heygen-async", "batch", self.jobs, "--out", str(self.out)]
+        if self.max_in_flight != Wish.max_in_flight:
+            words += ["--max-in-flight", str(self.max_in_flight)]
+        words += ["--approve"] if self.approve else []
+        if self.timeout not in {None, AN_HOUR}:
+            words += ["--timeout", f"{self.timeout:g}"]
+        if self.poll is not None:
+            words += ["--poll", f"{self.poll:g}"]
+        return shlex.join([*words, "--resume"])
+
+
+async def batch(
+    jobs: str,
+    /,
+    *,
+    out: Path,
+    max_in_flight: Annotated[int, Parameter(validator=Number(gte=1))] = 10,
+    approve: Switch = False,
+    resume: Switch = False,
+    timeout: Timeout = AN_HOUR,
+    poll: Poll = None,
+    json: Json = False,
+) -> int:
+    """
+    Make a video of each row of a file.
+
+    A file ends in .csv, .jsonl or .ndjson and is UTF-8. Each row has a prompt and, if you like, a key (your name for
+    it) and the options of a session: mode, orientation, avatar_id, voice_id, style_id, brand_kit_id, files (several
+    between semicolons), callback_url, callback_id, incognito_mode, extra (JSON). All rows are checked before anything
+    is created.
+
+    Parameters
+    ----------
+    jobs
+        The file; - reads standard input.
+    out
+        The folder for the videos, results.jsonl (a line for each job that ended) and journal.jsonl.
+    max_in_flight
+        Sessions at work at once; fewer when the service takes fewer.
+    approve
+        Let the agent show a storyboard, and approve each. Otherwise it goes straight to the video.
+    resume
+        Go on with what an earlier run in this folder left: nothing is made twice.
+    """
+    wish = Wish(
+        jobs=jobs,
+        out=out,
+        max_in_flight=max_in_flight,
+        approve=approve,
+        resume=resume,
+        timeout=timeout,
+        poll=poll,
+    )
+    voice = Voice(is_json=json)
+    async with client(poll) as heygen:
+        return await make(heygen, wish, voice)
+
+
+async def make(heygen: HeyGen, wish: Wish, voice: Voice) -> int:
+    """
+    Do what the user asked for.
+
+    Args:
+        heygen: The client.
+        wish: What they asked for.
+        voice: Who shows it.
+    """
+    with ExitStack() as stack:
+        with voice.busy(f"reading {wish.jobs}"):
+            plan = await anyio.to_thread.run_sync(Plan.made, stack, wish)
+        for words in plan.remarks:
+            voice.advise(words)
+        with voice.if_left(f"Nothing is lost. To go on: {wish.command}"):
+            return await Making(heygen, plan, voice).run()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A wish that has been checked; its files are open."""
+
+    wish: Wish
+    file: JobFile
+    journal: Journal
+    total: int
+    remarks: list[str]
+
+    @classmethod
+    def made(cls, stack: ExitStack, wish: Wish) -> Plan:
+        """
+        Open the files, and read all rows once to see that they are good.
+
+        Args:
+            stack: What closes the files.
+            wish: What the user asked for.
+        """
+        file = stack.enter_context(open_jobs(wish.jobs, "chat" if wish.approve else "generate"))
+        journal = None if not wish.resume else stack.enter_context(Journal(wish.out, resume=True))
+        forgotten = dict.fromkeys(journal.begun if journal else ())
+        total = 0
+        for row in file.checked():
+            total += 1
+            forgotten.pop(row.key, None)
+            if journal is not None:
+                journal.is_done(row)
+        journal = journal or stack.enter_context(Journal(wish.out, resume=False))
+        return cls(wish, file, journal, total, _remarks(list(forgotten)))
+
+    def jobs(self) -> Iterator[tuple[str, Job]]:
+        """Yield the jobs that are left with their fingerprints, first those whose sessions must be looked for."""
+        lost = {key for key, begun in self.journal.begun.items() if begun.ref is None}
+        if lost:
+            yield from self._jobs(lambda key: key in lost)
+        yield from self._jobs(lambda key: key not in lost and key not in self.journal.ended)
+
+    def _jobs(self, wanted: Callable[[str], bool]) -> Iterator[tuple[str, Job]]:
+        for row in self.file.rows():
+            if wanted(row.key):
+                begun = self.journal.begun.get(row.key)
+                job = row.job(
+                    idempotency_key=self.journal.idempotency_key(row.key),
+                    timeout=self.wish.timeout,
+                    ref=begun and begun.ref,
+                    begun_at=begun and begun.started_at,
+                )
+                yield row.fingerprint, job
+
+
+def _remarks(forgotten: list[str]) -> list[str]:
+    if not forgotten:
+        return []
+    named = ", ".join(brief(key, 30) for key in forgotten[:3])
+    more = f" and {len(forgotten) - 3} more" if len(forgotten) > 3 else ""
+    return [f"Begun earlier and no longer in the file, so left alone: {named}{more}."]
+
+
+class Making:
+    """A batch at work: everything that happens is written down first and shown then."""
+
+    def __init__(self, heygen: HeyGen, plan: Plan, voice: Voice) -> None:
+        self._heygen = heygen
+        self._plan = plan
+        self._voice = voice
+        self._tally = Tally(plan.journal.ends)
+        self._fingerprints: dict[str, str] = {}
+        self._view = View(voice, self._tally, total=plan.total)
+
+    async def run(self) -> Exit:
+        """Make the videos; return what it comes to."""
+        wish = self._plan.wish
+        batch = self._heygen.batch(
+            self._feed(),
+            max_in_flight=wish.max_in_flight,
+            reviewer=Approve() if wish.approve else None,
+            on_event=self._on_event,
+            download_to=wish.out,
+        )
+        with self._view:
+            async with batch as outcomes:
+                async for outcome in outcomes:
+                    await self._end(outcome)
+        self._conclude()
+        return self._tally.exit()
+
+    async def _feed(self) -> AsyncIterator[Job]:
+        jobs = self._plan.jobs()
+        while chunk := await anyio.to_thread.run_sync(lambda: list(islice(jobs, _AT_A_TIME))):
+            for fingerprint, job in chunk:
+                self._fingerprints[job.key or ""] = fingerprint
+                yield job
+
+    async def _on_event(self, event: BatchEvent) -> None:
+        journal, fingerprint = self._plan.journal, self._fingerprints.get(event.key, "")
+        if event.kind == "creating" and event.started_at is not None:
+            await _written(journal.intend, event.key, fingerprint, event.started_at)
+        elif event.ref is not None:
+            await _written(journal.note, event.key, fingerprint, event.ref)
+        self._view.event(event)
+
+    async def _end(self, outcome: Outcome) -> None:
+        self._tally.add(outcome)
+        fingerprint = self._fingerprints.pop(outcome.key, "")
+        result = result_of(outcome, fingerprint, self._plan.wish.out)
+        if not outcome.not_started:
+            await _written(self._plan.journal.finish, result)
+        self._view.end(outcome, result)
+
+    def _conclude(self) -> None:
+        voice, tally = self._voice, self._tally
+        voice.say("finished", **{end: tally.ends[end] for end in sorted(tally.ends)})
+        voice.show(tally.table())
+        if tally.refusal is not None:
+            voice.complain(str(tally.refusal), hint=hint_of(tally.refusal), kind=type(tally.refusal).__name__)
+        if any(count for end, count in tally.ends.items() if end not in FINAL):
+            voice.advise(f"To go on: {self._plan.wish.command}")
+
+
+async def _written(write: Any, *words: Any) -> None:
+    await anyio.to_thread.run_sync(partial(write, *words))

@@ -1,0 +1,134 @@
+"""
+How the jobs of a batch ended: what a result says, what the run comes to.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+from rich.table import Table
+
+from heygen_async import (
+    HeyGenError,
+    InsufficientCredit,
+    InvalidArgument,
+    InvalidRequest,
+    NotFound,
+    SessionFailed,
+    SessionPaused,
+    SessionStalled,
+    Unauthorized,
+)
+
+from .exits import Exit
+from .shown import brief
+
+if TYPE_CHECKING:
+    from heygen_async import Outcome
+
+End = Literal["completed", "failed", "paused", "late", "unfinished", "not_started"]
+
+_MEANING: Final[dict[End, str]] = {
+    "completed": "downloaded",
+    "failed": "for good; see results.jsonl for the reasons",
+    "paused": "the agent asks something: answer with `heygen-async send`, then --resume",
+    "late": "the sessions go on: --resume waits for them again",
+    "unfinished": "something came in between: --resume goes on with them",
+    "not_started": "--resume begins them",
+}
+
+
+def end_of(outcome: Outcome) -> End:
+    """Return how a job ended; only `completed` and `failed` are for good."""
+    if outcome.not_started:
+        return "not_started"
+    match outcome.error:
+        case None:
+            return "completed"
+        case SessionFailed() | InvalidArgument() | InvalidRequest() | NotFound():
+            return "failed"
+        case SessionPaused():
+            return "paused"
+        case SessionStalled() | TimeoutError():
+            return "late"
+        case _:
+            return "unfinished"
+
+
+def result_of(outcome: Outcome, fingerprint: str, folder: Path) -> dict[str, object]:
+    """
+    Return the line of a job that ended.
+
+    Args:
+        outcome: Its outcome.
+        fingerprint: Its row's.
+        folder: What its path is told from.
+    """
+    error = outcome.error
+    path = outcome.path
+    if path is not None and path.is_relative_to(folder):
+        path = path.relative_to(folder)
+    return {
+        "key": outcome.key,
+        "status": end_of(outcome),
+        "session_id": outcome.session_id,
+        "video_id": outcome.video.id if outcome.video else None,
+        "path": None if path is None else str(path),
+        "error": None if error is None else type(error).__name__,
+        "message": None if error is None else brief(str(error), 500),
+        "elapsed": round(outcome.elapsed, 1),
+        "job": fingerprint,
+    }
+
+
+class Tally:
+    """
+    The ends so far.
+
+    Attributes:
+        ends: How many jobs ended in which way, those of earlier runs included.
+    """
+
+    def __init__(self, ends: Counter[str]) -> None:
+        self.ends = ends
+        self._refused: Exception | None = None
+
+    def add(self, outcome: Outcome) -> None:
+        """Count a job."""
+        self.ends[end_of(outcome)] += 1
+        if isinstance(outcome.error, Unauthorized | InsufficientCredit):
+            self._refused = self._refused or outcome.error
+
+    @property
+    def refusal(self) -> Exception | None:
+        """The first error that says that no job can succeed now."""
+        return self._refused
+
+    @property
+    def trouble(self) -> str:
+        """What went wrong, in a few words."""
+        told = {end: self.ends[end] for end in ("failed", "paused", "late", "unfinished") if self.ends[end]}
+        return ", ".join(f"{count:,} {end}" for end, count in told.items())
+
+    def exit(self) -> Exit:
+        """Return what the run comes to."""
+        if self._refused is not None:
+            return Exit.REFUSED
+        if self.ends["failed"] or self.ends["paused"] or self.ends["unfinished"] or self.ends["not_started"]:
+            return Exit.FAILED
+        return Exit.LATE if self.ends["late"] else Exit.DONE
+
+    def table(self) -> Table:
+        """Return the last word to a person."""
+        table = Table(box=None, show_header=False, pad_edge=False)
+        for end, meaning in _MEANING.items():
+            if self.ends[end] or end == "completed":
+                table.add_row(f"{self.ends[end]:>7,}", end.replace("_", " "), meaning)
+        return table
+
+
+def hint_of(error: Exception) -> str:
+    """Return what to do about an error."""
+    return error.hint if isinstance(error, HeyGenError) else ""

@@ -1,0 +1,113 @@
+"""
+Showing one session: its transitions, what the agent says, how far it is.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from heygen_async import Resource, Session, SessionState, SessionStatus, Transfer, Video
+
+from .shown import brief, duration
+
+if TYPE_CHECKING:
+    from .voice import Voice
+
+_ENDS: Final = (
+    SessionStatus.REVIEWING,
+    SessionStatus.WAITING_FOR_INPUT,
+    SessionStatus.COMPLETED,
+    SessionStatus.FAILED,
+)
+
+
+async def follow(session: Session, voice: Voice, *, timeout: float | None) -> SessionState:
+    """
+    Show a session until it pauses or ends, and return the state it is in then.
+
+    Args:
+        session: The session.
+        voice: Who shows it.
+        timeout: Seconds to wait at most; None for no limit.
+    """
+    last: SessionState | None = None
+    with voice.busy(f"session {session.id}") as status:
+        async with session.watch(until=_ENDS, progress=True, timeout=timeout) as states:
+            async for state in states:
+                _tell(voice, session, last, state)
+                if status is not None:
+                    status.update(f"{state.status}, {state.progress} %")
+                last = state
+    assert last is not None  # noqa: S101 - a watch ends with a state or an error
+    return last
+
+
+def _tell(voice: Voice, session: Session, before: SessionState | None, state: SessionState) -> None:
+    if before is None or before.status != state.status:
+        lasted = f" ({duration(state.elapsed)})" if state.previous else ""
+        words = f"{state.previous}{lasted} -> {state.status}" if state.previous else str(state.status)
+        voice.say(
+            "status",
+            words,
+            session_id=session.id,
+            status=state.status,
+            previous=state.previous,
+            progress=state.progress,
+        )
+    elif before.progress != state.progress:
+        voice.say("progress", session_id=session.id, status=state.status, progress=state.progress)
+    for message in state.new_messages:
+        if message.role != "user":
+            voice.say("agent", message.content, session_id=session.id, type=message.type)
+
+
+async def show_resources(session: Session, voice: Voice, known: set[str]) -> None:
+    """
+    Show the links of what the agent's messages refer to, each once.
+
+    Args:
+        session: The session.
+        voice: Who shows them.
+        known: Ids of those shown before; it grows.
+    """
+    for resource in await session.resources():
+        if resource.resource_id not in known and (link := _link(resource)):
+            known.add(resource.resource_id)
+            voice.say(
+                "resource",
+                link,
+                session_id=session.id,
+                type=resource.resource_type,
+                id=resource.resource_id,
+            )
+
+
+def _link(resource: Resource) -> str | None:
+    links = (resource.url, resource.preview_url, resource.thumbnail_url)
+    return next((link for link in links if link and link.startswith(("https://", "http://"))), None)
+
+
+async def save(video: Video, voice: Voice, out: Path) -> Path:
+    """
+    Download a video, and show how far that is.
+
+    Args:
+        video: The video.
+        voice: Who shows it.
+        out: A folder, or the file's path when it ends in .mp4.
+    """
+    with voice.busy("downloading") as status:
+
+        def moved(transfer: Transfer) -> None:
+            if status is not None:
+                status.update(f"downloading, {_amount(transfer)}")
+
+        path = await video.download(out, on_progress=moved)
+    voice.say("video", str(path), video_id=video.id, path=str(path), title=brief(video.title or "", 200))
+    return path
+
+
+def _amount(transfer: Transfer) -> str:
+    done = f"{transfer.done_bytes / 1e6:.1f}"
+    return f"{done} MB" if transfer.total_bytes is None else f"{done} of {transfer.total_bytes / 1e6:.1f} MB"

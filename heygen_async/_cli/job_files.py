@@ -1,0 +1,272 @@
+"""
+Job files: CSV or JSON lines, as UTF-8, read row by row however long they are.
+
+A file is read twice: first to say all that is wrong with it, then, while the batch runs, to make its jobs.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Final, Literal, cast
+
+from .exits import UsageError
+from .rows import Row, RowError, RowReader, check_columns
+from .shown import brief
+
+if TYPE_CHECKING:
+    from heygen_async.models import Mode
+
+Format = Literal["csv", "jsonl"]
+
+_FORMATS: Final[Mapping[str, Format]] = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+_DELIMITERS: Final = (",", ";", "\t")  # spreadsheets of many countries write semicolons
+_FOREIGN: Final = {codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16"}
+_TOLD: Final = 50  # faults in one message
+_LONGEST_CELL: Final = (
+    10_000_000  # characters; a prompt that is too long is told as such, not as a broken file
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A line, and what is wrong with it."""
+
+    line: int
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobFile:
+    """
+    A job file that is open.
+
+    Attributes:
+        name: What messages call it.
+        file: Its bytes, from the beginning again for each reading.
+        form: How it is written.
+        reader: What makes rows of cells.
+    """
+
+    name: str
+    file: IO[bytes]
+    form: Format
+    reader: RowReader
+
+    def rows(self) -> Iterator[Row]:
+        """
+        Yield the rows.
+
+        Raises:
+            UsageError: One is wrong, though none was when they were checked.
+        """
+        for item in self._read():
+            if isinstance(item, Fault):
+                raise UsageError(
+                    f"{self.name} was changed while it was read: line {item.line}: {item.problem}"
+                )
+            yield item
+
+    def checked(self) -> Iterator[Row]:
+        """
+        Yield the rows, to see whether all are good.
+
+        Raises:
+            UsageError: Some are not; all of them are named, once the file is read to its end.
+        """
+        faults: list[Fault] = []
+        keys: dict[str, int] = {}
+        for item in self._read():
+            if isinstance(item, Fault):
+                faults.append(item)
+            elif item.key in keys:
+                where = f"is that of line {keys[item.key]} too; keys must differ"
+                faults.append(Fault(item.line, f"key: {brief(item.key)!r} {where}"))
+            else:
+                keys[item.key] = item.line
+                if not faults:
+                    yield item
+        if faults:
+            raise _refused(self.name, faults)
+        if not keys:
+            raise UsageError(f"{self.name} has no jobs in it.")
+
+    def _read(self) -> Iterator[Row | Fault]:
+        self.file.seek(0)
+        lines = _Lines(self.file)
+        cells = _csv_cells(lines) if self.form == "csv" else _json_cells(lines)
+        number = 0
+        try:
+            for line, told in cells:
+                number += 1
+                try:
+                    if isinstance(told, RowError):
+                        raise told
+                    yield self.reader.row(line, number, told)
+                except RowError as error:
+                    yield Fault(line, str(error))
+        except _BrokenError as error:
+            # What follows cannot be told apart any more.
+            yield Fault(error.line, str(error))
+
+
+class _BrokenError(Exception):
+    """The file cannot be read on from this line."""
+
+    def __init__(self, line: int, problem: str) -> None:
+        super().__init__(problem)
+        self.line = line
+
+
+class _Lines:
+    """The lines of a file as text, each with its end, and the number of the one read last."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.number = 0
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self._file:
+            self.number += 1
+            if self.number == 1:
+                if line[:2] in _FOREIGN:
+                    raise _BrokenError(1, _not_utf8(_FOREIGN[line[:2]]))
+                line = line.removeprefix(codecs.BOM_UTF8)  # noqa: PLW2901
+            try:
+                text = line.decode()
+            except UnicodeDecodeError as error:
+                byte = f"byte 0x{line[error.start]:02x} at position {error.start + 1}"
+                raise _BrokenError(self.number, _not_utf8(f"another encoding: {byte}")) from None
+            if "\0" in text:
+                raise _BrokenError(self.number, _not_utf8("binary: it has a zero byte"))
+            yield text
+
+
+def _not_utf8(but: str) -> str:
+    return (
+        f"not UTF-8 but {but}; save it as “CSV UTF-8”, "
+        "or convert it: iconv -f WINDOWS-1252 -t UTF-8 OLD > NEW (with the encoding it has)"
+    )
+
+
+def _csv_cells(lines: _Lines) -> Iterator[tuple[int, Mapping[str, object] | RowError]]:
+    csv.field_size_limit(_LONGEST_CELL)
+    source = iter(lines)
+    header, delimiter = _header(lines, source)
+    line = lines.number + 1
+    reader = csv.reader(source, delimiter=delimiter, strict=True)
+    try:
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                yield line, _named(header, cells)
+            line = lines.number + 1
+    except csv.Error as error:
+        raise _BrokenError(line, f"not CSV: {error} (is a quote left open?)") from None
+
+
+def _header(lines: _Lines, source: Iterator[str]) -> tuple[list[str], str]:
+    first = next(source, "")
+    for delimiter in _DELIMITERS:
+        try:
+            names = [
+                name.strip().lower() for name in next(csv.reader([first], delimiter=delimiter), list[str]())
+            ]
+        except csv.Error:
+            names = []
+        if "prompt" in names:
+            break
+    else:
+        raise _BrokenError(1, "the first line must name the columns, and one of them must be prompt")
+    while names and not names[-1]:
+        names.pop()
+    try:
+        check_columns(dict.fromkeys(names))
+    except RowError as error:
+        raise _BrokenError(lines.number, str(error)) from None
+    if len(set(names)) < len(names):
+        raise _BrokenError(1, "a column is there twice")
+    return names, delimiter
+
+
+def _named(header: list[str], cells: list[str]) -> Mapping[str, object] | RowError:
+    if any(cell.strip() for cell in cells[len(header) :]):
+        return RowError(
+            f"{len(cells)} cells for {len(header)} columns; a prompt with commas or line breaks needs quotes"
+        )
+    return {
+        name: cell if name == "prompt" else cell.strip() for name, cell in zip(header, cells, strict=False)
+    }
+
+
+def _json_cells(lines: _Lines) -> Iterator[tuple[int, Mapping[str, object] | RowError]]:
+    for text in lines:
+        if text.strip():
+            yield lines.number, _object(text)
+
+
+def _object(text: str) -> Mapping[str, object] | RowError:
+    try:
+        told: object = json.loads(text)
+    except ValueError as error:
+        return RowError(f"not JSON: {error}")
+    except RecursionError:
+        return RowError("not JSON that anybody wrote: nested too deep")
+    if isinstance(told, str):
+        return {"prompt": told}
+    if not isinstance(told, dict):
+        return RowError('must be a JSON object such as {"prompt": "..."}, all on one line')
+    return cast("dict[str, Any]", told)
+
+
+def _refused(name: str, faults: list[Fault]) -> UsageError:
+    told = [f"line {fault.line}: {fault.problem}" for fault in faults[:_TOLD]]
+    if len(faults) > _TOLD:
+        told.append(f"and {len(faults) - _TOLD:,} more")
+    return UsageError("\n".join([f"{name} cannot be used; nothing was created.", *told]))
+
+
+# ---- opening ------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def open_jobs(source: str, mode: Mode) -> Generator[JobFile]:
+    """
+    Open a job file; `-` is standard input, which is kept in a temporary file so that it can be read twice.
+
+    Args:
+        source: Its path.
+        mode: The mode of rows that name none.
+
+    Raises:
+        UsageError: It is not there, or of no kind that is known.
+    """
+    if source == "-":
+        with tempfile.TemporaryFile() as spool:
+            shutil.copyfileobj(sys.stdin.buffer, spool)
+            yield JobFile("standard input", spool, _guessed(spool), RowReader(Path(), mode))
+        return
+    path = Path(source)
+    form = _FORMATS.get(path.suffix.lower())
+    if form is None:
+        raise UsageError(f"{source}: a job file ends in .csv, .jsonl or .ndjson; - reads standard input.")
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise UsageError(f"{source} cannot be read: {error.strerror}.") from error
+    with file:
+        yield JobFile(path.name, file, form, RowReader(path.parent, mode))
+
+
+def _guessed(file: IO[bytes]) -> Format:
+    """Return how standard input is written: JSON lines begin with a brace or a quote, and CSV with a column."""
+    file.seek(0)
+    start = file.read(4096).removeprefix(codecs.BOM_UTF8).lstrip()
+    return "jsonl" if start.startswith((b"{", b'"{', b'"')) and not start.startswith(b'"prompt"') else "csv"

@@ -1,0 +1,37 @@
+"""The command in this process, in virtual time, against a simulator on loopback."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cli.desk import Desk
+from heygen_async.testing import Simulator, SimulatorServer
+from heygen_async.testing._loop import VirtualLoop
+
+if TYPE_CHECKING:
+    import pathlib
+    from collections.abc import AsyncIterator
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> object:
+    """Asyncio on a loop whose clock jumps to the next timer when nothing else is left to do."""
+    return "asyncio", {"loop_factory": VirtualLoop}
+
+
+@pytest.fixture
+async def desk(
+    anyio_backend: object,
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> AsyncIterator[Desk]:
+    """A user with a key, in an empty folder, and the service."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with SimulatorServer(Simulator(api_key="the-very-secret-key")) as server:
+        monkeypatch.setenv("HEYGEN_API_KEY", server.simulator.api_key)
+        monkeypatch.setenv("HEYGEN_API_BASE", server.url)
+        yield Desk(server.simulator, tmp_path, capsys)

@@ -1,0 +1,81 @@
+"""Text of models and services cannot do anything to the terminal it is shown on."""
+
+from __future__ import annotations
+
+import io
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from heygen_async._cli.shown import brief, duration, safe
+from heygen_async._cli.voice import Voice
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        pytest.param("\x1b[31mred\x1b[0m", "red", id="colour"),
+        pytest.param("\x1b]0;a title\x07text", "text", id="title"),
+        pytest.param("\x1b]8;;https://evil\x1b\\link\x1b]8;;\x1b\\", "link", id="link"),
+        pytest.param("a\x1b[2J\x1b[Hb", "ab", id="clear the screen"),
+        pytest.param("\x9b31mred", "red", id="one-byte introducer"),
+        pytest.param("never \rmind", "never mind", id="back to the line's beginning"),
+        pytest.param("ab\x08\x08", "ab", id="backspace"),
+        pytest.param("file\u202egpj.exe", "filegpj.exe", id="reading direction"),
+        pytest.param("half \ud83d", "half ", id="half a character"),
+        pytest.param("one\r\ntwo\tthree", "one\ntwo\tthree", id="lines and tabs stay"),
+        pytest.param("naïve 日本 👩‍🚀", "naïve 日本 👩‍🚀", id="letters stay"),
+        pytest.param("[red]not markup[/red]", "[red]not markup[/red]", id="markup stays as it is"),
+    ],
+)
+def test_control_characters_go(said: str, shown: str) -> None:
+    """What would move the cursor, colour the screen or turn the text around is left out."""
+    assert shown == safe(said)
+
+
+@given(st.text())
+def test_nothing_that_controls_is_left(said: str) -> None:
+    """Whatever a text has in it, only letters, marks, newlines and tabs are shown."""
+    controls = {char for char in safe(said) if unicodedata.category(char) in {"Cc", "Cs"}}
+
+    assert controls <= {"\n", "\t"}
+
+
+def test_a_voice_takes_words_as_they_are() -> None:
+    """Brackets in a message are no markup, and colons no emoji."""
+    out = io.StringIO()
+    Voice(out=out).say("agent", "[bold]:smile:[/bold] [link=x]y \x1b[5m")
+
+    assert "agent    [bold]:smile:[/bold] [link=x]y \n" == out.getvalue()
+
+
+def test_json_is_plain_ascii() -> None:
+    """A program gets text whole, in a form that is harmless on a terminal."""
+    out = io.StringIO()
+    Voice(is_json=True, out=out).say("agent", "shown to nobody", content="\x1b[31m\u202e日")
+
+    assert '{"event": "agent", "content": "\\u001b[31m\\u202e\\u65e5"}\n' == out.getvalue()
+
+
+def test_long_words_are_not_broken() -> None:
+    """A link stays on one line, however narrow the window: it is to be copied."""
+    out = io.StringIO()
+    link = "https://example.com/" + "x" * 300
+    Voice(out=out).say("resource", link)
+
+    assert f"resource {link}\n" == out.getvalue()
+
+
+def test_brief_is_one_line() -> None:
+    """A text in a table is on one line and not too long."""
+    assert "one two…" == brief("one\n two three", 8)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(5, "5 s"), (59.7, "60 s"), (65, "1 min 05 s"), (3600, "1 h 00 min")]
+)
+def test_durations_are_said_as_people_do(seconds: float, said: str) -> None:
+    """Nobody counts 3600 seconds."""
+    assert said == duration(seconds)
