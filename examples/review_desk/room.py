@@ -41,6 +41,7 @@ class Room:
         trouble: Why the session can't be followed at the moment, if so.
         has_video: Whether there is a video to play.
         has_ended: Whether its run has ended, so that nothing changes until somebody speaks.
+        is_answered: Whether somebody spoke and the service has not yet been seen to go on.
         news: Counts the changes.
     """
 
@@ -53,6 +54,7 @@ class Room:
         self.trouble: Trouble | None = None
         self.has_video = False
         self.has_ended = session.state is not None and session.state.is_terminal
+        self.is_answered = False
         self.news = News()
         self._save = save
         self._on_change = on_change
@@ -100,7 +102,7 @@ class Room:
 
     async def _went_on(self) -> None:
         self.has_ended = self.has_video = False
-        self.trouble = None
+        self.is_answered, self.trouble = True, None
         await self.keep()
         self._follow()
         self._changed()
@@ -146,7 +148,7 @@ class Room:
             self._status, self.record.since = state.status, time.time()
         # The first look shows what was said before this process began, the later ones what is new.
         self.messages += state.new_messages if self._is_read else reversed(state.messages)
-        self.trouble, self._is_read = None, True
+        self.is_answered, self.trouble, self._is_read = False, None, True
         self._changed()
         if has_moved or state.new_messages:
             await self.keep()

@@ -79,8 +79,7 @@ def url_of(session_id: str) -> str:
 
 def row(room: Room) -> Row:
     """Return a session as the list shows it."""
-    state, record = room.session.state, room.record
-    status = SessionStatus.THINKING if state is None else state.status
+    state, record, status = room.session.state, room.record, _status(room)
     return Row(
         id=record.id,
         url=url_of(record.id),
@@ -95,8 +94,7 @@ def row(room: Room) -> Row:
 
 def page(room: Room) -> Page:
     """Return a session as its page shows it."""
-    state = room.session.state
-    status = SessionStatus.THINKING if state is None else state.status
+    state, status = room.session.state, _status(room)
     is_settled = status.is_paused or status.is_terminal
     return Page(
         row=row(room),
@@ -109,6 +107,12 @@ def page(room: Room) -> Page:
         can_approve=status == SessionStatus.REVIEWING,
         can_stop=not status.is_terminal,
     )
+
+
+def _status(room: Room) -> SessionStatus:
+    # Between an answer and the first look after it the service's old state would offer to answer again.
+    state = room.session.state
+    return SessionStatus.THINKING if state is None or room.is_answered else state.status
 
 
 def _said(room: Room, message: Message) -> Said:
