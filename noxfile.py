@@ -117,6 +117,25 @@ def types(session: nox.Session) -> None:
 
 
 @nox.session
+def docs(session: nox.Session) -> None:
+    """Build the pages of the API into `build/docs`; that every name on them leads somewhere is a test."""
+    install_groups(session, "docs")
+    # What hangs on a client is documented where it is written.
+    groups = [f"heygen_async.{name}" for name in ("_sessions", "_videos", "_assets", "_catalog", "_webhooks")]
+    session.run(
+        "pdoc",
+        "--docformat=google",
+        "--output-directory=build/docs",
+        "heygen_async",
+        "heygen_async.testing",
+        "heygen_async.testing.pytest_plugin",
+        *groups,
+        # pdoc does not see what an alias from another module imports for type checkers only; those do.
+        env={"PYTHONWARNINGS": "error,ignore:Error parsing type annotation:UserWarning"},
+    )
+
+
+@nox.session
 def package(session: nox.Session) -> None:
     """Build once, check what is inside, install it where nothing else is and use it from another folder."""
     session.install("build")
