@@ -52,6 +52,7 @@ class Batch:
         stop_on: tuple[type[Exception], ...],
         on_exit: Literal["detach", "stop"],
         min_balance: float | None,
+        progress: bool,
     ) -> None:
         _check(max_in_flight, max_paused, on_exit)
         check_reviewer(reviewer)
@@ -69,6 +70,7 @@ class Batch:
             reviewer=reviewer,
             shelf=shelf,
             on_exit=on_exit,
+            progress=progress,
             listener=self._listener,
             has_stopped=lambda: self._stopped is not None,
         )

@@ -142,6 +142,7 @@ class HeyGen:
         stop_on: type[Exception] | tuple[type[Exception], ...] = (Unauthorized, InsufficientCredit),
         on_exit: Literal["detach", "stop"] = "detach",
         min_balance: float | None = None,
+        progress: bool = False,
     ) -> Batch:
         """
         Make many videos, a window of them at a time, with one outcome for each job.
@@ -164,6 +165,8 @@ class HeyGen:
                 `not_started`. `RateLimited` here means an exhausted quota.
             on_exit: Whether sessions in flight go on or are stopped when the block is left early.
             min_balance: Refuse to begin unless the wallet has this much, in its currency.
+            progress: Tell `state` also on new progress and new messages, not only on transitions. Costs requests:
+                sessions that render are else looked at together.
 
         Raises:
             InvalidArgument: An argument out of range; entering raises it when there is no wallet to check.
@@ -181,6 +184,7 @@ class HeyGen:
             stop_on=stop_on if isinstance(stop_on, tuple) else (stop_on,),
             on_exit=on_exit,
             min_balance=min_balance,
+            progress=progress,
         )
 
     def statistics(self) -> Statistics:

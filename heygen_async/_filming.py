@@ -46,6 +46,7 @@ class Terms:
         reviewer: Answers the pauses of jobs without a reviewer of their own.
         shelf: Where finished videos go.
         on_exit: What becomes of a session whose job is cancelled.
+        progress: Whether to tell more than transitions.
         listener: Is told what happens.
         has_stopped: Whether nothing more is to be created.
     """
@@ -55,6 +56,7 @@ class Terms:
     reviewer: BatchReviewer | None
     shelf: Shelf | None
     on_exit: Literal["detach", "stop"]
+    progress: bool
     listener: Listener
     has_stopped: Callable[[], bool]
 
@@ -113,7 +115,7 @@ class Filming:
         began, messages, last = _clock.now(), list[Message](), None
         try:
             async with self._session.watch(
-                until=(*SETTLED, *TERMINAL), timeout=self._left(), progress=True
+                until=(*SETTLED, *TERMINAL), timeout=self._left(), progress=self._terms.progress
             ) as states:
                 async for last in states:
                     messages += last.new_messages

@@ -172,10 +172,11 @@ class BatchEvent:
     way its exception is the outcome's `error`, and nothing more is created. What it raises on other events is logged.
 
     Attributes:
-        kind: `creating` (with `idempotency_key`, `started_at`); `created` (also for a session that was found or
-            restored); `state` (with `state`: a transition, new progress or new messages); `paused` (with `state`: a
-            reviewer is asked now); `answered` (with `answer`); `downloading` (with `transfer`, at most ten times a
-            second); `downloaded` (with `path`); `ended` (with `outcome`, for every job, also one not started).
+        kind: `creating` (with `idempotency_key`, `started_at`); `created` (with `ref`; also for a session that was
+            found or restored); `state` (with `state`: a transition; where the batch has `progress=True` also new
+            progress or new messages); `paused` (with `state`: a reviewer is asked now); `answered` (with `answer`);
+            `downloading` (with `transfer`, at most ten times a second); `downloaded` (with `path`); `ended` (with
+            `outcome`, for every job, also one not started).
         key: The job's key, or its position in the input as text.
         job: The job; None when the input held a text of which none could be made.
         session_id: The session's id, from `created` on.
