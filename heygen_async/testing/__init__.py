@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from ._memory import MemoryAnswer as MemoryAnswer
     from ._memory import MemoryStream as MemoryStream
     from ._memory import MemoryTransport as MemoryTransport
+    from ._outbox import Notice as Notice
+    from ._postman import Postman as Postman
     from ._routes import OPERATIONS as OPERATIONS
     from ._scenario import Line as Line
     from ._scenario import Scenario as Scenario
@@ -52,6 +54,8 @@ __all__ = [
     "MemoryStream",
     "MemoryTransport",
     "MessageRecord",
+    "Notice",
+    "Postman",
     "Request",
     "Response",
     "Scenario",
@@ -69,6 +73,8 @@ _HOMES = {
     "_ledger": ("CreateRecord", "Ledger", "MessageRecord"),
     "_loop": ("VIRTUAL_TIME", "Deadlock", "VirtualLoop", "run"),
     "_memory": ("MemoryAnswer", "MemoryStream", "MemoryTransport"),
+    "_outbox": ("Notice",),
+    "_postman": ("Postman",),
     "_routes": ("OPERATIONS",),
     "_scenario": ("Line", "Scenario", "Step"),
     "_server": ("SimulatorServer",),

@@ -91,6 +91,7 @@ def stop(world: World, call: Call) -> Response:
     session = world.session(call.params["session_id"])
     session.stop(call.now)
     world.track(session, call.now)
+    world.expect(session)
     world.ledger.stops.append(session.session_id)
     return data_response({"session_id": session.session_id})
 
@@ -164,6 +165,7 @@ def _new_session(world: World, call: Call) -> Session:
         scenario=scenario,
         promised_video_id=world.mint("vid") if scenario.video_at == "create" else None,
         callback_id=_optional(call.body.get("callback_id")),
+        callback_url=_optional(call.body.get("callback_url")),
     )
     world.add_session(session)
     steps = scenario.opening_run(proceed=call.body.get("auto_proceed") is True)

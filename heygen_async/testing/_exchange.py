@@ -28,6 +28,7 @@ class Request:
         headers: Lower-case names.
         body: The raw bytes, or None for none.
         at_storage: Whether it came to the storage origin rather than the API's; None for not known.
+        is_reachable: Whether the webhook address in it answered when it was tried; None for not tried.
     """
 
     method: str
@@ -36,6 +37,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     body: bytes | None = None
     at_storage: bool | None = None
+    is_reachable: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Literal
 
 from ._routes import OPERATIONS
 
-Stage = Literal["before", "after", "session"]
+Stage = Literal["before", "after", "session", "webhook"]
 
 FILES = frozenset({"media", "upload"})
 API = OPERATIONS - FILES
@@ -27,7 +27,7 @@ class Fault:
         name: What `simulator.faults.add()` calls it.
         where: Where in the exchange it happens.
         what: What goes wrong, in one sentence.
-        stage: `before` the service processed the request, `after`, or to the `session` for good.
+        stage: `before` the service processed the request, `after`, to the `session` for good, or to a `webhook`.
         on: The operations it can strike.
         survivable: Whether a careful client gets through; `mix()` draws only from these.
     """
@@ -46,6 +46,7 @@ _BULK = frozenset({"statuses"})
 _SEND = frozenset({"send"})
 _FILE = frozenset({"media"})
 _STATUS = frozenset({"create", "get", "video", "statuses"})
+_HOOK = frozenset({"webhook"})  # not an operation: what the service does by itself
 
 FAULTS: Mapping[str, Fault] = {
     fault.name: fault
@@ -95,6 +96,12 @@ FAULTS: Mapping[str, Fault] = {
         Fault("stall_after", "body", "`bytes` (1000) of the file come, then nothing.", "after", _FILE),
         Fault("slow_file", "body", "The file comes at `rate` bytes a second (1000).", "after", _FILE),
         Fault("expired_link", "service", "403, as for an expired link.", "before", FILES, survivable=False),
+        Fault("webhook_lost", "webhook", "A delivery never comes.", "webhook", _HOOK),
+        Fault("webhook_late", "webhook", "A delivery comes `seconds` (60) late.", "webhook", _HOOK),
+        Fault("webhook_twice", "webhook", "A delivery comes again after `seconds` (1).", "webhook", _HOOK),
+        Fault("webhook_overtaken", "webhook", "A delivery waits until the next one has gone.", "webhook", _HOOK),
+        Fault("webhook_forged", "webhook", "A forged delivery comes `seconds` (1) before it.", "webhook", _HOOK),
+        Fault("webhook_bare", "webhook", "The header is `Signature`, and there is no time.", "webhook", _HOOK),
     )
 }  # fmt: skip
 
@@ -239,8 +246,8 @@ def _known(name: str, on: str | None) -> Fault:
     if fault is None:
         message = f"There is no fault {name!r}. Known: {', '.join(FAULTS)}."
         raise ValueError(message)
-    if on is not None and on not in OPERATIONS:
-        message = f"There is no operation {on!r}. Known: {', '.join(sorted(OPERATIONS))}."
+    if on is not None and on not in OPERATIONS | _HOOK:
+        message = f"There is no operation {on!r}. Known: {', '.join(sorted(OPERATIONS | _HOOK))}."
         raise ValueError(message)
     if on is not None and on not in fault.on:
         message = f"{name!r} cannot strike {on!r}, only: {', '.join(sorted(fault.on))}."

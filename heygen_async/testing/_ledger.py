@@ -73,6 +73,7 @@ class Ledger:
         key_leaks: Requests for media or storage that carried a credential.
         unmatched: Requests that met no route.
         stops: Sessions the caller asked to stop, in order.
+        deliveries: Number of webhooks by event type and then by the receiver's answer; 0 stands for none.
     """
 
     _billed: Callable[[], list[str]]
@@ -88,6 +89,7 @@ class Ledger:
     key_leaks: list[str] = field(default_factory=list[str])
     unmatched: list[str] = field(default_factory=list[str])
     stops: list[str] = field(default_factory=list[str])
+    deliveries: dict[str, Counter[int]] = field(default_factory=dict[str, "Counter[int]"])
 
     @property
     def sessions(self) -> list[str]:
@@ -130,6 +132,16 @@ class Ledger:
         if exchange.fault is not None:
             self.faults[exchange.fault] += 1
 
+    def note_delivery(self, event_type: str, status: int) -> None:
+        """
+        Enter one webhook.
+
+        Args:
+            event_type: What it told.
+            status: How it was answered; 0 for not at all.
+        """
+        self.deliveries.setdefault(event_type, Counter())[status] += 1
+
     def as_json(self) -> JsonObject:
         """Return the books as plain JSON values, as `GET /_simulator/ledger` does."""
         return {
@@ -145,6 +157,7 @@ class Ledger:
             "bulk_requests": self.bulk_requests,
             "requests": {name: _by_status(counter) for name, counter in sorted(self.requests.items())},
             "total_requests": self.total_requests,
+            "deliveries": {name: _by_status(counter) for name, counter in sorted(self.deliveries.items())},
             "refused": dict(self.refused),
             "faults": dict(self.faults),
             "max_in_progress": self.max_in_progress,

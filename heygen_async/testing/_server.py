@@ -7,6 +7,7 @@ import socket
 import ssl
 import struct
 import weakref
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
@@ -16,6 +17,8 @@ from aiohttp import web
 
 from ._exchange import Delivery, Exchange, Request, Response
 from ._memory import wall_time
+from ._postman import Postman, post, probe
+from ._webhook_endpoints import webhook_address
 
 if TYPE_CHECKING:
     from ._simulator import Simulator
@@ -61,6 +64,7 @@ class SimulatorServer:
         self._storage_port = storage_port
         self._ssl_context = ssl_context
         self._runner: web.AppRunner | None = None
+        self._postman = Postman(simulator, post)
         self._seen: weakref.WeakSet[asyncio.Transport] = weakref.WeakSet()
         self._connections = 0
 
@@ -83,6 +87,7 @@ class SimulatorServer:
         await self._runner.setup()
         self.simulator.base_url = await self._listen(self._runner, self._port)
         self.simulator.storage.url = await self._listen(self._runner, self._storage_port)
+        await self._postman.__aenter__()
         return self
 
     async def _listen(self, runner: web.AppRunner, port: int) -> str:
@@ -103,6 +108,7 @@ class SimulatorServer:
         """Stop serving; requests that hang are dropped. Closing twice is fine."""
         if self._runner is not None:
             runner, self._runner = self._runner, None
+            await self._postman.aclose()
             await runner.cleanup()
 
     def _count(self, transport: asyncio.Transport | None) -> None:
@@ -113,7 +119,10 @@ class SimulatorServer:
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         self._count(request.transport)
         at_storage = _port_of(request) == _port_in(self.simulator.storage.url)
-        exchange = self.simulator.exchange(await _incoming(request, at_storage=at_storage), wall_time())
+        incoming = await _incoming(request, at_storage=at_storage)
+        if (address := webhook_address(incoming)) is not None:
+            incoming = replace(incoming, is_reachable=await probe(address))
+        exchange = self.simulator.exchange(incoming, wall_time())
         if exchange.delay:
             await anyio.sleep(exchange.delay)
         if exchange.delivery in _RESETS:

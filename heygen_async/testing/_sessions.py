@@ -119,6 +119,7 @@ class Session:
     scenario: Scenario
     promised_video_id: str | None = None
     callback_id: str | None = None
+    callback_url: str | None = None
     runs: list[Run] = field(default_factory=list[Run])
     uploads: list[Attachment] = field(default_factory=list[Attachment])
     quirks: Quirks = field(default_factory=Quirks)
@@ -152,6 +153,12 @@ class Session:
         """Return when the session ended, if it has."""
         step, began_at = self._place(now)
         return began_at if step.status in FINAL else None
+
+    def ends_at(self, run: Run) -> float:
+        """Return when a run ends for good; infinity for never, and while it waits for the caller."""
+        if self.quirks.stuck_since is not None:
+            return math.inf
+        return next((at for _, step, at in run.begun(math.inf) if step.status in FINAL), math.inf)
 
     def messages(self, now: float) -> list[Message]:
         """Return everything said by `now`, oldest first."""

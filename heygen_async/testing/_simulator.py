@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from email.utils import formatdate
 from typing import TYPE_CHECKING
@@ -25,6 +25,7 @@ from ._storage import Storage
 from ._world import DAY_SECONDS, Call, Contract, Idempotency, Rotation, Settings, World
 
 if TYPE_CHECKING:
+    from ._outbox import Notice
     from ._scenario import Scenario
 
 LEDGER_PATH = "/_simulator/ledger"
@@ -37,7 +38,13 @@ class Simulator:
     The simulated service: its state, its faults, and its books.
 
     Give it to a skin: `MemoryTransport` for one process, `SimulatorServer` for sockets. The same requests at the same
-    moments with the same seed give the same answers.
+    moments with the same seed give the same answers. A `Postman` carries its webhooks.
+
+    Attributes:
+        faults: What goes wrong.
+        ledger: The books.
+        storage: Where the files are.
+        listeners: Called after each request, which may have put webhooks on their way.
     """
 
     def __init__(
@@ -100,6 +107,7 @@ class Simulator:
         )
         self._replays = Replays()
         self._records: dict[tuple[str, str, str], CreateRecord | MessageRecord] = {}
+        self.listeners: list[Callable[[], None]] = []
         self._now = 0.0
         self._allowance = (0.0, 0.0)
         self._request_number = 0
@@ -149,7 +157,32 @@ class Simulator:
         if request.path == LEDGER_PATH:
             return self._stamp(Exchange(json_response({"data": self.ledger.as_json()})), moment)
         exchange = self._disturbed(request, moment)
+        for listener in list(self.listeners):
+            listener()
         return self._stamp(exchange, moment)
+
+    # -- webhooks --
+
+    def notices(self, now: float) -> list[Notice]:
+        """Return the webhooks to be posted by `now`, the caller's clock; each once."""
+        return self._world.outbox.take(self._world, self.faults, now + self._world.settings.clock_skew)
+
+    def next_notice(self) -> float:
+        """Return when the next webhook is due by the caller's clock; infinity for never."""
+        return self._world.outbox.next_at() - self._world.settings.clock_skew
+
+    def answered(self, notice: Notice, status: int, now: float) -> None:
+        """
+        Take note of how a webhook was received; it is posted again unless that was well.
+
+        Args:
+            notice: The webhook.
+            status: The HTTP status; 0 for no answer.
+            now: The caller's clock.
+        """
+        settings = self._world.settings
+        moment = now + settings.clock_skew
+        self._world.outbox.answered(notice, status, self.ledger, moment, settings.speed)
 
     def _disturbed(self, request: Request, now: float) -> Exchange:
         """Answer through the faults in force."""

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from . import _rules as rules
 from ._exchange import (
     JsonObject,
+    Refusal,
+    Request,
     Response,
     as_list,
     data_response,
@@ -16,11 +18,13 @@ from ._exchange import (
     not_found,
     page_response,
 )
+from ._outbox import ending
 from ._world import Call, Endpoint, World, page
 
 if TYPE_CHECKING:
     from ._sessions import Session
 
+PATH = "/v3/webhooks/endpoints"
 EVENT_TYPES = (
     "avatar_video.success",
     "avatar_video.fail",
@@ -65,6 +69,7 @@ _UPDATE: rules.Rules = {"url": rules.nullable(rules.callback_url), "events": _EV
 def create(world: World, call: Call) -> Response:
     """Register an endpoint; this answer alone shows its secret."""
     rules.check(call.body, _CREATE, required=("url",))
+    _check_probe(call)
     endpoint = Endpoint(
         endpoint_id=world.mint("ep"),
         url=str(call.body["url"]),
@@ -72,6 +77,8 @@ def create(world: World, call: Call) -> Response:
         created_at=call.now,
         secret=world.mint("whsec"),
     )
+    if not world.endpoints:
+        world.expect_all()
     world.endpoints[endpoint.endpoint_id] = endpoint
     return data_response(_show(endpoint, secret=endpoint.secret))
 
@@ -85,6 +92,7 @@ def update(world: World, call: Call) -> Response:
     """Change the address or replace the subscription of an endpoint."""
     endpoint = _endpoint(world, call)
     rules.check(call.body, _UPDATE, required=())
+    _check_probe(call)
     if call.body.get("url") is not None:
         endpoint.url = str(call.body["url"])
     if "events" in call.body:
@@ -130,21 +138,27 @@ def _ending(world: World, session: Session, now: float) -> JsonObject | None:
     ended_at = session.settled_at(now)
     if ended_at is None:
         return None
-    name = "video_agent.success" if session.status(now) == "completed" else "video_agent.fail"
+    event = ending(session, session.runs[-1], ended_at)
+    name = event["event_type"]
     if not any(endpoint.events is None or name in endpoint.events for endpoint in world.endpoints.values()):
         return None
-    ids = session.video_ids(now)
-    data = {
-        "session_id": session.session_id,
-        "video_id": ids[-1] if ids else None,
-        "callback_id": session.callback_id,
-    }
-    return {
-        "event_id": f"evt_{session.session_id}_{len(session.runs)}",
-        "event_type": name,
-        "event_data": data,
-        "created_at": _iso(ended_at),
-    }
+    return event
+
+
+def webhook_address(request: Request) -> str | None:
+    """Return the address that a request would have webhooks sent to, if it is about that."""
+    if not request.path.startswith(PATH) or request.method not in {"POST", "PATCH"} or not request.body:
+        return None
+    try:
+        url = rules.parse_object(request.body).get("url")
+    except Refusal:
+        return None
+    return url if isinstance(url, str) else None
+
+
+def _check_probe(call: Call) -> None:
+    if call.request.is_reachable is False:
+        raise invalid("url", "The address did not answer OPTIONS and GET with 2xx within a second.")
 
 
 def _endpoint(world: World, call: Call) -> Endpoint:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from ._exchange import JsonObject, Request, Response, invalid, not_found, page_response
+from ._outbox import Outbox
 from ._scenario import Scenario
 from ._sessions import Run, Session
 
@@ -116,6 +117,7 @@ class World:
     video_order: list[str] = field(default_factory=list[str])
     assets: dict[str, Asset] = field(default_factory=dict[str, Asset])
     endpoints: dict[str, Endpoint] = field(default_factory=dict[str, Endpoint])
+    outbox: Outbox = field(default_factory=Outbox)
     _random: random.Random = field(init=False)
     _active: set[str] = field(default_factory=set[str])
     _changes: list[tuple[float, int, Session]] = field(default_factory=list[tuple[float, int, Session]])
@@ -154,6 +156,17 @@ class World:
             run.video_id = self._next_video(session)
         session.runs.append(run)
         self.track(session, run.began_at)
+        self.expect(session)
+
+    def expect(self, session: Session) -> None:
+        """Look out for a session's end, if anybody wants to be told."""
+        if self.endpoints or session.callback_url is not None:
+            self.outbox.expect(session)
+
+    def expect_all(self) -> None:
+        """Look out for the ends of all sessions at work: somebody new wants to be told."""
+        for session_id in sorted(self._active):
+            self.outbox.expect(self.sessions[session_id])
 
     def track(self, session: Session, now: float) -> None:
         """Count a session in or out of the jobs in progress, now and when it next changes."""
