@@ -13,7 +13,6 @@ from contextlib import suppress
 from typing import Any, Final
 
 from cyclopts import App, CycloptsError
-from cyclopts.exceptions import UnknownOptionError
 
 from heygen_async import ConfigError, HeyGenError, SessionError, SessionFailed, __version__
 
@@ -21,6 +20,7 @@ from . import talks
 from .batch import batch
 from .exits import Exit, UsageError, exit_of
 from .interruption import attended
+from .job_files import STDIN
 from .listing import sessions
 from .simulation import simulate
 from .voice import Terminal, Voice
@@ -74,8 +74,10 @@ def begin(tokens: Sequence[str]) -> int | Coroutine[Any, Any, int]:
     Args:
         tokens: The words after the command's name.
     """
+    # By itself, - would be an option without a name.
+    told = [STDIN if word == "-" and "batch" in tokens else word for word in tokens]
     try:
-        command, bound, _ = app.parse_args(tokens, console=Terminal(sys.stdout))
+        command, bound, _ = app.parse_args(told, console=Terminal(sys.stdout))
     except CycloptsError as error:
         return _misused(tokens, error)
     result = command(*bound.args, **bound.kwargs)
@@ -114,9 +116,12 @@ def _hint(error: HeyGenError | UsageError) -> str:
 
 def _misused(tokens: Sequence[str], error: CycloptsError) -> int:
     command = next((token for token in tokens if not token.startswith("-")), "")
-    names_key = isinstance(error, UnknownOptionError) and "key" in str(error)
-    help_command = f"heygen-async {command} --help" if command in app else "heygen-async --help"
-    _voice(tokens).complain(str(error), hint=_KEY_HINT if names_key else help_command, kind="UsageError")
+    message, hint = str(error), f"heygen-async {command} --help" if command in app else "heygen-async --help"
+    for token in tokens:
+        name = token.partition("=")[0]
+        if name.startswith("--") and ("key" in name or "token" in name):
+            message, hint = f"Unknown option: {name}.", _KEY_HINT  # whatever stands beside it is not repeated
+    _voice(tokens).complain(message, hint=hint, kind="UsageError")
     return Exit.USAGE
 
 

@@ -20,7 +20,7 @@ from cyclopts.validators import Number
 from heygen_async import Approve, HeyGen, Job
 
 from .ends import Tally, hint_of, result_of
-from .job_files import JobFile, open_jobs
+from .job_files import STDIN, JobFile, open_jobs
 from .journal import FINAL, Journal
 from .options import AN_HOUR, Json, Poll, Switch, Timeout, client
 from .shown import brief
@@ -30,6 +30,7 @@ from .voice import Voice
 if TYPE_CHECKING:
     from heygen_async import BatchEvent, Outcome
 
+    from .board import Board
     from .exits import Exit
 
 _AT_A_TIME: Final = 50  # rows read in one go, while the batch waits for none of them
@@ -44,16 +45,19 @@ class Wish:
     max_in_flight: int = 10
     approve: bool = False
     resume: bool = False
+    min_balance: float | None = None
     timeout: float | None = AN_HOUR
     poll: float | None = None
 
     @property
     def command(self) -> str:
         """The command that goes on with it."""
-        words = ["heygen-async", "batch", self.jobs, "--out", str(self.out)]
+        words = ["heygen-async", "batch", "-" if self.jobs == STDIN else self.jobs, "--out", str(self.out)]
         if self.max_in_flight != Wish.max_in_flight:
             words += ["--max-in-flight", str(self.max_in_flight)]
         words += ["--approve"] if self.approve else []
+        if self.min_balance is not None:
+            words += ["--min-balance", f"{self.min_balance:g}"]
         if self.timeout not in {None, AN_HOUR}:
             words += ["--timeout", f"{self.timeout:g}"]
         if self.poll is not None:
@@ -69,6 +73,7 @@ async def batch(
     max_in_flight: Annotated[int, Parameter(validator=Number(gte=1))] = 10,
     approve: Switch = False,
     resume: Switch = False,
+    min_balance: Annotated[float | None, Parameter(validator=Number(gte=0))] = None,
     timeout: Timeout = AN_HOUR,
     poll: Poll = None,
     json: Json = False,
@@ -93,6 +98,8 @@ async def batch(
         Let the agent show a storyboard, and approve each. Otherwise it goes straight to the video.
     resume
         Go on with what an earlier run in this folder left: nothing is made twice.
+    min_balance
+        Begin only if the wallet has this much, in its currency.
     """
     wish = Wish(
         jobs=jobs,
@@ -100,6 +107,7 @@ async def batch(
         max_in_flight=max_in_flight,
         approve=approve,
         resume=resume,
+        min_balance=min_balance,
         timeout=timeout,
         poll=poll,
     )
@@ -196,6 +204,11 @@ class Making:
         self._fingerprints: dict[str, str] = {}
         self._view = View(voice, self._tally, total=plan.total)
 
+    @property
+    def board(self) -> Board:
+        """What a screen shows of it."""
+        return self._view.board
+
     async def run(self) -> Exit:
         """Make the videos; return what it comes to."""
         wish = self._plan.wish
@@ -205,6 +218,8 @@ class Making:
             reviewer=Approve() if wish.approve else None,
             on_event=self._on_event,
             download_to=wish.out,
+            min_balance=wish.min_balance,
+            progress=True,
         )
         with self._view:
             async with batch as outcomes:

@@ -7,6 +7,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import anyio
+
 from heygen_async import Resource, Session, SessionState, SessionStatus, Transfer, Video
 
 from .shown import brief, duration
@@ -97,6 +99,8 @@ async def save(video: Video, voice: Voice, out: Path) -> Path:
         voice: Who shows it.
         out: A folder, or the file's path when it ends in .mp4.
     """
+    if out.suffix.lower() != ".mp4":
+        await anyio.Path(out).mkdir(parents=True, exist_ok=True)
     with voice.busy("downloading") as status:
 
         def moved(transfer: Transfer) -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 Format = Literal["csv", "jsonl"]
 
+STDIN: Final = "/dev/stdin"
 _FORMATS: Final[Mapping[str, Format]] = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 _DELIMITERS: Final = (",", ";", "\t")  # spreadsheets of many countries write semicolons
 _FOREIGN: Final = {codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16"}
@@ -239,16 +240,16 @@ def _refused(name: str, faults: list[Fault]) -> UsageError:
 @contextmanager
 def open_jobs(source: str, mode: Mode) -> Generator[JobFile]:
     """
-    Open a job file; `-` is standard input, which is kept in a temporary file so that it can be read twice.
+    Open a job file; standard input is kept in a temporary file, so that it can be read twice.
 
     Args:
-        source: Its path.
+        source: Its path, or `STDIN`.
         mode: The mode of rows that name none.
 
     Raises:
         UsageError: It is not there, or of no kind that is known.
     """
-    if source == "-":
+    if source == STDIN:
         with tempfile.TemporaryFile() as spool:
             shutil.copyfileobj(sys.stdin.buffer, spool)
             yield JobFile("standard input", spool, _guessed(spool), RowReader(Path(), mode))

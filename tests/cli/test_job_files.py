@@ -12,7 +12,7 @@ import pytest
 from cli.desk import as_csv
 from heygen_async import Job
 from heygen_async._cli.exits import UsageError
-from heygen_async._cli.job_files import open_jobs
+from heygen_async._cli.job_files import STDIN, open_jobs
 
 if TYPE_CHECKING:
     import pathlib
@@ -138,7 +138,7 @@ def test_standard_input_is_read_twice(
 ) -> None:
     """A pipe is checked to its end before its first job begins, in either format."""
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content.encode())))
-    with open_jobs("-", "generate") as file:
+    with open_jobs(STDIN, "generate") as file:
         assert len(prompts) == len(list(file.checked()))
         assert prompts == [row.job().prompt for row in file.rows()]
 
