@@ -82,7 +82,9 @@ async def main(options: argparse.Namespace) -> None:
         heygen = HeyGen("test-key", base_url=agent.url, cadence=Cadence.constant(0.5))
         app = create_app(heygen, Settings(media="http://127.0.0.1:*"))
         print("  A simulated Video Agent: no key, no cost. Add --live for the real one.")
-        await Server(app, host=options.host, port=options.port).serve()
+        # The server raises the signal that ended it once more; a task of its own leaves us the time to close.
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(Server(app, host=options.host, port=options.port).serve())
 
 
 if __name__ == "__main__":

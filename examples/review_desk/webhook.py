@@ -31,7 +31,7 @@ def endpoint(heygen: HeyGen, secrets: tuple[str, ...]) -> Callable[[Request], Aw
         if (
             request.method != "POST"
         ):  # the service asks whether anybody is here before it registers an address
-            return Response(status_code=204)
+            return Response()
         body = await _body(request)
         try:
             if secrets:

@@ -135,7 +135,8 @@ async def _never() -> Message:
     raise AssertionError
 
 
-def _scope(method: str, path: str, headers: Headers) -> JSON:
+def _scope(method: str, target: str, headers: Headers) -> JSON:
+    path, _, query = target.partition("?")
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -145,7 +146,7 @@ def _scope(method: str, path: str, headers: Headers) -> JSON:
         "path": path,
         "raw_path": path.encode(),
         "root_path": "",
-        "query_string": b"",
+        "query_string": query.encode(),
         "headers": [(name.encode(), value.encode()) for name, value in {"host": HOST, **headers}.items()],
         "client": ("127.0.0.1", 50_000),
         "server": ("127.0.0.1", 8000),

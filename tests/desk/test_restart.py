@@ -1,0 +1,135 @@
+"""What a desk remembers, and how it ends: with its real database, and as the real command."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+import house
+import loops
+from heygen_async import Cadence
+from heygen_async.testing import Simulator
+from review_desk.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from desk.conftest import OpenDesk
+
+QUICKLY = Cadence.constant(0.02)
+FORM = {"form": "a-form", "prompt": "A tour of our bakery"}
+
+
+@pytest.fixture(scope="module")
+def anyio_backend(pytestconfig: pytest.Config) -> object:
+    """Asyncio in real time: a database works in a thread of its own."""
+    return loops.backend(pytestconfig, debug=True)
+
+
+@pytest.fixture
+def service() -> Simulator:
+    """An agent that is done in a moment."""
+    return Simulator(speed=200)
+
+
+async def test_sessions_survive_a_restart(
+    open_desk: OpenDesk, tmp_path: pathlib.Path, service: Simulator
+) -> None:
+    """A desk that starts again shows the same sessions where they are now, with all that was said, and goes on."""
+    settings = Settings(database=str(tmp_path / "desk.sqlite3"))
+    async with open_desk(settings, QUICKLY) as visitor:
+        url = (await visitor.post("/sessions", FORM)).json["url"]
+        async with visitor.watch(f"{url}/events") as page:
+            before = await page.until(status="reviewing")
+    async with open_desk(settings, QUICKLY) as visitor:
+        async with visitor.watch("/events") as rows:
+            await rows.until(status="reviewing", title="A tour of our bakery")
+        async with visitor.watch(f"{url}/events") as page:
+            after = await page.when(lambda event: len(event["messages"]) > 0)
+            again = (await visitor.post("/sessions", FORM)).json["url"]
+            await visitor.post(f"{url}/approve")
+            await page.when(lambda event: event["video"] is not None)
+
+    assert before["messages"] == after["messages"]
+    assert url == again
+    assert 1 == len(service.ledger.creates) == len(service.ledger.billed)
+
+
+async def test_a_finished_session_is_not_polled_for_the_list(
+    open_desk: OpenDesk, tmp_path: pathlib.Path, service: Simulator
+) -> None:
+    """After a restart the list shows a finished session from memory; its page reads it."""
+    settings = Settings(database=str(tmp_path / "desk.sqlite3"))
+    async with open_desk(settings, QUICKLY) as visitor:
+        url = (await visitor.post("/sessions", FORM)).json["url"]
+        async with visitor.watch(f"{url}/events") as page:
+            await page.until(status="reviewing")
+            await visitor.post(f"{url}/approve")
+            await page.when(lambda event: event["video"] is not None)
+    requests = service.ledger.total_requests
+    async with open_desk(settings, QUICKLY) as visitor:
+        async with visitor.watch("/events") as rows:
+            await rows.until(status="completed")
+            assert requests == service.ledger.total_requests
+        async with visitor.watch(f"{url}/events") as page:
+            await page.when(lambda event: event["video"] is not None and len(event["messages"]) > 3)
+
+
+def environment() -> dict[str, str]:
+    """The environment of a user, with the examples to run."""
+    ours = ("COV", "PYTEST", "PYTHON", "HEYGEN", "DESK")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    return kept | {"PYTHONPATH": str(house.ROOT / "examples")}
+
+
+@contextmanager
+def command(*options: str) -> Generator[tuple[subprocess.Popen[str], str]]:
+    """Run `python -m review_desk`; yield the process and its address."""
+    words = [sys.executable, "-u", "-W", "error", "-m", "review_desk", "--port", "0", *options]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(words, env=environment(), text=True, stdout=pipe, stderr=pipe) as process:
+        try:
+            assert process.stdout is not None
+            lines = iter(process.stdout.readline, "")
+            yield process, next(found[0] for line in lines if (found := re.search(r"http://\S+", line)))
+        finally:
+            process.kill()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for a child process")
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "terminated"])
+def test_the_desk_ends_within_two_seconds(how: signal.Signals) -> None:
+    """A desk that is told to end does so although a browser follows it, and without complaints."""
+    with command() as (process, url), urllib.request.urlopen(f"{url}/events") as stream:
+        assert b"id: 0\n" == stream.readline()
+        began = time.perf_counter()  # noqa: TID251 - a real process
+        process.send_signal(how)
+        rest = stream.read()
+        process.wait(timeout=5)
+        took = time.perf_counter() - began  # noqa: TID251
+        assert process.stderr is not None
+        complaints = process.stderr.read()
+
+    assert took < 2
+    assert "" == complaints
+    assert process.returncode in {130, -how}
+    assert rest.endswith(b"\n\n")
+
+
+def test_the_desk_without_a_key_says_how_to_get_one() -> None:
+    """`--live` without a key ends with two lines that help."""
+    words = [sys.executable, "-m", "review_desk", "--live"]
+    done = subprocess.run(words, env=environment(), text=True, capture_output=True, check=False)
+    error, hint = done.stderr.splitlines()
+
+    assert (1, True, True) == (done.returncode, error.startswith("No API key"), "HEYGEN_API_KEY" in hint)
