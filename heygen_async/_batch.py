@@ -8,6 +8,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Literal, Self
 
 import anyio
+import anyio.lowlevel
 
 from . import _wire
 from ._filming import Terms
@@ -231,6 +232,8 @@ class Batch:
         elif self._stopped is not None:
             await self._end_unstarted(item.key, job)
         else:
+            # Whoever waited is not told of a cancel that came together with the ring.
+            await anyio.lowlevel.checkpoint_if_cancelled()
             assert self._group is not None  # noqa: S101 - it was entered
             place = Place(self._places)
             place.attempt()

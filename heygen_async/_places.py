@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.lowlevel
 
 from . import _clock
 from ._window import Window
@@ -82,6 +83,8 @@ class Place:
         if unless():
             places.ring()
             return False
+        # Whoever waited is not told of a cancel that came together with the ring.
+        await anyio.lowlevel.checkpoint_if_cancelled()
         self._unpause()
         self.attempt()
         return True

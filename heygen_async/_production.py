@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.lowlevel
 
 from . import _clock, _refs
 from ._attachments import attached
@@ -120,6 +121,8 @@ class Production:
         await self._terms.listener.record(event)
         begun_at = job.begun_at
         while True:
+            # A write that has begun is finished whatever happens, so it must not begin any more.
+            await anyio.lowlevel.checkpoint_if_cancelled()
             try:
                 return await create(
                     core,
