@@ -8,7 +8,6 @@ the HTTP client is most of the cost of an import.
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 from urllib.request import getproxies, proxy_bypass
@@ -20,6 +19,7 @@ from yarl import URL
 
 from ._config import MAX_BODY_BYTES
 from ._deadlines import Deadlines
+from ._gate import Gate
 from ._outflow import Outflow
 from ._redact import Secret, clean, host
 from .errors import (
@@ -112,7 +112,7 @@ class AiohttpTransport:
         self._answering: set[aiohttp.ClientResponse] = set()
         self._timeouts = timeouts
         self._max_body_bytes = max_body_bytes
-        self._gate = asyncio.Semaphore(max_connections)
+        self._gate = Gate(max_connections)
         self._deadlines = Deadlines()
         # The limit on the whole is ours: the library would set a timer for every request.
         self._limits = aiohttp.ClientTimeout(total=None, connect=timeouts.connect)
@@ -127,18 +127,18 @@ class AiohttpTransport:
             TransportError: The kind says whether it can have been processed.
             ClientStateError: The session given by the caller is closed.
         """
-        async with self._gate:
-            try:
-                if request.body is None or isinstance(request.body, bytes):
-                    return await self._exchange(request)
-                return await self._pour_out(request, request.body)
-            except _FOREIGN as error:
-                secrets = _secrets(request)
-                raise _translated(error, request.route or "the request", secrets) from _harmless(
-                    error, secrets
-                )
-            except RuntimeError as error:
-                raise _unusable(error) from error
+        await self._gate.enter()
+        try:
+            if request.body is None or isinstance(request.body, bytes):
+                return await self._exchange(request)
+            return await self._pour_out(request, request.body)
+        except _FOREIGN as error:
+            secrets = _secrets(request)
+            raise _translated(error, request.route or "the request", secrets) from _harmless(error, secrets)
+        except RuntimeError as error:
+            raise _unusable(error) from error
+        finally:
+            self._gate.leave()
 
     @asynccontextmanager
     async def stream(self, request: Request) -> AsyncGenerator[Download, None]:

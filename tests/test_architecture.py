@@ -40,6 +40,7 @@ HOUSE: Final = (
         "_outflow",
         "_http",
         "_deadlines",
+        "_gate",
         "_transport",
     ),
     # conversations
