@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from flow.parties import Line, client
+from flow import parties
+from flow.parties import Line
 from heygen_async import Approve, BatchEvent, HeyGen, Job, Outcome, SessionStatus
 from heygen_async.testing import Scenario, Simulator
 
@@ -41,6 +43,13 @@ class Notes:
         return [event for event in self.events if event.kind == kind]
 
 
+def client(line: Line | Simulator, **options: Any) -> HeyGen:
+    """Return a client of the service whose dice fall the same way each time."""
+    heygen = parties.client(line, **options)
+    heygen._core.caller.die = random.Random(1)
+    return heygen
+
+
 async def through(heygen: HeyGen, jobs: Any, **options: Any) -> list[Outcome]:
     """Run a batch to its end."""
     async with heygen.batch(jobs, **options) as run:
@@ -73,4 +82,5 @@ def statuses(outcome: Outcome) -> list[SessionStatus]:
 def quick(**options: Any) -> Simulator:
     """Return a service whose sessions take a minute."""
     scenario = Scenario.generate().timed(thinking=10, generating=50)
-    return Simulator(**{"scenario": scenario, "idempotency": "ignored", **options})
+    settings: dict[str, Any] = {"scenario": scenario, "idempotency": "ignored", **options}
+    return Simulator(**settings)

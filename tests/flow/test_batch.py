@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from flow.batches import Notes, ends, errors, film, films, made, quick, statuses, through
-from flow.parties import Line, client, clock, pass_time
+from flow.batches import Notes, client, ends, errors, film, films, made, quick, statuses, through
+from flow.parties import Line, clock, pass_time
 from heygen_async import (
     Approve,
     Batch,
@@ -215,8 +215,9 @@ def test_a_bad_job_is_refused_when_it_is_made(options: Any, argument: str) -> No
 )
 def test_a_bad_batch_is_refused_when_it_is_made(options: Any, argument: str) -> None:
     """Arguments out of range are refused before anything is asked of the service."""
+    arguments: dict[str, Any] = {"jobs": [], **options}
     with pytest.raises(InvalidArgument) as raised:
-        HeyGen("a-key").batch(**{"jobs": [], **options})
+        HeyGen("a-key").batch(**arguments)
 
     assert argument == raised.value.argument
 
@@ -291,7 +292,17 @@ async def test_without_a_reviewer_a_pause_ends_the_job(service: Simulator) -> No
     assert outcome.session_ref
 
 
-async def sync_reviewer(session: Session, state: SessionState) -> Any:
+def render(session: Session, state: SessionState) -> Approve:
+    """Approve in other words."""
+    return Approve(message="Render it")
+
+
+def nonsense(session: Session, state: SessionState) -> Any:
+    """Return what is no answer."""
+    return "yes"
+
+
+async def thinker(session: Session, state: SessionState) -> Any:
     """Approve after a while."""
     await pass_time(30)
     return Approve()
@@ -302,8 +313,8 @@ async def sync_reviewer(session: Session, state: SessionState) -> Any:
     [
         (Approve(), Scenario.chat(), ["Looks good, go ahead and generate."]),
         (Approve(message="Ship it"), Scenario.chat(), ["Ship it"]),
-        (lambda _session, _state: Approve(message="Render it"), Scenario.chat(), ["Render it"]),
-        (sync_reviewer, Scenario.chat(), ["Looks good, go ahead and generate."]),
+        (render, Scenario.chat(), ["Render it"]),
+        (thinker, Scenario.chat(), ["Looks good, go ahead and generate."]),
         (
             Reply(message="Newcomers"),
             Scenario.question(),
@@ -362,7 +373,7 @@ async def test_a_reviewers_own_error_is_the_outcome(service: Simulator) -> None:
 
 async def test_a_reviewers_nonsense_is_refused(service: Simulator) -> None:
     """A reviewer that answers with something else ends its job with an error that says so."""
-    [outcome] = await made(service, ["A"], reviewer=lambda _session, _state: "yes")
+    [outcome] = await made(service, ["A"], reviewer=nonsense)
 
     assert isinstance(outcome.error, InvalidArgument)
     assert [] == service.ledger.messages

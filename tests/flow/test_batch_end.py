@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import anyio
 import pytest
 
-from flow.batches import Notes, ends, errors, film, films, made, quick, through
-from flow.parties import Line, client, clock, pass_time
+from flow.batches import Notes, client, ends, errors, film, films, made, quick, through
+from flow.parties import Line, clock, pass_time
 from flow.test_cancel import CUTS
 from heygen_async import (
     Approve,
@@ -23,6 +23,7 @@ from heygen_async import (
     InvalidArgument,
     Job,
     Outcome,
+    Reply,
     Session,
     SessionState,
     Unauthorized,
@@ -228,9 +229,9 @@ async def test_a_closed_client_ends_the_jobs() -> None:
 @each("is_ours", [True, False], ids=["a-generators-maker", "a-generator"])
 async def test_an_input_made_here_is_closed_here(is_ours: bool) -> None:
     """An iterator made for the batch is closed when it is left; the caller's own generator is the caller's."""
-    closed = []
+    closed = list[bool]()
 
-    async def jobs() -> Any:
+    async def jobs() -> AsyncIterator[Job]:
         try:
             for job in films(100):
                 yield job
@@ -238,10 +239,10 @@ async def test_an_input_made_here_is_closed_here(is_ours: bool) -> None:
             closed.append(True)
 
     class Table:
-        def __aiter__(self) -> Any:
+        def __aiter__(self) -> AsyncIterator[Job]:
             return jobs()
 
-    source = Table() if is_ours else jobs()
+    source: AsyncIterable[Job] = Table() if is_ours else jobs()
     async with client(quick()) as heygen, heygen.batch(source) as run:
         await left_after(run, 3)
     assert is_ours == bool(closed)
@@ -413,12 +414,12 @@ async def test_jobs_go_on_from_their_refs(tmp_path: Any) -> None:
 async def test_a_fixed_reply_is_not_said_again() -> None:
     """A job that is gone on with does not repeat the batch's one reply."""
     service, notes = Simulator(scenario=Scenario.question()), Notes()
-    reply = {"reviewer": reply_once()}
+    reply = Reply(message="Newcomers")
     async with client(service) as heygen:
         with anyio.move_on_after(30):
-            await through(heygen, ["A"], on_event=notes, **reply)
+            await through(heygen, ["A"], on_event=notes, reviewer=reply)
     ref = [event.ref for event in notes.events if event.ref][-1]
-    [outcome] = await made(service, [Job("A", ref=ref)], **reply)
+    [outcome] = await made(service, [Job("A", ref=ref)], reviewer=reply)
 
     assert outcome.ok
     assert ["Newcomers", "Looks good, go ahead and generate."] == [m.text for m in service.ledger.messages]

@@ -8,8 +8,8 @@ from typing import Any
 import anyio
 import pytest
 
-from flow.batches import Notes, ends, film, films, made, quick
-from flow.parties import Line, client, clock, pass_time
+from flow.batches import Notes, client, ends, film, films, made, quick
+from flow.parties import Line, clock, pass_time
 from heygen_async import Approve, Batch, HeyGen, Job, RateLimited, Reply, Session, SessionState
 from heygen_async.testing import Scenario, Simulator
 
@@ -117,7 +117,7 @@ async def test_places_of_others_are_found_when_they_are_free() -> None:
         group.start_soon(clear, run)
         outcomes = [outcome async for outcome in run]
 
-    assert counts[0] <= 3
+    assert counts[0] <= 5
     assert 10 == counts[75]
     assert {"ok": 100} == ends(outcomes)
 

@@ -1,0 +1,131 @@
+"""A batch through bad weather: every job one outcome, none paid for twice, and the window full."""
+
+# ruff: noqa: TID251 - a storm owns the time of its loop
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+
+from heygen_async import Approve, Batch, HeyGen, Job, Reply, Session, SessionState, SessionStatus
+from heygen_async.testing import FAULTS, MemoryTransport, Scenario, Simulator
+
+if TYPE_CHECKING:
+    from heygen_async.testing._world import Idempotency
+
+CAP = 10
+RATE = 0.05
+SEED = 20260606
+
+both_services = pytest.mark.parametrize("idempotency", ["honoured", "ignored"])
+
+
+@dataclass
+class Report:
+    """What a batch did and what it cost."""
+
+    service: Simulator
+    jobs: int
+    ends: Counter[str] = field(default_factory=Counter[str])
+    keys: set[str] = field(default_factory=set[str])
+    told: set[str | None] = field(default_factory=set[str | None])
+    counts: list[int] = field(default_factory=list[int])
+    seconds: float = 0.0
+
+    @property
+    def fill(self) -> float:
+        """Return the share of places taken while there were jobs to create."""
+        return sum(self.counts) / len(self.counts) / CAP
+
+    def __str__(self) -> str:
+        ledger = self.service.ledger
+        struck = sum(ledger.faults.values()) / ledger.total_requests
+        ends = ", ".join(f"{count} {name}" for name, count in self.ends.most_common())
+        return (
+            f"{self.jobs:,} jobs in {self.seconds / 3600:.1f} h, {ledger.total_requests:,} exchanges, "
+            f"{struck:.1%} struck, filled {self.fill:.1%}, most {ledger.max_in_progress}; {ends}"
+        )
+
+
+def jobs(count: int) -> Iterator[Job]:
+    """Yield films and chats, some with questions, some doomed."""
+    kinds = ("film", "film", "chat", "unsure", "doomed")
+    for number in range(count):
+        kind = kinds[number % len(kinds)]
+        yield Job(f"A {kind}, number {number}", mode="generate" if kind == "film" else "chat")
+
+
+def review(session: Session, state: SessionState) -> Reply | Approve:
+    """Answer questions, approve storyboards."""
+    return Reply(message="Newcomers") if state.status == SessionStatus.WAITING_FOR_INPUT else Approve()
+
+
+async def batched(count: int, idempotency: Idempotency, most: int = CAP) -> Report:
+    """Run so many jobs against a service where a twentieth of all exchanges goes wrong."""
+    service = Simulator(seed=SEED, idempotency=idempotency, max_jobs=CAP)
+    service.script(Scenario.question(), prompt="unsure")
+    service.script(Scenario.failing("generating", mode="chat"), prompt="doomed")
+    told = "in_progress" if idempotency == "ignored" else ""  # only who honours keys knows one is in use
+    weather = tuple(name for name, fault in FAULTS.items() if fault.survivable and name != told)
+    service.faults.mix(RATE, seed=SEED, only=weather)
+    report = Report(service, count)
+
+    async def take_census(run: Batch) -> None:
+        while len(service.ledger.creates) < count:
+            report.counts.append(run.in_progress)
+            await anyio.sleep(1)
+
+    def listen(event: Any) -> None:
+        if event.kind == "created":
+            report.told.add(event.session_id)
+
+    heygen = HeyGen("test-key", base_url=service.base_url, http=MemoryTransport(service, latency=0.1))
+    heygen._core.caller.die = random.Random(SEED)  # the only dice of the client
+    began = anyio.current_time()
+    options: dict[str, Any] = {"max_in_flight": most, "reviewer": review, "on_event": listen}
+    async with (
+        heygen,
+        heygen.batch(jobs(count), **options) as run,
+        anyio.create_task_group() as group,
+    ):
+        group.start_soon(take_census, run)
+        async for outcome in run:
+            report.ends[type(outcome.error).__name__] += 1
+            report.keys.add(outcome.key)
+        group.cancel_scope.cancel()
+    report.seconds = anyio.current_time() - began
+    return report
+
+
+def check(report: Report) -> None:
+    """Fail unless every job came out once, was made at most once, and the places were used."""
+    ledger = report.service.ledger
+    print(f"\n{report}")
+    assert report.jobs == report.ends.total() == len(report.keys)
+    assert 0 == ledger.duplicate_creates
+    assert len(ledger.creates) == len({record.prompt for record in ledger.creates})
+    assert set(ledger.sessions) >= report.told - {None}
+    assert ledger.max_in_progress <= CAP
+    assert report.fill >= 0.95
+    assert report.ends["NoneType"] >= 0.7 * report.jobs
+
+
+@both_services
+@pytest.mark.parametrize("most", [CAP, 40])
+async def test_three_hundred_jobs(idempotency: Idempotency, most: int) -> None:
+    """Of 300 jobs with a twentieth of all exchanges going wrong each has one outcome, and none is made twice."""
+    check(await batched(300, idempotency, most))
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(300)
+@both_services
+async def test_five_thousand_jobs(idempotency: Idempotency) -> None:
+    """The same for 5,000 jobs: ten in progress, never more, and hardly ever less."""
+    check(await batched(5_000, idempotency))
