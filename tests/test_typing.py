@@ -15,7 +15,17 @@ from test_exports import CALLABLES, CLASSES, MODULES
 
 USED: Final = "\n".join(path.read_text(encoding="utf-8") for path in house.sources("tests/typing"))
 # Public by their class, called by the package itself.
-INTERNAL: Final = {"as_json", "bound", "check", "kill", "link", "parse", "record", "strikes"}
+INTERNAL: Final = {
+    "as_json",
+    "bound",
+    "check",
+    "kill",
+    "link",
+    "parse",
+    "record",
+    "record_delivery",
+    "strikes",
+}
 
 
 def names_in(annotation: object) -> set[str]:

@@ -132,7 +132,7 @@ class Ledger:
         if exchange.fault is not None:
             self.faults[exchange.fault] += 1
 
-    def note_delivery(self, event_type: str, status: int) -> None:
+    def record_delivery(self, event_type: str, status: int) -> None:
         """
         Enter one webhook.
 

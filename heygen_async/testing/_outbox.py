@@ -123,7 +123,7 @@ class Outbox:
 
     def answered(self, notice: Notice, status: int, ledger: Ledger, now: float, speed: float) -> None:
         """Note how a notice was received, 0 for not at all; it goes out again unless that was well."""
-        ledger.note_delivery(notice.event_type, status)
+        ledger.record_delivery(notice.event_type, status)
         letter = self._out.pop((notice.url, notice.event_id, notice.attempt), None)
         if letter is not None and status not in _OK and letter.attempt <= len(RETRIES_AFTER):
             after = RETRIES_AFTER[letter.attempt - 1] / speed

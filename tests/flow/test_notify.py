@@ -1,27 +1,22 @@
-"""Webhooks and polls together: an event brings a look forward, and never becomes a state."""
+"""`HeyGen.notify`: an event brings a look forward, and never becomes a state."""
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import anyio
 import pytest
 
+from flow.events import RENDERING, looks, notify_at, render, rumour, session_known, told
 from flow.parties import Line, client, clock, pass_time, words
 from heygen_async import Cadence, ClientStateError, HeyGen, InvalidArgument, UnverifiedEvent, WebhookEvent
 from heygen_async.errors import Replayed, WebhookError
 from heygen_async.testing import Notice, Postman, Scenario, Simulator
-from heygen_async.webhooks import SeenEvents, parse_unverified, verify
-
-if TYPE_CHECKING:
-    from heygen_async import Session
+from heygen_async.webhooks import SeenEvents, verify
 
 Kind = Callable[..., "WebhookEvent | UnverifiedEvent"]
 
-RENDERING = Scenario.generate().timed(thinking=5, generating=600)
 NOW = 0.1  # seconds: at once
 
 
@@ -29,48 +24,6 @@ NOW = 0.1  # seconds: at once
 def service() -> Simulator:
     """A service that renders for ten minutes."""
     return Simulator(max_jobs=10_000, scenario=RENDERING)
-
-
-def told(session_id: str | None, video_id: str | None = None) -> WebhookEvent:
-    """An event about a session, as verified."""
-    return WebhookEvent(
-        id="evt_1", type="video_agent.success", data={"session_id": session_id, "video_id": video_id}
-    )
-
-
-def rumour(session_id: str, video_id: str | None = None) -> UnverifiedEvent:
-    """What anybody can say of a session."""
-    data = {"session_id": session_id, "video_id": video_id, "status": "failed"}
-    return parse_unverified(json.dumps({"event_type": "video_agent.fail", "event_data": data}).encode())
-
-
-def looks(heygen: HeyGen) -> int:
-    """How many looks a client has made."""
-    done = heygen.statistics()
-    return done.polls + done.bulk_polls
-
-
-async def notify_at(heygen: HeyGen, moment: float, event: WebhookEvent | UnverifiedEvent) -> None:
-    """Take an event at a moment."""
-    await pass_time(moment - clock())
-    heygen.notify(event)
-
-
-async def render(heygen: HeyGen, *, event_after: float | None = 0.0) -> tuple[float, int]:
-    """Have one session rendered; return how late its end was known, and the looks it took."""
-    before = looks(heygen)
-    session = await heygen.sessions.create("A tour of our bakery", mode="generate")
-    ends = clock() + 605
-    async with anyio.create_task_group() as group:
-        if event_after is not None:
-            group.start_soon(notify_at, heygen, ends + event_after, told(session.id))
-        await session.wait(until=["completed"])
-    return session_known(session, ends), looks(heygen) - before
-
-
-def session_known(session: Session, ends: float) -> float:
-    """Seconds between the end of a session and the look that found it."""
-    return session._track.since - ends
 
 
 # ---- at once ------------------------------------------------------------------------------------------------------
@@ -156,103 +109,6 @@ async def test_misuse_is_named(heygen: HeyGen) -> None:
     assert [
         "call_soon_threadsafe" in error.hint for error in errors if isinstance(error, ClientStateError)
     ] == [True]
-
-
-# ---- polls and webhooks -------------------------------------------------------------------------------------------
-
-
-async def test_polling_relies_on_webhooks_that_work(heygen: HeyGen) -> None:
-    """Once webhooks have told the ends of renderings, ten minutes of rendering cost a handful of looks."""
-    without = min([(await render(heygen, event_after=None))[1] for _ in range(3)])
-    with_webhooks = [await render(heygen) for _ in range(6)]
-
-    assert with_webhooks[-1][1] <= 9 <= without / 3
-    assert [looks for _, looks in with_webhooks] == sorted(
-        (looks for _, looks in with_webhooks), reverse=True
-    )
-    assert max(late for late, _ in with_webhooks) <= NOW
-
-
-async def test_polling_returns_when_events_cease(heygen: HeyGen) -> None:
-    """The first end that no event told is known two minutes late at most, and polling is then as without webhooks."""
-    usual = min([(await render(heygen, event_after=None))[1] for _ in range(3)])
-    for _ in range(5):
-        await render(heygen)
-    first, _ = await render(heygen, event_after=None)
-    second, again = await render(heygen, event_after=None)
-
-    assert first <= 121
-    assert second <= 61
-    assert again >= usual - 5
-
-
-async def test_an_end_that_nobody_told_is_a_lesson_for_all(heygen: HeyGen) -> None:
-    """When webhooks cease, those who had relied on them are looked at as usual from the first silent end on."""
-    for _ in range(5):
-        await render(heygen)
-    late: list[float] = []
-
-    async def wait(session: Session, ends: float) -> None:
-        await session.wait(until=["completed"])
-        late.append(session_known(session, ends))
-
-    async with anyio.create_task_group() as group:
-        for number in range(5):
-            session = await heygen.sessions.create(f"Film {number}", mode="generate")
-            group.start_soon(wait, session, clock() + 605)
-            await pass_time(130)
-
-    assert max(late) <= 121
-    assert max(late[1:]) <= 61
-
-
-async def test_events_are_forgotten(heygen: HeyGen) -> None:
-    """Webhooks that worked long ago are not relied on."""
-    for _ in range(5):
-        await render(heygen)
-    await pass_time(3600)
-    _, made = await render(heygen)
-
-    assert made > 20
-
-
-async def test_a_slower_event_is_excused(heygen: HeyGen) -> None:
-    """An event that comes seconds after the look that was quicker is a sign that webhooks work."""
-    for _ in range(5):
-        await render(heygen)
-    session = await heygen.sessions.create("A tour of our bakery", mode="generate")
-    async with anyio.create_task_group() as group:
-        group.start_soon(session.wait)
-        await pass_time(607)
-        heygen._core.hub.wake(session.id)
-    heygen.notify(told(session.id))
-    _, made = await render(heygen)
-
-    assert made <= 9
-
-
-async def test_unverified_events_are_never_relied_on(heygen: HeyGen) -> None:
-    """However often unverified events were right, polling goes on as without them."""
-    for _ in range(6):
-        session = await heygen.sessions.create("A tour of our bakery", mode="generate")
-        async with anyio.create_task_group() as group:
-            group.start_soon(notify_at, heygen, clock() + 605, rumour(session.id))
-            await session.wait(until=["completed"])
-    _, made = await render(heygen)
-
-    assert made > 20
-
-
-async def test_what_webhooks_do_not_tell_is_looked_for(heygen: HeyGen, service: Simulator) -> None:
-    """That a storyboard is ready is not announced, so it is looked for as ever, however well webhooks work."""
-    for _ in range(5):
-        await render(heygen)
-    service.script(Scenario.chat().timed(thinking=60))
-    session = await heygen.sessions.create("Another")
-    ready = clock() + 60
-    await session.wait()
-
-    assert session_known(session, ready) <= 20
 
 
 # ---- floods and outages -------------------------------------------------------------------------------------------
@@ -377,54 +233,3 @@ async def test_an_old_event_does_not_end_a_revision(heygen: HeyGen, service: Sim
 
     assert first.id != second.id
     assert "completed" == second.status
-
-
-# ---- many browsers, one poll --------------------------------------------------------------------------------------
-
-
-async def test_many_subscribers_share_the_polls(line: Line) -> None:
-    """500 subscribers of 50 sessions cost 50 polls an interval, and all of them see the last state."""
-    every = 10.0
-    async with client(line, cadence=Cadence.constant(every)) as heygen:
-        sessions = [await heygen.sessions.create(f"Film {number}", mode="generate") for number in range(50)]
-        last: list[str] = []
-
-        async def subscribe(session_id: str) -> None:
-            last.append((await words(heygen.sessions.attach(session_id).watch(progress=True)))[-1])
-
-        async with anyio.create_task_group() as group:
-            for number in range(500):
-                group.start_soon(subscribe, sessions[number % 50].id)
-            await pass_time(100)
-            watching = heygen.statistics()
-            before = line.service.ledger.polls.total()
-            await pass_time(10 * every)
-            polled = line.service.ledger.polls.total() - before
-
-        assert (500, 50) == (watching.watchers, watching.watched)
-        assert 9 * 50 < polled <= 10 * 50  # the looks themselves take a moment
-        assert ["completed"] * 500 == last
-        assert 0 == heygen.statistics().watchers
-
-
-async def test_those_who_leave_leave_nothing(heygen: HeyGen, line: Line) -> None:
-    """200 browsers that are closed at any moment leave no watcher, and nobody else notices."""
-    sessions = [await heygen.sessions.create(f"Film {number}", mode="generate") for number in range(20)]
-    last: list[str] = []
-
-    async def subscribe(session_id: str, closes_after: float | None) -> None:
-        with anyio.move_on_after(closes_after):
-            last.append((await words(heygen.sessions.attach(session_id).watch(progress=True)))[-1])
-
-    async with anyio.create_task_group() as group:
-        for number in range(220):
-            closes = None if number < 20 else 0.37 * (number - 19)
-            group.start_soon(subscribe, sessions[number % 20].id, closes)
-        await pass_time(80)
-        assert (20, 20) == (heygen.statistics().watchers, heygen.statistics().watched)
-
-    assert ["completed"] * 20 == last
-    assert 0 == heygen.statistics().watchers
-    before = len(line.sent)
-    await pass_time(600)
-    assert before == len(line.sent)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import assert_type
 
 from heygen_async import HeyGen, Transport
@@ -26,6 +26,8 @@ from heygen_async.testing import (
     MemoryStream,
     MemoryTransport,
     MessageRecord,
+    Notice,
+    Postman,
     Request,
     Response,
     Scenario,
@@ -93,6 +95,7 @@ def books(ledger: Ledger) -> None:
     assert_type(ledger.duplicate_messages, int)
     assert_type(ledger.total_requests, int)
     assert_type(ledger.key_leaks, list[str])
+    assert_type(ledger.deliveries, dict[str, Counter[int]])
 
 
 async def skins(simulator: Simulator) -> None:
@@ -116,6 +119,29 @@ def exchange(simulator: Simulator) -> None:
     assert_type(answered.response, Response)
     assert_type(answered.delivery, Delivery)
     assert_type(answered.sent_bytes, int)
+
+
+async def receive(notice: Notice) -> int:
+    """An endpoint for webhooks."""
+    assert_type(notice.headers, Mapping[str, str])
+    assert_type(notice.body, bytes)
+    assert_type((notice.url, notice.event_id, notice.event_type, notice.attempt), tuple[str, str, str, int])
+    return 200
+
+
+async def delivered(simulator: Simulator) -> None:
+    """Webhooks, carried to a function or by hand."""
+    async with Postman(simulator, receive) as postman:
+        assert_type(postman, Postman)
+    await Postman(simulator, lambda _: None).aclose()
+    assert_type(simulator.next_notice(), float)
+    for notice in simulator.notices(0.0):
+        simulator.answered(notice, 200, 0.0)
+    simulator.listeners.append(books_are_kept)
+
+
+def books_are_kept() -> None:
+    """Called after each request."""
 
 
 async def streamed(answer: MemoryAnswer, stream: MemoryStream) -> None:
