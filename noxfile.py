@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import pathlib
 import platform
 import shutil
@@ -43,6 +44,45 @@ def demo(session: nox.Session) -> None:
     install_groups(session)
     # The demo closes its connections on Ctrl-C; nox would otherwise kill it after 0.3 seconds.
     session.run("python", DEMO, *session.posargs, interrupt_timeout=5)
+
+
+@nox.session
+def desk(session: nox.Session) -> None:
+    """Run the review desk, a web app, before a simulated agent: `nox -s desk -- --live` for the real one."""
+    install_groups(session, "desk")
+    env = {"PYTHONPATH": str(ROOT / "examples")}
+    session.run("python", "-m", "review_desk", *session.posargs, env=env, interrupt_timeout=5)
+
+
+@nox.session
+def desk_tests(session: nox.Session) -> None:
+    """Use the review desk in a real Chromium; `-- --screenshots` takes its pictures instead."""
+    install_groups(session, "browser")
+    env = {
+        "DESK_CHROMIUM": chromium(session),
+        "PYTHONPATH": f"{ROOT / 'tests'}{os.pathsep}{ROOT / 'examples'}",
+    }
+    if "--screenshots" in session.posargs:
+        session.run("python", "-m", "desk.screenshots", env=env)
+    else:
+        session.run("python", "-m", "pytest", "tests/desk", "-m", "browser", *session.posargs, env=env)
+
+
+def chromium(session: nox.Session) -> str:
+    """Return the path of a Chromium; on Debian, root gets one installed."""
+
+    def found() -> str | None:
+        return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+    path = os.environ.get("DESK_CHROMIUM") or found()
+    if path is None and shutil.which("apt-get") and os.geteuid() == 0:
+        session.run("apt-get", "update", "-qq", external=True)
+        session.run("apt-get", "install", "-y", "-qq", "chromium", external=True, silent=True)
+        path = found()
+    return path or session.error(
+        "\n\n  NO BROWSER: these tests need Chromium, and none was found.\n"
+        "  Install one (Debian: `apt-get install chromium` as root), or name it in DESK_CHROMIUM.\n"
+    )
 
 
 @nox.session

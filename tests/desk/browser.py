@@ -1,0 +1,112 @@
+"""The desk as people meet it: served on loopback, in a real Chromium."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import threading
+from collections.abc import Generator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Self
+
+from playwright.sync_api import Browser, sync_playwright
+
+from heygen_async import Cadence, HeyGen
+from heygen_async.testing import Simulator, SimulatorServer
+from review_desk.__main__ import Server, scenario
+from review_desk.app import RETRY, TIMEOUTS, create_app
+from review_desk.settings import Settings
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+SPEED = 40.0
+MISSING = "No Chromium here: install one (Debian: apt-get install chromium), or name it in DESK_CHROMIUM."
+
+
+def chromium() -> str:
+    """The path of the browser."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    found = os.environ.get("DESK_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    if found is None:
+        raise FileNotFoundError(MISSING)
+    return found
+
+
+@contextmanager
+def launched() -> Generator[Browser]:
+    """Run a browser without a window."""
+    # Its own sandbox needs what root in a container has not.
+    is_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium(), args=["--no-sandbox"] if is_root else [], timeout=60_000
+        )
+        yield browser
+        browser.close()
+
+
+class ServedDesk:
+    """
+    A desk and its agent, in a thread with a loop of its own: a browser needs a desk that answers meanwhile.
+
+    Attributes:
+        agent: The simulated service.
+        url: Where the desk is.
+    """
+
+    def __init__(
+        self, settings: Settings, agent: Simulator | None = None, *, port: int = 0, speed: float = SPEED
+    ) -> None:
+        self.agent = agent or Simulator(scenario=scenario(), speed=speed, max_jobs=1000)
+        self.url = ""
+        self._settings = settings
+        self._port = port
+        self._ready: Future[Server] = Future()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        server = self._ready.result(timeout=10)
+        self.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ready.result().should_exit = True
+        self._thread.join(timeout=10)
+
+    async def _serve(self) -> None:
+        async with SimulatorServer(self.agent) as agent:
+            heygen = HeyGen(
+                self.agent.api_key,
+                base_url=agent.url,
+                cadence=Cadence.constant(0.1),
+                timeouts=TIMEOUTS,
+                retry=RETRY,
+            )
+            server = Announcing(create_app(heygen, self._settings), self._port, self._ready)
+            await server.serve()
+
+
+class Announcing(Server):
+    """A server that says when it listens."""
+
+    def __init__(self, app: object, port: int, ready: Future[Server]) -> None:
+        super().__init__(app, host="127.0.0.1", port=port)  # type: ignore[arg-type]
+        self._ready = ready
+
+    async def startup(self, sockets: object = None) -> None:
+        """Listen, then say so."""
+        await super().startup()
+        self._ready.set_result(self)
+
+
+def start_session(page: Page, desk: ServedDesk, prompt: str) -> str:
+    """Start a session with the form; return its page's address."""
+    page.goto(desk.url)
+    page.get_by_label("What is the video about?").fill(prompt)
+    page.get_by_role("button", name="Start session").click()
+    page.wait_for_url("**/sessions/*")
+    return page.url
