@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 from . import _answers, _clock
 from ._redact import clean
 from ._retry import IN_PROGRESS, Again, Delivery, Tries, Verdict, delivery, pause
-from ._wire import Call, Kind, Request
+from ._wire import Call, Kind, Request, session
 from ._writes import finished
 from .errors import APIError, ClientStateError, Conflict, HeyGenError, RateLimited, Unauthorized
 
@@ -44,14 +44,19 @@ _UNPACED = 5.0  # seconds everybody waits after a 429 that names no pace
 class Seen:
     """A session that is read again and again, with what was sent and what came back the last time."""
 
-    __slots__ = ("body", "call", "request", "state", "told")
+    __slots__ = ("body", "request", "session_id", "state", "told")
 
-    def __init__(self, call: Call[SessionData]) -> None:
-        self.call: Call[SessionData] = call
+    def __init__(self, session_id: str) -> None:
+        self.session_id: str = session_id
         self.request: Request | None = None
         self.body: bytes | None = None
         self.told: Raw | None = None  # its messages, as they came
         self.state: SessionState | None = None  # what the body was taken for
+
+    @property
+    def call(self) -> Call[SessionData]:
+        """The call; made anew, because it is seldom needed and often kept."""
+        return session(self.session_id)
 
     def forget(self) -> None:
         """Take the next answer for news, whatever it says."""
@@ -208,12 +213,13 @@ class Caller:
             if data is not None:
                 seen.body, seen.told = body, told
                 return data
+        call = seen.call
         try:
-            data = self._read(seen.call, answer).data
+            data = self._read(call, answer).data
         except Unauthorized as error:
             if not await self.identity.renew(request.headers):
                 raise self.identity.explained(error) from None
-            return (await self.attempt(seen.call)).data
+            return (await self.attempt(call)).data
         seen.body, seen.told = body, told
         return data
 

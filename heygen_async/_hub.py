@@ -13,7 +13,7 @@ import logging
 from collections import deque
 from typing import TYPE_CHECKING
 
-from . import _clock, _wire
+from . import _clock
 from ._agenda import LAST_LOOK, NEVER, Agenda, Ends, Record
 from ._caller import Seen
 from ._experience import Experience
@@ -113,7 +113,9 @@ class Hub:
             self._rouse()
         if not record.asking:
             known = self._next_look(record, track.read_at or now) if watcher.is_primed else now
-            self._schedule(record, record.due if is_followed else known, now)
+            due = record.clamped(record.due if is_followed else known, now)
+            if not is_followed or due < record.due:
+                self._schedule(record, due, now)
 
     def remove(self, watcher: Watcher) -> None:
         """Stop looking on this watcher's account; what serves nobody else is dropped at once."""
@@ -284,7 +286,7 @@ class Hub:
             return
         seen = record.seen
         if seen is None:
-            seen = record.seen = Seen(_wire.session(track.session_id))
+            seen = record.seen = Seen(track.session_id)
         change = await reread(track, self._caller, seen, record.looked_at)
         self._saw(record, change, _clock.now())
 

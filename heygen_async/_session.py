@@ -22,7 +22,7 @@ from ._resources import Resource
 from ._speech import APPROVAL, check_chat, names_auto_proceed, say
 from ._videos import Video
 from ._watch import Handle, Watch
-from ._watchers import Watcher, failed
+from ._watchers import Watcher, failed, statuses
 from .errors import InvalidArgument, InvalidRequest, NotFound, SessionPaused
 from .models import File, SentMessage, SessionState, SessionStatus
 
@@ -150,7 +150,7 @@ class Session:
                 raise InvalidArgument(name, "must be a positive number of seconds")
         return Watcher(
             self._track,
-            until=frozenset(SessionStatus(word) for word in until),
+            until=statuses(tuple(until)),
             timeout=timeout,
             stall_timeout=stall_timeout,
             progress=progress,

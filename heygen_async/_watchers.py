@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from msgspec import structs
@@ -19,13 +20,20 @@ from ._reasons import failure
 from ._redact import clean
 from .cadence import schedule
 from .errors import ClientStateError, HeyGenError, SessionFailed, SessionStalled, StateUnknown, WatchTimeout
+from .models import SessionStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ._lifecycle import Track
     from .cadence import Cadence, Moment
-    from .models import SessionState, SessionStatus
+    from .models import SessionState
+
+
+@lru_cache(maxsize=100)
+def statuses(words: tuple[SessionStatus | str, ...]) -> frozenset[SessionStatus]:
+    """Return the words as a set that many watchers share."""
+    return frozenset(SessionStatus(word) for word in words)
 
 
 class Watcher:
@@ -158,23 +166,20 @@ class Watcher:
                 raise error
             if self.is_done:
                 return None
-            await self._wait()
+            if self._waiter is not None:
+                raise ClientStateError(
+                    "Two tasks await the same watch.",
+                    hint="Call session.watch() once for each reader; polls are shared.",
+                )
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
         state, self._pending = self._pending, None
         messages, gap = self.track.conversation.since(self.cursor)
         self.cursor = self.track.conversation.cursor
         return structs.replace(state, new_messages=messages, messages_gap=gap) if messages or gap else state
-
-    async def _wait(self) -> None:
-        if self._waiter is not None:
-            raise ClientStateError(
-                "Two tasks await the same watch.",
-                hint="Call session.watch() once for each reader; polls are shared.",
-            )
-        self._waiter = asyncio.get_running_loop().create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
 
 
 # ---- how a watch goes wrong ---------------------------------------------------------------------------------------
