@@ -18,7 +18,7 @@ from pathlib import Path
 
 from ._measure import Row, machine
 
-NAMES = ("import", "decode", "polls", "scale", "watchers", "poll")
+NAMES = ("import", "decode", "polls", "scale", "watchers", "poll", "batch")
 PACKAGES = (
     *("heygen-async", "aiohttp", "msgspec", "anyio", "httpx", "httpcore", "pydantic", "attrs", "uvloop"),
     *("pyreqwest", "openai", "anthropic", "runwayml", "replicate", "fal-client"),

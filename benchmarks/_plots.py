@@ -141,6 +141,14 @@ def _scale(result: Row) -> Any:
     return figure
 
 
+def _batch(result: Row) -> Any:
+    figure, axes = plt.subplots(figsize=(7, 3))
+    rows = result["rows"]
+    axes.plot([row["jobs"] for row in rows], [row["peak_bytes"] / 1e6 for row in rows], "o-", color=_OURS)
+    axes.set(xscale="log", ylim=(0, None), xlabel="jobs", ylabel="MB at the peak, of the whole process")
+    return figure
+
+
 _DRAWN = {
     "poll": _poll,
     "decode": _decode,
@@ -148,4 +156,5 @@ _DRAWN = {
     "polls": _polls,
     "watchers": _watchers,
     "scale": _scale,
+    "batch": _batch,
 }

@@ -67,6 +67,14 @@ _SCALE = {
     "tasks_beside_readers": "tasks",
     "bytes_each": "bytes / scheduled session",
 }
+_BATCH = {
+    "jobs": "jobs",
+    "peak_bytes": "peak of the process, bytes",
+    "most": "most in progress",
+    "used": "of the places used",
+    "requests_each": "requests / job",
+    "cpu_ms_each": "CPU ms / job",
+}
 
 
 def page(results: Mapping[str, Row]) -> str:
@@ -108,6 +116,12 @@ def _polls(result: Row) -> list[str]:
     ]
 
 
+def _batch(result: Row) -> list[str]:
+    grown, budget = result["grown_bytes"], result["budget_bytes"]
+    said = f"From the shortest to the longest the peak grew by {grown:,} bytes; {budget:,} are allowed."
+    return [table(result["rows"], _BATCH), said]
+
+
 _BODIES = {
     "import": lambda result: [table(result["rows"], _IMPORT)],
     "decode": lambda result: [table(result["rows"], _DECODE)],
@@ -115,4 +129,5 @@ _BODIES = {
     "scale": lambda result: [table(result["rows"], _SCALE)],
     "watchers": _watchers,
     "poll": _poll,
+    "batch": _batch,
 }
