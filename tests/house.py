@@ -44,6 +44,16 @@ def public_modules() -> list[str]:
     return [name for name in modules() if not any(part.startswith("_") for part in name.split("."))]
 
 
+def nox_sessions() -> set[str]:
+    """The functions of noxfile.py that nox offers."""
+    return {
+        node.name
+        for node in tree(ROOT / "noxfile.py").body
+        if isinstance(node, ast.FunctionDef)
+        and any("nox.session" in ast.unparse(decorator) for decorator in node.decorator_list)
+    }
+
+
 @functools.cache
 def tree(path: pathlib.Path) -> ast.Module:
     """The parsed file."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -21,16 +20,6 @@ GUIDE: Final = (house.ROOT / ".github" / "CONTRIBUTING.md").read_text(encoding="
 WORKFLOWS: Final = sorted(house.ROOT.glob(".github/workflows/*.yml"))
 # Sessions a machine in the cloud has no use for: for people, or spelled out as a matrix of their own.
 BY_HAND: Final = {"bench", "demo", "matrix"}
-
-
-def nox_sessions() -> set[str]:
-    """The functions of noxfile.py that nox offers."""
-    return {
-        node.name
-        for node in house.tree(house.ROOT / "noxfile.py").body
-        if isinstance(node, ast.FunctionDef)
-        and any("nox.session" in ast.unparse(decorator) for decorator in node.decorator_list)
-    }
 
 
 def workflow_sessions() -> set[str]:
@@ -71,7 +60,7 @@ def test_the_house_in_the_guide_is_the_house() -> None:
 
 def test_every_session_is_in_the_workflows() -> None:
     """What a developer can check, a proposed change is checked for."""
-    assert nox_sessions() - BY_HAND == workflow_sessions()
+    assert house.nox_sessions() - BY_HAND == workflow_sessions()
 
 
 @pytest.mark.parametrize("path", sorted(house.ROOT.glob(".github/**/*.yml")), ids=house.relative)

@@ -108,16 +108,6 @@ def commands() -> list[list[str]]:
     return [part.split() for part in sorted({part.strip() for line in lines for part in line.split("&&")})]
 
 
-def nox_sessions() -> set[str]:
-    """The functions of noxfile.py that nox offers."""
-    return {
-        node.name
-        for node in house.tree(house.ROOT / "noxfile.py").body
-        if isinstance(node, ast.FunctionDef)
-        and any("nox.session" in ast.unparse(d) for d in node.decorator_list)
-    }
-
-
 @pytest.mark.parametrize("words", commands(), ids=" ".join)
 def test_every_command_exists(words: list[str]) -> None:
     """A reader who types a command gets what it promises."""
@@ -125,7 +115,7 @@ def test_every_command_exists(words: list[str]) -> None:
         case ["pip", "install", package]:
             assert package in {"nox", "heygen-async"}
         case ["nox", "-s", session]:
-            assert session in nox_sessions()
+            assert session in house.nox_sessions()
         case ["python", "-m", module, *options]:
             assert importlib.util.find_spec(f"{module}.__main__") is not None
             assert parser().parse_args(options) is not None
@@ -137,7 +127,7 @@ def test_every_nox_session_is_told() -> None:
     """A developer finds every check of the project on the page."""
     told = {words[2] for words in commands() if words[0] == "nox"}
 
-    assert nox_sessions() == told
+    assert house.nox_sessions() == told
 
 
 # ---- names --------------------------------------------------------------------------------------------------------
