@@ -36,6 +36,22 @@ async def test_an_event_is_a_look_now(heygen: HeyGen) -> None:
     assert 0 <= late <= NOW
 
 
+async def test_an_event_is_about_one_session(heygen: HeyGen, service: Simulator) -> None:
+    """An event has its own session read, and not the statuses of many."""
+    sessions = [await heygen.sessions.create(f"Film {number}", mode="generate") for number in range(20)]
+    async with anyio.create_task_group() as group:
+        for session in sessions:
+            group.start_soon(session.wait)
+        await pass_time(300)
+        for _ in range(60):  # others are due now and then, and must not take it along
+            before = service.ledger.polls[sessions[7].id]
+            heygen.notify(told(sessions[7].id))
+            await pass_time(0.05)
+            assert before + 1 == service.ledger.polls[sessions[7].id]
+            await pass_time(1)
+        group.cancel_scope.cancel()
+
+
 @pytest.mark.parametrize("kind", [told, rumour], ids=["verified", "unverified"])
 @pytest.mark.parametrize("by", ["session", "video"])
 async def test_an_event_about_a_video_is_about_its_session(heygen: HeyGen, kind: Kind, by: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import anyio
 import pytest
 
@@ -19,15 +21,18 @@ def service() -> Simulator:
     return Simulator(max_jobs=10_000, scenario=RENDERING)
 
 
+@pytest.fixture(autouse=True)
+def _same_dice(heygen: HeyGen) -> None:
+    """Let every run draw the same lots, so that one that fails can be seen again."""
+    heygen._core.caller.die = random.Random(1)
+
+
 async def test_polling_relies_on_webhooks_that_work(heygen: HeyGen) -> None:
     """Once webhooks have told the ends of renderings, ten minutes of rendering cost a handful of looks."""
     without = min([(await render(heygen, event_after=None))[1] for _ in range(3)])
     with_webhooks = [await render(heygen) for _ in range(6)]
 
     assert with_webhooks[-1][1] <= 9 <= without / 3
-    assert [looks for _, looks in with_webhooks] == sorted(
-        (looks for _, looks in with_webhooks), reverse=True
-    )
     assert max(late for late, _ in with_webhooks) <= NOW
 
 
@@ -48,20 +53,50 @@ async def test_an_end_that_nobody_told_is_a_lesson_for_all(heygen: HeyGen) -> No
     """When webhooks cease, those who had relied on them are looked at as usual from the first silent end on."""
     for _ in range(5):
         await render(heygen)
-    late: list[float] = []
+    known: list[tuple[float, float]] = []
 
     async def wait(session: Session, ends: float) -> None:
         await session.wait(until=["completed"])
-        late.append(session_known(session, ends))
+        known.append((ends, clock()))
 
     async with anyio.create_task_group() as group:
-        for number in range(5):
+        for number in range(30):
             session = await heygen.sessions.create(f"Film {number}", mode="generate")
             group.start_soon(wait, session, clock() + 605)
-            await pass_time(130)
+            await pass_time(10)
 
-    assert max(late) <= 121
-    assert max(late[1:]) <= 61
+    first = min(at for _, at in known)
+    assert first - min(ends for ends, _ in known) <= 121
+    assert max(at - max(ends, first) for ends, at in known) <= 15
+
+
+async def test_an_end_while_nobody_watched_is_no_lesson(heygen: HeyGen) -> None:
+    """An event that came while nobody watched that session was not missed."""
+    for _ in range(5):
+        await render(heygen)
+    session = await heygen.sessions.create("A tour of our bakery", mode="generate")
+    async for state in session.watch():
+        if state.status == "generating":
+            break
+    await pass_time(700)
+    await session.wait()
+    _, made = await render(heygen)
+
+    assert made <= 9
+
+
+async def test_a_video_that_lags_is_looked_for(heygen: HeyGen, service: Simulator) -> None:
+    """The event tells the end of the session; a video that is ready a minute later is looked for as ever."""
+    for _ in range(5):
+        await render(heygen)
+    service.script(RENDERING.with_lag(video=60))
+    session = await heygen.sessions.create("A tour of our bakery", mode="generate")
+    ends = clock() + 605
+    async with anyio.create_task_group() as group:
+        group.start_soon(notify_at, heygen, ends, told(session.id))
+        await session.video()
+
+    assert clock() - ends - 60 <= 30
 
 
 async def test_events_are_forgotten(heygen: HeyGen) -> None:
