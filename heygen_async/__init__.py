@@ -12,6 +12,9 @@ from ._batch import Batch as Batch
 from ._client import HeyGen as HeyGen
 from ._config import RetryPolicy as RetryPolicy
 from ._config import Timeouts as Timeouts
+from ._hooks import RequestEvent as RequestEvent
+from ._hooks import RetryEvent as RetryEvent
+from ._hooks import TransitionEvent as TransitionEvent
 from ._http import Transport as Transport
 from ._jobs import BatchEvent as BatchEvent
 from ._jobs import Job as Job
@@ -107,8 +110,10 @@ __all__ = [
     "RateLimited",
     "Replayed",
     "Reply",
+    "RequestEvent",
     "RequestTimeout",
     "Resource",
+    "RetryEvent",
     "RetryPolicy",
     "SentMessage",
     "ServerError",
@@ -127,6 +132,7 @@ __all__ = [
     "Stop",
     "Timeouts",
     "Transfer",
+    "TransitionEvent",
     "Transport",
     "TransportError",
     "Unauthorized",

@@ -164,7 +164,8 @@ class _Direct:
                 slot, step = None, tries.again(problem, elapsed=0.0, policy=policy, die=self._die())
             if not isinstance(step, Again):
                 raise UploadError(f"{source.label} could not be stored: {clean(str(problem))}") from problem
-            log.info("An upload broke off; again in %.1f s", step.after, extra={"operation": "upload"})
+            said = {"event": "transfer_retry", "operation": "upload", "after": step.after}
+            log.info("An upload broke off; again in %.1f s", step.after, extra=said)
             self._caller.counters.retries += 1
             await _clock.sleep(step.after)
 

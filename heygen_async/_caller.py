@@ -15,6 +15,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeVar
 
 from . import _answers, _clock
+from ._hooks import RetryEvent
 from ._redact import clean
 from ._retry import IN_PROGRESS, Again, Delivery, Tries, Verdict, delivery, pause
 from ._wire import Call, Kind, Request, session
@@ -96,6 +97,7 @@ class Caller:
         base_url: str,
         timeouts: Timeouts,
         retry: RetryPolicy,
+        retried: Callable[[RetryEvent], None] | None = None,
     ) -> None:
         self.identity = identity
         self.timeouts = timeouts
@@ -109,6 +111,7 @@ class Caller:
         self.loop: asyncio.AbstractEventLoop | None = None
         self.is_closed: bool = False
         self._open_transport = open_transport
+        self._retried = retried
         self._transport: Transport | None = None
         self._base_url = base_url
 
@@ -153,17 +156,18 @@ class Caller:
 
     # -- one exchange --
 
-    def request(self, call: Call[T]) -> Request:
-        """Build what is sent for a call."""
+    def request(self, call: Call[T], attempt: int = 1) -> Request:
+        """Build what is sent for a call, at its so manieth attempt."""
         headers: Mapping[str, str] = self.identity.headers
         if call.body is not None:
             headers = {**headers, "content-type": call.content_type}
         if call.key is not None:
             headers = {**headers, "idempotency-key": call.key}
         limit = self.timeouts.read if call.kind is Kind.READ else self.timeouts.write
-        return Request(call.method, self._base_url + call.path, headers, call.body, limit, call.route)
+        url = self._base_url + call.path
+        return Request(call.method, url, headers, call.body, limit, call.route, attempt)
 
-    async def attempt(self, call: Call[T]) -> Envelope[T]:
+    async def attempt(self, call: Call[T], number: int = 1) -> Envelope[T]:
         """
         Make one exchange; a refused token is renewed and the exchange made once more.
 
@@ -178,12 +182,12 @@ class Caller:
             await identity.ready()
         used = identity.headers
         try:
-            return self._read(call, await self._sent(transport, self.request(call)))
+            return self._read(call, await self._sent(transport, self.request(call, number)))
         except Unauthorized as error:
             if not await identity.renew(used):
                 raise identity.explained(error) from None
         try:
-            return self._read(call, await self._sent(transport, self.request(call)))
+            return self._read(call, await self._sent(transport, self.request(call, number)))
         except Unauthorized as error:
             raise identity.explained(error) from None
 
@@ -232,6 +236,7 @@ class Caller:
     def _read(self, call: Call[T], answer: Answer) -> Envelope[T]:
         if log.isEnabledFor(logging.DEBUG):
             said = {
+                "event": "answer",
                 "operation": call.name,
                 "route": call.route,
                 "status": answer.status,
@@ -289,7 +294,7 @@ class Caller:
                 return _answers.Envelope(data=found)
             tries.count += 1
             try:
-                return await self.attempt(call)
+                return await self.attempt(call, tries.count)
             except HeyGenError as error:
                 outcome = await self._after(call, error, write, tries, started)
                 made, step = outcome
@@ -298,7 +303,7 @@ class Caller:
                 if not isinstance(step, Again):
                     _count_attempts(error, tries.count)
                     raise
-                self._note_retry(call, error, step)
+                self._note_retry(call, error, step, tries.count)
             await _pause(write, step.after)
 
     async def _after(
@@ -329,11 +334,22 @@ class Caller:
     def _again(self, tries: Tries, error: HeyGenError, started: float) -> Again | Verdict:
         return tries.again(error, elapsed=_clock.now() - started, policy=self.retry, die=self.die.random())
 
-    def _note_retry(self, call: Call[T], error: HeyGenError, step: Again) -> None:
+    def _note_retry(self, call: Call[T], error: HeyGenError, step: Again, attempt: int) -> None:
         self.counters.retries += 1
-        said = {"operation": call.name, "error": type(error).__name__, "after": step.after}
-        problem = clean(str(error), self.identity.secrets)
+        kind, problem = type(error).__name__, clean(str(error), self.identity.secrets)
+        said = {"event": "retry", "operation": call.name, "error": kind, "after": step.after}
         log.info("%s failed (%s); again in %.1f s", call.name, problem, step.after, extra=said)
+        if self._retried is not None:
+            self._retried(
+                RetryEvent(
+                    method=call.method,
+                    route=call.route,
+                    attempt=attempt,
+                    delay=step.after,
+                    reason=problem,
+                    error=kind,
+                )
+            )
 
 
 async def _pause(write: Write[T] | None, seconds: float) -> None:

@@ -15,6 +15,7 @@ from ._caller import Caller
 from ._catalog import Account, Avatars, BrandKits, Styles, Voices
 from ._config import AccessToken, RetryPolicy, Timeouts
 from ._core import Core
+from ._hooks import Hooks, OnRequest, OnRetry, OnTransition
 from ._hub import Hub
 from ._identity import Identity
 from ._notices import Notices
@@ -60,6 +61,10 @@ class HeyGen:
         requests_per_second: Polls a second at most, spread evenly; no limit when None.
         trust_env: Whether to use the proxies of the environment, as they are now.
         http: Your own `aiohttp.ClientSession`, used and never closed; or another `Transport`.
+        on_request: Called with a `RequestEvent` after each exchange, sync or async, like the next two. What a hook
+            raises is logged and disturbs nothing; an async one goes on by itself, and `aclose` waits for it.
+        on_retry: Called with a `RetryEvent` when a call has failed and will be made again.
+        on_transition: Called with a `TransitionEvent` when a session is seen to change its status.
 
     Raises:
         ConfigError: No credential, two, or an address that is not safe.
@@ -79,20 +84,26 @@ class HeyGen:
         requests_per_second: float | None = None,
         trust_env: bool = False,
         http: aiohttp.ClientSession | Transport | None = None,
+        on_request: OnRequest | None = None,
+        on_retry: OnRetry | None = None,
+        on_transition: OnTransition | None = None,
     ) -> None:
         if max_connections < 1:
             raise InvalidArgument("max_connections", "must be at least 1")
         if requests_per_second is not None and not requests_per_second > 0:
             raise InvalidArgument("requests_per_second", "must be positive")
 
+        self._hooks = hooks = Hooks(on_request, on_retry, on_transition)
+        opening = partial(
+            _opened, http, timeouts=timeouts, max_connections=max_connections, trust_env=trust_env
+        )
         caller = Caller(
             identity=Identity(_config.credential(api_key, access_token), __version__),
-            open_transport=partial(
-                _opened, http, timeouts=timeouts, max_connections=max_connections, trust_env=trust_env
-            ),
+            open_transport=lambda: hooks.listening(opening()),
             base_url=_config.base_url(base_url),
             timeouts=timeouts,
             retry=retry,
+            retried=hooks.retried,
         )
         hub = Hub(
             caller,
@@ -100,7 +111,7 @@ class HeyGen:
             most=max_connections,
             rate=requests_per_second,
         )
-        self._core = core = Core(caller, hub, Ownership(caller))
+        self._core = core = Core(caller, hub, Ownership(caller), hooks.moved)
         self._notices = Notices(caller, hub)
         self.sessions: Sessions = Sessions(core)
         self.videos: Videos = Videos(core)
@@ -196,6 +207,7 @@ class HeyGen:
         if not self._core.caller.is_closed:
             await self._core.hub.aclose()
             await self._core.caller.aclose()
+            await self._hooks.finished(self._core.caller.timeouts.write)
 
     async def __aenter__(self) -> Self:
         return self

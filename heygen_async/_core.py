@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ._session import Session
     from ._settle import Ownership
     from ._wire import Call
+    from .models import SessionState
 
 T = TypeVar("T")
 
@@ -31,17 +32,25 @@ class Core:
 
     Attributes:
         tracks: What is known of each session somebody holds a handle or a watch of.
+        heed: Told each state that is a transition; None when nobody asked.
         orphans: Sessions whose creator was cancelled meanwhile.
         takes_auto_proceed: Whether the service has not yet refused the field.
         uploads: What was uploaded for `files=`.
     """
 
-    __slots__ = ("caller", "hub", "orphans", "ownership", "takes_auto_proceed", "tracks", "uploads")
+    __slots__ = ("caller", "heed", "hub", "orphans", "ownership", "takes_auto_proceed", "tracks", "uploads")
 
-    def __init__(self, caller: Caller, hub: Hub, ownership: Ownership) -> None:
+    def __init__(
+        self,
+        caller: Caller,
+        hub: Hub,
+        ownership: Ownership,
+        heed: Callable[[SessionState], None] | None = None,
+    ) -> None:
         self.caller: Caller = caller
         self.hub: Hub = hub
         self.ownership: Ownership = ownership
+        self.heed: Callable[[SessionState], None] | None = heed
         self.tracks: WeakValueDictionary[str, Track] = WeakValueDictionary()
         self.orphans: list[Session] = []
         self.takes_auto_proceed: bool = True

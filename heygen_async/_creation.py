@@ -86,4 +86,5 @@ def track_of(core: Core, session_id: str) -> Track:
     track = core.tracks.get(session_id)
     if track is None:
         track = core.tracks[session_id] = Track(session_id)
+        track.heed = core.heed
     return track

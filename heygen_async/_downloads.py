@@ -130,9 +130,8 @@ class _Fetch:
                     tries, best, since = Tries(policy), self._part.size, _clock.now()
                     tries.count = 1
                 wait = self._pause(tries, error, _clock.now() - since)
-            log.info(
-                "%s broke off; again in %.1f s", self._wanted.what, wait, extra={"operation": "download"}
-            )
+            said = {"event": "transfer_retry", "operation": "download", "after": wait}
+            log.info("%s broke off; again in %.1f s", self._wanted.what, wait, extra=said)
             self._caller.counters.retries += 1
             await _clock.sleep(wait)
         await self._meter.finished(self._part.size)

@@ -9,6 +9,7 @@ per watcher. Looks run in a few workers that end when nothing is due. Sessions t
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 from collections import deque
 from typing import TYPE_CHECKING
@@ -186,7 +187,10 @@ class Hub:
     def _rouse(self) -> None:
         """Let the scheduler see that something comes sooner than all it knew of."""
         if self._scheduler is None or self._scheduler.done():
-            self._scheduler = asyncio.get_running_loop().create_task(self._run(), name="heygen_async hub")
+            # In a context of its own: looks are for all watchers, and no part of the first one's request or trace.
+            self._scheduler = asyncio.get_running_loop().create_task(
+                self._run(), name="heygen_async hub", context=contextvars.Context()
+            )
         else:
             self._alarm.ring()
 
@@ -266,7 +270,7 @@ class Hub:
                     self._failed(record, error)
             except Exception as error:
                 # Whatever it is (a caller's schedule or token callable among it), nobody may wait for ever.
-                log.exception("A look failed unexpectedly")
+                log.exception("A look failed unexpectedly", extra={"event": "look_failed"})
                 for record in batch:
                     self._end_all(record, error)
             else:

@@ -20,7 +20,7 @@ from ._reasons import failure
 from .models import SessionData, SessionState, SessionStatus, VideoInfo, VideoStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 STOP = frozenset({SessionStatus.REVIEWING, SessionStatus.COMPLETED, SessionStatus.FAILED})
 SETTLED = frozenset({SessionStatus.REVIEWING, SessionStatus.WAITING_FOR_INPUT, SessionStatus.COMPLETED})
@@ -53,9 +53,7 @@ class Change(Flag):
     GONE = auto()  # the service does not know it, and the grace is over
 
 
-_TRANSITION, _PROGRESS, _MESSAGES = (
-    each.value for each in (Change.TRANSITION, Change.PROGRESS, Change.MESSAGES)
-)
+_TRANSITION, _PROGRESS, _MESSAGES = Change.TRANSITION.value, Change.PROGRESS.value, Change.MESSAGES.value
 _CHANGES = tuple(Change(bits) for bits in range(8))  # combined beforehand: combining costs more than decoding
 
 
@@ -79,6 +77,7 @@ class Track:
         video_id: The newest video's id, once there is one.
         moved_at: When status, progress or messages last changed.
         has_heard: Whether the conversation has been read since the last message of ours.
+        heed: Told each state that is a transition.
     """
 
     __slots__ = (
@@ -92,6 +91,7 @@ class Track:
         "_session_gone",
         "conversation",
         "has_heard",
+        "heed",
         "history",
         "is_sending",
         "mode",
@@ -118,6 +118,7 @@ class Track:
         self.moved_at: float = 0.0
         self.read_at: float | None = None
         self.is_sending: bool = False
+        self.heed: Callable[[SessionState], None] | None = None
         self.has_heard: bool = False
         self._guard: _Guard | None = None
         self._failed: SessionData | None = None
@@ -166,9 +167,8 @@ class Track:
 
     def is_fresh(self, now: float) -> bool:
         """Whether the state may be handed out as the newest without a look."""
-        if self.state is None or self.read_at is None or self.is_stale:
-            return False
-        return now - self.read_at <= FRESH
+        is_believed = self.state is not None and not self.is_stale
+        return is_believed and self.read_at is not None and now - self.read_at <= FRESH
 
     @property
     def is_rendering(self) -> bool:
@@ -371,6 +371,8 @@ class Track:
         if self._completed_at is None and data.status == SessionStatus.COMPLETED:
             self._completed_at = now
         self.state = self._stated(data, previous, elapsed)
+        if bits & _TRANSITION and self.heed is not None:
+            self.heed(self.state)
         return _CHANGES[bits]
 
     def _enter(self, data: SessionData, now: float) -> None:
@@ -380,9 +382,8 @@ class Track:
         self._completed_at = None
 
     def _stated(self, data: SessionData, previous: SessionStatus | None, elapsed: float) -> SessionState:
-        reason, source = None, None
-        if data.status == SessionStatus.FAILED:
-            reason, source = failure(self.video, self.conversation.messages)
+        is_failed = data.status == SessionStatus.FAILED
+        reason, source = failure(self.video, self.conversation.messages) if is_failed else (None, None)
         return SessionState(
             session_id=self.session_id,
             status=data.status,

@@ -36,7 +36,7 @@ class Listener:
         try:
             await self._call(event)
         except Exception:
-            said = {"event": event.kind, "session_id": event.session_id}
+            said = {"event": "on_event_failed", "kind": event.kind, "session_id": event.session_id}
             log.exception("on_event failed on %r of job %s", event.kind, clean(event.key), extra=said)
 
     async def record(self, event: BatchEvent) -> None:

@@ -186,5 +186,5 @@ async def _stop(session: Session) -> None:
     try:
         await session.stop()
     except HeyGenError as error:
-        said = {"session_id": session.id, "error": type(error).__name__}
+        said = {"event": "stop_failed", "session_id": session.id, "error": type(error).__name__}
         log.warning("Session %s could not be stopped: %s", session.id, type(error).__name__, extra=said)

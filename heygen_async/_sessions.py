@@ -130,6 +130,7 @@ class Sessions:
         """
         track, cursor = _refs.read(ref, self._core.tracks)
         self._core.tracks[track.session_id] = track
+        track.heed = self._core.heed
         self._core.ownership.own(track.session_id)
         return Session(self._core, track, cursor)
 

@@ -31,5 +31,5 @@ class Vocabulary:
         if status.is_known or status in self._unknown or len(self._unknown) > _MOST:
             return
         self._unknown.add(str(status))
-        said = {"session_id": state.session_id, "status": clean(str(status))}
+        said = {"event": "unknown_status", "session_id": state.session_id, "status": clean(str(status))}
         log.warning("The service uses a status this release does not know: %s", said["status"], extra=said)

@@ -82,6 +82,7 @@ class Request:
     body: bytes | Body | None
     timeout: float
     route: str = ""
+    attempt: int = 1
     # A transport keeps its own form of the address here: building one costs more than comparing it.
     prepared: object = field(default=None, repr=False)
 

@@ -148,7 +148,7 @@ async def finished(tasks: Collection[asyncio.Task[object]], limit: float) -> Non
 
 
 def _take_stock(write: Write[T], rescue: Callable[[R], None], task: asyncio.Task[R]) -> None:
-    said = {"operation": write.call.name, "idempotency_key": write.call.key}
+    said = {"event": "cancelled_write", "operation": write.call.name, "idempotency_key": write.call.key}
     if task.cancelled():
         if write.may_exist:
             log.warning("A cancelled %s may have happened; nobody knows", write.call.name, extra=said)

@@ -18,6 +18,8 @@ HEAVY = (
     "xml",
 )
 
+BUDGET = 80  # 69 on Python 3.11
+
 
 def loaded_by(statement: str) -> set[str]:
     """The modules that *statement* brings into a new interpreter, beyond those of the standard event loop."""
@@ -33,6 +35,13 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 
     assert [] == sorted(loaded.intersection(HEAVY))
     assert not any(name.startswith("heygen_async.testing") for name in loaded)
+
+
+def test_importing_the_package_loads_little() -> None:
+    """`import heygen_async` brings a bounded number of modules that are not its own."""
+    loaded = {name for name in loaded_by("import heygen_async") if not name.startswith("heygen_async")}
+
+    assert len(loaded) <= BUDGET, sorted(loaded)
 
 
 def test_importing_the_simulator_loads_no_http_stack() -> None:

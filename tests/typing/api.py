@@ -25,7 +25,9 @@ from heygen_async import (
     HeyGen,
     Message,
     Reply,
+    RequestEvent,
     Resource,
+    RetryEvent,
     RetryPolicy,
     SentMessage,
     Session,
@@ -36,6 +38,7 @@ from heygen_async import (
     Stop,
     Timeouts,
     Transfer,
+    TransitionEvent,
     Transport,
     Video,
     VideoState,
@@ -78,6 +81,13 @@ def clients(http: aiohttp.ClientSession, transport: Transport) -> list[HeyGen]:
     async def fresh_token() -> str:
         return "token"
 
+    def told(event: RequestEvent | TransitionEvent) -> None:
+        assert_type(event.elapsed, float)
+
+    async def told_later(event: RetryEvent) -> None:
+        assert_type((event.method, event.route, event.attempt), tuple[str, str, int])
+        assert_type((event.delay, event.reason, event.error), tuple[float, str, str])
+
     return [
         HeyGen(),
         HeyGen("a-key"),
@@ -90,6 +100,7 @@ def clients(http: aiohttp.ClientSession, transport: Transport) -> list[HeyGen]:
         ),
         HeyGen(retry=RetryPolicy(max_attempts=3, max_elapsed=60, settle="raise")),
         HeyGen(cadence=Cadence.constant(5)),
+        HeyGen(on_request=told, on_retry=told_later, on_transition=told),
         HeyGen(cadence=lambda moment: 2.0 if moment.progress < 50 else 1.0),
     ]
 
