@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _BESIDE: Final = 6  # lines of the screen that are not for sessions
 _FEW: Final = 3
+_MEMORY: Final = 3600.0  # seconds whose videos tell the pace: they take minutes each
 _SURE: Final = 3  # percent of movement before an end is guessed
 _STYLES: Final = {
     "generating": "green",
@@ -72,7 +73,7 @@ class Board:
         self._places: dict[str, _Place] = {}
         self._whole = Progress(
             TextColumn("[bold]{task.description}"),
-            BarColumn(bar_width=None),
+            BarColumn(bar_width=None, complete_style="green"),
             MofNCompleteColumn(),
             TextColumn("{task.fields[trouble]}", style="red"),
             TimeElapsedColumn(),
@@ -80,6 +81,7 @@ class Board:
             TimeRemainingColumn(),
             console=console,
             get_time=self._now,
+            speed_estimate_period=_MEMORY,
             expand=True,
         )
         self._task = self._whole.add_task("videos", total=total, completed=done, trouble="")
@@ -144,12 +146,12 @@ class Board:
 
 
 def _cells(place: _Place, now: float) -> tuple[Text, Text, ProgressBar, Text, Text]:
-    left = place.remaining(now)
+    left, style = place.remaining(now), _STYLES.get(place.phase, "cyan")
     eta = f"~{duration(left)} left" if left is not None else duration(now - place.began)
     return (
         Text(place.key),
-        Text(brief(place.phase, 18).replace("_", " "), style=_STYLES.get(place.phase, "cyan")),
-        ProgressBar(total=100, completed=place.progress),
+        Text(brief(place.phase, 18).replace("_", " "), style=style),
+        ProgressBar(total=100, completed=place.progress, complete_style=style, finished_style=style),
         Text(f"{place.progress:.0f} %"),
         Text(eta, style="dim"),
     )

@@ -48,7 +48,7 @@ class Voice:
         self, *, is_json: bool = False, out: TextIO | None = None, err: TextIO | None = None
     ) -> None:
         self._file = sys.stdout if out is None else out
-        self.out = Terminal(self._file)
+        self.out: Console = Terminal(self._file)
         self._err = Terminal(sys.stderr if err is None else err)
         self.is_json = is_json
 

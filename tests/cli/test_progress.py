@@ -1,0 +1,147 @@
+"""What a batch shows on a screen while it runs."""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+import pytest
+from rich.console import Console
+
+from cli import picture
+from heygen_async import Cadence, HeyGen
+from heygen_async._cli.batch import Wish, make
+from heygen_async._cli.board import Board
+from heygen_async._cli.voice import Voice
+from heygen_async.testing import MemoryTransport, Scenario
+
+if TYPE_CHECKING:
+    from cli.desk import Desk
+
+
+class Clock:
+    """Seconds that pass when told to."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Screen(io.StringIO):
+    """A terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def shown(board: Board, console: Console) -> list[list[str]]:
+    """The words of each line of the board, without its bars."""
+    with console.capture() as capture:
+        console.print(board)
+    return [re.sub("[━╸╺]", "", line).split() for line in capture.get().splitlines()]
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The screen's clock."""
+    return Clock()
+
+
+@pytest.fixture
+def console(clock: Clock) -> Console:
+    """A screen of 90 by 12 characters."""
+    return Console(file=io.StringIO(), width=90, height=12, get_time=clock, _environ={})
+
+
+def test_a_session_shows_its_phase_and_its_end(console: Console, clock: Clock) -> None:
+    """While progress moves the time left is guessed from the pace of this phase; before, time passed is shown."""
+    board = Board(console, total=2, done=0)
+    board.begin("a tour", "creating")
+    clock.now += 5
+    assert ["a", "tour", "creating", "0", "%", "5", "s"] == shown(board, console)[0]
+    board.move("a tour", "generating", 40)
+    clock.now += 30
+    board.move("a tour", "generating", 70)
+
+    assert ["a", "tour", "generating", "70", "%", "~30", "s", "left"] == shown(board, console)[0]
+
+
+def test_the_whole_counts_what_has_ended(console: Console) -> None:
+    """Jobs of earlier runs count, late ones do not, and what went wrong stands beside."""
+    board = Board(console, total=1500, done=1200)
+    board.begin("one", "thinking")
+    board.end("one", done=True, trouble="1 failed")
+    board.end("two", done=False, trouble="1 failed, 1 late")
+    [line] = shown(board, console)
+
+    assert "videos 1201/1500 1 failed, 1 late" == " ".join(line[:6])
+
+
+def test_more_sessions_than_lines_are_counted(console: Console) -> None:
+    """A small screen shows the first sessions and how many there are besides."""
+    board = Board(console, total=100, done=0)
+    for number in range(50):
+        board.begin(f"job-{number}", "thinking")
+    lines = shown(board, console)
+
+    assert len(lines) <= 12
+    assert ["and", "44", "more"] == lines[-2]
+
+
+def test_a_key_cannot_act_on_the_screen(console: Console) -> None:
+    """Keys and statuses are shown without control characters and markup, on one line."""
+    board = Board(console, total=1, done=0)
+    board.move("[red]\x1b[2J\nkey", "a\x1b[31m_new_status", 3)
+
+    assert ["[red]", "key", "a", "new", "status", "3", "%", "0", "s"] == shown(board, console)[0]
+
+
+async def test_failures_scroll_by_above_the_board(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a screen the board is drawn again and again, failures stay, and at the end the cursor is back."""
+    monkeypatch.setenv("TERM", "xterm")
+    desk.simulator.script(Scenario.failing("generating"), prompt="Bad")
+    desk.writes("jobs.csv", [{"key": "good", "prompt": "Good"}, {"key": "bad", "prompt": "Bad"}])
+    screen = Screen()
+    wish = Wish(jobs="jobs.csv", out=desk.folder / "videos")
+    async with HeyGen(
+        desk.simulator.api_key, http=MemoryTransport(desk.simulator), cadence=Cadence.constant(2)
+    ) as heygen:
+        code = await make(heygen, wish, Voice(out=screen))
+    text = screen.getvalue()
+
+    assert 1 == code
+    assert "failed   bad" in text
+    assert "video    good" not in text
+    assert "videos" in text
+    assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")
+    assert "1  completed" in text[text.rindex("\x1b[?25h") :]
+
+
+async def test_without_a_screen_there_are_only_lines(desk: Desk) -> None:
+    """In a file there are no bars and no codes, and a line for each job that begins and that ends."""
+    desk.writes("jobs.csv", [{"key": "good", "prompt": "Good"}])
+    said = await desk.types("batch", "jobs.csv", "--out", "videos")
+
+    assert ["jobs", "created", "video"] == [line.split()[0] for line in said.out.splitlines()[:-1]]
+    assert not set("━\x1b\r") & set(said.out)
+
+
+def test_the_picture_of_the_readme_is_small_and_self_contained() -> None:
+    """The picture is a few kilobytes of valid SVG that fetches nothing from anywhere."""
+    svg = picture.PICTURE.read_text(encoding="utf-8")
+    links = set(re.findall(r"https?://[^\"' )]+", svg))
+
+    assert len(svg) < 40_000
+    assert {"http://www.w3.org/2000/svg"} >= links - {"https://www.textualize.io"}
+    assert ET.fromstring(svg).tag.endswith("svg")
+
+
+def test_the_picture_can_be_drawn_again() -> None:
+    """What the page shows is what a run against the simulator shows."""
+    wanted = {"batch", "videos", "generating", "thinking", "failed", "left", "Content"}
+
+    for svg in (picture.drawn(), picture.PICTURE.read_text(encoding="utf-8")):
+        assert [] == sorted(wanted - set(re.findall(r"[A-Za-z]+", svg)))
