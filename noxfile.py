@@ -189,6 +189,8 @@ def package(session: nox.Session) -> None:
         session.run("python", "-m", "venv", str(there / "env"))
         python = str(there / "env" / ("Scripts" if platform.system() == "Windows" else "bin") / "python")
         session.run(python, "-m", "pip", "install", "--quiet", str(wheel), external=True)
+        command = str(pathlib.Path(python).parent / "heygen-async")
+        session.run(command, external=True, silent=True, success_codes=[2])  # says how to get the extra
         empty = there / "empty"
         empty.mkdir()
         shutil.copy(ROOT / DEMO, empty)
@@ -196,6 +198,9 @@ def package(session: nox.Session) -> None:
             session.run(python, "-I", "-W", "error", "-c", "import heygen_async", external=True)
             session.run(python, "-OO", "-I", "-c", "import heygen_async, heygen_async.testing", external=True)
             session.run(python, "-OO", pathlib.Path(DEMO).name, external=True)  # the tests run it without
+        session.run(python, "-m", "pip", "install", "--quiet", f"{wheel}[cli]", external=True)
+        session.run(command, "--version", external=True)
+        session.run(python, "-OO", "-I", "-m", "heygen_async", "batch", "--help", external=True, silent=True)
 
 
 def check_contents(session: nox.Session, wheel: pathlib.Path, sdist: pathlib.Path) -> None:
@@ -249,6 +254,13 @@ def contract(session: nox.Session) -> None:
             *session.posargs,
             env={"PYTHONPATH": "tests", "SCHEMATHESIS_HOOKS": "contract.fuzz"},
         )
+
+
+@nox.session
+def picture(session: nox.Session) -> None:
+    """Draw the picture of the command at work anew, from a run against the simulator."""
+    install_groups(session, "test")
+    session.run("python", "tests/cli/picture.py", env={"PYTHONPATH": "tests"})
 
 
 @nox.session

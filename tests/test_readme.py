@@ -8,16 +8,19 @@ import importlib.util
 import inspect
 import re
 import runpy
+import shlex
 import subprocess
 import sys
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import pytest
+from cyclopts import CycloptsError
 
 import heygen_async
 import house
 from heygen_async import Cadence, HeyGen, testing
+from heygen_async._cli.app import app as command
 from heygen_async.testing import MemoryTransport, Simulator, SimulatorServer, pytest_plugin, run
 from heygen_async.testing.__main__ import parser
 
@@ -108,12 +111,22 @@ def commands() -> list[list[str]]:
     return [part.split() for part in sorted({part.strip() for line in lines for part in line.split("&&")})]
 
 
+def understood(words: list[str]) -> object:
+    """What the command makes of some words, without doing it."""
+    try:
+        return command.parse_args(words)
+    except CycloptsError as error:
+        return error
+
+
 @pytest.mark.parametrize("words", commands(), ids=" ".join)
 def test_every_command_exists(words: list[str]) -> None:
     """A reader who types a command gets what it promises."""
     match words:
         case ["pip", "install", package]:
-            assert package in {"nox", "heygen-async"}
+            assert package in {"nox", "heygen-async", '"heygen-async[cli]"'}
+        case ["heygen-async", *_]:
+            assert not isinstance(error := understood(shlex.split(" ".join(words))[1:]), CycloptsError), error
         case ["nox", "-s", session]:
             assert session in house.nox_sessions()
         case ["python", "-m", module, *options]:
