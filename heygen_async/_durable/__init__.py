@@ -1,0 +1,3 @@
+"""
+The parts of `heygen_async.durable`: records, decisions, store, engine, work.
+"""

@@ -1,0 +1,100 @@
+"""
+The connection: which databases are taken, how each is opened, and what "cannot be reached" means.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from heygen_async import _clock
+from heygen_async._redact import clean
+from heygen_async.errors import ConfigError
+
+POSTGRES_OPTIONS: Final = {
+    "connect_timeout": 10,
+    "application_name": "heygen-async",
+    # A connection whose other end is gone is known to be so within a minute.
+    "keepalives": 1,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+}
+_POOL: Final = 10
+_OWN_UNIXEPOCH: Final = (3, 42)  # from here on SQLite's knows fractions of a second
+_POSTGRES: Final = ("postgresql", "postgres", "postgresql+psycopg")
+_HINT: Final = "Give sqlite:///FILE, or postgresql://USER:PASSWORD@HOST/DATABASE."
+
+
+def parse(url: str) -> sa.URL:
+    """
+    Return the address of a database, the same for the same database.
+
+    Raises:
+        ConfigError: It is not one that can be used.
+    """
+    try:
+        parsed = sa.make_url(url)
+    except sa.exc.ArgumentError as error:
+        raise ConfigError("The database's address is none.", hint=_HINT) from error
+    if parsed.drivername == "sqlite":
+        if parsed.database in (None, "", ":memory:") or "mode=memory" in url:
+            raise ConfigError("A database in memory is lost with the process.", hint=_HINT)
+        return parsed.set(database=str(Path(str(parsed.database)).absolute()))
+    if parsed.drivername in _POSTGRES:
+        return parsed.set(drivername="postgresql+psycopg")
+    raise ConfigError(f"A {parsed.drivername} database cannot be used.", hint=_HINT)
+
+
+def connect(url: sa.URL) -> sa.Engine:
+    """
+    Open a database and see that it answers.
+
+    Raises:
+        ConfigError: It does not.
+    """
+    engine = _sqlite(url) if url.drivername == "sqlite" else _postgres(url)
+    try:
+        with engine.connect() as connection:
+            connection.execute(sa.text("select 1"))
+    except (sa.exc.SQLAlchemyError, OSError) as error:
+        engine.dispose()
+        raise ConfigError(
+            f"The database {url.render_as_string(hide_password=True)} cannot be opened: {problem(error)}",
+            hint="See that it exists, that it runs, and that this user may create tables in it. Nothing was created.",
+        ) from error
+    return engine
+
+
+def problem(error: BaseException) -> str:
+    """Return what the driver said, without what we asked it."""
+    return clean(str(getattr(error, "orig", None) or error).strip().split("\n")[0])
+
+
+def _postgres(url: sa.URL) -> sa.Engine:
+    return sa.create_engine(
+        url,
+        pool_size=_POOL,
+        max_overflow=_POOL,
+        pool_pre_ping=True,
+        hide_parameters=True,
+        connect_args=dict(POSTGRES_OPTIONS),
+    )
+
+
+def _sqlite(url: sa.URL) -> sa.Engine:
+    engine = sa.create_engine(url, pool_size=_POOL, max_overflow=_POOL, hide_parameters=True)
+
+    @sa.event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: object) -> None:
+        connection.isolation_level = "IMMEDIATE"  # writers take turns from their first statement on
+        for setting in ("busy_timeout=30000", "foreign_keys=ON", "journal_mode=WAL", "synchronous=FULL"):
+            connection.execute("PRAGMA " + setting)
+        if sqlite3.sqlite_version_info < _OWN_UNIXEPOCH:
+            # The engine goes by Python's version in asking for milliseconds, and gets NULL from an older SQLite.
+            connection.create_function("unixepoch", 1, lambda _modifier: _clock.wall())
+
+    return engine

@@ -1,0 +1,153 @@
+"""
+This process at work for one batch: it takes pieces of work, does their steps, and leaves in good order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+import anyio
+import sqlalchemy as sa
+
+from heygen_async import _clock
+
+from ._creating import Creating
+from ._following import Following
+from ._keeper import Keeper
+from ._rows import MovedOn
+from ._talking import Talking
+from ._window import Window
+from ._workflows import NOTHING
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from ._case import Case
+    from ._engine import Engine
+    from ._rows import Place
+
+log = logging.getLogger("heygen_async")
+
+_PAYING: Final = frozenset({"announce", "create"})
+_KEEPER_LOOKS: Final = 5  # times slower than the engine's looks for work
+_LOOK: Final = 0.02  # seconds between two looks whether all has come to its checkpoint
+_GRACE: Final = 30.0  # seconds more than a write may take
+_JOIN: Final = 5.0
+
+
+class Station:
+    """The worker of a batch; see `_workflows.Worker`."""
+
+    def __init__(self, engine: Engine, case: Case, changed: Callable[[], None]) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.halted: Exception | None = None
+        self._engine = engine
+        self._case = case
+        self._changed = changed
+        self._is_closing = False
+        self._paying: set[Place] = set()
+        self._tasks: dict[asyncio.Task[object], tuple[str, Place]] = {}
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._keeper: Keeper | None = None
+        window = Window(case.store, case.access, case.settings.max_in_flight)
+        creating, following, talking = Creating(case, window, self.halt), Following(case), Talking(case)
+        self._steps: dict[str, Callable[[Place], Awaitable[str]]] = {
+            "announce": creating.announce,
+            "create": creating.create,
+            "follow": following.follow,
+            "finish": following.finish,
+            "ask": talking.ask,
+            "say": talking.say,
+        }
+
+    # -- as a worker --
+
+    def begun(self, place: Place) -> None:
+        """Note what must come to its checkpoint; see `_workflows.Worker`."""
+        self._paying.add(place)
+
+    def checked(self, place: Place) -> None:
+        """Note that it has come there; see `_workflows.Worker`."""
+        self._paying.discard(place)
+
+    async def do(self, step: str, place: Place) -> str:
+        """Do a step; see `_workflows.Worker`."""
+        if self._is_closing or (self.halted is not None and step in _PAYING):
+            raise asyncio.CancelledError
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a coroutine runs in one
+        self._tasks[task] = (step, place)
+        try:
+            return await self._steps[step](place)
+        except MovedOn:
+            return NOTHING
+        except sa.exc.SQLAlchemyError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a reviewer's or on_event's: it is the job's outcome
+            if step in _PAYING:
+                self.halt(error)
+            await self._case.end(place, error=error)
+            return NOTHING
+        finally:
+            del self._tasks[task]
+            self._changed()
+
+    def halt(self, error: Exception) -> None:
+        """Create nothing more; what is in progress goes on to its end."""
+        if self.halted is None:
+            self.halted = error
+            self._stop.set()
+            log.warning("Nothing more is created: %s", type(error).__name__)
+            self._let_go(_PAYING)
+
+    def _let_go(self, steps: frozenset[str] | None = None) -> None:
+        """Leave steps to others, but for those that cannot be cut short."""
+        current = asyncio.current_task()
+        for task, (step, place) in list(self._tasks.items()):
+            if task is not current and place not in self._case.sending and (steps is None or step in steps):
+                task.cancel()
+
+    # -- open and close --
+
+    async def open(self) -> None:
+        """Take work from now on."""
+        await anyio.to_thread.run_sync(self._open)
+
+    def _open(self) -> None:
+        store, settings = self._case.store, self._case.settings
+        self._engine.work(store.name, self)
+        queues = [store.queue]
+        if callable(settings.reviewer) and not isinstance(settings.reviewer, type):
+            queues.append(store.reviews)
+        self._threads = [self._engine.listen(queue, self._stop) for queue in queues]
+        self._keeper = Keeper(self._engine, store, every=_KEEPER_LOOKS * settings.poll)
+
+    async def close(self) -> None:
+        """Take no more work, bring to its checkpoint what was paid for, and leave the rest to others."""
+        self._stop.set()
+        self._is_closing = True
+        self._let_go()
+        with anyio.move_on_after(self._case.heygen._core.caller.timeouts.write + _GRACE):
+            while self._paying or self._tasks:
+                await _clock.sleep(_LOOK)
+                self._let_go()
+        await anyio.to_thread.run_sync(self._close)
+
+    def _close(self) -> None:
+        if self._keeper is not None:
+            self._keeper.stop()
+        for thread in self._threads:
+            thread.join(_JOIN)
+        store, executor = self._case.store, self._engine.executor
+        try:
+            for work, holder, queue in self._engine.held((store.queue, store.reviews)):
+                if holder == executor:
+                    self._engine.hand_back(work, executor, queue)
+        except (sa.exc.SQLAlchemyError, OSError) as error:
+            log.debug("Work could not be handed back: %s", type(error).__name__)  # its lock tells others
+        self._engine.rest(store.name)

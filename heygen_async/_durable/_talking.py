@@ -1,0 +1,133 @@
+"""
+The steps at a pause: ask a reviewer, who may take days, and pass the answer on, once.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from heygen_async import _clock
+from heygen_async._converse import stopped
+from heygen_async._jobs import Answer, BatchEvent
+from heygen_async._reviewers import answer_of
+from heygen_async._speech import APPROVAL
+from heygen_async.errors import Conflict, HeyGenError, InvalidArgument, RateLimited
+from heygen_async.models import Approve, Reply, SessionState, Stop
+
+from . import _records
+from ._case import plain
+from ._records import VERSION, AnswerRecord, OutcomeRecord, PauseRecord
+from ._workflows import FINISH, FOLLOW, NOTHING
+
+if TYPE_CHECKING:
+    from heygen_async import Session
+
+    from ._case import Case
+    from ._rows import Place, Row
+
+log = logging.getLogger("heygen_async")
+
+_UNPACED_SECONDS: Final = 5.0
+_MOST_TURNS: Final = 100  # pauses after which a session that refuses what it asked for is given up
+
+
+class Talking:
+    """Asks and says, for one open batch."""
+
+    def __init__(self, case: Case) -> None:
+        self._case = case
+
+    async def ask(self, place: Place) -> str:
+        """Ask the reviewer; nothing is lost if this process ends meanwhile: another asks its own."""
+        row = await self._case.row(place, "reviewing")
+        session = self._case.session(row)
+        state = _records.read(PauseRecord, row.pause or "{}").state
+        answer = await answer_of(self._case.settings.reviewer, session, state, row.turn)
+        if not isinstance(answer, Reply | Approve | Stop):
+            kind = type(answer).__name__
+            raise InvalidArgument("reviewer", f"returned {kind}, not Reply, Approve or Stop")
+        text = _records.text(_records.write_answer(answer))
+        await self._case.access.persist(self._case.store.answer, row.key, text, place.turn)
+        return NOTHING
+
+    async def say(self, place: Place) -> str:
+        """Pass the answer on, unless an earlier process has."""
+        row = await self._case.row(place, "answered", "rendering")
+        if row.phase == "rendering" or row.answer is None:
+            return FOLLOW  # said by a process that could not tell the engine any more; or there is nothing to say
+        session = self._case.session(row)
+        answer = _records.read_answer(_records.read(AnswerRecord, row.answer))
+        try:
+            if isinstance(answer, Stop):
+                return await self._stop(place, session)
+            await self._said(place, row, session, answer)
+        except HeyGenError as error:
+            await self._case.end(place, error=error)
+            return NOTHING
+        await self._case.access.persist(self._case.store.said, place, session.ref().decode())
+        await self._case.mention(
+            BatchEvent(kind="answered", key=row.key, session_id=session.id, answer=answer, ref=session.ref())
+        )
+        return FOLLOW
+
+    async def _stop(self, place: Place, session: Session) -> str:
+        video = await stopped(session)
+        await self._case.access.persist(self._case.store.said, place, session.ref().decode())
+        outcome = _records.text(OutcomeRecord(v=VERSION, video=plain(video)))
+        await self._case.access.persist(self._case.store.drafted, place, outcome)
+        return FINISH
+
+    async def _said(self, place: Place, row: Row, session: Session, answer: Answer) -> None:
+        may_be_there = await self._case.access.persist(self._case.store.saying, place)
+        if may_be_there and await self._is_there(row, session, answer):
+            return
+        key = _records.say_key(self._case.store.name, row.key, row.attempt, row.turn)
+        while True:
+            try:
+                with self._case.sends(place):
+                    await _pass_on(session, answer, key)
+            except RateLimited as error:
+                if error.code == "quota_exceeded":
+                    raise
+                await _clock.sleep(error.retry_after or _UNPACED_SECONDS)
+            except Conflict:
+                if row.turn >= _MOST_TURNS:
+                    raise
+                return  # the pause was an old one: see what the session really does
+            else:
+                return
+
+    async def _is_there(self, row: Row, session: Session, answer: Answer) -> bool:
+        """Whether the session has the answer: it has gone on, or its newest messages say so."""
+        before = _records.read(PauseRecord, row.pause or "{}").state
+        now = await session.refresh()
+        return not now.is_paused or _has_heard(before, now, answer)
+
+
+def _has_heard(before: SessionState, now: SessionState, answer: Answer) -> bool:
+    """Whether a conversation has our words since a pause, by the service's own clock."""
+    words = answer.message if isinstance(answer, Reply) else getattr(answer, "message", None) or APPROVAL
+    known = sum(
+        message.role == "user" and message.content.strip() == words.strip() for message in before.messages
+    )
+    heard_at = max((message.created_at or 0 for message in before.messages), default=0)
+    same = [
+        message
+        for message in now.messages
+        if message.role == "user" and message.content.strip() == words.strip()
+    ]
+    return len(same) > known or any((message.created_at or 0) > heard_at for message in same)
+
+
+async def _pass_on(session: Session, answer: Answer, key: str) -> None:
+    if isinstance(answer, Reply):
+        await session.send(
+            answer.message,
+            avatar_id=answer.avatar_id,
+            voice_id=answer.voice_id,
+            brand_kit_id=answer.brand_kit_id,
+            idempotency_key=key,
+        )
+    elif isinstance(answer, Approve):
+        await session.approve(answer.message, idempotency_key=key)

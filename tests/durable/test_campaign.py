@@ -1,0 +1,354 @@
+"""A durable batch in one process: what goes in, what comes out, what a user can do in between."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from durable.campaign import campaign, ended, films, service
+from heygen_async import (
+    Approve,
+    BatchEvent,
+    ConfigError,
+    ClientStateError,
+    InvalidArgument,
+    Job,
+    Reply,
+    SessionFailed,
+    Stop,
+    Unauthorized,
+)
+from heygen_async.durable import DurableBatch, JobCancelled
+from heygen_async.testing import Scenario
+
+if TYPE_CHECKING:
+    import pathlib
+    from collections.abc import AsyncIterator
+
+    from heygen_async import Session, SessionState
+
+pytestmark = [pytest.mark.durable, pytest.mark.timeout(60)]
+
+
+async def test_every_job_ends_once(database: str) -> None:
+    """Every job of a batch comes to one outcome with its video, and is paid for once."""
+    simulator = service()
+    async with campaign(database, simulator, reviewer=Approve()) as batch:
+        await batch.submit(films(12, mode="chat"))
+        outcomes = await ended(batch)
+
+    assert {f"film-{number}" for number in range(12)} == set(outcomes)
+    assert all(outcome.ok and outcome.video for outcome in outcomes.values())
+    assert 12 == len(simulator.ledger.creates)
+    assert 12 == len(simulator.ledger.messages)
+
+
+async def test_ends_of_an_earlier_opening_are_told_again(database: str) -> None:
+    """Outcomes include the jobs that ended before this process opened the batch, with all that was known."""
+    simulator = service()
+    async with campaign(database, simulator) as batch:
+        await batch.submit(films(3))
+        before = await ended(batch)
+    async with campaign(database, simulator) as batch:
+        after = await ended(batch)
+
+    assert before.keys() == after.keys()
+    assert [one.video for one in before.values()] == [one.video for one in after.values()]
+    assert [one.session_ref for one in before.values()] == [one.session_ref for one in after.values()]
+    assert before["film-0"].states == after["film-0"].states
+    assert "completed" == after["film-0"].states[-1].status
+
+
+async def test_submitting_again_leaves_known_jobs_alone(database: str) -> None:
+    """A second submit queues the new keys only, and names the known ones that read differently now."""
+    simulator = service()
+    async with campaign(database, simulator) as batch:
+        first = await batch.submit(films(3))
+        second = await batch.submit([*films(2), Job("Another film", "film-2"), "A fourth"])
+        await ended(batch)
+
+    assert (3, 0, ()) == (first.new, first.known, first.changed)
+    assert (1, 3, ("film-2",)) == (second.new, second.known, second.changed)
+    assert 4 == len(simulator.ledger.creates)
+
+
+async def test_jobs_may_come_from_an_async_iterator(sqlite: str) -> None:
+    """Jobs are taken from any iterable, also one that waits; a text is a job named by its position."""
+
+    async def source() -> AsyncIterator[Job | str]:
+        yield "One"
+        await anyio.lowlevel.checkpoint()
+        yield Job("Two", "second")
+
+    async with campaign(sqlite, service(), work=False) as batch:
+        await batch.submit(source())
+        status = await batch.status()
+
+    assert ["1", "second"] == [job.key for job in status.jobs]
+
+
+@pytest.mark.parametrize(
+    "jobs",
+    [
+        pytest.param([Job("One", "same"), Job("Two", "same")], id="the same key twice"),
+        pytest.param(
+            [Job("One", reviewer=lambda _session, _state: Approve())], id="a function as a job's reviewer"
+        ),
+    ],
+)
+async def test_what_cannot_be_written_down_is_refused(sqlite: str, jobs: list[Job]) -> None:
+    """A batch that could not be gone on with elsewhere is refused before anything is created."""
+    async with campaign(sqlite, service(), work=False) as batch:
+        with pytest.raises(InvalidArgument):
+            await batch.submit(jobs)
+        assert 0 == (await batch.status()).total
+
+
+async def test_a_review_survives_closing(database: str) -> None:
+    """A pause without a reviewer waits in the database, and may be answered by a process that does no work."""
+    simulator = service()
+    async with campaign(database, simulator) as batch:
+        await batch.submit(films(2, mode="chat"))
+        with anyio.fail_after(20):
+            while len(await batch.pending_reviews()) < 2:
+                await anyio.sleep(0.05)
+    async with campaign(database, simulator, work=False) as batch:
+        first, second = await batch.pending_reviews()
+        await batch.answer(first.key, Approve())
+        await batch.answer(second.key, Reply(message="Warmer colours, please"))
+        with pytest.raises(InvalidArgument):
+            await batch.answer(first.key, Approve())
+    async with campaign(database, simulator, reviewer=Approve()) as batch:
+        outcomes = await ended(batch)
+
+    assert first.state.is_paused
+    assert first.state.messages
+    assert all(outcome.ok for outcome in outcomes.values())
+    assert 2 == len(simulator.ledger.creates)
+    assert 1 == sum("Warmer" in message.text for message in simulator.ledger.messages)
+
+
+async def test_a_waiting_review_holds_no_place(sqlite: str) -> None:
+    """Jobs that wait for a slow reviewer do not keep others from being made."""
+    simulator = service()
+    open_up = anyio.Event()
+
+    async def slow(_session: Session, _state: SessionState) -> Approve:
+        await open_up.wait()
+        return Approve()
+
+    async with campaign(sqlite, simulator, reviewer=slow, max_in_flight=2) as batch:
+        await batch.submit(films(6, mode="chat"))
+        with anyio.fail_after(30):
+            while (await batch.status(jobs=False)).counts.get("reviewing", 0) < 6:
+                await anyio.sleep(0.05)
+        open_up.set()
+        outcomes = await ended(batch)
+
+    assert all(outcome.ok for outcome in outcomes.values())
+    assert simulator.ledger.max_in_progress <= 2
+
+
+async def test_a_reviewer_is_asked_again_after_a_restart(database: str) -> None:
+    """A reviewer whose process ended while it thought is asked anew by the next one."""
+    simulator = service()
+    asked: list[str] = []
+
+    async def never(session: Session, _state: SessionState) -> Approve:
+        asked.append(session.id)
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    async with campaign(database, simulator, reviewer=never) as batch:
+        await batch.submit(films(1, mode="chat"))
+        with anyio.fail_after(20):
+            while not asked:
+                await anyio.sleep(0.05)
+
+    def says_yes(_session: Session, state: SessionState) -> Approve:
+        asked.append(state.session_id)
+        return Approve()
+
+    async with campaign(database, simulator, reviewer=says_yes) as batch:
+        outcomes = await ended(batch)
+
+    assert outcomes["film-0"].ok
+    assert [asked[0], asked[0]] == asked
+
+
+async def test_a_failed_job_is_begun_again_when_asked(database: str) -> None:
+    """A job whose session failed is paid for anew by a retry only, and its new outcome comes after it."""
+    simulator = service()
+    simulator.script(Scenario.failing(), prompt="number 1")
+    async with campaign(database, simulator) as batch:
+        await batch.submit(films(2))
+        first = await ended(batch)
+        simulator.script(Scenario.generate())
+        failed = [key for key, outcome in first.items() if not outcome.ok]
+        begun = await batch.retry()
+        second = await ended(batch)
+        status = await batch.status()
+
+    assert 1 == len(failed)
+    assert isinstance(first[failed[0]].error, SessionFailed)
+    assert failed == begun
+    assert all(outcome.ok for outcome in second.values())
+    assert 3 == len(simulator.ledger.creates)
+    assert [2] == [job.attempts for job in status.jobs if job.key == failed[0]]
+
+
+async def test_a_late_job_goes_on_with_its_session(sqlite: str) -> None:
+    """A retry of a job that was only late watches the session there is, and pays nothing."""
+    simulator = service()
+    async with campaign(sqlite, simulator) as batch:
+        await batch.submit([Job("A film", "late", mode="generate", timeout=0.06)])
+        first = await ended(batch)
+        assert not first["late"].ok
+        with anyio.fail_after(20):
+            while not first["late"].ok:
+                assert ["late"] == await batch.retry(["late"])
+                first = await ended(batch)
+
+    assert 1 == len(simulator.ledger.creates)
+
+
+async def test_a_cancelled_job_ends_and_its_session_is_stopped(database: str) -> None:
+    """Cancelling ends a job that renders and one that is queued, at once and for good."""
+    simulator = service(scenario=Scenario.stuck())
+    async with campaign(database, simulator, max_in_flight=1) as batch:
+        await batch.submit(films(2))
+        with anyio.fail_after(20):
+            while not (await batch.status()).jobs[0].session_id:
+                await anyio.sleep(0.05)
+        assert await batch.cancel("film-1")
+        assert await batch.cancel("film-0")
+        assert not await batch.cancel("film-0")
+        outcomes = await ended(batch)
+        with pytest.raises(InvalidArgument):
+            await batch.cancel("film-9")
+
+    assert [JobCancelled, JobCancelled] == [type(outcome.error) for outcome in outcomes.values()]
+    assert 1 == len(simulator.ledger.creates)
+    assert simulator.ledger.sessions == simulator.ledger.stops
+
+
+async def test_what_ended_long_ago_can_be_forgotten(database: str) -> None:
+    """A purge removes ended jobs and what the engine knows of them, and nothing else."""
+    simulator = service()
+    async with campaign(database, simulator) as batch:
+        await batch.submit(films(3))
+        await ended(batch)
+        assert 0 == await batch.purge(3600)
+        assert 3 == await batch.purge(0)
+        assert 0 == (await batch.status()).total
+        await batch.submit([Job("Another", "film-0", mode="generate")])
+        outcomes = await ended(batch)
+
+    assert outcomes["film-0"].ok
+
+
+async def test_videos_are_saved_under_their_keys(sqlite: str, tmp_path: pathlib.Path) -> None:
+    """Finished videos lie in the folder asked for, and the outcome says where."""
+    async with campaign(sqlite, service(), download_to=tmp_path / "films") as batch:
+        await batch.submit(films(2))
+        outcomes = await ended(batch)
+
+    assert outcomes["film-1"].path == tmp_path / "films" / "film-1.mp4"
+    assert (tmp_path / "films" / "film-1.mp4").stat().st_size
+
+
+async def test_events_are_those_of_the_local_batch(sqlite: str) -> None:
+    """What happens to a job is told in order: it is about to be created, it was, it paused, it was answered, it ended."""
+    told: list[BatchEvent] = []
+    async with campaign(sqlite, service(), reviewer=Approve(), on_event=told.append) as batch:
+        await batch.submit(films(1, mode="chat"))
+        await ended(batch)
+
+    kinds = [event.kind for event in told if event.kind != "state"]
+    assert ["creating", "created", "paused", "answered", "ended"] == kinds
+    assert told[0].idempotency_key
+    assert told[-1].outcome
+
+
+async def test_nothing_is_created_after_the_credential_is_refused(sqlite: str) -> None:
+    """A refused credential ends creating; the jobs not begun say so, and are gone on with by the next opening."""
+    simulator = service()
+    simulator.faults.add("unauthorized_once", on="create")
+    async with campaign(sqlite, simulator, max_in_flight=1) as batch:
+        await batch.submit(films(4))
+        refused = await ended(batch)
+    async with campaign(sqlite, simulator) as batch:
+        outcomes = await ended(batch)
+
+    assert all(
+        outcome.not_started and isinstance(outcome.error, Unauthorized) for outcome in refused.values()
+    )
+    assert all(outcome.ok for outcome in outcomes.values())
+    assert 4 == len(simulator.ledger.creates)
+
+
+async def test_the_service_decides_how_many_are_in_progress(database: str) -> None:
+    """Refused for want of room, a batch waits, narrows its window, and still makes every video once."""
+    simulator = service(max_jobs=2)
+    async with campaign(database, simulator, max_in_flight=6) as batch:
+        await batch.submit(films(8))
+        outcomes = await ended(batch)
+        window = (await batch.status(jobs=False)).window
+
+    assert all(outcome.ok for outcome in outcomes.values())
+    assert 8 == len(simulator.ledger.creates)
+    assert window < 6
+    assert 2 == simulator.ledger.max_in_progress
+
+
+async def test_twins_are_two_videos(database: str) -> None:
+    """Jobs with the very same prompt are made each once, none for the other."""
+    simulator = service()
+    async with campaign(database, simulator) as batch:
+        await batch.submit([Job("The same film", f"twin-{number}", mode="generate") for number in range(5)])
+        outcomes = await ended(batch)
+
+    assert 5 == len({outcome.session_id for outcome in outcomes.values()})
+    assert 5 == len(simulator.ledger.creates)
+
+
+async def test_a_reviewer_may_stop_a_session(sqlite: str) -> None:
+    """Stop as an answer ends the session at its next checkpoint, and the job with it."""
+    simulator = service()
+    async with campaign(sqlite, simulator, reviewer=Stop) as batch:
+        await batch.submit(films(1, mode="chat"))
+        outcomes = await ended(batch)
+
+    assert isinstance(outcomes["film-0"].error, SessionFailed)
+    assert simulator.ledger.sessions == simulator.ledger.stops
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        pytest.param("sqlite:////no/such/folder/campaign.db", id="no such folder"),
+        pytest.param("sqlite://", id="in memory"),
+        pytest.param("postgresql://nobody:secret@127.0.0.1:1/none", id="no server"),
+        pytest.param("mysql://localhost/db", id="another kind"),
+        pytest.param("nonsense", id="no address"),
+    ],
+)
+async def test_a_database_that_cannot_be_used_is_said_at_once(url: str) -> None:
+    """Nothing is created when the database cannot be opened, and the error keeps the password to itself."""
+    simulator = service()
+    with pytest.raises(ConfigError) as caught:
+        async with campaign(url, simulator):
+            raise AssertionError
+
+    assert "secret" not in str(caught.value)
+    assert [] == simulator.ledger.creates
+
+
+async def test_a_batch_must_be_open() -> None:
+    """A batch that is not open says so."""
+    batch = DurableBatch("sqlite:///campaign.db", name="spring")
+
+    with pytest.raises(ClientStateError):
+        await batch.submit(["A film"])

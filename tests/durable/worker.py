@@ -1,0 +1,87 @@
+"""A process that works for a durable batch until it is done: what the tests kill."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+
+from heygen_async import Approve, Cadence, HeyGen, Job, RetryPolicy
+from heygen_async._http import Answer, Download, Transport
+from heygen_async._transport import opened
+from heygen_async._config import Timeouts
+from heygen_async._wire import Request
+from heygen_async.durable import DurableBatch
+
+POLL = 0.1
+
+
+class Deadly:
+    """A transport that kills its process when the answer to a create is here, before anybody has read it."""
+
+    def __init__(self, inner: Transport, creates: int) -> None:
+        self._inner = inner
+        self._left = creates
+
+    async def send(self, request: Request) -> Answer:
+        answer = await self._inner.send(request)
+        if request.method == "POST" and request.route.endswith("video-agents") and answer.status == 200:
+            self._left -= 1
+            if self._left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return answer
+
+    def stream(self, request: Request) -> object:
+        return self._inner.stream(request)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+def jobs(count: int, prompts: int) -> list[Job]:
+    """The jobs of every run; fewer prompts than jobs makes twins."""
+    return [Job(f"A film about the number {number % prompts}", f"job-{number}") for number in range(count)]
+
+
+async def work(options: argparse.Namespace) -> None:
+    transport = opened(None, timeouts=Timeouts(), max_connections=100, trust_env=False)
+    heygen = HeyGen(
+        "test-key",
+        base_url=options.service,
+        cadence=Cadence.constant(0.3),
+        retry=RetryPolicy(settle_time=1.0, base=0.1),
+        http=Deadly(transport, options.die_at_create) if options.die_at_create else None,
+    )
+    async with (
+        heygen,
+        DurableBatch(
+            options.database,
+            name="spring",
+            max_in_flight=options.cap,
+            reviewer=Approve(),
+            heygen=heygen,
+            poll_interval=POLL,
+        ) as batch,
+    ):
+        await batch.submit(jobs(options.jobs, options.prompts))
+        print("working", flush=True)
+        async for outcome in batch.outcomes():
+            if not outcome.ok:
+                print(outcome, outcome.error, flush=True)
+        print("done", flush=True)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("database")
+    parser.add_argument("service")
+    parser.add_argument("--jobs", type=int, default=200)
+    parser.add_argument("--prompts", type=int, default=10_000)
+    parser.add_argument("--cap", type=int, default=20)
+    parser.add_argument("--die-at-create", type=int, default=0)
+    try:
+        asyncio.run(work(parser.parse_args()))
+    except KeyboardInterrupt:
+        sys.exit(130)
