@@ -17,7 +17,7 @@ from .store import Record
 
 Orientation = Literal["landscape", "portrait"]
 
-_GRACE = 5.0  # seconds for sessions that are being made when the desk closes
+LISTED = 200  # sessions in the list, the newest ones
 
 
 class Board:
@@ -57,9 +57,10 @@ class Board:
         for room in self.rooms.values():
             room.news.end()
 
-    def changed_since(self, count: int) -> list[Room]:
-        """Return the rooms that changed after a count of `news`; all of them for -1."""
-        return [room for name, room in self.rooms.items() if self._changed_at[name] > count]
+    def listed(self, after: int = -1) -> list[Room]:
+        """Return the newest rooms, the oldest of them first; those that changed after a count of `news`."""
+        newest = list(self.rooms.values())[-LISTED:]
+        return [room for room in newest if self._changed_at[room.record.id] > after]
 
     async def create(
         self, form: str, prompt: str, *, orientation: Orientation | None, files: Sequence[Asset]
@@ -110,11 +111,5 @@ class Board:
 
     async def _leave(self) -> None:
         resting = [task for room in self.rooms.values() if (task := room.rest()) is not None]
-        await asyncio.gather(*resting, return_exceptions=True)
-        if making := set(self._creating.values()):
-            _, late = await asyncio.wait(making, timeout=_GRACE)
-            for making_one in late:
-                making_one.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
-        for session in self.heygen.sessions.orphans:  # paid for: the next start shows them
-            await self._take(session, session.id, "")
+        # A session that is being made is waited for: it may be paid for already.
+        await asyncio.gather(*resting, *self._creating.values(), return_exceptions=True)

@@ -120,6 +120,9 @@ class Room:
             await self._until_it_ends()
         except HeyGenError as error:
             self._failed_to(error)
+        except Exception as error:  # a page that says so is better than one that stands still
+            log.exception("Session %s can't be followed", self.record.id)
+            self._failed_to(error)
         finally:
             if self._task is asyncio.current_task():
                 self._task = None
@@ -153,7 +156,7 @@ class Room:
         if has_moved or state.new_messages:
             await self.keep()
 
-    def _failed_to(self, error: HeyGenError) -> None:
+    def _failed_to(self, error: Exception) -> None:
         log.warning("Session %s can't be followed: %s", self.record.id, error)
         _, self.trouble = status_and_trouble(error)
         self._changed()

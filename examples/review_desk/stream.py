@@ -69,14 +69,14 @@ async def _list_events(board: Board, looks: ExitStack) -> AsyncGenerator[bytes]:
     told = -1
     followed: set[str] = set()
     async for count in board.news.changes():
-        for room in board.rooms.values():
+        for room in board.listed():
             if not room.has_ended and room.record.id not in followed:
                 followed.add(room.record.id)
                 looks.enter_context(room.looked_at())
         if count is None:
             yield _STILL_HERE
         else:
-            rows = [views.row(room) for room in board.changed_since(told)]
+            rows = [views.row(room) for room in board.listed(after=told)]
             yield _event(count, views.Rows(is_whole=told < 0, rows=rows))
             told = count
 

@@ -85,8 +85,8 @@ _TOLD: Final[tuple[tuple[type[HeyGenError], int, Trouble], ...]] = (
 )
 
 
-def status_and_trouble(error: HeyGenError) -> tuple[int, Trouble]:
-    """Return the HTTP status and the words for an error of the client."""
+def status_and_trouble(error: Exception) -> tuple[int, Trouble]:
+    """Return the HTTP status and the words for an error."""
     for kind, status, trouble in _TOLD:
         if isinstance(error, kind):
             return status, trouble

@@ -54,6 +54,7 @@ class ServedDesk:
 
     Attributes:
         agent: The simulated service.
+        heygen: The desk's client.
         url: Where the desk is.
     """
 
@@ -61,6 +62,7 @@ class ServedDesk:
         self, settings: Settings, agent: Simulator | None = None, *, port: int = 0, speed: float = SPEED
     ) -> None:
         self.agent = agent or Simulator(scenario=scenario(), speed=speed, max_jobs=1000)
+        self.heygen: HeyGen
         self.url = ""
         self._settings = settings
         self._port = port
@@ -79,14 +81,14 @@ class ServedDesk:
 
     async def _serve(self) -> None:
         async with SimulatorServer(self.agent) as agent:
-            heygen = HeyGen(
+            self.heygen = HeyGen(
                 self.agent.api_key,
                 base_url=agent.url,
                 cadence=Cadence.constant(0.1),
                 timeouts=TIMEOUTS,
                 retry=RETRY,
             )
-            server = Announcing(create_app(heygen, self._settings), self._port, self._ready)
+            server = Announcing(create_app(self.heygen, self._settings), self._port, self._ready)
             await server.serve()
 
 

@@ -269,3 +269,46 @@ def test_a_page_outlives_the_desk(open_tab: OpenTab, tmp_path: pathlib.Path) -> 
         expect(pill(page)).to_have_text("Ready for review")
         expect(page.locator(".picture img")).to_have_count(3)
         assert page.evaluate("window.isSame")
+
+
+def test_a_tab_in_the_background_costs_nothing(desk: ServedDesk, open_tab: OpenTab) -> None:
+    """A tab that nobody looks at holds no connection and causes no polls, and catches up when it is looked at."""
+    page = open_tab()
+    start_session(page, desk, PROMPT)
+    expect(page.locator("#connection")).to_have_text("Live")
+    turn_to(page, is_hidden=True)
+    for _ in range(100):
+        if desk.heygen.statistics().watchers == 0:
+            break
+        page.wait_for_timeout(50)
+    polls = desk.heygen.statistics().polls
+    page.wait_for_timeout(1_500)  # long enough for the storyboard
+    assert (polls, "Thinking") == (desk.heygen.statistics().polls, pill(page).inner_text())
+    turn_to(page, is_hidden=False)
+    expect(pill(page)).to_have_text("Ready for review")
+
+
+def turn_to(page: Page, *, is_hidden: bool) -> None:
+    """Let the page believe that somebody looks at it, or nobody."""
+    page.evaluate(
+        """(isHidden) => {
+            Object.defineProperty(document, "hidden", { value: isHidden, configurable: true });
+            document.dispatchEvent(new Event("visibilitychange"));
+        }""",
+        is_hidden,
+    )
+
+
+def test_a_link_that_expired_is_renewed(desk: ServedDesk, open_tab: OpenTab) -> None:
+    """A video whose link ran out while the page was open is loaded again by a fresh one, without a word."""
+    page = open_tab()
+    start_session(page, desk, PROMPT)
+    page.get_by_role("button", name="Approve and render").click()
+    is_playable(page)
+    asked = desk.agent.ledger.requests["media"].total()
+    page.evaluate("document.querySelector('#video').dispatchEvent(new Event('error'))")
+    is_playable(page)
+    until(page, "document.querySelector('#video').src.includes('again=')")
+    expect(page.locator("#video")).to_have_js_property("readyState", 4)
+
+    assert desk.agent.ledger.requests["media"].total() > asked

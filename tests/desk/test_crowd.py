@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from desk.visitor import Stream
 from heygen_async import Cadence, HeyGen, _clock
+from review_desk.board import LISTED
 
 if TYPE_CHECKING:
     from starlette.types import Message
@@ -139,3 +140,13 @@ async def test_all_streams_end_when_the_desk_closes(open_desk: OpenDesk) -> None
             await rows.end()
 
             assert asyncio.get_running_loop().time() - began < 0.1
+
+
+async def test_a_long_list_shows_the_newest(visitor: Visitor) -> None:
+    """However many sessions there are, a browser is told the newest two hundred."""
+    await make_sessions(visitor, LISTED + 3)
+    async with visitor.watch("/events") as rows:
+        first = await rows.when(lambda event: bool(event["is_whole"]))
+
+    assert LISTED == len(first["rows"])
+    assert f"Video number {LISTED + 2}" == first["rows"][-1]["title"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pathlib
 import re
@@ -83,6 +84,21 @@ async def test_a_finished_session_is_not_polled_for_the_list(
             assert requests == service.ledger.total_requests
         async with visitor.watch(f"{url}/events") as page:
             await page.when(lambda event: event["video"] is not None and len(event["messages"]) > 3)
+
+
+async def test_a_session_that_is_being_made_is_not_lost(
+    open_desk: OpenDesk, tmp_path: pathlib.Path, service: Simulator
+) -> None:
+    """A desk that closes while the service takes its time to answer remembers the session it paid for."""
+    settings = Settings(database=str(tmp_path / "desk.sqlite3"))
+    service.faults.add("slow", on="create", times=1, seconds=0.3)
+    async with open_desk(settings, QUICKLY) as visitor:
+        click = asyncio.create_task(visitor.post("/sessions", FORM))
+        while not service.ledger.creates:
+            await asyncio.sleep(0.01)  # noqa: TID251 - real time
+        click.cancel()  # as a server does with requests that outlast its patience
+    async with open_desk(settings, QUICKLY) as visitor, visitor.watch("/events") as rows:
+        await rows.until(id=service.ledger.sessions[0])
 
 
 def environment() -> dict[str, str]:

@@ -10,7 +10,12 @@ export function follow(url, show) {
   };
   let source;
   let again;
+  const close = () => {
+    clearTimeout(again);
+    source?.close();
+  };
   const open = () => {
+    close();
     source = new EventSource(url);
     source.onopen = () => tell("live", "Live");
     source.onmessage = (event) => show(JSON.parse(event.data));
@@ -20,15 +25,13 @@ export function follow(url, show) {
       if (source.readyState === EventSource.CLOSED) again = setTimeout(open, 3000);
     };
   };
-  open();
-  // A page that is left gives its connection back; browsers allow only a few to one place.
-  addEventListener("pagehide", () => {
-    clearTimeout(again);
-    source.close();
-  });
+  // Browsers allow six connections to one place: a tab that nobody looks at holds none, and catches up later.
+  document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
+  addEventListener("pagehide", close);
   addEventListener("pageshow", (event) => {
     if (event.persisted) location.reload();
   });
+  if (!document.hidden) open();
 }
 
 // Show for how long something has lasted: `seconds` as of now, counted on by the browser's own clock.

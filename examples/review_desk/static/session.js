@@ -115,7 +115,7 @@ function showVideo(url) {
 }
 
 // A link that has expired in an open page: the desk's address leads to a fresh one.
-let renewed = 0;
+let renewed = -Infinity;
 video.addEventListener("error", () => {
   if (!video.getAttribute("src") || performance.now() - renewed < 10_000) return;
   renewed = performance.now();
