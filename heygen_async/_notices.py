@@ -41,9 +41,10 @@ class Notices:
         """
         if not isinstance(event, WebhookEvent | UnverifiedEvent):
             raise InvalidArgument("event", "must be what verify() or parse_unverified() returned")
-        if self._caller.is_closed or self._caller.loop is None:
+        loop = self._caller.loop
+        if self._caller.is_closed or loop is None or loop.is_closed():
             return False
-        if not _clock.is_running(self._caller.loop):
+        if not _clock.is_running(loop):
             raise ClientStateError(
                 "notify() was called outside the client's event loop.",
                 hint="From another thread: loop.call_soon_threadsafe(heygen.notify, event).",

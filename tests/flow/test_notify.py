@@ -12,7 +12,7 @@ from flow.events import RENDERING, looks, notify_at, render, rumour, session_kno
 from flow.parties import Line, client, clock, pass_time, words
 from heygen_async import Cadence, ClientStateError, HeyGen, InvalidArgument, UnverifiedEvent, WebhookEvent
 from heygen_async.errors import Replayed, WebhookError
-from heygen_async.testing import Notice, Postman, Scenario, Simulator
+from heygen_async.testing import Notice, Postman, Scenario, Simulator, run
 from heygen_async.webhooks import SeenEvents, verify
 
 Kind = Callable[..., "WebhookEvent | UnverifiedEvent"]
@@ -103,6 +103,18 @@ async def test_nobody_watches(heygen: HeyGen, line: Line) -> None:
     await heygen.aclose()
 
     assert not heygen.notify(told(session.id))
+
+
+def test_a_loop_that_ended() -> None:
+    """An event that comes in the next loop, before the client is used there, does nothing."""
+    heygen = client(Simulator())
+
+    async def use() -> None:
+        assert not heygen.notify(told("sess_1"))
+        await heygen.account.me()
+
+    run(use)
+    run(use)
 
 
 async def test_misuse_is_named(heygen: HeyGen) -> None:
