@@ -19,7 +19,7 @@ from heygen_async import (
     RetryPolicy,
     TransitionEvent,
 )
-from heygen_async.testing import Scenario, Simulator
+from heygen_async.testing import MemoryTransport, Scenario, Simulator, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -232,3 +232,27 @@ async def test_looks_belong_to_no_request_of_the_program(line: Line, service: Si
         await session.wait()
 
     assert [("POST", "Ann"), ("GET", "nobody")] == sorted(set(seen), reverse=True)
+
+
+async def test_a_broken_download_is_told(line: Line, service: Simulator, tmp_path: Path) -> None:
+    """A file that breaks off is an exchange with a status and an error, and the rest of it is another."""
+    told: list[RequestEvent] = []
+    async with HeyGen(service.api_key, http=line, on_request=told.append) as heygen:
+        session = await heygen.sessions.create(PROMPT, mode="generate")
+        video = await session.video()
+        service.faults.add("cut_after", on="media", bytes=1000)
+        await video.download(tmp_path)
+
+    assert [(200, "ConnectionLost"), (206, None)] == [
+        (event.status, event.error) for event in told if "a download" == event.route
+    ]
+
+
+def test_hooks_follow_a_client_into_the_next_loop(service: Simulator) -> None:
+    """A client that goes on in another loop, because its first is closed, still tells what it does."""
+    told: list[RequestEvent] = []
+    heygen = HeyGen(service.api_key, http=MemoryTransport(service), on_request=told.append)
+    for _ in range(2):
+        run(heygen.account.me)
+
+    assert [200, 200] == [event.status for event in told]
