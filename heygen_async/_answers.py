@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import re
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
@@ -47,7 +46,7 @@ from .models import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 T = TypeVar("T")
 
@@ -81,24 +80,43 @@ class _Outline(Struct, frozen=True, kw_only=True, gc=False):
     messages: Raw = Raw(b"[]")
 
 
-Answer = msgspec.json.Decoder[Envelope[T]]
+class Answer(Generic[T]):
+    """What a kind of answer is decoded to; its decoder is made when the first one comes, not at import."""
 
-CREATED: Answer[SessionData] = msgspec.json.Decoder(Envelope[SessionData])
-SESSION: Answer[SessionData] = msgspec.json.Decoder(Envelope[SessionData])
-SESSIONS: Answer[tuple[SessionSummary, ...]] = msgspec.json.Decoder(Envelope[tuple[SessionSummary, ...]])
-SENT: Answer[SentMessage] = msgspec.json.Decoder(Envelope[SentMessage])
-RESOURCE: Answer[ResourceInfo] = msgspec.json.Decoder(Envelope[ResourceInfo])
-VIDEO: Answer[VideoInfo] = msgspec.json.Decoder(Envelope[VideoInfo])
-VIDEOS: Answer[tuple[VideoInfo, ...]] = msgspec.json.Decoder(Envelope[tuple[VideoInfo, ...]])
-STATUSES: Answer[tuple[VideoState, ...]] = msgspec.json.Decoder(Envelope[tuple[VideoState, ...]])
-STYLES: Answer[tuple[Style, ...]] = msgspec.json.Decoder(Envelope[tuple[Style, ...]])
-BRAND_KITS: Answer[tuple[BrandKit, ...]] = msgspec.json.Decoder(Envelope[tuple[BrandKit, ...]])
-VOICES: Answer[tuple[Voice, ...]] = msgspec.json.Decoder(Envelope[tuple[Voice, ...]])
-AVATARS: Answer[tuple[AvatarGroup, ...]] = msgspec.json.Decoder(Envelope[tuple[AvatarGroup, ...]])
-LOOKS: Answer[tuple[AvatarLook, ...]] = msgspec.json.Decoder(Envelope[tuple[AvatarLook, ...]])
-ACCOUNT: Answer[User] = msgspec.json.Decoder(Envelope[User])
-ANYTHING: Answer[object] = msgspec.json.Decoder(Envelope[object])
-_OUTLINE: Answer[_Outline] = msgspec.json.Decoder(Envelope[_Outline])
+    __slots__ = ("_decode", "type")
+
+    def __init__(self, kind: type[Envelope[T]]) -> None:
+        self.type: type[Envelope[T]] = kind
+        self._decode: Callable[[bytes], Envelope[T]] | None = None
+
+    def decode(self, body: bytes) -> Envelope[T]:
+        """
+        Return what the bytes say.
+
+        Raises:
+            msgspec.DecodeError: They are no JSON, or of another shape.
+        """
+        if self._decode is None:
+            self._decode = msgspec.json.Decoder(self.type).decode
+        return self._decode(body)
+
+
+CREATED = Answer(Envelope[SessionData])
+SESSION = Answer(Envelope[SessionData])
+SESSIONS = Answer(Envelope[tuple[SessionSummary, ...]])
+SENT = Answer(Envelope[SentMessage])
+RESOURCE = Answer(Envelope[ResourceInfo])
+VIDEO = Answer(Envelope[VideoInfo])
+VIDEOS = Answer(Envelope[tuple[VideoInfo, ...]])
+STATUSES = Answer(Envelope[tuple[VideoState, ...]])
+STYLES = Answer(Envelope[tuple[Style, ...]])
+BRAND_KITS = Answer(Envelope[tuple[BrandKit, ...]])
+VOICES = Answer(Envelope[tuple[Voice, ...]])
+AVATARS = Answer(Envelope[tuple[AvatarGroup, ...]])
+LOOKS = Answer(Envelope[tuple[AvatarLook, ...]])
+ACCOUNT = Answer(Envelope[User])
+ANYTHING: Answer[object] = Answer(Envelope[object])
+_OUTLINE = Answer(Envelope[_Outline])
 
 _BY_STATUS: dict[int, type[APIError]] = {
     400: InvalidRequest,
@@ -289,6 +307,12 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     try:
         seconds = float(given)
     except ValueError:
+        if not given:
+            return None
+        from email.utils import (
+            parsedate_to_datetime,  # a calendar: a tenth of our import, needed for few answers
+        )
+
         try:
             until, now = parsedate_to_datetime(given), parsedate_to_datetime(headers.get("date", ""))
             seconds = (until - now).total_seconds()

@@ -11,12 +11,11 @@ import msgspec
 from msgspec import Struct
 
 from . import _answers as answers
-from ._answers import Envelope
+from ._answers import Answer, Envelope
 from ._files import Asset
 from ._wire import Call, Kind, segment
 
 if TYPE_CHECKING:
-    from ._answers import Answer
     from ._files import Body
 
 # Whether "32 MB" means 32,000,000 or 33,554,432, and with or without the wrapping, is not said: this is below all.
@@ -59,9 +58,9 @@ class Slot(Struct, frozen=True, kw_only=True):
         return f"Slot(asset_id={self.asset_id!r})"
 
 
-_UPLOADED: Answer[Uploaded] = msgspec.json.Decoder(Envelope[Uploaded])
-_SLOT: Answer[Slot] = msgspec.json.Decoder(Envelope[Slot])
-_ASSET: Answer[Asset] = msgspec.json.Decoder(Envelope[Asset])
+_UPLOADED = Answer(Envelope[Uploaded])
+_SLOT = Answer(Envelope[Slot])
+_ASSET = Answer(Envelope[Asset])
 
 
 def upload(body: Body, content_type: str) -> Call[Uploaded]:

@@ -8,7 +8,6 @@ host decide that (RFC 9110, 13.1.5): the rest when it is, the whole when it chan
 from __future__ import annotations
 
 import re
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -105,6 +104,8 @@ def _validator(headers: Mapping[str, str]) -> str | None:
     if tag and not tag.startswith("W/"):
         return tag
     modified = headers.get("last-modified")
+    from email.utils import parsedate_to_datetime  # only downloads need a calendar
+
     try:
         age = parsedate_to_datetime(headers.get("date", "")) - parsedate_to_datetime(modified or "")
     except (TypeError, ValueError, OverflowError):

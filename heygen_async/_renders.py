@@ -69,7 +69,7 @@ class Renders:
         going_on: list[Record] = []
         for record in batch:
             status = told.get(record.track.video_id, _UNKNOWN)
-            if not status.is_terminal:
+            if status not in _ENDED:
                 record.track.saw_same(now)
                 going_on.append(record)
             else:
@@ -87,6 +87,7 @@ class Renders:
 
 
 _UNKNOWN = VideoStatus.NOT_FOUND
+_ENDED = frozenset(status for status in VideoStatus if status.is_terminal)
 
 
 def _set_apart(records: Sequence[Record]) -> list[Record]:

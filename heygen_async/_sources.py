@@ -12,7 +12,6 @@ import hashlib
 import io
 import os
 import stat
-import tempfile
 import threading
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -254,6 +253,8 @@ async def _laid_down(chunks: AsyncIterable[bytes], label: str) -> IO[bytes]:
 
 
 def _temporary() -> IO[bytes]:
+    import tempfile
+
     return cast("IO[bytes]", tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES))
 
 

@@ -6,19 +6,15 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
 from . import _answers as answers
-from ._answers import Envelope
+from ._answers import Answer, Envelope
 from ._events import WebhookEndpoint, WebhookEvent, WebhookEventType, WebhookSecret
 from ._wire import Call, Kind, segment
 from .errors import InvalidArgument
-
-if TYPE_CHECKING:
-    from ._answers import Answer
 
 _ENDPOINTS = "/v3/webhooks/endpoints"
 _ENDPOINT = "/v3/webhooks/endpoints/{endpoint_id}"
@@ -27,11 +23,11 @@ _EVENT_TYPES = "/v3/webhooks/event-types"
 _HERE = frozenset({"localhost", "127.0.0.1", "::1"})
 _MOST_A_PAGE = 100
 
-_REGISTERED: Answer[WebhookEndpoint] = msgspec.json.Decoder(Envelope[WebhookEndpoint])
-_LISTED: Answer[tuple[WebhookEndpoint, ...]] = msgspec.json.Decoder(Envelope[tuple[WebhookEndpoint, ...]])
-_SECRET: Answer[WebhookSecret] = msgspec.json.Decoder(Envelope[WebhookSecret])
-_TYPES: Answer[tuple[WebhookEventType, ...]] = msgspec.json.Decoder(Envelope[tuple[WebhookEventType, ...]])
-_HISTORY: Answer[tuple[WebhookEvent, ...]] = msgspec.json.Decoder(Envelope[tuple[WebhookEvent, ...]])
+_REGISTERED = Answer(Envelope[WebhookEndpoint])
+_LISTED = Answer(Envelope[tuple[WebhookEndpoint, ...]])
+_SECRET = Answer(Envelope[WebhookSecret])
+_TYPES = Answer(Envelope[tuple[WebhookEventType, ...]])
+_HISTORY = Answer(Envelope[tuple[WebhookEvent, ...]])
 
 
 def create(url: str, events: Iterable[str] | None, entity_id: str | None) -> Call[WebhookEndpoint]:

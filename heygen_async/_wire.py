@@ -334,11 +334,11 @@ def videos(
 def statuses(video_ids: Iterable[str]) -> Call[tuple[VideoState, ...]]:
     """Read the statuses of up to 100 videos at once."""
     ids = [] if isinstance(video_ids, str) else list(video_ids)
-    for video_id in ids:
-        segment("video_ids", video_id)
+    told = "%2C".join([segment("video_ids", video_id) for video_id in ids])
     if not 1 <= len(ids) <= STATUS_IDS or any("," in video_id for video_id in ids):
         raise InvalidArgument("video_ids", f"must be 1 to {STATUS_IDS} ids, without commas")
-    return _read("statuses", "/v3/videos/statuses", answers.STATUSES, query={"video_ids": ",".join(ids)})
+    route = "/v3/videos/statuses"  # the query is written by hand: quoting it as a whole takes longer than the answer
+    return Call("statuses", Kind.READ, "GET", route, f"{route}?video_ids={told}", answers.STATUSES)
 
 
 def styles(
