@@ -141,6 +141,16 @@ def test_nothing_imports_the_outbuildings(path: pathlib.Path) -> None:
     ]
 
 
+@each("path", [path for path in ALL if "_cli" in path.parts], ids=by_name)
+def test_the_command_is_a_user(path: pathlib.Path) -> None:
+    """What the command needs, every user of the package can have: it imports public names only."""
+    assert [] == [
+        f"line {line}: {name}"
+        for line, name in own_imports(path)
+        if not name.startswith("heygen_async._cli") and any(part.startswith("_") for part in name.split("."))
+    ]
+
+
 @each("path", TESTING, ids=by_name)
 def test_the_simulator_shares_no_wire_with_the_client(path: pathlib.Path) -> None:
     """The simulator knows the public API and its errors only, or a wrong field name would cancel out."""

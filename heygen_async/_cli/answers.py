@@ -41,6 +41,22 @@ class Keyboard:
         """Whether the person sees what they type, the line end included."""
         return (self._file or sys.stdin).isatty()
 
+    def forget(self) -> None:
+        """Drop what was typed before the question: an Enter pressed too often must not approve unseen."""
+        file = self._file or sys.stdin
+        if not file.isatty():
+            return
+        self._rest = b""
+        if sys.platform == "win32":
+            import msvcrt
+
+            while msvcrt.kbhit():
+                msvcrt.getch()
+        else:
+            import termios
+
+            termios.tcflush(file.fileno(), termios.TCIFLUSH)
+
     async def line(self) -> str | None:
         """Return the next line without its end; None when there are no more."""
         while b"\n" not in self._rest:
@@ -70,6 +86,7 @@ async def ask(state: SessionState, voice: Voice, keyboard: Keyboard) -> Reply | 
     """
     is_review = state.status == SessionStatus.REVIEWING
     while True:
+        keyboard.forget()
         voice.ask(_REVIEW if is_review else _QUESTION, status=state.status)
         said = await keyboard.line()
         if not keyboard.is_echoed:

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
 _BESIDE: Final = 6  # lines of the screen that are not for sessions
+_ECHO: Final = (
+    3  # columns for the ^C that a terminal writes: wrapped, it would leave a line of the board behind
+)
 _FEW: Final = 3
 _MEMORY: Final = 3600.0  # seconds whose videos tell the pace: they take minutes each
 _SURE: Final = 3  # percent of movement before an end is guessed
@@ -126,7 +129,8 @@ class Board:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw it."""
-        yield Group(self._sessions(options.height or console.height), self._whole)
+        lines = Group(self._sessions(options.height or console.height), self._whole)
+        yield from console.render(lines, options.update_width(options.max_width - _ECHO))
 
     def _sessions(self, height: int) -> Table:
         table = Table.grid(padding=(0, 2), expand=True)

@@ -91,6 +91,16 @@ def test_more_sessions_than_lines_are_counted(console: Console) -> None:
     assert ["and", "44", "more"] == lines[-2]
 
 
+def test_what_the_terminal_writes_itself_finds_room(console: Console) -> None:
+    """The board leaves three columns free, so that the ^C of a terminal does not wrap and spoil it."""
+    board = Board(console, total=1, done=0)
+    board.move("x" * 50, "generating", 50)
+    with console.capture() as capture:
+        console.print(board)
+
+    assert 87 == max(len(line) for line in capture.get().splitlines())
+
+
 def test_a_key_cannot_act_on_the_screen(console: Console) -> None:
     """Keys and statuses are shown without control characters and markup, on one line."""
     board = Board(console, total=1, done=0)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from heygen_async._cli.answers import Keyboard
 from heygen_async.testing import Line, Scenario, Step
 
 if TYPE_CHECKING:
@@ -98,6 +99,19 @@ async def test_a_question_needs_an_answer(desk: Desk, answers: Answers) -> None:
 
     assert 0 == said.code
     assert "newcomers" == desk.simulator.ledger.messages[0].text
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
+async def test_an_enter_too_early_approves_nothing(anyio_backend: object) -> None:
+    """What was typed before the question is dropped, where a person types."""
+    far, near = os.openpty()
+    with os.fdopen(near) as terminal, os.fdopen(far, "wb", buffering=0) as hands:
+        keyboard = Keyboard(terminal)
+        hands.write(b"\n\n")
+        keyboard.forget()
+        hands.write(b"Warmer\n")
+
+        assert "Warmer" == await keyboard.line()
 
 
 async def test_a_reviewer_can_stop(desk: Desk, answers: Answers) -> None:
