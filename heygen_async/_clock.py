@@ -18,6 +18,11 @@ def now() -> float:
     return asyncio.get_running_loop().time()
 
 
+def of(loop: asyncio.AbstractEventLoop) -> float:
+    """Return the monotonic seconds of a loop, asked from outside of it too."""
+    return loop.time()
+
+
 def is_running(loop: asyncio.AbstractEventLoop) -> bool:
     """Return whether this is called from within a loop."""
     try:

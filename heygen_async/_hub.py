@@ -150,7 +150,7 @@ class Hub:
 
     def statistics(self) -> Statistics:
         """Return the numbers of now."""
-        counters, now = self._caller.counters, 0.0 if self._loop is None else self._loop.time()
+        counters, now = self._caller.counters, 0.0 if self._loop is None else _clock.of(self._loop)
         late_by = sorted(self._lateness) or [0.0]
         return Statistics(
             **{name: getattr(counters, name) for name in counters.__slots__},

@@ -16,7 +16,7 @@ from msgspec import Struct
 from .errors import InvalidArgument
 from .models import SessionStatus
 
-__all__ = ["Cadence", "Durations", "Expected", "Moment", "bounded"]
+__all__ = ["Cadence", "Durations", "Expected", "Moment", "bounded", "schedule"]
 
 # Of the adaptive schedule. The first two say what matters, the others what is known of the service; results move
 # little with any of them (benchmarks/README.md).
