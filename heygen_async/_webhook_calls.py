@@ -6,20 +6,18 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 import msgspec
 
 from . import _answers as answers
 from ._answers import Answer, Envelope
 from ._events import WebhookEndpoint, WebhookEvent, WebhookEventType, WebhookSecret
-from ._wire import Call, Kind, segment
+from ._wire import Call, Kind, page_size, reading, segment
 from .errors import InvalidArgument
 
 _ENDPOINTS = "/v3/webhooks/endpoints"
 _ENDPOINT = "/v3/webhooks/endpoints/{endpoint_id}"
-_EVENTS = "/v3/webhooks/events"
-_EVENT_TYPES = "/v3/webhooks/event-types"
 _HERE = frozenset({"localhost", "127.0.0.1", "::1"})
 _MOST_A_PAGE = 100
 
@@ -69,21 +67,25 @@ def rotate_secret(endpoint_id: str) -> Call[WebhookSecret]:
 
 def endpoints(*, limit: int | None, token: str | None) -> Call[tuple[WebhookEndpoint, ...]]:
     """List endpoints; the service tells no secrets here."""
-    path = _asked(_ENDPOINTS, limit=_page_size(limit), token=token)
-    return Call("endpoints", Kind.READ, "GET", _ENDPOINTS, path, _LISTED)
+    query = {"limit": page_size(limit, _MOST_A_PAGE), "token": token}
+    return reading("endpoints", _ENDPOINTS, _LISTED, query=query)
 
 
 def events(
     *, limit: int | None, token: str | None, event_type: str | None, entity_id: str | None
 ) -> Call[tuple[WebhookEvent, ...]]:
     """List the events that were sent."""
-    path = _asked(_EVENTS, event_type=event_type, entity_id=entity_id, limit=_page_size(limit), token=token)
-    return Call("events", Kind.READ, "GET", _EVENTS, path, _HISTORY)
+    if event_type is not None:
+        _names([event_type])
+    if entity_id is not None:
+        segment("entity_id", entity_id)
+    query = {"event_type": event_type, "entity_id": entity_id, "limit": page_size(limit, _MOST_A_PAGE)}
+    return reading("events", "/v3/webhooks/events", _HISTORY, query={**query, "token": token})
 
 
 def event_types() -> Call[tuple[WebhookEventType, ...]]:
     """List what can be subscribed to."""
-    return Call("event_types", Kind.READ, "GET", _EVENT_TYPES, _EVENT_TYPES, _TYPES)
+    return reading("event_types", "/v3/webhooks/event-types", _TYPES)
 
 
 # ---- arguments ----------------------------------------------------------------------------------------------------
@@ -91,20 +93,6 @@ def event_types() -> Call[tuple[WebhookEventType, ...]]:
 
 def _of(endpoint_id: str) -> str:
     return _ENDPOINT.format(endpoint_id=segment("endpoint_id", endpoint_id))
-
-
-def _asked(path: str, **query: str | int | None) -> str:
-    given = {name: value for name, value in query.items() if value is not None}
-    for name, value in given.items():
-        if not _is_text(str(value)):
-            raise InvalidArgument(name, "must be non-empty text without half characters (lone surrogates)")
-    return f"{path}?{urlencode(given)}" if given else path
-
-
-def _page_size(limit: object) -> int | None:
-    if limit is None or (isinstance(limit, int) and 1 <= limit <= _MOST_A_PAGE):
-        return limit
-    raise InvalidArgument("page_size", f"must be from 1 to {_MOST_A_PAGE}")
 
 
 def _names(events: Iterable[str]) -> list[str]:

@@ -260,9 +260,10 @@ def segment(name: str, value: object) -> str:
     return quote(value, safe="")
 
 
-def _read(
+def reading(
     name: str, route: str, answer: Answer[T], *, query: Mapping[str, object] | None = None, **ids: str
 ) -> Call[T]:
+    """Ask for something: only what is given of the query is sent."""
     path = route.format(**{key: segment(key, value) for key, value in ids.items()}) if ids else route
     given = {key: value for key, value in (query or {}).items() if value is not None}
     for key, value in given.items():
@@ -270,7 +271,8 @@ def _read(
     return Call(name, Kind.READ, "GET", route, f"{path}?{urlencode(given)}" if given else path, answer)
 
 
-def _limit(limit: object, most: int) -> int | None:
+def page_size(limit: object, most: int) -> int | None:
+    """Return how many to ask for at once, if it is as many as the service gives."""
     if limit is None or (isinstance(limit, int) and 1 <= limit <= most):
         return limit
     raise InvalidArgument("page_size", f"must be from 1 to {most}")
@@ -278,13 +280,13 @@ def _limit(limit: object, most: int) -> int | None:
 
 def session(session_id: str) -> Call[SessionData]:
     """Read one session."""
-    return _read("get", "/v3/video-agents/{session_id}", answers.SESSION, session_id=session_id)
+    return reading("get", "/v3/video-agents/{session_id}", answers.SESSION, session_id=session_id)
 
 
 def sessions(*, limit: int | None = None, token: str | None = None) -> Call[tuple[SessionSummary, ...]]:
     """List sessions, newest first."""
-    query = {"limit": _limit(limit, 100), "token": token}
-    return _read("list", "/v3/video-agents", answers.SESSIONS, query=query)
+    query = {"limit": page_size(limit, 100), "token": token}
+    return reading("list", "/v3/video-agents", answers.SESSIONS, query=query)
 
 
 def stop(session_id: str) -> Call[object]:
@@ -298,18 +300,18 @@ def stop(session_id: str) -> Call[object]:
 def resource(session_id: str, resource_id: str) -> Call[ResourceInfo]:
     """Resolve what a message refers to."""
     route = "/v3/video-agents/{session_id}/resources/{resource_id}"
-    return _read("resource", route, answers.RESOURCE, session_id=session_id, resource_id=resource_id)
+    return reading("resource", route, answers.RESOURCE, session_id=session_id, resource_id=resource_id)
 
 
 def session_videos(session_id: str, *, token: str | None = None) -> Call[tuple[VideoInfo, ...]]:
     """List a session's videos, newest first."""
     route = "/v3/video-agents/{session_id}/videos"
-    return _read("session_videos", route, answers.VIDEOS, query={"token": token}, session_id=session_id)
+    return reading("session_videos", route, answers.VIDEOS, query={"token": token}, session_id=session_id)
 
 
 def video(video_id: str) -> Call[VideoInfo]:
     """Read one video."""
-    return _read("video", "/v3/videos/{video_id}", answers.VIDEO, video_id=video_id)
+    return reading("video", "/v3/videos/{video_id}", answers.VIDEO, video_id=video_id)
 
 
 def delete_video(video_id: str) -> Call[object]:
@@ -327,8 +329,8 @@ def videos(
     title: str | None = None,
 ) -> Call[tuple[VideoInfo, ...]]:
     """List the account's videos."""
-    query = {"limit": _limit(limit, 100), "token": token, "folder_id": folder_id, "title": title}
-    return _read("videos", "/v3/videos", answers.VIDEOS, query=query)
+    query = {"limit": page_size(limit, 100), "token": token, "folder_id": folder_id, "title": title}
+    return reading("videos", "/v3/videos", answers.VIDEOS, query=query)
 
 
 def statuses(video_ids: Iterable[str]) -> Call[tuple[VideoState, ...]]:
@@ -345,17 +347,17 @@ def styles(
     *, limit: int | None = None, token: str | None = None, tag: str | None = None
 ) -> Call[tuple[Style, ...]]:
     """List visual styles."""
-    query = {"limit": _limit(limit, 100), "token": token, "tag": tag}
-    return _read("styles", "/v3/video-agents/styles", answers.STYLES, query=query)
+    query = {"limit": page_size(limit, 100), "token": token, "tag": tag}
+    return reading("styles", "/v3/video-agents/styles", answers.STYLES, query=query)
 
 
 def brand_kits(*, limit: int | None = None, token: str | None = None) -> Call[tuple[BrandKit, ...]]:
     """List brand kits."""
-    return _read(
+    return reading(
         "brand_kits",
         "/v3/brand-kits",
         answers.BRAND_KITS,
-        query={"limit": _limit(limit, 100), "token": token},
+        query={"limit": page_size(limit, 100), "token": token},
     )
 
 
@@ -363,8 +365,11 @@ def voices(
     *, limit: int | None = None, token: str | None = None, **filters: str | None
 ) -> Call[tuple[Voice, ...]]:
     """List voices."""
-    return _read(
-        "voices", "/v3/voices", answers.VOICES, query={"limit": _limit(limit, 100), "token": token, **filters}
+    return reading(
+        "voices",
+        "/v3/voices",
+        answers.VOICES,
+        query={"limit": page_size(limit, 100), "token": token, **filters},
     )
 
 
@@ -372,22 +377,22 @@ def avatars(
     *, limit: int | None = None, token: str | None = None, ownership: str | None = None
 ) -> Call[tuple[AvatarGroup, ...]]:
     """List avatar groups; 50 a page at most."""
-    query = {"limit": _limit(limit, 50), "token": token, "ownership": ownership}
-    return _read("avatars", "/v3/avatars", answers.AVATARS, query=query)
+    query = {"limit": page_size(limit, 50), "token": token, "ownership": ownership}
+    return reading("avatars", "/v3/avatars", answers.AVATARS, query=query)
 
 
 def looks(
     *, limit: int | None = None, token: str | None = None, **filters: str | None
 ) -> Call[tuple[AvatarLook, ...]]:
     """List avatar looks; 50 a page at most."""
-    return _read(
+    return reading(
         "looks",
         "/v3/avatars/looks",
         answers.LOOKS,
-        query={"limit": _limit(limit, 50), "token": token, **filters},
+        query={"limit": page_size(limit, 50), "token": token, **filters},
     )
 
 
 def account() -> Call[User]:
     """Read the caller's account."""
-    return _read("account", "/v3/users/me", answers.ACCOUNT)
+    return reading("account", "/v3/users/me", answers.ACCOUNT)
