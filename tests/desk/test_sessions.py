@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from heygen_async import _clock
 from heygen_async.testing import Scenario, Simulator
 
 if TYPE_CHECKING:
@@ -81,6 +82,17 @@ async def test_whoever_comes_later_sees_everything(visitor: Visitor) -> None:
 
     assert 2 == len(page.events[0]["messages"])
     assert rows.events[0]["is_whole"]
+
+
+async def test_a_page_that_is_opened_again_goes_on(visitor: Visitor) -> None:
+    """Going from the list to a session's page, which nobody looks at for a moment, does not stop the looks."""
+    url = await created(visitor)
+    for path in ("/events", f"{url}/events", "/events"):
+        async with visitor.watch(path) as stream:
+            await stream.until(status="thinking")
+        await _clock.sleep(0.1)
+    async with visitor.watch(f"{url}/events") as page:
+        await page.until(status="reviewing")
 
 
 @pytest.mark.parametrize("together", [True, False], ids=["at once", "one after the other"])

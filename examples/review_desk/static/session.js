@@ -88,7 +88,7 @@ function showActions({ can_send, can_approve, can_stop, row }) {
 
 function help(can_send, status) {
   if (can_send) return matchMedia("(pointer: fine)").matches ? "Ctrl + Enter sends" : "";
-  return status === "failed" ? "This session has ended." : "You can write when the agent pauses.";
+  return status === "failed" ? "This session has ended; start a new one." : "You can write when the agent pauses.";
 }
 
 submitInBackground(byId("send"), () => {
