@@ -74,18 +74,24 @@ class Record:
     )
 
     def __init__(self, track: Track) -> None:
-        self.track = track
+        self.track: Track = track
         self.watchers: list[Watcher] = []
-        self.entry = 0
-        self.due = self.looked_at = self.told_since = 0.0
-        self.deadline = self.ends_at = NEVER
-        self.asking = self.is_quiet = self.is_single = False
-        self.for_video = self.progress = False
+        self.entry: int = 0
+        self.due: float = 0.0
+        self.looked_at: float = 0.0
+        self.told_since: float = 0.0
+        self.deadline: float = NEVER
+        self.ends_at: float = NEVER
+        self.asking: bool = False
+        self.is_quiet: bool = False
+        self.is_single: bool = False
+        self.for_video: bool = False
+        self.progress: bool = False
         self.follows: SessionStatus | None = None
         self.alone_for: str | None = None
         self.seen: Seen | None = None
         self.failing_since: float | None = None
-        self.failures = 0
+        self.failures: int = 0
         self.heard: Heard | None = None
         self.known: SessionStatus | None = None
 

@@ -27,8 +27,8 @@ class Experience:
     __slots__ = ("announced", "durations")
 
     def __init__(self) -> None:
-        self.durations = Durations()
-        self.announced = Announced()
+        self.durations: Durations = Durations()
+        self.announced: Announced = Announced()
 
     @staticmethod
     def begin(record: Record, now: float) -> None:

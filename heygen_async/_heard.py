@@ -35,7 +35,7 @@ class Heard:
     def __init__(self) -> None:
         self.verified_at: float | None = None
         self.rumoured_at: float | None = None
-        self.wanted = 0.0
+        self.wanted: float = 0.0
         self._granted = {True: -_APART, False: -_APART}
 
     def note(self, now: float, looked_at: float, *, verified: bool) -> float:

@@ -66,7 +66,7 @@ class Hub:
         self._spacing = 0.0 if rate is None else 1.0 / rate
         self._vocabulary = Vocabulary()
         self._lateness: deque[float] = deque(maxlen=_LATENESS)
-        self.experience = Experience()
+        self.experience: Experience = Experience()
         self._start_over()
 
     def _start_over(self) -> None:
