@@ -93,11 +93,10 @@ class Job:
     begun_at: datetime | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.files, str | bytes):
+        if not isinstance(self.files, str | bytes):  # which are refused below
             object.__setattr__(self, "files", tuple(self.files))
         _check_key(self.key)
-        stand_ins = [AssetId(asset_id="-") if isinstance(item, os.PathLike) else item for item in self.files]
-        create_call(self, files=stand_ins, idempotency_key=self.idempotency_key)
+        create_call(self, files=_stand_ins(self.files), idempotency_key=self.idempotency_key)
         check_reviewer(self.reviewer)
         if not isinstance(self.timeout, UnsetType) and self.timeout is not None and not self.timeout > 0:
             raise InvalidArgument("timeout", "must be a positive number of seconds")
@@ -252,6 +251,13 @@ def check_reviewer(reviewer: object) -> None:
         raise InvalidArgument(
             "reviewer", f"must be Approve(), Reply(...), Stop() or a callable, not {reviewer!r:.40}"
         )
+
+
+def _stand_ins(files: Iterable[File]) -> Iterable[File]:
+    """Return files as they will be once those on this machine are uploaded, as far as can be checked before."""
+    if isinstance(files, str | bytes):
+        return files
+    return [AssetId(asset_id="-") if isinstance(item, os.PathLike) else item for item in files]
 
 
 def _check_key(key: object) -> None:

@@ -25,6 +25,13 @@ def films(count: int) -> list[Job]:
     return [film(number) for number in range(count)]
 
 
+class Slow(Line):
+    """A line with long ways, so that a cancel can come anywhere on them."""
+
+    def __init__(self, service: Simulator) -> None:
+        super().__init__(service, latency=1.0)
+
+
 @dataclass
 class Notes:
     """What `on_event` was told, in order."""
@@ -41,6 +48,11 @@ class Notes:
     def of(self, kind: str) -> list[BatchEvent]:
         """Return the events of one kind."""
         return [event for event in self.events if event.kind == kind]
+
+
+def finished(notes: Notes) -> set[str | None]:
+    """Return the sessions that were known to have ended."""
+    return {event.session_id for event in notes.of("state") if event.state and event.state.is_terminal}
 
 
 def client(line: Line | Simulator, **options: Any) -> HeyGen:

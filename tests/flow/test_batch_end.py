@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from typing import Any
 
-import anyio
 import pytest
 
-from flow.batches import Notes, client, ends, errors, film, films, made, quick, through
+from flow.batches import Notes, client, ends, film, films, finished, made, quick, through
 from flow.parties import Line, clock, pass_time
-from flow.test_cancel import CUTS
 from heygen_async import (
-    Approve,
     Batch,
     BatchEvent,
     Forbidden,
@@ -23,9 +19,6 @@ from heygen_async import (
     InvalidArgument,
     Job,
     Outcome,
-    Reply,
-    Session,
-    SessionState,
     Unauthorized,
 )
 from heygen_async.testing import MemoryAnswer, Scenario, Simulator
@@ -248,237 +241,3 @@ async def test_an_input_made_here_is_closed_here(is_ours: bool) -> None:
     assert is_ours == bool(closed)
     if not is_ours:
         assert "Film number 99" == [job async for job in source][-1].prompt
-
-
-# ---- cancelled ----------------------------------------------------------------------------------------------------
-
-MOMENTS = (0.0, 0.2, 0.6, 0.99, 1.0, 1.3, 2.4, 15.0, 30.5, 62.0, 75.0, 130.0, 200.3)
-
-
-class Slow(Line):
-    """A line with long ways, so that a cancel can come anywhere on them."""
-
-    def __init__(self, service: Simulator) -> None:
-        super().__init__(service, latency=1.0)
-
-
-def review(session: Session, state: SessionState) -> Awaitable[Approve]:
-    """Approve after some time."""
-
-    async def think() -> Approve:
-        await pass_time(3)
-        return Approve()
-
-    return think()
-
-
-def mixed() -> Iterator[Job]:
-    """Yield films and chats."""
-    for number in range(40):
-        yield film(number) if number % 2 else Job(f"Chat {number}")
-
-
-async def check_nothing_is_lost(line: Line, heygen: HeyGen, notes: Notes) -> None:
-    """Fail unless every session was told or is an orphan, and the client is quiet."""
-    service, posts = line.service, len(line.sent)
-    told = {event.session_id for event in notes.of("created")}
-    orphans = {session.id for session in heygen.sessions.orphans}
-    await pass_time(600)
-
-    assert set(service.ledger.sessions) == told | orphans
-    assert orphans <= told
-    assert posts == len(line.sent)
-    assert 0 == service.ledger.duplicate_creates
-
-
-@each("on_exit", ["detach", "stop"])
-@each("cut", CUTS, ids=lambda cut: cut.__name__)
-@each("moment", MOMENTS, ids=str)
-async def test_a_cancelled_batch_loses_no_session(cut: Cut, moment: float, on_exit: Any) -> None:
-    """Whenever and however a batch is cancelled, every session that was made has been told."""
-    service = Simulator(scenario=None, max_jobs=4)
-    line, notes = Slow(service), Notes()
-    async with client(line) as heygen:
-        await cut(
-            through(heygen, mixed(), max_in_flight=4, reviewer=review, on_event=notes, on_exit=on_exit),
-            moment,
-        )
-        assert [] == [task for task in asyncio.all_tasks() if task.get_name().startswith("heygen_async job")]
-        await check_nothing_is_lost(line, heygen, notes)
-    if on_exit == "stop":
-        ended = {event.session_id for event in notes.of("ended")}
-        assert set(service.ledger.sessions) - ended - finished(notes) <= set(service.ledger.stops)
-
-
-def finished(notes: Notes) -> set[str | None]:
-    """Return the sessions that were known to have ended."""
-    return {event.session_id for event in notes.of("state") if event.state and event.state.is_terminal}
-
-
-class Cutting(Line):
-    """A line that has a task cancelled at one request: before it leaves, or when its answer is here."""
-
-    def __init__(self, service: Simulator, number: int, *, answered: bool) -> None:
-        super().__init__(service)
-        self._left = number
-        self._answered = answered
-        self.victim: asyncio.Task[Any] | None = None
-
-    async def send(self, request: Any) -> MemoryAnswer:
-        """Count, cancel, pass on."""
-        self._left -= 1
-        is_it = self._left == 0 and self.victim is not None
-        if is_it and self.victim and not self._answered:
-            self.victim.cancel()
-        answer = await super().send(request)
-        if is_it and self.victim and self._answered:
-            self.victim.cancel()
-        return answer
-
-
-@each("answered", [False, True], ids=["leaving", "answered"])
-@each("number", range(1, 61, 2), ids=str)
-async def test_a_batch_cancelled_at_any_request_loses_nothing(number: int, answered: bool) -> None:
-    """Cancelled at any single exchange, be it a create, a look, an answer, every session is told."""
-    service = Simulator(max_jobs=3)
-    line, notes = Cutting(service, number, answered=answered), Notes()
-    async with client(line) as heygen:
-        work = through(heygen, mixed(), max_in_flight=3, reviewer=review, on_event=notes)
-        line.victim = asyncio.ensure_future(work)
-        await asyncio.wait([line.victim])
-        await check_nothing_is_lost(line, heygen, notes)
-
-
-async def test_a_slow_journal_is_waited_for_when_cancelled() -> None:
-    """A session that is just being written down is written down to the end, though the batch is cancelled."""
-    written: list[str | None] = []
-
-    async def slowly(event: BatchEvent) -> None:
-        if event.kind == "created":
-            await pass_time(10)
-            written.append(event.session_id)
-
-    service = quick()
-    async with client(service) as heygen:
-        with anyio.move_on_after(5):
-            await through(heygen, films(4), on_event=slowly)
-
-    assert sorted(service.ledger.sessions) == sorted(str(one) for one in written)
-
-
-async def test_an_intent_being_written_when_cancelled_is_not_sent() -> None:
-    """A create whose intent is still being written down when the batch is cancelled is not sent."""
-
-    async def slowly(event: BatchEvent) -> None:
-        await pass_time(10)
-
-    line = Line(quick())
-    async with client(line) as heygen:
-        with anyio.move_on_after(5):
-            await through(heygen, films(4), on_event=slowly)
-
-    assert [] == line.sent
-
-
-async def test_a_stop_that_fails_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """A session that cannot be stopped on the way out is named in the log, and leaving goes on."""
-    service = quick()
-    service.faults.add("forbidden", on="stop", times=100)
-    async with client(service) as heygen, heygen.batch(films(3), on_exit="stop"):
-        await pass_time(10)
-
-    assert 3 == caplog.text.count("could not be stopped: Forbidden")
-
-
-# ---- gone on with -------------------------------------------------------------------------------------------------
-
-
-async def test_jobs_go_on_from_their_refs(tmp_path: Any) -> None:
-    """Sessions of a batch that was left are gone on with by the next, and nothing is created."""
-    service, notes = Simulator(max_jobs=10), Notes()
-    async with client(service) as heygen:
-        with anyio.move_on_after(70):
-            await through(heygen, ["A", "B", "C"], reviewer=Approve(), on_event=notes)
-    refs = {event.key: event.ref for event in notes.events if event.ref}
-    jobs = [Job("again", key=key, ref=ref) for key, ref in refs.items()]
-    later = Notes()
-    outcomes = await made(service, jobs, download_to=tmp_path, on_event=later)
-
-    assert {"ok": 3} == ends(outcomes)
-    assert 3 == len(service.ledger.sessions)
-    assert [] == later.of("creating")
-    assert {event.session_id for event in notes.of("created")} == {o.session_id for o in outcomes}
-    assert 0 == service.ledger.duplicate_messages
-
-
-async def test_a_fixed_reply_is_not_said_again() -> None:
-    """A job that is gone on with does not repeat the batch's one reply."""
-    service, notes = Simulator(scenario=Scenario.question()), Notes()
-    reply = Reply(message="Newcomers")
-    async with client(service) as heygen:
-        with anyio.move_on_after(30):
-            await through(heygen, ["A"], on_event=notes, reviewer=reply)
-    ref = [event.ref for event in notes.events if event.ref][-1]
-    [outcome] = await made(service, [Job("A", ref=ref)], reviewer=reply)
-
-    assert outcome.ok
-    assert ["Newcomers", "Looks good, go ahead and generate."] == [m.text for m in service.ledger.messages]
-
-
-def reply_once() -> Any:
-    """Return one reply for all."""
-    from heygen_async import Reply
-
-    return Reply(message="Newcomers")
-
-
-@each("idempotency", ["honoured", "ignored"])
-@each("moment", [0.3, 0.7, 1.1, 1.6])
-async def test_jobs_go_on_from_their_intents(idempotency: Any, moment: float) -> None:
-    """Creates whose outcome was never learnt are found or made by the next batch, each once."""
-    service = quick(idempotency=idempotency)
-    intents: dict[str, BatchEvent] = {}
-    line = Slow(service)
-    dead = client(line)  # its process is killed: nothing of it goes on
-
-    def listen(event: BatchEvent) -> None:
-        if event.kind == "creating":
-            intents[event.key] = event
-
-    async with dead:
-        with anyio.move_on_after(moment):
-            await through(dead, films(4), on_event=listen)
-        again = [
-            Job(
-                f"Film number {int(key) - 1}",
-                key=key,
-                mode="generate",
-                idempotency_key=event.idempotency_key,
-                begun_at=event.started_at,
-            )
-            for key, event in intents.items()
-        ]
-        notes = Notes()
-        outcomes = await made(service, again, on_event=notes)
-
-    assert {"ok": 4} == ends(outcomes)
-    assert 4 == len(service.ledger.sessions)
-    assert {e.started_at for e in notes.of("creating")} == {e.started_at for e in intents.values()}
-
-
-async def test_a_doubtful_intent_is_an_outcome() -> None:
-    """When nobody can say which session a job made, it ends with the candidates, and nothing is paid for."""
-    service = quick()
-    twice: list[Job] = []
-
-    def listen(event: BatchEvent) -> None:
-        if event.kind == "creating":
-            twice.append(
-                Job("Same", mode="generate", idempotency_key="k", begun_at=event.started_at, key="same")
-            )
-
-    await made(service, [Job("Same", mode="generate") for _ in range(3)], on_event=listen)
-    [outcome] = await made(service, twice[:1])
-
-    assert "OutcomeUnknown" == type(outcome.error).__name__
-    assert set(service.ledger.sessions) == set(getattr(errors([outcome])[0], "candidates", ()))
