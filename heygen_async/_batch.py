@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Literal, Self
 import anyio
 import anyio.lowlevel
 
-from . import _wire
+from ._catalog import check_wallet
 from ._filming import Terms
 from ._intake import Intake, Item, Jobs
 from ._jobs import BatchEvent, Outcome, check_reviewer
 from ._listener import Listener
 from ._places import Place, Places
 from ._production import NotStarted, Production
-from .errors import ClientStateError, InsufficientCredit, InvalidArgument
+from .errors import ClientStateError, InvalidArgument
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -121,13 +121,13 @@ class Batch:
         if self._group is not None:
             raise ClientStateError("A batch is run once.", hint="Make a new one with heygen.batch(...).")
         self._core.caller.bind()
-        self._group = group = anyio.create_task_group()
         if self._shelf is not None:
             await self._shelf.prepare()
         if self._min_balance is not None:
-            await self._check_balance(self._min_balance)
-        await group.__aenter__()
-        group.start_soon(self._feed)
+            await check_wallet(self._core, self._min_balance)
+        self._group = anyio.create_task_group()
+        await self._group.__aenter__()
+        self._group.start_soon(self._feed)
         return self
 
     async def __aexit__(
@@ -135,21 +135,11 @@ class Batch:
     ) -> bool | None:
         assert self._group is not None  # noqa: S101 - it was entered
         self._group.cancel_scope.cancel()
-        if error is None or isinstance(error, Exception):
-            # What the caller's block raised is the caller's: the group would wrap it.
-            await self._group.__aexit__(None, None, None)
-            return None
-        return await self._group.__aexit__(kind, error, traceback)
-
-    async def _check_balance(self, least: float) -> None:
-        wallet = (await self._core.caller.call(_wire.account())).data.wallet
-        balance = None if wallet is None else wallet.remaining_balance
-        if wallet is None or balance is None:
-            raise InvalidArgument("min_balance", "this account has no wallet to check")
-        if balance < least:
-            raise InsufficientCredit(
-                f"The wallet has {balance:g} {wallet.currency}, less than min_balance={least:g}.", status=402
-            )
+        if isinstance(error, anyio.get_cancelled_exc_class()):
+            return await self._group.__aexit__(kind, error, traceback)
+        # What the caller's block raised is the caller's: the group would wrap it.
+        await self._group.__aexit__(None, None, None)
+        return None
 
     # -- out --
 

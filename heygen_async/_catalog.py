@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from . import _wire
+from .errors import InsufficientCredit, InvalidArgument
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -167,3 +168,21 @@ class Account(_Group):
             APIError: The service refused.
         """
         return (await self._core.caller.call(_wire.account())).data
+
+
+async def check_wallet(core: Core, least: float) -> None:
+    """
+    Refuse to go on with less in the wallet.
+
+    Raises:
+        InsufficientCredit: There is less.
+        InvalidArgument: There is no wallet.
+    """
+    wallet = (await core.caller.call(_wire.account())).data.wallet
+    balance = None if wallet is None else wallet.remaining_balance
+    if wallet is None or balance is None:
+        raise InvalidArgument("min_balance", "this account has no wallet to check")
+    if balance < least:
+        raise InsufficientCredit(
+            f"The wallet has {balance:g} {wallet.currency}, less than min_balance={least:g}.", status=402
+        )

@@ -129,6 +129,23 @@ async def test_a_slow_journal_is_waited_for_when_cancelled() -> None:
     assert sorted(service.ledger.sessions) == sorted(str(one) for one in written)
 
 
+@each("moment", [0.7, 5.0], ids=["being-made", "being-watched"])
+async def test_a_session_nobody_wrote_down_is_logged(moment: float, caplog: pytest.LogCaptureFixture) -> None:
+    """When the journal fails and the batch is then cancelled, the log names the sessions."""
+
+    def fail(event: BatchEvent) -> None:
+        if event.kind == "created":
+            raise OSError("disk full")
+
+    service = quick()
+    async with client(Slow(service)) as heygen:
+        with anyio.move_on_after(moment):
+            await through(heygen, films(2), on_event=fail)
+
+    assert 2 == len(service.ledger.sessions)
+    assert all(f"{session} was not written down" in caplog.text for session in service.ledger.sessions)
+
+
 async def test_an_intent_being_written_when_cancelled_is_not_sent() -> None:
     """A create whose intent is still being written down when the batch is cancelled is not sent."""
 

@@ -194,18 +194,19 @@ async def test_running_to_the_end_stops_nothing(service: Simulator) -> None:
     assert [] == service.ledger.stops
 
 
-async def test_the_callers_error_is_raised_as_it_is() -> None:
+@each("error", [LookupError("mine"), SystemExit("mine")], ids=["error", "exit"])
+async def test_the_callers_error_is_raised_as_it_is(error: BaseException) -> None:
     """What the block raises comes out unchanged, not in a group."""
     async with client(quick()) as heygen:
-        with pytest.raises(LookupError, match="mine"):
-            await failing(heygen)
+        with pytest.raises(type(error), match="mine"):
+            await failing(heygen, error)
 
 
-async def failing(heygen: HeyGen) -> None:
+async def failing(heygen: HeyGen, error: BaseException) -> None:
     """Raise an error within a batch's block."""
     async with heygen.batch(films(5)) as run:
         await anext(run)
-        raise LookupError("mine")
+        raise error
 
 
 async def test_a_closed_client_ends_the_jobs() -> None:
