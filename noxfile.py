@@ -63,9 +63,11 @@ def desk_tests(session: nox.Session) -> None:
         "PYTHONPATH": f"{ROOT / 'tests'}{os.pathsep}{ROOT / 'examples'}",
     }
     if "--screenshots" in session.posargs:
-        session.run("python", "-m", "desk.screenshots", env=env)
+        session.run("python", "-m", "desk.browser.screenshots", env=env)
     else:
-        session.run("python", "-m", "pytest", "tests/desk", "-m", "browser", *session.posargs, env=env)
+        session.run(
+            "python", "-m", "pytest", "tests/desk/browser", "-m", "browser", *session.posargs, env=env
+        )
 
 
 def chromium(session: nox.Session) -> str:

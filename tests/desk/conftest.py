@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
 # The ordinary tests need no browser, and so nothing that drives one.
-collect_ignore = [] if importlib.util.find_spec("playwright") else ["test_browser.py"]
+collect_ignore = [] if importlib.util.find_spec("playwright") else ["browser"]
 
 SETTINGS = Settings(hosts=("localhost", "desk.example"))
 

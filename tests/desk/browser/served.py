@@ -6,12 +6,13 @@ import asyncio
 import os
 import shutil
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
-from playwright.sync_api import Browser, sync_playwright
+import pytest
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 from heygen_async import Cadence, HeyGen
 from heygen_async.testing import Simulator, SimulatorServer
@@ -19,10 +20,11 @@ from review_desk.__main__ import Server, scenario
 from review_desk.app import RETRY, TIMEOUTS, create_app
 from review_desk.settings import Settings
 
-if TYPE_CHECKING:
-    from playwright.sync_api import Page
+OpenTab = Callable[..., Page]
 
 SPEED = 40.0
+LOCAL = Settings(media="http://127.0.0.1:*")
+PROMPT = "A 30-second intro to our espresso machine"
 MISSING = "No Chromium here: install one (Debian: apt-get install chromium), or name it in DESK_CHROMIUM."
 
 
@@ -112,3 +114,22 @@ def start_session(page: Page, desk: ServedDesk, prompt: str) -> str:
     page.get_by_role("button", name="Start session").click()
     page.wait_for_url("**/sessions/*")
     return page.url
+
+
+def pill(page: Page) -> Locator:
+    """Where a session's page says its status."""
+    return page.locator("#pill")
+
+
+def until(page: Page, truth: str) -> None:
+    """Wait for something that only a script can see; the page's own policy forbids Playwright's way of waiting."""
+    for _ in range(100):
+        if page.evaluate(truth):
+            return
+        page.wait_for_timeout(100)
+    pytest.fail(f"never: {truth}")
+
+
+def is_playable(page: Page) -> None:
+    """Wait until the video element has a picture to show."""
+    until(page, "document.querySelector('#video').readyState >= 2")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from playwright.sync_api import expect
 
 import house
-from desk.browser import ServedDesk, launched, start_session
+from desk.browser.served import ServedDesk, launched, start_session
 from review_desk.settings import Settings
 
 if TYPE_CHECKING:
