@@ -128,8 +128,6 @@ class Following:
     def _fixed(self, job: Job) -> Reply | Approve | Stop | None:
         """Return the answer that needs nobody's thought, if there is one."""
         reviewer = job.reviewer or self._case.settings.reviewer
-        if isinstance(reviewer, type):
-            return Approve() if issubclass(reviewer, Approve) else Stop()
         return reviewer if isinstance(reviewer, Reply | Approve | Stop) else None
 
     # -- the video --

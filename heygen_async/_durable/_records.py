@@ -11,7 +11,7 @@ import re
 from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType, structs
@@ -34,6 +34,8 @@ from heygen_async.models import (
     VideoInfo,
 )
 
+from ._words import DatabaseUnavailable, JobCancelled
+
 if TYPE_CHECKING:
     from heygen_async.models import File
 
@@ -42,6 +44,7 @@ STATES = 50  # transitions an outcome tells, as in the local batch
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,59}")
 _PLAIN = (str, int, float, bool, type(None))
+_OWN: Final = {kind.__name__: kind for kind in (JobCancelled, DatabaseUnavailable)}
 R = TypeVar("R", bound="Record")
 
 
@@ -258,8 +261,6 @@ def _file(item: File) -> AssetUrl | AssetId | AssetBase64 | PathFile:
 def _static_reviewer(reviewer: object) -> AnswerRecord | None:
     if reviewer is None:
         return None
-    if reviewer in (Approve, Stop):
-        reviewer = Approve() if reviewer is Approve else Stop()
     if isinstance(reviewer, Reply | Approve | Stop):
         return write_answer(reviewer)
     raise InvalidArgument(
@@ -312,7 +313,7 @@ def write_error(error: Exception) -> ErrorRecord:
 
 def read_error(record: ErrorRecord) -> HeyGenError:
     """Return the error of a record; one of a class this package does not have becomes a `HeyGenError`."""
-    kind = getattr(errors, record.kind, None)
+    kind = getattr(errors, record.kind, None) or _OWN.get(record.kind)
     if not (isinstance(kind, type) and issubclass(kind, HeyGenError)):
         return HeyGenError(f"{record.kind}: {record.message}", hint=record.hint)
     error = kind.__new__(kind, record.message)

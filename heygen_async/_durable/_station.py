@@ -122,7 +122,7 @@ class Station:
         store, settings = self._case.store, self._case.settings
         self._engine.work(store.name, self)
         queues = [store.queue]
-        if callable(settings.reviewer) and not isinstance(settings.reviewer, type):
+        if callable(settings.reviewer):
             queues.append(store.reviews)
         self._threads = [self._engine.listen(queue, self._stop) for queue in queues]
         self._keeper = Keeper(self._engine, store, every=_KEEPER_LOOKS * settings.poll)

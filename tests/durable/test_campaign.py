@@ -11,8 +11,8 @@ from durable.campaign import campaign, ended, films, service
 from heygen_async import (
     Approve,
     BatchEvent,
-    ConfigError,
     ClientStateError,
+    ConfigError,
     InvalidArgument,
     Job,
     Reply,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from heygen_async import Session, SessionState
 
-pytestmark = [pytest.mark.durable, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.durable, pytest.mark.timeout(20)]
 
 
 async def test_every_job_ends_once(database: str) -> None:
@@ -64,7 +64,7 @@ async def test_ends_of_an_earlier_opening_are_told_again(database: str) -> None:
 async def test_submitting_again_leaves_known_jobs_alone(database: str) -> None:
     """A second submit queues the new keys only, and names the known ones that read differently now."""
     simulator = service()
-    async with campaign(database, simulator) as batch:
+    async with campaign(database, simulator, reviewer=Approve()) as batch:
         first = await batch.submit(films(3))
         second = await batch.submit([*films(2), Job("Another film", "film-2"), "A fourth"])
         await ended(batch)
@@ -317,7 +317,7 @@ async def test_twins_are_two_videos(database: str) -> None:
 async def test_a_reviewer_may_stop_a_session(sqlite: str) -> None:
     """Stop as an answer ends the session at its next checkpoint, and the job with it."""
     simulator = service()
-    async with campaign(sqlite, simulator, reviewer=Stop) as batch:
+    async with campaign(sqlite, simulator, reviewer=Stop()) as batch:
         await batch.submit(films(1, mode="chat"))
         outcomes = await ended(batch)
 

@@ -9,9 +9,9 @@ import signal
 import sys
 
 from heygen_async import Approve, Cadence, HeyGen, Job, RetryPolicy
-from heygen_async._http import Answer, Download, Transport
-from heygen_async._transport import opened
 from heygen_async._config import Timeouts
+from heygen_async._http import Answer, Transport
+from heygen_async._transport import opened
 from heygen_async._wire import Request
 from heygen_async.durable import DurableBatch
 
