@@ -39,9 +39,7 @@ class PartFile:
         self.target = target
         self._path = target.with_name(f"{target.name}.part")
         self._note_path = target.with_name(f"{target.name}.part.json")
-        self._file = os.fdopen(
-            os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666), "r+b"
-        )
+        self._file = os.fdopen(_opened(self._path, os.O_RDWR | os.O_CREAT), "r+b")
         try:
             self._lock()
             self.note = self._read_note() if resume else Note(of=of)
@@ -88,7 +86,8 @@ class PartFile:
         # In this order: a kill in between leaves an empty file, never new bytes under an old note.
         self._file.truncate(at)
         if at == 0:
-            self._note_path.write_bytes(_ranges.write(note))
+            with open(self._note_path, "wb", opener=_opened) as file:
+                file.write(_ranges.write(note))
         self.note = note
         self.size = self._file.seek(at)
 
@@ -130,6 +129,11 @@ class PartFile:
             for path in (self._path, self._note_path):
                 with suppress(OSError):
                     path.unlink(missing_ok=True)
+
+
+def _opened(path: str | os.PathLike[str], flags: int) -> int:
+    """Open a file that is here: a link that somebody left in a shared folder leads elsewhere."""
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0), 0o666)
 
 
 def _sync_folder(folder: Path) -> None:

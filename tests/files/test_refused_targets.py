@@ -182,3 +182,20 @@ async def test_kill_in_the_middle_loses_little(
 
     assert service.storage.video == target.read_bytes()
     assert 8 * MIB - kept == service.storage.sent_bytes - before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="making links needs rights there")
+@pytest.mark.parametrize("planted", ["intro.mp4.part", "intro.mp4.part.json"])
+async def test_a_link_planted_in_the_folder_is_not_followed(
+    video: Video, tmp_path: pathlib.Path, planted: str
+) -> None:
+    """Who can write in the folder cannot make a download write over a file that is elsewhere."""
+    elsewhere = tmp_path / "mine.txt"
+    elsewhere.write_bytes(b"mine")
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    (folder / planted).symlink_to(elsewhere)
+    with pytest.raises(DownloadError):
+        await video.download(folder / "intro.mp4")
+
+    assert b"mine" == elsewhere.read_bytes()
