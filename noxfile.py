@@ -169,6 +169,7 @@ def docs(session: nox.Session) -> None:
         "--docformat=google",
         "--output-directory=build/docs",
         "heygen_async",
+        "heygen_async.durable",
         "heygen_async.testing",
         "heygen_async.testing.pytest_plugin",
         *groups,
