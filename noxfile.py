@@ -162,6 +162,7 @@ def types(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """Build the pages of the API into `build/docs`; that every name on them leads somewhere is a test."""
     install_groups(session, "docs")
+    session.install("-e", ".[durable]")  # pdoc reads the types of what the extra brings
     # What hangs on a client is documented where it is written.
     groups = [f"heygen_async.{name}" for name in ("_sessions", "_videos", "_assets", "_catalog", "_webhooks")]
     session.run(
