@@ -161,7 +161,8 @@ class Production:
         if not self._is_recorded:
             await self._record_session(session)
         if self._unwritten is not None:  # which no outcome will tell
-            log.error("Session %s was not written down", session.id, exc_info=self._unwritten)
+            said = {"event": "unwritten", "session_id": session.id, "error": type(self._unwritten).__name__}
+            log.error("Session %s was not written down", session.id, exc_info=self._unwritten, extra=said)
         if self._terms.on_exit == "stop" and not (session.state and session.state.is_terminal):
             with anyio.move_on_after(self._terms.core.caller.timeouts.write, shield=True):
                 await _stop(session)
