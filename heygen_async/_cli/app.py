@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 import os
 import sys
 from collections.abc import Coroutine, Sequence
@@ -56,6 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The words after the command's name; those of this process when None.
     """
     tokens = sys.argv[1:] if arguments is None else list(arguments)
+    # What matters is told; a raw line of the log would go right through the board.
+    logging.getLogger("heygen_async").addHandler(logging.NullHandler())
     try:
         result = begin(tokens)
         code = result if isinstance(result, int) else asyncio.run(attended(perform(tokens, result)))

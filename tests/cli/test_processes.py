@@ -153,6 +153,16 @@ async def test_a_question_can_be_left_by_ctrl_c(server: SimulatorServer, tmp_pat
     assert 1 == left.err.count("\n")
 
 
+async def test_the_log_keeps_off_the_screen(server: SimulatorServer, tmp_path: pathlib.Path) -> None:
+    """What the library logs, such as a status it does not know, is not written between the lines."""
+    server.simulator.faults.add("unknown_status", on="get")
+    program = await Program.started(server, tmp_path, *COMMAND, "run", "A tour", "--poll", "0.2")
+    left = await program.left()
+
+    assert (0, "") == (left.code, left.err)
+    assert "processing" in left.out
+
+
 @pytest.mark.parametrize(
     "words",
     [
