@@ -4,7 +4,7 @@ Makes a session: what costs money, and happens once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -31,6 +31,7 @@ async def create(
     begun_at: datetime | None = None,
     gives_way: bool = False,
     rescue: Callable[[Session], None] | None = None,
+    permit: Callable[[], Awaitable[None]] | None = None,
 ) -> Session:
     """
     Make the session of a call; see `Sessions.create`.
@@ -43,6 +44,7 @@ async def create(
         begun_at: When an earlier process may have sent it.
         gives_way: Whether a 429 is raised at once.
         rescue: Also gets the session that a cancelled caller leaves behind.
+        permit: Awaited right before each attempt, which is not made if it raises.
     """
 
     def keep(session: Session) -> None:
@@ -51,7 +53,7 @@ async def create(
             rescue(session)
 
     core.caller.bind()
-    write = Write(call, gives_way=gives_way)
+    write = Write(call, gives_way=gives_way, permit=permit)
     return await shielded(
         write,
         _made(core, write, prompt, mode, None if begun_at is None else begun_at.timestamp()),

@@ -37,6 +37,7 @@ class Write(Generic[T]):
         is_settling: Whether it is being looked for.
         gives_way: Whether a refusal for want of room (429) is raised at once, since the caller waits for room itself.
         settle: Finds out what an attempt with an unknown outcome made; None when it did not happen.
+        permit: Awaited right before each attempt, which is not made if it raises.
     """
 
     __slots__ = (
@@ -46,12 +47,16 @@ class Write(Generic[T]):
         "is_abandoned",
         "is_settling",
         "may_exist",
+        "permit",
         "settle",
         "trouble",
     )
 
-    def __init__(self, call: Call[T], *, gives_way: bool = False) -> None:
+    def __init__(
+        self, call: Call[T], *, gives_way: bool = False, permit: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
         self.call: Call[T] = call
+        self.permit: Callable[[], Awaitable[None]] | None = permit
         self.gives_way: bool = gives_way
         self.may_exist: bool = False
         self.trouble: HeyGenError | None = None
@@ -77,6 +82,8 @@ class Write(Generic[T]):
 
     async def begin(self) -> T | None:
         """Note that the write may happen from now on; an abandoned one is looked for instead, or ends."""
+        if self.permit is not None and not self.is_abandoned:
+            await self.permit()
         if not self.is_abandoned:
             self.may_exist = True
             return None
