@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import loops
 from cli.desk import Desk
 from heygen_async.testing import Simulator, SimulatorServer
 from heygen_async.testing._loop import VirtualLoop
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def anyio_backend() -> object:
+def anyio_backend(pytestconfig: pytest.Config) -> object:
     """Asyncio on a loop whose clock jumps to the next timer when nothing else is left to do."""
-    return "asyncio", {"loop_factory": VirtualLoop}
+    return loops.backend(pytestconfig, VirtualLoop)
 
 
 @pytest.fixture
