@@ -62,7 +62,7 @@ class HeyGen:
         trust_env: Whether to use the proxies of the environment, as they are now.
         http: Your own `aiohttp.ClientSession`, used and never closed; or another `Transport`.
         on_request: Called with a `RequestEvent` after each exchange, sync or async, like the next two. What a hook
-            raises is logged and disturbs nothing; an async one goes on by itself, and `aclose` waits for it.
+            raises is logged and disturbs nothing; an async one goes on by itself, and `aclose` gives it ten seconds.
         on_retry: Called with a `RetryEvent` when a call has failed and will be made again.
         on_transition: Called with a `TransitionEvent` when a session is seen to change its status.
 
@@ -207,7 +207,7 @@ class HeyGen:
         if not self._core.caller.is_closed:
             await self._core.hub.aclose()
             await self._core.caller.aclose()
-            await self._hooks.finished(self._core.caller.timeouts.write)
+            await self._hooks.aclose()
 
     async def __aenter__(self) -> Self:
         return self

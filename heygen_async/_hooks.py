@@ -31,6 +31,9 @@ E = TypeVar("E")
 
 log = logging.getLogger("heygen_async")
 
+_PATIENCE = 10.0  # seconds that closing waits for hooks: somebody may have pressed Ctrl-C
+_LAST_PATIENCE = 1.0  # the same, for what they do when they are cancelled
+
 
 class RequestEvent(Struct, frozen=True, kw_only=True):
     """
@@ -44,7 +47,8 @@ class RequestEvent(Struct, frozen=True, kw_only=True):
         elapsed: Seconds from when it could have been sent to the whole answer, waiting for a connection included.
         attempt: Which attempt of its call it was, from 1.
         request_id: The service's name for it.
-        error: The kind of `TransportError` when no answer came, such as `ConnectFailed`.
+        error: What went wrong when no answer came, or not all of it: `ConnectFailed` and the like; `CancelledError`
+            when the caller gave up.
     """
 
     method: str
@@ -152,10 +156,14 @@ class Hooks:
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
 
-    async def finished(self, limit: float) -> None:
-        """Wait for the hooks under way, so many seconds at most; not for one that closes the client itself."""
+    async def aclose(self) -> None:
+        """Wait for the hooks under way, and end those that take too long; not one that closes the client itself."""
         loop, own = asyncio.get_running_loop(), asyncio.current_task()
-        await finished({task for task in self._tasks if task is not own and task.get_loop() is loop}, limit)
+        tasks = {task for task in self._tasks if task is not own and task.get_loop() is loop}
+        await finished(tasks, _PATIENCE)
+        for task in tasks:
+            task.cancel()
+        await finished(tasks, _LAST_PATIENCE)
 
 
 class Told:
@@ -181,7 +189,7 @@ class Told:
         began = _clock.now()
         try:
             answer = await self._transport.send(request)
-        except Exception as error:
+        except BaseException as error:
             self._over(request, began, None, error)
             raise
         self._over(request, began, answer)
@@ -199,7 +207,7 @@ class Told:
         try:
             async with self._transport.stream(request) as answer:
                 yield answer
-        except Exception as error:
+        except BaseException as error:
             self._over(request, began, answer, error)
             raise
         self._over(request, began, answer)
@@ -215,7 +223,11 @@ class Told:
             abandon()
 
     def _over(
-        self, request: Request, began: float, answer: Answer | Download | None, error: Exception | None = None
+        self,
+        request: Request,
+        began: float,
+        answer: Answer | Download | None,
+        error: BaseException | None = None,
     ) -> None:
         event = RequestEvent(
             method=request.method,
