@@ -157,7 +157,7 @@ class Caller:
     # -- one exchange --
 
     def request(self, call: Call[T], attempt: int = 1) -> Request:
-        """Build what is sent for a call, at its so manieth attempt."""
+        """Build what is sent for a call; `attempt` counts from 1, for who listens."""
         headers: Mapping[str, str] = self.identity.headers
         if call.body is not None:
             headers = {**headers, "content-type": call.content_type}
