@@ -6,8 +6,7 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +43,7 @@ class Case:
         access: The way there.
         heygen: The client.
         settings: What the user asked for.
+        sending: What costs money or says something now: closing waits for it, and for its checkpoint.
     """
 
     def __init__(self, store: Store, access: Access, heygen: HeyGen, settings: Settings) -> None:
@@ -51,16 +51,11 @@ class Case:
         self.access = access
         self.heygen = heygen
         self.settings = settings
-        self.sending: set[Place] = set()  # what must not be cut short now
+        self.sending: set[Place] = set()
 
-    @contextmanager
-    def sends(self, place: Place) -> Iterator[None]:
-        """Mark what costs money or says something: closing waits for it, and for its checkpoint."""
-        self.sending.add(place)
-        try:
-            yield
-        finally:
-            self.sending.discard(place)
+    def sender(self) -> str:
+        """Return a new name for whoever sends for a job: the newest in the job's row is the one that may."""
+        return uuid.uuid4().hex
 
     async def row(self, place: Place, *phases: Phase) -> Row:
         """

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from heygen_async import _clock
@@ -20,6 +21,8 @@ from ._case import moment
 from ._workflows import FOLLOW, NOTHING
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from heygen_async import Session
 
     from ._case import Case
@@ -40,7 +43,6 @@ class Creating:
         self._case = case
         self._window = window
         self._halt = halt
-        self._unsent: set[Place] = set()  # announced by this process, which has not sent them yet
         self._attached: set[str] = set()
 
     async def announce(self, place: Place) -> str:
@@ -52,12 +54,13 @@ class Creating:
 
     async def create(self, place: Place) -> str:
         """Make the session, once."""
-        row = await self._case.row(place, "queued", "creating", "rendering")
+        sender = self._case.sender()
+        row = await self._case.access.persist(self._case.store.claim, place, sender)
         if row.session_id is not None:
             return FOLLOW  # made by a process that could not tell the engine any more
         job = _records.read_job(row.job, row.key)
         try:
-            session = await self._made(place, row, job)
+            session = await self._made(place, sender, row, job)
         except self._case.settings.stop_on as error:
             await self._case.access.persist(self._case.store.not_created, place, "queued")
             self._halt(error)
@@ -84,22 +87,18 @@ class Creating:
         """Announce, once no other create of the same prompt is under way: nobody could tell their sessions apart."""
         case = self._case
         key = _records.create_key(case.store.name, row.key, row.attempt, _records.read_job(row.job, row.key))
-        now = _clock.wall()
-        while (began := await case.access.persist(case.store.begin_create, place, key, now)) is None:
+        while not await case.access.persist(case.store.begin_create, place, key, _clock.wall()):
             await _clock.sleep(_TURN_SECONDS)
-            now = _clock.wall()
-        if began == now:
-            self._unsent.add(place)
         return await case.row(place, "creating")
 
-    async def _made(self, place: Place, row: Row, job: Job) -> Session:
+    async def _made(self, place: Place, sender: str, row: Row, job: Job) -> Session:
         if job.ref is not None and row.attempt == 1:
             session = self._case.heygen.sessions.restore(job.ref)
             if await self._owned(place, session):
                 return session
             raise InvalidArgument("ref", f"names session {session.id}, which is another job's")
         for _ in range(_TAKES):
-            made = await self._sent(place, row, job)
+            made = await self._sent(place, sender, row, job)
             if made is not None:
                 return made
         raise OutcomeUnknown(
@@ -112,47 +111,43 @@ class Creating:
         ref = session.ref().decode()
         return await self._case.access.persist(self._case.store.own, place, session.id, ref, _clock.wall())
 
-    async def _sent(self, place: Place, row: Row, job: Job) -> Session | None:
-        """Send the create until the service has room for it."""
+    async def _sent(self, place: Place, sender: str, row: Row, job: Job) -> Session | None:
+        """Send the create until the service has room for it; None when what came of it is another job's."""
         while True:
-            if row.begun_at is None:
-                row = await self._announced(place, row)
+            row = await self._announced(place, row)
             await self._attach(row)
             try:
-                with self._case.sends(place):
-                    session = await self._send(place, row, job)
-                    return session if await self._owned(place, session) else None
+                session = await self._send(place, sender, row, job)
+                return session if await self._owned(place, session) else None
             except RateLimited as error:
                 if error.code == "quota_exceeded":
                     raise
                 await self._case.access.persist(self._case.store.not_created, place)
-                await self._window.narrow()
-                await _clock.sleep(error.retry_after or _UNPACED_SECONDS)
-                row = await self._announced(place, await self._case.row(place, "creating"))
+                pause = error.retry_after or _UNPACED_SECONDS
+            finally:
+                self._case.sending.discard(place)
+            await self._window.narrow()
+            await _clock.sleep(pause)
 
-    async def _send(self, place: Place, row: Row, job: Job) -> Session:
-        heygen = self._case.heygen
-        began = moment(row.begun_at or 0.0)
-        creating = BatchEvent(
-            kind="creating", key=place.key, job=job, idempotency_key=row.create_key, started_at=began
+    async def _send(self, place: Place, sender: str, row: Row, job: Job) -> Session:
+        core, store = self._case.heygen._core, self._case.store
+        await self._case.tell(
+            BatchEvent(
+                kind="creating",
+                key=place.key,
+                job=job,
+                idempotency_key=row.create_key,
+                started_at=moment(row.begun_at or 0.0),
+            )
         )
-        await self._case.tell(creating)
-        call = await attached(
-            heygen._core,
-            job.files,
-            lambda files: create_call(job, files=files, idempotency_key=row.create_key),
-        )
-        is_first = place in self._unsent
-        self._unsent.discard(place)
-        sent_before = job.begun_at if is_first and row.attempt == 1 else began
+        call = await attached(core, job.files, partial(create_call, job, idempotency_key=row.create_key))
+
+        async def permit() -> None:
+            await self._case.access.persist(store.permit, place, sender, _clock.wall())
+            self._case.sending.add(place)
+
         return await create(
-            heygen._core,
-            call,
-            job.prompt,
-            job.mode,
-            begun_at=sent_before,
-            rescue=lambda _session: None,  # the row knows that it may exist
-            gives_way=True,
+            core, call, job.prompt, job.mode, begun_at=_sent_before(row, job), gives_way=True, permit=permit
         )
 
     async def _attach(self, row: Row) -> None:
@@ -162,3 +157,10 @@ class Creating:
             if session_id not in self._attached:
                 self._attached.add(session_id)
                 self._case.heygen.sessions.attach(session_id)
+
+
+def _sent_before(row: Row, job: Job) -> datetime | None:
+    """Return when this create may have been sent already, None when it was not."""
+    if row.sent_at is not None:
+        return moment(row.sent_at)
+    return job.begun_at if row.attempt == 1 else None

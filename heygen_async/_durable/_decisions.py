@@ -37,14 +37,16 @@ def widened(window: int, most: int) -> int:
 
 class Suspects:
     """
-    Tells the dead from the slow: work is taken from its holder when the holder was missing in two looks in a row.
+    Tells the dead from the slow: work is taken from its holder when the holder was missing in three looks in a row.
 
     One look is not enough: a holder whose database was away for a moment takes its lock again a little later, and one
     that has just claimed a piece of work has not begun it yet.
     """
 
+    _LOOKS: Final = 3
+
     def __init__(self) -> None:
-        self._before: frozenset[tuple[str, str]] = frozenset()
+        self._seen: dict[tuple[str, str], int] = {}
 
     def left_behind(
         self, held: Iterable[tuple[str, str]], *, dead: Collection[str], own: str, active: Collection[str]
@@ -58,11 +60,9 @@ class Suspects:
             own: This executor.
             active: What it is really doing.
         """
-        missing = frozenset(
-            (work, executor)
+        self._seen = {
+            (work, executor): self._seen.get((work, executor), 0) + 1
             for work, executor in held
             if executor in dead or (executor == own and work not in active)
-        )
-        found = sorted(missing & self._before)
-        self._before = missing
-        return found
+        }
+        return sorted(one for one, looks in self._seen.items() if looks >= self._LOOKS)

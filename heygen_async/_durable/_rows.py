@@ -48,6 +48,8 @@ class Row(Struct, frozen=True, kw_only=True):
     job: str
     create_key: str | None = None
     begun_at: float | None = None
+    sender: str | None = None
+    sent_at: float | None = None
     session_id: str | None = None
     ref: str | None = None
     paused_at: float | None = None

@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 import sqlalchemy as sa
 
-from ._rows import CONTINUE, RENDER, REVIEW, Place, Rows
+from ._rows import CONTINUE, RENDER, REVIEW, MovedOn, Place, Row, Rows
 from ._tables import JOBS, SESSIONS
 from ._words import ENDED, Phase
 
@@ -85,9 +85,9 @@ class Store(Rows):
 
     # -- creating --
 
-    def begin_create(self, place: Place, create_key: str, now: float) -> float | None:
+    def begin_create(self, place: Place, create_key: str, now: float) -> bool:
         """
-        Announce a create before it is sent; return when it was first announced, None when another one has its prompt.
+        Announce a create before it is sent; False while another one of the same prompt is under way.
 
         Raises:
             MovedOn: The job is not to be created any more.
@@ -97,14 +97,42 @@ class Store(Rows):
                 row = self._at(connection, place, "queued", "creating")
                 began = now if row.begun_at is None else row.begun_at
                 self._change(connection, place, phase="creating", create_key=create_key, begun_at=began)
-                return began
         except sa.exc.IntegrityError:
-            return None
+            return False
+        return True
+
+    def claim(self, place: Place, sender: str) -> Row:
+        """
+        Make a sender the only one that may send for a job, and return the job as it is.
+
+        Raises:
+            MovedOn: The job is elsewhere.
+        """
+        with self._writing() as connection:
+            row = self._at(connection, place, "queued", "creating", "rendering", "answered")
+            self._change(connection, place, sender=sender)
+        return row
+
+    def permit(self, place: Place, sender: str, now: float) -> None:
+        """
+        Note that a create is sent now, if its sender is still the one that may.
+
+        A process that was thought dead, and whose job has been taken over, learns it here.
+
+        Raises:
+            MovedOn: It is not.
+        """
+        with self._writing() as connection:
+            row = self._at(connection, place, "creating")
+            if row.sender != sender:
+                raise MovedOn
+            if row.sent_at is None:
+                self._change(connection, place, sent_at=now)
 
     def not_created(self, place: Place, phase: Phase = "creating") -> None:
         """Note that the service refused the create, so that there is nothing to look for."""
         with self._writing() as connection:
-            self._change(connection, place, phase=phase, begun_at=None, where=JOBS.c.phase == "creating")
+            self._change(connection, place, phase=phase, sent_at=None, where=JOBS.c.phase == "creating")
 
     def own(self, place: Place, session_id: str, ref: str, now: float) -> bool:
         """Note a session as a job's, which goes on rendering; False when it is another job's."""
@@ -172,10 +200,17 @@ class Store(Rows):
             self._enqueue(connection, CONTINUE, place)
         return True
 
-    def saying(self, place: Place) -> bool:
-        """Note that an answer is about to be sent; return whether an earlier process may have sent it."""
+    def saying(self, place: Place, sender: str) -> bool:
+        """
+        Note that an answer is sent now; return whether an earlier process may have sent it.
+
+        Raises:
+            MovedOn: Another process has taken the job over.
+        """
         with self._writing() as connection:
-            row = self._at(connection, place, "answered", "rendering")
+            row = self._at(connection, place, "answered")
+            if row.sender != sender:
+                raise MovedOn
             self._change(connection, place, said=True)
             return row.said
 

@@ -31,6 +31,8 @@ JOBS: Final = sa.Table(
     sa.Column("job", sa.Text, nullable=False),
     sa.Column("create_key", sa.Text),
     sa.Column("begun_at", sa.Double),
+    sa.Column("sender", sa.Text),
+    sa.Column("sent_at", sa.Double),
     sa.Column("session_id", sa.Text),
     sa.Column("ref", sa.Text),
     sa.Column("paused_at", sa.Double),

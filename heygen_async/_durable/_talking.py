@@ -53,7 +53,8 @@ class Talking:
 
     async def say(self, place: Place) -> str:
         """Pass the answer on, unless an earlier process has."""
-        row = await self._case.row(place, "answered", "rendering")
+        sender = self._case.sender()
+        row = await self._case.access.persist(self._case.store.claim, place, sender)
         if row.phase == "rendering" or row.answer is None:
             return FOLLOW  # said by a process that could not tell the engine any more; or there is nothing to say
         session = self._case.session(row)
@@ -61,7 +62,7 @@ class Talking:
         try:
             if isinstance(answer, Stop):
                 return await self._stop(place, session)
-            await self._said(place, row, session, answer)
+            await self._said(place, sender, row, session, answer)
         except HeyGenError as error:
             await self._case.end(place, error=error)
             return NOTHING
@@ -78,15 +79,15 @@ class Talking:
         await self._case.access.persist(self._case.store.drafted, place, outcome)
         return FINISH
 
-    async def _said(self, place: Place, row: Row, session: Session, answer: Answer) -> None:
-        may_be_there = await self._case.access.persist(self._case.store.saying, place)
+    async def _said(self, place: Place, sender: str, row: Row, session: Session, answer: Answer) -> None:
+        may_be_there = await self._case.access.persist(self._case.store.saying, place, sender)
         if may_be_there and await self._is_there(row, session, answer):
             return
         key = _records.say_key(self._case.store.name, row.key, row.attempt, row.turn)
         while True:
             try:
-                with self._case.sends(place):
-                    await _pass_on(session, answer, key)
+                self._case.sending.add(place)
+                await _pass_on(session, answer, key)
             except RateLimited as error:
                 if error.code == "quota_exceeded":
                     raise
@@ -97,6 +98,8 @@ class Talking:
                 return  # the pause was an old one: see what the session really does
             else:
                 return
+            finally:
+                self._case.sending.discard(place)
 
     async def _is_there(self, row: Row, session: Session, answer: Answer) -> bool:
         """Whether the session has the answer: it has gone on, or its newest messages say so."""

@@ -18,7 +18,15 @@ from ._words import ENDED
 
 _CHUNK: Final = 100
 _AN_END: Final[tuple[str, ...]] = ("answer", "pause", "paused_at", "error", "outcome", "ended", "ended_at")
-_AN_ATTEMPT: Final[tuple[str, ...]] = (*_AN_END, "begun_at", "create_key", "session_id", "ref")
+_AN_ATTEMPT: Final[tuple[str, ...]] = (
+    *_AN_END,
+    "begun_at",
+    "sender",
+    "sent_at",
+    "create_key",
+    "session_id",
+    "ref",
+)
 
 
 class Upkeep(Rows):
