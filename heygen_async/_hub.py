@@ -100,6 +100,7 @@ class Hub:
         watcher.begin(now)
         record = self.records.get(track.session_id)
         is_followed = record is not None and record.failing_since is None and track.read_at is not None
+        is_new = record is None
         if record is None:
             record = self.records[track.session_id] = Record(track)
             self.experience.begin(record, now)
@@ -115,7 +116,7 @@ class Hub:
         if not record.asking:
             known = self._next_look(record, track.read_at or now) if watcher.is_primed else now
             due = record.clamped(record.due if is_followed else known, now)
-            if not is_followed or due < record.due:
+            if is_new or due < record.due:
                 self._schedule(record, due, now)
 
     def remove(self, watcher: Watcher) -> None:
