@@ -70,6 +70,34 @@ def desk_tests(session: nox.Session) -> None:
         )
 
 
+@nox.session
+def durable_tests(session: nox.Session) -> None:
+    """Kill durable batches and their databases, and hold the books against the ledger."""
+    install_groups(session, "test", "durable")
+    provide_postgresql(session)
+    session.run("python", "-m", "pytest", "tests/durable", "-m", "durable", *session.posargs)
+
+
+@nox.session(python=PYTHONS)
+def durable_matrix(session: nox.Session) -> None:
+    """Run what durable batches do, without the killing, on every supported Python of this machine."""
+    install_groups(session, "test", "durable")
+    provide_postgresql(session)
+    files = ("tests/durable/test_campaign.py", "tests/durable/test_process.py")
+    session.run("python", "-m", "pytest", *files, "-m", "durable", *session.posargs)
+
+
+def provide_postgresql(session: nox.Session) -> None:
+    """See that there is a PostgreSQL; on Debian, root gets one installed. Without one the tests say so, or fail in CI."""
+    if any(pathlib.Path("/usr/lib/postgresql").glob("*/bin/pg_ctl")) or shutil.which("pg_ctl"):
+        return
+    if shutil.which("apt-get") and os.geteuid() == 0:
+        session.run("apt-get", "update", "-qq", external=True)
+        session.run("apt-get", "install", "-y", "-qq", "postgresql", external=True, silent=True)
+    else:
+        session.warn("NO POSTGRESQL: install one (Debian: `apt-get install postgresql` as root).")
+
+
 def chromium(session: nox.Session) -> str:
     """Return the path of a Chromium; on Debian, root gets one installed."""
 

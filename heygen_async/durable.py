@@ -76,7 +76,8 @@ class DurableBatch:
 
     Args:
         url: `sqlite:///FILE`, made if it is not there, or `postgresql://USER:PASSWORD@HOST/DATABASE`.
-        name: The batch's name, 1 to 60 characters of A-Z a-z 0-9 _ . -; a database holds any number.
+        name: The batch's name, 1 to 60 characters of A-Z a-z 0-9 _ . -; a database holds any number. The keys sent
+            to the service are made of it and the jobs' keys: for a day the same two bring the same session.
         max_in_flight: Jobs in progress at most, on all machines together; the newest opening decides.
         reviewer: Answers the pauses, as in `heygen.batch`; without one they wait for `answer`.
         on_event: Told what happens to jobs in this process, as in `heygen.batch`.

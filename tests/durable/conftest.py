@@ -8,7 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -68,24 +68,26 @@ def _binaries() -> pathlib.Path | None:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+def postgres() -> Iterator[Postgres]:
     """A PostgreSQL server; without one the test is skipped, except in continuous integration."""
     binaries = _binaries()
     if binaries is None:
         message = "no PostgreSQL on this machine: what a durable batch does on it is NOT tested"
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(message)
-    folder = tmp_path_factory.mktemp("postgres")
+    # Not below pytest's own folder, which every run of pytest shuts to all other users again.
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="heygen-postgres-"))
     if os.geteuid() == 0:
         shutil.chown(folder, "postgres")
-        for parent in [folder, *folder.parents][: len(folder.relative_to("/").parts)]:
-            parent.chmod(parent.stat().st_mode | 0o011)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
     server = Postgres(binaries, folder, port)
-    server.create()
-    yield server
-    server.stop()
+    try:
+        server.create()
+        yield server
+        server.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -153,13 +155,3 @@ def crew(tmp_path: pathlib.Path) -> Iterator[Callable[..., Crew]]:
             if process.poll() is None:
                 process.kill()
                 process.wait()
-
-
-def until(condition: Callable[[], bool], seconds: float) -> bool:
-    """Wait, blocking, until something is so."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.05)
-    return True

@@ -1,0 +1,222 @@
+"""What a durable batch leaves alone in the process it runs in, and what it shares with others of its kind."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+import sqlalchemy as sa
+from dbos import DBOS
+
+from durable.campaign import campaign, client, ended, films, service
+from heygen_async import Approve, ClientStateError, ConfigError
+from heygen_async.durable import DatabaseUnavailable, DurableBatch
+
+if TYPE_CHECKING:
+    import pathlib
+
+    from durable.conftest import Postgres
+
+pytestmark = [pytest.mark.durable, pytest.mark.timeout(60)]
+
+
+async def test_two_batches_of_one_database(database: str) -> None:
+    """Two batches of one database run side by side in one process, each with its own jobs."""
+    simulator = service()
+    async with (
+        campaign(database, simulator, name="spring") as spring,
+        campaign(database, simulator, name="autumn") as autumn,
+    ):
+        await spring.submit(films(3))
+        await autumn.submit(films(2))
+        assert 3 == len(await ended(spring))
+        assert 2 == len(await ended(autumn))
+
+    assert 5 == len(simulator.ledger.creates)
+
+
+async def test_two_databases(tmp_path: pathlib.Path, postgres: Postgres) -> None:
+    """Batches of different databases run side by side in one process."""
+    simulator = service()
+    async with (
+        campaign(f"sqlite:///{tmp_path / 'one.db'}", simulator, name="one") as one,
+        campaign(f"sqlite:///{tmp_path / 'two.db'}", simulator, name="two") as two,
+        campaign(postgres.database(), simulator, name="three") as three,
+    ):
+        for batch in (one, two, three):
+            await batch.submit(films(2))
+        for batch in (one, two, three):
+            assert all(outcome.ok for outcome in (await ended(batch)).values())
+
+    assert 6 == len(simulator.ledger.creates)
+
+
+async def test_closing_one_batch_leaves_the_other_at_work(sqlite: str) -> None:
+    """When one of two batches of a process is closed its jobs wait, and the other's go on."""
+    simulator = service()
+    async with campaign(sqlite, simulator, name="spring", reviewer=Approve()) as spring:
+        async with campaign(sqlite, simulator, name="autumn") as autumn:
+            await autumn.submit(films(8))
+            await anyio.sleep(0.2)
+        await spring.submit(films(2, mode="chat"))
+        assert all(outcome.ok for outcome in (await ended(spring)).values())
+    async with campaign(sqlite, simulator, name="autumn") as autumn:
+        assert all(outcome.ok for outcome in (await ended(autumn)).values())
+
+    assert 10 == len(simulator.ledger.creates)
+
+
+async def test_open_close_and_open_again(database: str) -> None:
+    """A batch goes on where it was, however often it is closed in the middle."""
+    simulator = service()
+    async with client(simulator) as heygen:
+        batch = DurableBatch(database, name="spring", heygen=heygen, max_in_flight=3, poll_interval=0.05)
+        async with batch:
+            await batch.submit(films(9))
+        for _ in range(3):
+            async with batch:
+                await anyio.sleep(0.3)
+        async with batch:
+            outcomes = await ended(batch)
+
+    assert 9 == len(outcomes)
+    assert all(outcome.ok for outcome in outcomes.values())
+    assert 9 == len(simulator.ledger.creates)
+
+
+async def test_a_batch_is_worked_for_once_in_a_process(sqlite: str) -> None:
+    """A second worker for a batch in one process is refused; a second look at it is not."""
+    simulator = service()
+    async with campaign(sqlite, simulator):
+        with pytest.raises(ClientStateError):
+            async with campaign(sqlite, simulator):
+                raise AssertionError
+        async with campaign(sqlite, simulator, work=False) as second:
+            assert 0 == (await second.status()).total
+
+
+async def test_an_application_of_the_engine_is_left_alone(sqlite: str, tmp_path: pathlib.Path) -> None:
+    """A process that runs DBOS itself is told so, and its own instance goes on; it may still look and submit."""
+    DBOS(config={"name": "mine", "system_database_url": f"sqlite:///{tmp_path / 'mine.db'}"})
+    try:
+        with pytest.raises(ClientStateError):
+            async with campaign(sqlite, service()):
+                raise AssertionError
+        async with campaign(sqlite, service(), work=False) as batch:
+            await batch.submit(films(1))
+    finally:
+        DBOS.destroy(destroy_registry=True)
+
+
+async def test_the_process_is_left_as_it_was(database: str, caplog: pytest.LogCaptureFixture) -> None:
+    """The loop's executor, signals, handlers of logging, listening sockets: all are as before; no thread stays."""
+    loop = asyncio.get_running_loop()
+    executor = ThreadPoolExecutor(1)
+    loop.set_default_executor(executor)
+    signals = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    handlers = list(logging.getLogger().handlers)
+    threads = {thread for thread in threading.enumerate() if "heygen-async" in thread.name}
+
+    async with campaign(database, service()) as batch:
+        await batch.submit(films(2))
+        await ended(batch)
+        listening = _listening()
+
+    assert executor is loop._default_executor  # type: ignore[attr-defined]
+    assert signals == [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    assert handlers == logging.getLogger().handlers
+    assert [] == listening
+    assert threads == {thread for thread in threading.enumerate() if "heygen-async" in thread.name}
+    assert [] == [record for record in caplog.records if record.levelno >= logging.WARNING]
+    executor.shutdown()
+
+
+def _listening() -> list[str]:
+    """The TCP sockets this process listens on."""
+    mine = {
+        os.readlink(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd") if _is_there(number)
+    }
+    found: list[str] = []
+    for table in ("tcp", "tcp6"):
+        with open(f"/proc/net/{table}", encoding="ascii") as lines:
+            for line in list(lines)[1:]:
+                fields = line.split()
+                if fields[3] == "0A" and f"socket:[{fields[9]}]" in mine:
+                    found.append(fields[1])
+    return found
+
+
+def _is_there(number: str) -> bool:
+    return os.path.lexists(f"/proc/self/fd/{number}")
+
+
+async def test_work_of_an_older_release_is_taken_over(sqlite: str) -> None:
+    """Jobs queued by a process with other code of this package are worked for: no version strands them."""
+    simulator = service()
+    async with campaign(sqlite, simulator, work=False) as batch:
+        await batch.submit(films(2))
+    engine = sa.create_engine(sqlite)
+    with engine.begin() as connection:
+        versions = set(
+            connection.execute(sa.text("select application_version from workflow_status")).scalars()
+        )
+    engine.dispose()
+    async with campaign(sqlite, simulator) as batch:
+        assert all(outcome.ok for outcome in (await ended(batch)).values())
+
+    assert {"heygen-async"} == versions
+
+
+async def test_records_of_a_later_release_are_refused(sqlite: str) -> None:
+    """A job written by a later release is not guessed at: the error says what to do."""
+    async with campaign(sqlite, service(), work=False) as batch:
+        await batch.submit(films(1))
+        engine = sa.create_engine(sqlite)
+        with engine.begin() as connection:
+            job = connection.exec_driver_sql("select job from heygen_jobs").scalar_one()
+            later = (job.replace('"v":1', '"v":2'),)
+            connection.exec_driver_sql("update heygen_jobs set phase = 'reviewing', job = ?", later)
+        engine.dispose()
+        with pytest.raises(ConfigError, match="version 2"):
+            await batch.pending_reviews()
+
+
+async def test_a_user_who_asks_while_the_database_is_away_is_told(postgres: Postgres) -> None:
+    """A question that cannot be answered now says why, and the same batch answers it later."""
+    async with campaign(postgres.database(), service(), work=False) as batch:
+        await batch.submit(films(1))
+        await anyio.to_thread.run_sync(postgres.stop)
+        try:
+            with pytest.raises(DatabaseUnavailable):
+                await batch.status()
+        finally:
+            await anyio.to_thread.run_sync(postgres.start)
+        assert 1 == (await batch.status()).total
+
+
+def test_without_the_extra_the_error_names_it(tmp_path: pathlib.Path) -> None:
+    """Without the engine installed, opening a batch says which extra to install."""
+    code = (
+        "import asyncio, sys\n"
+        "sys.modules['dbos'] = None\n"
+        "from heygen_async.durable import DurableBatch\n"
+        "async def main():\n"
+        "    async with DurableBatch('sqlite:///x.db', name='spring', work=False): pass\n"
+        "asyncio.run(main())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+
+    assert "ConfigError" in done.stderr
+    assert "pip install heygen-async[durable]" in done.stderr
