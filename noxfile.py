@@ -88,7 +88,7 @@ def durable_matrix(session: nox.Session) -> None:
 
 
 def provide_postgresql(session: nox.Session) -> None:
-    """See that there is a PostgreSQL; on Debian, root gets one installed. Without one the tests say so, or fail in CI."""
+    """See that there is a PostgreSQL; on Debian, root gets one installed. Tests without one say so, or fail in CI."""
     if any(pathlib.Path("/usr/lib/postgresql").glob("*/bin/pg_ctl")) or shutil.which("pg_ctl"):
         return
     if shutil.which("apt-get") and os.geteuid() == 0:

@@ -52,7 +52,7 @@ if __name__ == "__main__":
     parser.add_argument("--live", action="store_true", help="real and paid, with your HEYGEN_API_KEY")
     given = parser.parse_args()
     try:
-        lines = given.file.read_text().splitlines() if given.file else []
+        lines: list[str] = given.file.read_text().splitlines() if given.file else []
         raise SystemExit(asyncio.run(main(given.database, lines, given.folder, live=given.live)))
     except KeyboardInterrupt:
         raise SystemExit("Interrupted; run it again to go on.") from None

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Final, TypeVar
 
 import anyio
-import sqlalchemy as sa
+from sqlalchemy import exc
 
 from heygen_async import _clock
 
@@ -42,7 +42,7 @@ class Access:
         """
         try:
             return await self._call(call, *args, **options)
-        except (sa.exc.SQLAlchemyError, OSError) as error:
+        except (exc.SQLAlchemyError, OSError) as error:
             raise DatabaseUnavailable(f"The database does not answer: {problem(error)}") from error
 
     async def persist(self, call: Callable[..., T], *args: object, **options: object) -> T:
@@ -51,8 +51,8 @@ class Access:
         while True:
             try:
                 done = await self._call(call, *args, **options)
-            except (sa.exc.DBAPIError, sa.exc.TimeoutError, OSError) as error:
-                if isinstance(error, sa.exc.IntegrityError | sa.exc.ProgrammingError | sa.exc.DataError):
+            except (exc.DBAPIError, exc.TimeoutError, OSError) as error:
+                if isinstance(error, exc.IntegrityError | exc.ProgrammingError | exc.DataError):
                     raise
                 self._note(error)
             else:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import sqlalchemy as sa
+from sqlalchemy import event, exc
 
 from heygen_async import _clock
 from heygen_async._redact import clean
@@ -38,7 +39,7 @@ def parse(url: str) -> sa.URL:
     """
     try:
         parsed = sa.make_url(url)
-    except sa.exc.ArgumentError as error:
+    except exc.ArgumentError as error:
         raise ConfigError("The database's address is none.", hint=_HINT) from error
     if parsed.drivername == "sqlite":
         if parsed.database in (None, "", ":memory:") or "mode=memory" in url:
@@ -60,7 +61,7 @@ def connect(url: sa.URL) -> sa.Engine:
     try:
         with engine.connect() as connection:
             connection.execute(sa.text("select 1"))
-    except (sa.exc.SQLAlchemyError, OSError) as error:
+    except (exc.SQLAlchemyError, OSError) as error:
         engine.dispose()
         raise ConfigError(
             f"The database {url.render_as_string(hide_password=True)} cannot be opened: {problem(error)}",
@@ -88,13 +89,17 @@ def _postgres(url: sa.URL) -> sa.Engine:
 def _sqlite(url: sa.URL) -> sa.Engine:
     engine = sa.create_engine(url, pool_size=_POOL, max_overflow=_POOL, hide_parameters=True)
 
-    @sa.event.listens_for(engine, "connect")
+    @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: object) -> None:
         connection.isolation_level = "IMMEDIATE"  # writers take turns from their first statement on
         for setting in ("busy_timeout=30000", "foreign_keys=ON", "journal_mode=WAL", "synchronous=FULL"):
             connection.execute("PRAGMA " + setting)
         if sqlite3.sqlite_version_info < _OWN_UNIXEPOCH:
             # The engine goes by Python's version in asking for milliseconds, and gets NULL from an older SQLite.
-            connection.create_function("unixepoch", 1, lambda _modifier: _clock.wall())
+            connection.create_function("unixepoch", 1, _seconds)
 
     return engine
+
+
+def _seconds(_modifier: str) -> float:
+    return _clock.wall()

@@ -181,8 +181,9 @@ class Engine:
         in_use = any(engine._dbos is not None for engine in self._open.values())
         name = self.executor if in_use else f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:12]}"
         # A registry of its own; and no scheduler, which asks for the one instance of the process, and has no schedules.
-        before = vars(inside)["_dbos_global_registry"], vars(inside)["dynamic_scheduler_loop"]
-        vars(inside).update(_dbos_global_registry=None, dynamic_scheduler_loop=_no_schedules)
+        own: dict[str, object] = inside.__dict__
+        before = {name: own[name] for name in ("_dbos_global_registry", "dynamic_scheduler_loop")}
+        own.update(_dbos_global_registry=None, dynamic_scheduler_loop=_no_schedules)
         try:
             with _hushed():
                 self._dbos = self._made(name)
@@ -193,7 +194,7 @@ class Engine:
                 with ThreadPoolExecutor(1) as launcher:
                     launcher.submit(self._dbos._launch).result()
         finally:
-            vars(inside).update(_dbos_global_registry=before[0], dynamic_scheduler_loop=before[1])
+            own.update(before)
         self._locks = locks(self.database)
 
     def _made(self, executor: str) -> DBOS:

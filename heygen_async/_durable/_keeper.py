@@ -8,7 +8,7 @@ import logging
 import threading
 from typing import TYPE_CHECKING
 
-import sqlalchemy as sa
+from sqlalchemy import exc
 
 from ._decisions import Suspects
 
@@ -42,7 +42,7 @@ class Keeper:
         while not self._stop.wait(self._every):
             try:
                 self._look()
-            except (sa.exc.SQLAlchemyError, OSError) as error:
+            except (exc.SQLAlchemyError, OSError) as error:
                 log.debug("The database cannot be asked for work left behind: %s", type(error).__name__)
 
     def _look(self) -> None:

@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import IO, Protocol
 
 import sqlalchemy as sa
+from sqlalchemy import exc
 
 from . import _database
 
@@ -81,7 +82,7 @@ class AdvisoryLocks:
         with self._guard:
             try:
                 self._open().execute(sa.text("select 1"))
-            except sa.exc.SQLAlchemyError:
+            except exc.SQLAlchemyError:
                 self._drop()
                 for name in self._held:
                     self._ask("pg_try_advisory_lock", name)
@@ -96,7 +97,7 @@ class AdvisoryLocks:
         query = sa.text(f"select {function}(:number)")
         try:
             return self._open().execute(query, {"number": _number("heygen:" + name, 63)}).scalar()
-        except sa.exc.SQLAlchemyError:
+        except exc.SQLAlchemyError:
             self._drop()
             raise
 
@@ -108,7 +109,7 @@ class AdvisoryLocks:
     def _drop(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            with suppress(sa.exc.SQLAlchemyError):  # it may be broken
+            with suppress(exc.SQLAlchemyError):  # it may be broken
                 connection.close()
 
 

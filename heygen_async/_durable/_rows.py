@@ -4,12 +4,13 @@ The rows of a batch: reading them, and the ways every change of them takes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import sqlalchemy as sa
 from msgspec import Struct
+from sqlalchemy import exc
 
 from . import _records
 from ._tables import ENGINE_VERSION, JOBS, SESSIONS
@@ -170,17 +171,17 @@ class Rows:
     def _unless_raced(change: Callable[..., T], *args: Any) -> T:
         """Make a change, again if another process took the same key or number at the same moment."""
         for _ in range(_TRIES):
-            with suppress(sa.exc.IntegrityError):
+            with suppress(exc.IntegrityError):
                 return change(*args)
         return change(*args)
 
     @contextmanager
-    def _reading(self) -> Iterator[sa.Connection]:
+    def _reading(self) -> Generator[sa.Connection]:
         with self._database.connect() as connection:
             yield connection
 
     @contextmanager
-    def _writing(self) -> Iterator[sa.Connection]:
+    def _writing(self) -> Generator[sa.Connection]:
         with self._database.begin() as connection:
             if connection.dialect.name == "sqlite":
                 # Its driver begins a transaction at the first change only, after what was read before.

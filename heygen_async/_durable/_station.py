@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 import anyio
-import sqlalchemy as sa
+from sqlalchemy import exc
 
 from heygen_async import _clock
 
@@ -86,7 +86,7 @@ class Station:
             return await self._steps[step](place)
         except MovedOn:
             return NOTHING
-        except sa.exc.SQLAlchemyError:
+        except exc.SQLAlchemyError:
             raise
         except Exception as error:  # noqa: BLE001 - a reviewer's or on_event's: it is the job's outcome
             if step in _PAYING:
@@ -148,6 +148,6 @@ class Station:
             for work, holder, queue in self._engine.held((store.queue, store.reviews)):
                 if holder == executor:
                     self._engine.hand_back(work, executor, queue)
-        except (sa.exc.SQLAlchemyError, OSError) as error:
+        except (exc.SQLAlchemyError, OSError) as error:
             log.debug("Work could not be handed back: %s", type(error).__name__)  # its lock tells others
         self._engine.rest(store.name)

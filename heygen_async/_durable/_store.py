@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Final, Literal
 
 import sqlalchemy as sa
+from sqlalchemy import exc
 
 from ._rows import CONTINUE, RENDER, REVIEW, MovedOn, Place, Row, Rows
 from ._tables import JOBS, SESSIONS
@@ -97,7 +98,7 @@ class Store(Rows):
                 row = self._at(connection, place, "queued", "creating")
                 began = now if row.begun_at is None else row.begun_at
                 self._change(connection, place, phase="creating", create_key=create_key, begun_at=began)
-        except sa.exc.IntegrityError:
+        except exc.IntegrityError:
             return False
         return True
 
@@ -153,7 +154,7 @@ class Store(Rows):
                     )
                 )
                 self._owned(connection, place, session_id, ref)
-        except sa.exc.IntegrityError:
+        except exc.IntegrityError:
             with self._writing() as connection:
                 query = sa.select(SESSIONS).where(SESSIONS.c.session_id == session_id)
                 owner = connection.execute(query).mappings().one()

@@ -13,11 +13,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-import sqlalchemy as sa
+from sqlalchemy import exc
 
 from ._rows import CONTINUE, RENDER, REVIEW, Place
 
@@ -101,7 +101,7 @@ class Workers:
             engine.workflow(workflow, _unless_unwritten(workflow, work))
 
     @contextlib.contextmanager
-    def _paying(self, name: str, key: str, attempt: int, turn: int) -> Iterator[None]:
+    def _paying(self, name: str, key: str, attempt: int, turn: int) -> Generator[None]:
         worker, place = self.of(name), Place(key=key, attempt=attempt, turn=turn)
         worker.begun(place)
         try:
@@ -131,7 +131,7 @@ def _unless_unwritten(workflow: str, work: Work) -> Work:
     async def guarded(name: str, key: str, attempt: int, turn: int) -> str:
         try:
             return await work(name, key, attempt, turn)
-        except sa.exc.SQLAlchemyError as error:
+        except exc.SQLAlchemyError as error:
             # A checkpoint could not be written (a full disk, say). The job has not failed: it is left as it is, and
             # the keeper has it done again.
             log.warning("%s of %s could not be written down: %s", workflow, key, type(error).__name__)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -14,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import anyio
+import psutil
 import pytest
 import sqlalchemy as sa
 from dbos import DBOS
@@ -142,22 +141,8 @@ async def test_the_process_is_left_as_it_was(database: str, caplog: pytest.LogCa
 
 
 def _listening() -> list[str]:
-    """The TCP sockets this process listens on."""
-    mine = {
-        os.readlink(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd") if _is_there(number)
-    }
-    found: list[str] = []
-    for table in ("tcp", "tcp6"):
-        with open(f"/proc/net/{table}", encoding="ascii") as lines:
-            for line in list(lines)[1:]:
-                fields = line.split()
-                if fields[3] == "0A" and f"socket:[{fields[9]}]" in mine:
-                    found.append(fields[1])
-    return found
-
-
-def _is_there(number: str) -> bool:
-    return os.path.lexists(f"/proc/self/fd/{number}")
+    """The TCP addresses this process listens at."""
+    return [str(one.laddr) for one in psutil.Process().net_connections("tcp") if one.status == "LISTEN"]
 
 
 async def test_work_of_an_older_release_is_taken_over(sqlite: str) -> None:

@@ -7,10 +7,11 @@ import asyncio
 import os
 import signal
 import sys
+from contextlib import AbstractAsyncContextManager
 
 from heygen_async import Approve, Cadence, HeyGen, Job, RetryPolicy
 from heygen_async._config import Timeouts
-from heygen_async._http import Answer, Transport
+from heygen_async._http import Answer, Download, Transport
 from heygen_async._transport import opened
 from heygen_async._wire import Request
 from heygen_async.durable import DurableBatch
@@ -33,7 +34,7 @@ class Deadly:
                 os.kill(os.getpid(), signal.SIGKILL)
         return answer
 
-    def stream(self, request: Request) -> object:
+    def stream(self, request: Request) -> AbstractAsyncContextManager[Download]:
         return self._inner.stream(request)
 
     async def aclose(self) -> None:
@@ -46,6 +47,7 @@ def jobs(count: int, prompts: int) -> list[Job]:
 
 
 async def work(options: argparse.Namespace) -> None:
+    """Open the batch, submit what is not known, and stay until all has ended."""
     transport = opened(None, timeouts=Timeouts(), max_connections=100, trust_env=False)
     heygen = HeyGen(
         "test-key",
