@@ -1,5 +1,5 @@
 """
-Makes a session: what costs money, and happens once.
+Makes a session: what costs money, and happens once; or takes up one that was made before.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from . import _clock
+from . import _clock, _refs
 from ._lifecycle import Track
 from ._session import Session
 from ._writes import Write, shielded
@@ -90,3 +90,12 @@ def track_of(core: Core, session_id: str) -> Track:
         track = core.tracks[session_id] = Track(session_id)
         track.heed = core.heed
     return track
+
+
+def restored(core: Core, ref: bytes | str) -> Session:
+    """Return the session of a ref; see `Sessions.restore`."""
+    track, cursor = _refs.read(ref, core.tracks)
+    core.tracks[track.session_id] = track
+    track.heed = core.heed
+    core.ownership.own(track.session_id)
+    return Session(core, track, cursor)

@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.lowlevel
 
-from . import _clock, _refs
+from . import _clock
 from ._attachments import attached
-from ._creation import create
+from ._creation import create, restored
 from ._filming import Filming
 from ._jobs import BatchEvent, Outcome, create_call
 from ._retry import Delivery, delivery
-from ._session import Session
 from .errors import HeyGenError, RateLimited
 
 if TYPE_CHECKING:
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from ._filming import Terms
     from ._jobs import EventKind, Job
     from ._places import Place
+    from ._session import Session
     from ._videos import Video
 
 log = logging.getLogger("heygen_async")
@@ -100,17 +100,10 @@ class Production:
         if self._job.ref is None:
             self._session = session = await self._create()
         else:
-            self._session = session = self._restored(self._job.ref)
+            self._session = session = restored(self._terms.core, self._job.ref)
         self._place.accepted()
         await self._record_session(session)
         return session
-
-    def _restored(self, ref: bytes) -> Session:
-        core = self._terms.core
-        track, cursor = _refs.read(ref, core.tracks)
-        core.tracks[track.session_id] = track
-        core.ownership.own(track.session_id)
-        return Session(core, track, cursor)
 
     async def _create(self) -> Session:
         job, core = self._job, self._terms.core

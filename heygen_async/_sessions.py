@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
-from . import _refs, _wire
+from . import _wire
 from ._attachments import attached
-from ._creation import create, track_of
+from ._creation import create, restored, track_of
 from ._jobs import check_begun_at
 from ._session import Session
 
@@ -128,11 +128,7 @@ class Sessions:
         Raises:
             InvalidArgument: Not a ref, or one of a later release.
         """
-        track, cursor = _refs.read(ref, self._core.tracks)
-        self._core.tracks[track.session_id] = track
-        track.heed = self._core.heed
-        self._core.ownership.own(track.session_id)
-        return Session(self._core, track, cursor)
+        return restored(self._core, ref)
 
     def list(self, *, page_size: int | None = None) -> AsyncIterator[SessionSummary]:
         """

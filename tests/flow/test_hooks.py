@@ -13,6 +13,7 @@ from flow.parties import Line, pass_time
 from heygen_async import (
     ClientStateError,
     HeyGen,
+    Job,
     NotFound,
     RequestEvent,
     RetryEvent,
@@ -22,6 +23,7 @@ from heygen_async import (
 from heygen_async.testing import MemoryTransport, Scenario, Simulator, run
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
 PROMPT = "A tour of our bakery"
@@ -113,13 +115,27 @@ async def test_transitions_are_told_once(line: Line, service: Simulator) -> None
     assert 90 == pytest.approx(told[-1].elapsed, abs=30)
 
 
-async def test_a_restored_session_is_told_from_where_it_was(line: Line, service: Simulator) -> None:
-    """What was a transition for an earlier process is none for this one."""
+async def by_itself(heygen: HeyGen, ref: bytes) -> None:
+    """Go on with a session."""
+    await heygen.sessions.restore(ref).wait()
+
+
+async def in_a_batch(heygen: HeyGen, ref: bytes) -> None:
+    """Go on with a session as a job."""
+    async with heygen.batch([Job(PROMPT, mode="generate", ref=ref)]) as run:
+        await run.raise_failures()
+
+
+@pytest.mark.parametrize("go_on", [by_itself, in_a_batch], ids=["session", "batch"])
+async def test_a_restored_session_is_told_from_where_it_was(
+    line: Line, service: Simulator, go_on: Callable[[HeyGen, bytes], Awaitable[None]]
+) -> None:
+    """What was a transition for an earlier process is none for this one, and the next ones are."""
     async with HeyGen(service.api_key, http=line) as earlier:
         ref = (await earlier.sessions.create(PROMPT, mode="generate")).ref()
     told: list[TransitionEvent] = []
     async with HeyGen(service.api_key, http=Line(service), on_transition=told.append) as heygen:
-        await heygen.sessions.restore(ref).wait()
+        await go_on(heygen, ref)
 
     assert [("thinking", "generating"), ("generating", "completed")] == [
         (event.previous, event.status) for event in told
