@@ -25,18 +25,19 @@ class Journal:
     async def note(self, event: BatchEvent) -> None:
         """Write down what the next run must know, before the batch goes on."""
         if event.kind == "creating" and event.started_at:
-            await self.add(event.key, intent=event.idempotency_key, at=event.started_at.isoformat())
+            await self.add(event, intent=event.idempotency_key, at=event.started_at.isoformat())
         elif event.ref:
-            await self.add(event.key, ref=event.ref.decode())
+            await self.add(event, ref=event.ref.decode())
         elif event.outcome and event.outcome.ok:
-            await self.add(event.key, done=str(event.outcome.path))
+            await self.add(event, done=str(event.outcome.path))
         elif event.outcome and isinstance(event.outcome.error, SessionFailed):
-            await self.add(event.key)  # which the next run makes anew
+            await self.add(event)  # which the next run makes anew
 
-    async def add(self, key: str, **said: str | None) -> None:
+    async def add(self, event: BatchEvent, **said: str | None) -> None:
         """Add a line."""
+        line = json.dumps({"key": event.key, "session": event.session_id, **said})
         async with await anyio.open_file(self.path, "a") as file:
-            await file.write(json.dumps({"key": key, **said}) + "\n")
+            await file.write(line + "\n")
 
     def job(self, key: str, prompt: str) -> Job | None:
         """Return the job as it is to go on; None when it is done."""
@@ -52,6 +53,8 @@ class Journal:
 async def make(heygen: HeyGen, prompts: list[str], folder: Path) -> int:
     """Make the videos that are not there yet; return how many failed."""
     journal, failed = await asyncio.to_thread(Journal, folder / "journal.jsonl"), 0
+    for session_id in filter(None, (known["session"] for known in journal.jobs.values())):
+        heygen.sessions.attach(session_id)  # so that it is not taken for that of a line with the same words
     jobs = [job for number, prompt in enumerate(prompts, 1) if (job := journal.job(str(number), prompt))]
     async with heygen.batch(jobs, reviewer=Approve(), on_event=journal.note, download_to=folder) as run:
         async for outcome in run:

@@ -65,7 +65,8 @@ class Job:
             event or an error): it is gone on with, and nothing is created.
         begun_at: When an earlier process first may have sent the create of this job, with this `idempotency_key`,
             without learning what became of it: the session is looked for before anything is sent. A batch should
-            have such jobs first.
+            have such jobs first, and a client that knows (`heygen.sessions.attach`) the sessions of other jobs with
+            the same prompt, or one of those may be taken for it.
 
     Raises:
         InvalidArgument: Something the service would refuse, or two arguments that contradict each other.

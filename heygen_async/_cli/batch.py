@@ -17,9 +17,11 @@ import anyio.to_thread
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from heygen_async import Approve, HeyGen, Job
+from heygen_async import Approve, HeyGen, InvalidArgument, Job
 
+from .campaign import Campaign, submitted
 from .ends import Tally, hint_of, result_of
+from .exits import UsageError
 from .job_files import STDIN, JobFile, open_jobs
 from .journal import FINAL, Journal
 from .options import AN_HOUR, Json, Poll, Switch, Timeout, client
@@ -74,6 +76,8 @@ async def batch(
     approve: Switch = False,
     resume: Switch = False,
     min_balance: Annotated[float | None, Parameter(validator=Number(gte=0))] = None,
+    database: str | None = None,
+    name: str | None = None,
     timeout: Timeout = AN_HOUR,
     poll: Poll = None,
     json: Json = False,
@@ -100,7 +104,19 @@ async def batch(
         Go on with what an earlier run in this folder left: nothing is made twice.
     min_balance
         Begin only if the wallet has this much, in its currency.
+    database
+        Keep the batch in a database (sqlite:///FILE or postgresql://USER@HOST/DATABASE; needs the extra durable):
+        it goes on after any crash by itself, and workers on other machines help.
+    name
+        The batch's name in the database.
     """
+    if database is not None:
+        if name is None or resume or min_balance is not None:
+            raise UsageError("--database needs --name, and goes on by itself: no --resume, no --min-balance.")
+        campaign = Campaign(
+            database=database, name=name, out=out, max_in_flight=max_in_flight, approve=approve, poll=poll
+        )
+        return await submitted(campaign, jobs, Voice(is_json=json))
     wish = Wish(
         jobs=jobs,
         out=out,
@@ -130,6 +146,7 @@ async def make(heygen: HeyGen, wish: Wish, voice: Voice) -> int:
             plan = await anyio.to_thread.run_sync(Plan.made, stack, wish)
         for words in plan.remarks:
             voice.advise(words)
+        plan.claim(heygen)
         with voice.if_left(f"Nothing is lost. To go on: {wish.command}"):
             return await Making(heygen, plan, voice).run()
 
@@ -164,6 +181,25 @@ class Plan:
                 journal.is_done(row)
         journal = journal or stack.enter_context(Journal(wish.out, resume=False))
         return cls(wish, file, journal, total, _remarks(list(forgotten)))
+
+    def claim(self, heygen: HeyGen) -> None:
+        """
+        Make the sessions of earlier runs known, so that none is taken for that of another row with the same words.
+
+        Args:
+            heygen: Who looks for the sessions that nobody wrote down.
+
+        Raises:
+            UsageError: What is said of them is not as this program writes it.
+        """
+        try:
+            for session_id in self.journal.sessions:
+                heygen.sessions.attach(session_id)
+            for begun in self.journal.begun.values():
+                if begun.ref is not None:
+                    heygen.sessions.restore(begun.ref)
+        except InvalidArgument as error:
+            raise self.journal.foreign() from error
 
     def jobs(self) -> Iterator[tuple[str, Job]]:
         """Yield the jobs that are left with their fingerprints, first those whose sessions must be looked for."""

@@ -58,6 +58,7 @@ class Journal:
         begun: The jobs that were begun and have not ended, by key.
         ended: The fingerprints of the jobs that have ended, by key.
         ends: How many of them ended in which way.
+        sessions: Those of the jobs that have ended.
     """
 
     def __init__(self, folder: Path, *, resume: bool) -> None:
@@ -75,6 +76,7 @@ class Journal:
         self.begun: dict[str, Begun] = {}
         self.ended: dict[str, str] = {}
         self.ends: Counter[str] = Counter()
+        self.sessions: list[str] = []
         self._files = ExitStack()
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -113,15 +115,20 @@ class Journal:
             for _, line in read_lines(results):
                 self.ended[line["key"]] = line["job"]
                 self.ends[line["status"]] += 1
+                self.sessions += filter(None, [line.get("session_id")])
                 self.begun.pop(line["key"], None)
             return str(first["run"])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise UsageError(f"{journal} or {results} is not as this program writes it.") from error
+            raise self.foreign() from error
+
+    def foreign(self) -> UsageError:
+        """Return what is to be said when the files hold what this program did not write."""
+        return UsageError(f"{RESULTS} or {JOURNAL} in {self.folder} is not as this program writes it.")
 
     def _recall(self, line: Mapping[str, Any]) -> None:
         key, ref = line["key"], line.get("ref")
         if ref is None:
-            self.begun[key] = Begun(line["job"], datetime.fromisoformat(line["at"]))
+            self.begun[key] = Begun(line["job"], datetime.fromisoformat(line["at"]).astimezone())
         else:
             self.begun[key] = Begun(line["job"], None, ref.encode())
 

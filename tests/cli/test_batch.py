@@ -185,6 +185,39 @@ async def test_sessions_nobody_wrote_down_are_found(desk: Desk, honoured: bool) 
     assert (KEYS, 12) == (sorted(by_key(desk)), len(desk.simulator.ledger.creates))
 
 
+@pytest.mark.parametrize("limit", [(), ("--timeout", "5")], ids=["ended", "begun"])
+async def test_rows_with_the_same_words_have_a_video_each(desk: Desk, limit: tuple[str, ...]) -> None:
+    """A row that was refused is not given the session of another row that asks for the same."""
+    desk.writes("jobs.csv", [{"key": key, "prompt": "A tour"} for key in ("first", "second")])
+    desk.simulator.faults.add("payment_required", on="create", after=1)
+    await desk.types(*batch("--max-in-flight", "1", *limit))
+    said = await desk.types(*batch("--resume"))
+
+    assert 0 == said.code
+    assert 2 == len({line["session_id"] for line in desk.results()})
+    assert 2 == len(desk.simulator.ledger.creates)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param('{"key": "room-0", "job": "x", "ref": "{}"}', id="no ref"),
+        pytest.param('{"key": "room-0", "job": "x", "at": "tomorrow"}', id="no time"),
+    ],
+)
+async def test_a_damaged_journal_is_told(desk: Desk, line: str) -> None:
+    """Lines that this program did not write end a resumed run in words, before anything is made."""
+    desk.writes("jobs.csv", TOURS[:1])
+    await desk.types(*batch("--timeout", "5"))
+    journal(desk).write_text(journal(desk).read_text().splitlines()[0] + f"\n{line}\n")
+    desk.simulator.ledger.creates.clear()
+    desk.writes("jobs.csv", TOURS[1:2])
+    said = await desk.types(*batch("--resume"))
+
+    assert (2, 0) == (said.code, len(desk.simulator.ledger.creates))
+    assert "journal.jsonl in videos is not as this program writes it" in said.err
+
+
 async def test_an_earlier_run_is_not_paid_for_again(desk: Desk) -> None:
     """Without `--resume` a folder that has a run in it is refused."""
     desk.writes("jobs.csv", TOURS[:1])
