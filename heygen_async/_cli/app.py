@@ -19,6 +19,7 @@ from heygen_async import ConfigError, HeyGenError, SessionError, SessionFailed, 
 
 from . import talks
 from .batch import batch
+from .campaign import worker
 from .exits import Exit, UsageError, exit_of
 from .interruption import attended
 from .job_files import STDIN
@@ -45,6 +46,7 @@ app = App(
 )
 talks.add_to(app)
 app.command(batch)
+app.command(worker)
 app.command(sessions)
 app.command(simulate)
 

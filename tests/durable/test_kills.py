@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.durable, pytest.mark.timeout(240)]
 JOBS = 200
 KILLS = 20
 PATIENCE = 180.0
-LIVES = (0.5, 2.0)  # seconds between two kills
+LIVES = (0.4, 1.6)  # seconds between two kills
 
 
 def service(idempotency: Any) -> Simulator:

@@ -1,0 +1,62 @@
+"""The command line of durable batches: a file of prompts, and workers that help."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from heygen_async.testing import Simulator, SimulatorServer
+
+if TYPE_CHECKING:
+    import pathlib
+
+pytestmark = [pytest.mark.durable, pytest.mark.timeout(60)]
+
+
+async def command(folder: pathlib.Path, url: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run `heygen-async` in a folder."""
+    environment = {**os.environ, "HEYGEN_API_KEY": "test-key", "HEYGEN_API_BASE": url}
+    return await anyio.to_thread.run_sync(
+        lambda: subprocess.run(
+            [sys.executable, "-m", "heygen_async", *words],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    )
+
+
+async def test_a_file_becomes_a_campaign_that_workers_help_with(tmp_path: pathlib.Path) -> None:
+    """`batch --database` makes the videos of a file, and a worker finds nothing left to pay for."""
+    (tmp_path / "jobs.csv").write_text("key,prompt\na,One\nb,Two\n", encoding="utf-8")
+    where = ("--database", "sqlite:///spring.db", "--name", "spring", "--out", "films", "--poll", "0.2")
+    simulator = Simulator(speed=200)
+    async with SimulatorServer(simulator) as server:
+        made = await command(tmp_path, server.url, "batch", "jobs.csv", *where)
+        helped = await command(tmp_path, server.url, "worker", *where)
+
+    assert (0, 0) == (made.returncode, helped.returncode), made.stderr + helped.stderr
+    assert ["a.mp4", "b.mp4"] == sorted(path.name for path in (tmp_path / "films").iterdir())
+    assert 2 == len(simulator.ledger.creates)
+
+
+async def test_a_database_that_cannot_be_opened_is_said_in_words(tmp_path: pathlib.Path) -> None:
+    """A wrong address is a message with a hint about databases, not a traceback, and nothing is created."""
+    simulator = Simulator()
+    async with SimulatorServer(simulator) as server:
+        done = await command(
+            tmp_path, server.url, "worker", "--database", "sqlite:////no/such/place.db", "--name", "spring"
+        )
+
+    assert done.returncode
+    assert "database" in done.stderr
+    assert "api.heygen" not in done.stderr
+    assert "Traceback" not in done.stderr
+    assert [] == simulator.ledger.creates
