@@ -19,12 +19,12 @@ from ._agenda import LAST_LOOK, NEVER, Agenda, Ends, Record
 from ._caller import Seen
 from ._experience import Experience
 from ._lifecycle import Change, Look
+from ._plans import Plans
 from ._reads import read, reread
 from ._renders import MOST, WINDOW, Renders
 from ._retry import Delivery, delivery, is_refused_for_all, poll_pause
 from ._vocabulary import Vocabulary
 from ._watchers import late, own_copy, stalled, unknown
-from .cadence import Moment, schedule
 from .errors import ClientStateError, HeyGenError, RateLimited
 from .models import Statistics
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ._caller import Caller
     from ._lifecycle import Track
     from ._watchers import Watcher
+    from .cadence import Moment
 
 log = logging.getLogger("heygen_async")
 
@@ -61,12 +62,12 @@ class Hub:
         self, caller: Caller, *, cadence: Callable[[Moment], float], most: int, rate: float | None
     ) -> None:
         self._caller = caller
-        self._cadence = schedule(cadence)
         self._most = most
         self._spacing = 0.0 if rate is None else 1.0 / rate
         self._vocabulary = Vocabulary()
         self._lateness: deque[float] = deque(maxlen=_LATENESS)
         self.experience: Experience = Experience()
+        self._plans = Plans(caller, cadence, self.experience, self._end)
         self._start_over()
 
     def _start_over(self) -> None:
@@ -252,33 +253,31 @@ class Hub:
         return batch[:MOST]
 
     def _next_look(self, record: Record, now: float) -> float:
-        """Ask the schedule; of several watchers' own schedules the keenest counts."""
-        share = self._renders.share if self._renders.is_offered and record.is_shared else 0
-        moment = self.experience.moment(record, now, share=share, die=self._caller.die.random())
-        if len(record.watchers) == 1:
-            return now + (record.watchers[0].cadence or self._cadence)(moment)
-        schedules = {watcher.cadence or self._cadence for watcher in record.watchers}
-        return now + min(schedule(moment) for schedule in schedules)
+        return self._plans.next_look(record, now, self._renders.share_of(record))
 
     # -- a look --
 
     async def _work(self, batch: Sequence[Record]) -> None:
         while batch:
             try:
-                await (self._look(batch[0]) if len(batch) == 1 else self._look_at_all(batch))
-            except HeyGenError as error:
-                for record in batch:
-                    self._failed(record, error)
+                await self._look_at(batch)
             except Exception as error:
-                # Whatever it is (a caller's schedule or token callable among it), nobody may wait for ever.
+                # Whatever it is (a caller's token callable among it), nobody may wait for ever.
                 log.exception("A look failed unexpectedly", extra={"event": "look_failed"})
                 for record in batch:
                     self._end_all(record, error)
-            else:
-                if self._allowed < self._most and _clock.now() >= self._caller.polls_resume:
-                    self._allowed += 1
-                    self._alarm.ring()
             batch = self._next_batch(_clock.now())
+
+    async def _look_at(self, batch: Sequence[Record]) -> None:
+        try:
+            await (self._look(batch[0]) if len(batch) == 1 else self._look_at_all(batch))
+        except HeyGenError as error:
+            for record in batch:
+                self._failed(record, error)
+        else:
+            if self._allowed < self._most and _clock.now() >= self._caller.polls_resume:
+                self._allowed += 1
+                self._alarm.ring()
 
     async def _look(self, record: Record) -> None:
         self._caller.counters.polls += 1
@@ -316,6 +315,12 @@ class Hub:
         """Keep together what was looked at together: asking the schedule for each would cost more than the look."""
         asked = alike[:: max(len(alike) // _ASKED, 1)]
         due = min([self._next_look(record, now) for record in asked] + [record.deadline for record in alike])
+        if not all(
+            record.watchers for record in asked
+        ):  # their schedule has failed: each gets its own answer
+            for record in alike:
+                self._plan(record, now, due=None)
+            return
         for record in alike:
             record.asking = False
             record.due = due
@@ -335,7 +340,7 @@ class Hub:
         if record.track.state is not None:
             self._vocabulary.note(record.track.state)
         if Change.TRANSITION in change and self.experience.learn(record, now):
-            for other in self.records.values():  # they have counted on webhooks that do not come
+            for other in list(self.records.values()):  # they have counted on webhooks that do not come
                 self.look_by(other, self._next_look(other, now), now)
         record.known = None if record.track.state is None else record.track.state.status
         for watcher in list(record.watchers):

@@ -42,6 +42,10 @@ class Renders:
         self._caller = caller
         self._own_look_at = 0.0
 
+    def share_of(self, record: Record) -> int:
+        """Return how many sessions share the looks at this one; 0 for looks of its own."""
+        return self.share if self.is_offered and record.is_shared else 0
+
     async def look(self, batch: Sequence[Record]) -> list[Record]:
         """
         Look at up to 100 sessions; return those that must be looked at on their own now.

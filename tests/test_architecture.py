@@ -55,7 +55,7 @@ HOUSE: Final = (
         "_reads",
         "_agenda",
         "_renders",
-        *("_experience", "_hub", "_notices"),
+        *("_experience", "_plans", "_hub", "_notices"),
     ),
     *("_uploads", "_core", "_speech", "_watch", "_downloads", "_videos", "_resources", "_assets"),
     *("_attachments", "_converse", "_session", "_creation", "_sessions", "_catalog", "_webhooks"),
