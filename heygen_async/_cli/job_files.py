@@ -88,11 +88,11 @@ class JobFile:
         for item in self._read():
             if isinstance(item, Fault):
                 faults.append(item)
-            elif item.key in keys:
-                where = f"is that of line {keys[item.key]} too; keys must differ"
+            elif (name := item.key.casefold()) in keys:  # one file on some systems
+                where = f"is that of line {keys[name]} too; keys must differ, and not in capitals only"
                 faults.append(Fault(item.line, f"key: {brief(item.key)!r} {where}"))
             else:
-                keys[item.key] = item.line
+                keys[name] = item.line
                 if not faults:
                     yield item
         if faults:

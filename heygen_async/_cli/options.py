@@ -60,8 +60,3 @@ AN_HOUR: Final = 3600.0
 def client(poll: float | None) -> HeyGen:
     """Return a client as the environment sets it: `HEYGEN_API_KEY`, `HEYGEN_API_BASE`, proxies."""
     return HeyGen(cadence=None if poll is None else Cadence.constant(poll), trust_env=True)
-
-
-def attachments(files: tuple[str, ...]) -> list[str | Path]:
-    """Return paths as paths, and addresses as they are."""
-    return [item if "://" in item else Path(item).expanduser() for item in files]

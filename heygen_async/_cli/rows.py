@@ -7,6 +7,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from heygen_async import InvalidArgument, Job
 
+from .exits import UsageError
 from .shown import brief
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ _SWITCHES: Final = frozenset({"auto_proceed", "incognito_mode"})
 _SPOKEN: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
-class RowError(ValueError):
+class RowError(UsageError):
     """What is wrong with a row."""
 
 
@@ -114,12 +116,23 @@ class RowReader:
         return value if name == "prompt" else value.strip()
 
     def _file(self, item: str) -> str | Path:
-        if "://" in item:
-            return item  # an address; Job says whether it is a good one
-        path = self.folder / Path(item).expanduser()
-        if not path.is_file():
+        told = attachment(item)
+        if isinstance(told, str):
+            return told
+        path = self.folder / told
+        try:
+            is_there = path.is_file()
+        except OSError:  # a folder nobody may look into, a name that is too long
+            is_there = False
+        if not is_there:
             raise RowError(f"files: there is no file {brief(str(path), 120)}")
         return path
+
+
+def attachment(item: str) -> str | Path:
+    """Return an address as it is, which `Job` and the client check, and anything else as a path."""
+    # Not Path.expanduser(), which raises where a home is nobody's.
+    return item if "://" in item else Path(os.path.expanduser(item))  # noqa: PTH111
 
 
 def check_columns(names: Mapping[str, object]) -> None:

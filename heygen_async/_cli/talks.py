@@ -17,7 +17,8 @@ from heygen_async import HeyGen, Session, SessionPaused, SessionState, SessionSt
 from .answers import Keyboard, LeftUnansweredError, ask, pass_on
 from .exits import Exit
 from .follow import follow, save, show_resources
-from .options import AN_HOUR, Files, Json, Orientation, Out, Poll, Switch, Timeout, attachments, client
+from .options import AN_HOUR, Files, Json, Orientation, Out, Poll, Switch, Timeout, client
+from .rows import attachment
 from .voice import Voice
 
 SessionId = Annotated[str, Parameter(help="The session, such as sess_629f6fbed82c07cd.")]
@@ -71,7 +72,7 @@ async def run(
             session = await heygen.sessions.create(
                 prompt,
                 mode="chat" if review else "generate",
-                files=attachments(file),
+                files=map(attachment, file),
                 orientation=orientation,
                 avatar_id=avatar_id,
                 voice_id=voice_id,
@@ -195,7 +196,7 @@ async def send(session_id: SessionId, message: str, /, *, file: Files = (), json
     """
     voice = Voice(is_json=json)
     async with client(None) as heygen:
-        sent = await heygen.sessions.attach(session_id).send(message, files=attachments(file))
+        sent = await heygen.sessions.attach(session_id).send(message, files=map(attachment, file))
     voice.say("sent", session_id, session_id=session_id, run_id=sent.run_id)
     voice.advise(f"heygen-async watch {session_id}")
     return Exit.DONE

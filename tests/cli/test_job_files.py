@@ -181,6 +181,28 @@ def test_all_bad_rows_are_told_at_once(tmp_path: pathlib.Path) -> None:
     assert 7 == len(said)
 
 
+def test_keys_that_are_one_file_on_some_systems_are_refused(tmp_path: pathlib.Path) -> None:
+    """Keys that differ in capitals only are told before anything is created, since their videos might be one file."""
+    said = refusal(saved(tmp_path, "prompt,key\nA,Tour\nB,tour\n"))
+
+    assert "line 3: key: 'tour' is that of line 2 too" in said
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("~nobody-of-this-name/logo.png", id="the home of nobody"),
+        pytest.param("x" * 300, id="too long for a name"),
+        pytest.param(".", id="a folder"),
+    ],
+)
+def test_what_cannot_be_a_file_is_told_by_its_line(tmp_path: pathlib.Path, name: str) -> None:
+    """A path that the system refuses even to look at is a fault of its row like any other."""
+    said = refusal(saved(tmp_path, f"prompt,files\nA,{name}\n"))
+
+    assert "line 2: files: there is no file" in said
+
+
 def test_very_many_bad_rows_are_counted(tmp_path: pathlib.Path) -> None:
     """A screen is not flooded by a file that is wrong throughout."""
     said = refusal(saved(tmp_path, "prompt,mode\n" + "A,up\n" * 1000)).splitlines()

@@ -78,6 +78,15 @@ async def test_attachments_go_along(desk: Desk) -> None:
     assert 1 == desk.simulator.ledger.requests["asset_upload"].total()
 
 
+async def test_a_file_in_the_home_of_nobody_is_told(desk: Desk) -> None:
+    """A path that leads nowhere ends it in words, before a session is made."""
+    said = await desk.types("run", "A tour", "--file", "~nobody-of-this-name/oven.png")
+
+    assert 1 == said.code
+    assert "~nobody-of-this-name/oven.png" in said.err
+    assert [] == desk.simulator.ledger.creates
+
+
 async def test_a_review_asks_until_the_video_is_there(desk: Desk, answers: Answers) -> None:
     """With `--review` an answer is sent, Enter approves, and the storyboard's links are whole and told once."""
     answers("Warmer opening shot\n\n")
