@@ -77,7 +77,7 @@ class Record:
         self.track: Track = track
         self.watchers: list[Watcher] = []
         self.entry: int = 0
-        self.due: float = 0.0
+        self.due: float = NEVER
         self.looked_at: float = 0.0
         self.told_since: float = 0.0
         self.deadline: float = NEVER
@@ -167,6 +167,15 @@ class Agenda:
             return ()
         _, entry, records = heappop(self._heap)
         return [record for record in records if record.entry == entry and record.watchers]
+
+    def take_many(self, until: float, most: int) -> Sequence[Record]:
+        """Remove and return so many at most of those whose moments have come by `until`."""
+        batch: list[Record] = []
+        while len(batch) < most and (more := self.take(until)):
+            batch += more
+        if rest := batch[most:]:
+            self.put(rest, min(record.due for record in rest))
+        return batch[:most]
 
     def first(self) -> float:
         """Return the first moment, NEVER when there is none."""

@@ -47,11 +47,11 @@ class Experience:
         state = None if share else track.state
         return Moment(
             status=status,
-            elapsed=now - since,
+            elapsed=max(now - since, 0.0),  # asked of a moment before a message was sent
             progress=0 if state is None else state.progress,
             history=() if state is None else track.history,
             polls=track.polls,
-            unchanged=now - track.moved_at,
+            unchanged=max(now - track.moved_at, 0.0),
             die=die,
             expected=self.durations.expected(status),
             shared_by=share or 1,

@@ -101,7 +101,6 @@ class Hub:
         watcher.begin(now)
         record = self.records.get(track.session_id)
         is_followed = record is not None and record.failing_since is None and track.read_at is not None
-        is_new = record is None
         if record is None:
             record = self.records[track.session_id] = Record(track)
             self.experience.begin(record, now)
@@ -115,10 +114,7 @@ class Hub:
         if self._ends.put(record):
             self._rouse()
         if not record.asking:
-            known = self._next_look(record, track.read_at or now) if watcher.is_primed else now
-            due = record.clamped(record.due if is_followed else known, now)
-            if is_new or due < record.due:
-                self._schedule(record, due, now)
+            self.look_by(record, record.clamped(self._first_look(record, watcher, now), now), now)
 
     def remove(self, watcher: Watcher) -> None:
         """Stop looking on this watcher's account; what serves nobody else is dropped at once."""
@@ -235,7 +231,7 @@ class Hub:
         alone, together = self._single.first(), self._shared.first()
         if now < alone and now < together:
             return ()
-        batch = self._single.take(now) if alone <= together else self._together(now)
+        batch = self._single.take(now) if alone <= together else self._shared.take_many(now + WINDOW, MOST)
         if self._spacing:
             self._slot = max(self._slot, now) + self._spacing
         self._lateness.append(max(0.0, now - batch[0].due))
@@ -243,14 +239,12 @@ class Hub:
             record.asking = True
         return batch
 
-    def _together(self, now: float) -> Sequence[Record]:
-        """Take as many as one request can be for; some come a little early."""
-        batch: list[Record] = []
-        while len(batch) < MOST and (more := self._shared.take(now + WINDOW)):
-            batch += more
-        if rest := batch[MOST:]:
-            self._shared.put(rest, min(record.due for record in rest))
-        return batch[:MOST]
+    def _first_look(self, record: Record, watcher: Watcher, now: float) -> float:
+        """Say when somebody who joins wants the next look; he is not to wait for the one others have asked for."""
+        if not watcher.is_primed or record.track.is_stale:
+            return now
+        read_at = record.track.read_at or now
+        return self._plans.first_look(record, watcher, read_at, self._renders.share_of(record))
 
     def _next_look(self, record: Record, now: float) -> float:
         return self._plans.next_look(record, now, self._renders.share_of(record))

@@ -41,11 +41,10 @@ async def outcome(session: Session, told: list[object], **options: Any) -> None:
 
 def failing(looks: int) -> Callable[[Moment], float]:
     """Return a schedule that fails when it has been asked so often."""
-    left = iter(range(looks))
+    intervals = [10.0] * looks
 
     def interval(moment: Moment) -> float:
-        next(left)  # raises StopIteration in the end, as a schedule with a mistake in it may
-        return 10.0
+        return intervals.pop()
 
     return interval
 
@@ -63,7 +62,7 @@ async def test_a_schedule_that_fails_ends_its_own_watch() -> None:
                 group.start_soon(outcome, session, told)
             group.start_soon(partial(outcome, sessions[0], ended, cadence=failing(3)))
 
-    assert [StopIteration] == [type(error) for error in ended]
+    assert [IndexError] == [type(error) for error in ended]
     assert [SessionStatus.COMPLETED] * 5 == told
 
 
@@ -75,4 +74,33 @@ async def test_a_client_whose_schedule_fails() -> None:
             for session in sessions:
                 group.start_soon(outcome, session, told)
 
-    assert [StopIteration] * 20 == [type(error) for error in told]
+    assert [IndexError] * 20 == [type(error) for error in told]
+
+
+async def test_who_joins_with_a_keener_schedule(heygen: HeyGen) -> None:
+    """Who joins a watch that looks rarely, with a schedule of his own, does not wait for that one's next look."""
+    session, told, began = await heygen.sessions.create(PROMPT, mode="generate"), list[object](), clock()
+    async with anyio.create_task_group() as group:
+        group.start_soon(partial(outcome, session, [], cadence=Cadence.constant(1000)))
+        await pass_time(5)
+        await outcome(session, told, cadence=Cadence.constant(1))
+        ended = clock()
+        group.cancel_scope.cancel()
+
+    assert [SessionStatus.COMPLETED] == told
+    assert ENDS == pytest.approx(ended - began, abs=2)
+
+
+async def test_a_watch_taken_up_after_a_message(heygen: HeyGen) -> None:
+    """A watch whose step was given up long ago looks at once when something was said in the meantime."""
+    session = await heygen.sessions.create(PROMPT, mode="chat")
+    watch = session.watch(until=(), timeout=None)
+    while (await anext(watch)).status != SessionStatus.REVIEWING:
+        pass
+    with anyio.move_on_after(200):
+        await anext(watch)
+    await pass_time(200)
+    await session.send("Warmer, please")
+
+    with anyio.fail_after(10):
+        assert SessionStatus.REVIEWING != (await anext(watch)).status
