@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import importlib.util
 import json
 import os
 import subprocess
@@ -19,10 +20,11 @@ from pathlib import Path
 from ._measure import Row, machine
 
 NAMES = ("import", "decode", "polls", "scale", "watchers", "poll", "batch")
+EXTRA = "durable"  # measured where the extra is installed
 PACKAGES = (
     *("heygen-async", "aiohttp", "msgspec", "anyio", "httpx", "httpcore", "pydantic", "attrs", "uvloop"),
     *("pyreqwest", "openai", "anthropic", "runwayml", "replicate", "fal-client"),
-    *("openapi-python-client", "openapi-generator-cli"),
+    *("openapi-python-client", "openapi-generator-cli", "dbos"),
 )
 RESULTS = Path(__file__).parent / "results"
 
@@ -34,16 +36,22 @@ def main() -> None:
         bench = importlib.import_module(f".bench_{options.names[0]}", __package__)
         print(json.dumps(bench.run(quick=options.quick)))
         return
-    results = {name: _run(name, quick=options.quick) for name in options.names or NAMES}
+    results = {name: _run(name, quick=options.quick) for name in options.names or _all()}
     if options.json:
         print(json.dumps(results, indent=1))
     else:
         _write(results, Path(options.output))
 
 
+def _all() -> tuple[str, ...]:
+    return NAMES if importlib.util.find_spec("dbos") is None else (*NAMES, EXTRA)
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__.partition("\n\n")[0])
-    parser.add_argument("names", nargs="*", choices=[*NAMES, []], help=f"which ones: {', '.join(NAMES)}; all")
+    parser.add_argument(
+        "names", nargs="*", choices=[*NAMES, EXTRA, []], help=f"which ones: {', '.join(NAMES)}; all"
+    )
     parser.add_argument(
         "--quick", action="store_true", help="short rounds: to see that it works, not what it costs"
     )
@@ -72,7 +80,7 @@ def _write(results: dict[str, Row], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, result in results.items():
         (folder / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    known = {name: folder / f"{name}.json" for name in NAMES}
+    known = {name: folder / f"{name}.json" for name in (*NAMES, EXTRA)}
     everything = {name: json.loads(path.read_text("utf-8")) for name, path in known.items() if path.exists()}
     (folder / "results.md").write_text(_tables.page(everything), encoding="utf-8")
     _plots.draw(everything, folder)

@@ -122,6 +122,25 @@ def _batch(result: Row) -> list[str]:
     return [table(result["rows"], _BATCH), said]
 
 
+_DURABLE = {
+    "batch": "",
+    "jobs": "jobs",
+    "cpu_ms_each": "CPU of a job, ms",
+    "jobs_per_second": "jobs a second",
+}
+
+
+def _durable(result: Row) -> list[str]:
+    one = result["waiting"]
+    said = (
+        f"{one['jobs']:,} jobs waiting in one process: {one['kb_each']:.0f} KB each, {one['rss_mb']:.0f} MB in all, "
+        f"{one['cpu_percent']:.1f} % CPU with their looks, {one['threads']} threads, and {one['bytes_written']:,} "
+        f"bytes written while they waited. Queued in {one['submit_ms_each']:.2f} ms each, all at work after "
+        f"{one['start_seconds']:.1f} s."
+    )
+    return [said, table(result["rows"], _DURABLE)]
+
+
 _BODIES = {
     "import": lambda result: [table(result["rows"], _IMPORT)],
     "decode": lambda result: [table(result["rows"], _DECODE)],
@@ -130,4 +149,5 @@ _BODIES = {
     "watchers": _watchers,
     "poll": _poll,
     "batch": _batch,
+    "durable": _durable,
 }

@@ -1,0 +1,117 @@
+"""
+A durable batch: what a thousand waiting jobs take, and what writing everything down costs for each.
+
+In real time, on SQLite in a file. The service is the one of `bench_batch`, which remembers nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import tempfile
+import time
+from typing import TYPE_CHECKING
+
+import anyio
+import psutil
+
+from heygen_async import HeyGen
+from heygen_async.durable import DurableBatch
+
+from .bench_batch import Studio, _session, films
+
+if TYPE_CHECKING:
+    from ._measure import Row
+
+WAITING = 1_000
+WATCHED_SECONDS = 20.0
+ENDING = 300
+_ADDRESS = "http://127.0.0.1:8080"
+_LONG_AGO = 1_000.0
+
+
+class Instant(Studio):
+    """The service when every film is there at once: what is left is the batch's own work."""
+
+    def _create(self) -> object:
+        self._made += 1
+        return _session(f"sess-{self._made}-{anyio.current_time() - _LONG_AGO:.2f}")
+
+
+def run(*, quick: bool) -> Row:
+    """Measure all of it."""
+    with tempfile.TemporaryDirectory() as folder:
+        count = 100 if quick else WAITING
+        waiting = asyncio.run(
+            _waiting(f"sqlite:///{folder}/waiting.db", count, 3.0 if quick else WATCHED_SECONDS)
+        )
+        ending = 50 if quick else ENDING
+        durable = asyncio.run(_durable(f"sqlite:///{folder}/ending.db", ending))
+        local = asyncio.run(_local(ending))
+    return {
+        "waiting": waiting,
+        "rows": [{"batch": "heygen.batch", **local}, {"batch": "DurableBatch", **durable}],
+    }
+
+
+async def _waiting(url: str, count: int, seconds: float) -> Row:
+    process = psutil.Process()
+    async with (
+        HeyGen("a-key", base_url=_ADDRESS, http=Studio()) as heygen,
+        DurableBatch(url, name="waiting", max_in_flight=count, heygen=heygen) as batch,
+    ):
+        before = process.memory_info().rss
+        began = time.perf_counter()
+        await batch.submit(films(count))
+        submitted = time.perf_counter() - began
+        while (await batch.status(jobs=False)).counts.get("rendering", 0) < count:  # noqa: ASYNC110
+            await anyio.sleep(0.2)
+        started = time.perf_counter() - began
+        cpu, written = _cpu(), _written(process)
+        await anyio.sleep(seconds)
+        return {
+            "jobs": count,
+            "submit_ms_each": submitted / count * 1e3,
+            "start_seconds": started,
+            "kb_each": (process.memory_info().rss - before) / count / 1024,
+            "rss_mb": process.memory_info().rss / 1e6,
+            "cpu_percent": (_cpu() - cpu) / seconds * 100,
+            "bytes_written": _written(process) - written,
+            "threads": process.num_threads(),
+        }
+
+
+async def _durable(url: str, count: int) -> Row:
+    studio = Instant()
+    async with (
+        HeyGen("a-key", base_url=_ADDRESS, http=studio) as heygen,
+        DurableBatch(url, name="ending", max_in_flight=50, heygen=heygen, poll_interval=0.1) as batch,
+    ):
+        cpu, began = _cpu(), time.perf_counter()
+        await batch.submit(films(count))
+        ended = [outcome async for outcome in batch.outcomes()]
+        return _each(len(ended), cpu, began)
+
+
+async def _local(count: int) -> Row:
+    async with (
+        HeyGen("a-key", base_url=_ADDRESS, http=Instant()) as heygen,
+        heygen.batch(films(count), max_in_flight=50) as batch,
+    ):
+        cpu, began = _cpu(), time.perf_counter()
+        ended = [outcome async for outcome in batch]
+        return _each(len(ended), cpu, began)
+
+
+def _each(count: int, cpu: float, began: float) -> Row:
+    seconds = time.perf_counter() - began
+    return {"jobs": count, "cpu_ms_each": (_cpu() - cpu) / count * 1e3, "jobs_per_second": count / seconds}
+
+
+def _cpu() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def _written(process: psutil.Process) -> int:
+    return int(process.io_counters().write_bytes)
