@@ -7,6 +7,7 @@ the old one behind, to be skipped when it comes up.
 
 from __future__ import annotations
 
+from collections import deque
 from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _ENTRIES = count(1)  # one for all agendas, so that an entry left behind in another counts no more
 NEVER = float("inf")
 _SPARE = 64  # entries that may lie about before it is worth tidying
+_LATENESS = 1000  # looks whose lateness is remembered
 LAST_LOOK = 5.0  # seconds after a deadline in which the look made at it may still bring the end
 
 
@@ -204,6 +206,55 @@ def _counts(one: tuple[float, int, Sequence[Record]]) -> bool:
         if record.entry == entry and record.watchers:
             return True
     return False
+
+
+class Line:
+    """Everybody who waits for a look, alone or together with others."""
+
+    __slots__ = ("_alone", "_late_by", "_together")
+
+    def __init__(self) -> None:
+        self._late_by: deque[float] = deque(maxlen=_LATENESS)
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget who waits."""
+        self._alone = Agenda()
+        self._together = Agenda()
+
+    def put(self, records: Sequence[Record], moment: float, *, is_shared: bool) -> bool:
+        """Enter records; True when they are now the first of their kind."""
+        return (self._together if is_shared else self._alone).put(records, moment)
+
+    def first(self) -> float:
+        """Return the first moment, NEVER when there is none."""
+        return min(self._alone.first(), self._together.first())
+
+    def take(self, now: float, *, early: float, most: int) -> Sequence[Record]:
+        """
+        Remove and return who has been due longest; empty when nobody is.
+
+        Those who are looked at together, `most` at a time, may come so many seconds `early`.
+        """
+        alone, together = self._alone.first(), self._together.first()
+        if now < alone and now < together:
+            return ()
+        batch = self._alone.take(now) if alone <= together else self._together.take_many(now + early, most)
+        self._late_by.append(max(0.0, now - batch[0].due))
+        return batch
+
+    def late_by(self) -> Sequence[float]:
+        """Return by how much the last looks were late, sorted."""
+        return sorted(self._late_by) or [0.0]
+
+    def count(self, until: float) -> int:
+        """Return how many records' moments have come by `until`."""
+        return self._alone.count(until) + self._together.count(until)
+
+    def tidy(self, records: int) -> None:
+        """Drop what counts no more once it outnumbers the records there are."""
+        self._alone.tidy(records)
+        self._together.tidy(records)
 
 
 class Ends:

@@ -31,6 +31,12 @@ def is_running(loop: asyncio.AbstractEventLoop) -> bool:
         return False
 
 
+def is_cancelled() -> bool:
+    """Return whether somebody has cancelled the running task."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 def wall() -> float:
     """Return Unix seconds; only for comparing with times the service wrote, never for waiting."""
     try:

@@ -11,21 +11,19 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-from collections import deque
 from typing import TYPE_CHECKING
 
 from . import _clock
-from ._agenda import LAST_LOOK, NEVER, Agenda, Ends, Record
-from ._caller import Seen
+from ._agenda import LAST_LOOK, NEVER, Ends, Line, Record
 from ._experience import Experience
-from ._lifecycle import Change, Look
+from ._lifecycle import Change
 from ._plans import Plans
-from ._reads import read, reread
+from ._reads import look
 from ._renders import MOST, WINDOW, Renders
 from ._retry import Delivery, delivery, is_refused_for_all, poll_pause
 from ._vocabulary import Vocabulary
 from ._watchers import late, own_copy, stalled, unknown
-from .errors import ClientStateError, HeyGenError, RateLimited
+from .errors import ClientStateError, ConnectionLost, HeyGenError, RateLimited
 from .models import Statistics
 
 if TYPE_CHECKING:
@@ -40,7 +38,6 @@ log = logging.getLogger("heygen_async")
 
 _TRIES_FOR_A_REASON = 3  # failed reads of a failed session's video before its reason is looked for elsewhere
 _ASKED = 4  # of those looked at together, how many the schedule is asked for; the first to be due counts
-_LATENESS = 1000  # looks whose lateness is remembered
 
 
 class Hub:
@@ -65,7 +62,8 @@ class Hub:
         self._most = most
         self._spacing = 0.0 if rate is None else 1.0 / rate
         self._vocabulary = Vocabulary()
-        self._lateness: deque[float] = deque(maxlen=_LATENESS)
+        self._line = Line()
+        self._is_closing = False
         self.experience: Experience = Experience()
         self._plans = Plans(caller, cadence, self.experience, self._end)
         self._start_over()
@@ -73,8 +71,7 @@ class Hub:
     def _start_over(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self.records: dict[str, Record] = {}
-        self._single = Agenda()
-        self._shared = Agenda()
+        self._line.clear()
         self._renders = Renders(self._caller)
         self._ends = Ends()
         self._workers: set[asyncio.Task[None]] = set()
@@ -93,10 +90,10 @@ class Hub:
         Raises:
             ClientStateError: The client is closed or belongs to another loop.
         """
+        if self._is_closing:
+            raise ClientStateError("This client is closed.", hint="Make a new HeyGen().")
         self._caller.bind()
-        if self._caller.loop is not self._loop:
-            self._start_over()
-            self._loop = self._caller.loop
+        self.follow()
         now, track = _clock.now(), watcher.track
         watcher.begin(now)
         record = self.records.get(track.session_id)
@@ -114,7 +111,14 @@ class Hub:
         if self._ends.put(record):
             self._rouse()
         if not record.asking:
-            self.look_by(record, record.clamped(self._first_look(record, watcher, now), now), now)
+            wanted = self._plans.first_look(record, watcher, now, self._renders.share_of(record))
+            self.look_by(record, record.clamped(wanted, now), now)
+
+    def follow(self) -> None:
+        """Follow the client into its next loop: for what was watched in the last one nobody can wait any more."""
+        if self._caller.loop is not self._loop:
+            self._start_over()
+            self._loop = self._caller.loop
 
     def remove(self, watcher: Watcher) -> None:
         """Stop looking on this watcher's account; what serves nobody else is dropped at once."""
@@ -130,6 +134,7 @@ class Hub:
 
     def wake(self, session_id: str) -> None:
         """Look at a session now, if anybody watches it."""
+        self.follow()
         record = self.records.get(session_id)
         if record is not None and not record.asking:
             now = _clock.now()
@@ -137,6 +142,7 @@ class Hub:
 
     def tell(self, track: Track, change: Change) -> None:
         """Tell the watchers of a session what somebody else has read; a look under way tells it when it is back."""
+        self.follow()
         record = self.records.get(track.session_id)
         if record is not None and not record.asking:
             self._saw(record, change, _clock.now())
@@ -149,22 +155,23 @@ class Hub:
     def statistics(self) -> Statistics:
         """Return the numbers of now."""
         counters, now = self._caller.counters, 0.0 if self._loop is None else _clock.of(self._loop)
-        late_by = sorted(self._lateness) or [0.0]
+        late_by = self._line.late_by()
         return Statistics(
             **{name: getattr(counters, name) for name in counters.__slots__},
             watchers=sum(len(record.watchers) for record in self.records.values()),
             watched=len(self.records),
-            due=self._single.count(now) + self._shared.count(now),
+            due=self._line.count(now),
             in_flight=len(self._workers),
             lateness_p50=late_by[len(late_by) // 2],
             lateness_p99=late_by[len(late_by) * 99 // 100],
         )
 
     async def aclose(self) -> None:
-        """End all looks; whoever still waits gets a `ClientStateError`."""
-        for record in list(self.records.values()):
-            for watcher in list(record.watchers):
-                self._end(watcher, ClientStateError("The client was closed while this watch was on."))
+        """End all looks; whoever still waits gets a `ClientStateError`, and so does who comes while they end."""
+        self._is_closing = True
+        if self._loop is None or self._loop.is_closed():
+            self._start_over()
+        self._end_everything(ClientStateError("The client was closed while this watch was on."))
         tasks = [task for task in (self._scheduler, *self._workers) if task is not None]
         if self._loop is asyncio.get_running_loop() and tasks:
             for task in tasks:
@@ -177,7 +184,7 @@ class Hub:
     def _schedule(self, record: Record, due: float, now: float) -> None:
         record.due = due = record.clamped(due, now)
         is_shared = self._renders.is_offered and record.is_shared
-        is_first = (self._shared if is_shared else self._single).put((record,), due)
+        is_first = self._line.put((record,), due, is_shared=is_shared)
         # A scheduler that ended when nobody watched left old moments behind, and wakes for none of them.
         if is_first or self._scheduler is None or self._scheduler.done():
             self._rouse()
@@ -189,20 +196,23 @@ class Hub:
             self._scheduler = asyncio.get_running_loop().create_task(
                 self._run(), name="heygen_async hub", context=contextvars.Context()
             )
+            self._scheduler.add_done_callback(self._ended)
         else:
             self._alarm.ring()
 
     async def _run(self) -> None:
         while self.records:
             now = _clock.now()
-            for agenda in (self._single, self._shared, self._ends):
-                agenda.tidy(len(self.records))
+            self._line.tidy(len(self.records))
+            self._ends.tidy(len(self.records))
             while (record := self._ends.take(now)) is not None:
                 self._let_go(record, now - LAST_LOOK)
                 if record.deadline < NEVER:
                     self._ends.put(record)
             self._start_workers(now)
             await self._alarm.wait(self._next_moment())
+        self._line.clear()  # nothing in it counts any more
+        self._ends = Ends()
 
     def _start_workers(self, now: float) -> None:
         while len(self._workers) < self._allowed and (batch := self._next_batch(now)):
@@ -212,39 +222,38 @@ class Hub:
 
     def _left(self, worker: asyncio.Task[None]) -> None:
         self._workers.discard(worker)
+        self._ended(worker)
         if self._is_full:
             self._alarm.ring()
 
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """See to it that nobody waits for looks that are not made any more."""
+        error = None if task.cancelled() else task.exception()
+        if task.cancelled():
+            error = ClientStateError("The looks of this client were cancelled from outside.")
+        if isinstance(error, Exception):
+            self._end_everything(error)
+
     def _next_moment(self) -> float | None:
         self._is_full = len(self._workers) >= self._allowed
-        look = NEVER  # when all are at work, whoever is done takes what is due
+        next_look = NEVER  # when all are at work, whoever is done takes what is due
         if not self._is_full:
-            first = min(self._single.first(), self._shared.first())
-            look = max(first, self._slot, self._caller.polls_resume)
-        moment = min(look, self._ends.first())
+            next_look = max(self._line.first(), self._slot, self._caller.polls_resume)
+        moment = min(next_look, self._ends.first())
         return None if moment == NEVER else moment
 
     def _next_batch(self, now: float) -> Sequence[Record]:
         """Take who is due longest, unless the service or the budget says to wait; the agendas are the line."""
         if now < self._slot or now < self._caller.polls_resume or len(self._workers) > self._allowed:
             return ()
-        alone, together = self._single.first(), self._shared.first()
-        if now < alone and now < together:
+        batch = self._line.take(now, early=WINDOW, most=MOST)
+        if not batch:
             return ()
-        batch = self._single.take(now) if alone <= together else self._shared.take_many(now + WINDOW, MOST)
         if self._spacing:
             self._slot = max(self._slot, now) + self._spacing
-        self._lateness.append(max(0.0, now - batch[0].due))
         for record in batch:
             record.asking = True
         return batch
-
-    def _first_look(self, record: Record, watcher: Watcher, now: float) -> float:
-        """Say when somebody who joins wants the next look; he is not to wait for the one others have asked for."""
-        if not watcher.is_primed or record.track.is_stale:
-            return now
-        read_at = record.track.read_at or now
-        return self._plans.first_look(record, watcher, read_at, self._renders.share_of(record))
 
     def _next_look(self, record: Record, now: float) -> float:
         return self._plans.next_look(record, now, self._renders.share_of(record))
@@ -268,24 +277,20 @@ class Hub:
         except HeyGenError as error:
             for record in batch:
                 self._failed(record, error)
+        except asyncio.CancelledError:
+            if _clock.is_cancelled():
+                raise
+            for (
+                record
+            ) in batch:  # it came from within: what asks for tokens has given up something of its own
+                self._failed(record, ConnectionLost("The exchange was cancelled by what makes it."))
         else:
             if self._allowed < self._most and _clock.now() >= self._caller.polls_resume:
                 self._allowed += 1
                 self._alarm.ring()
 
     async def _look(self, record: Record) -> None:
-        self._caller.counters.polls += 1
-        record.is_single = False
-        record.looked_at = _clock.now()
-        track = record.track
-        if track.is_stale or track.look(for_video=record.for_video) is not Look.SESSION:
-            change = await read(track, self._caller.attempt, for_video=record.for_video)
-            self._saw(record, change, _clock.now())
-            return
-        seen = record.seen
-        if seen is None:
-            seen = record.seen = Seen(track.session_id)
-        change = await reread(track, self._caller, seen, record.looked_at)
+        change = await look(record, self._caller)
         self._saw(record, change, _clock.now())
 
     async def _look_at_all(self, batch: Sequence[Record]) -> None:
@@ -318,7 +323,7 @@ class Hub:
         for record in alike:
             record.asking = False
             record.due = due
-        if self._shared.put(alike, due):
+        if self._line.put(alike, due, is_shared=True):
             self._rouse()
 
     def _saw(self, record: Record, change: Change, now: float) -> None:
@@ -376,6 +381,10 @@ class Hub:
             for watcher in list(record.watchers):
                 if watcher.deadline is not None and watcher.deadline <= moment:
                     self._end(watcher, late(watcher))
+
+    def _end_everything(self, error: Exception) -> None:
+        for record in list(self.records.values()):
+            self._end_all(record, error)
 
     def _end_all(self, record: Record, error: Exception) -> None:
         record.asking = False

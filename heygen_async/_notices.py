@@ -49,6 +49,7 @@ class Notices:
                 "notify() was called outside the client's event loop.",
                 hint="From another thread: loop.call_soon_threadsafe(heygen.notify, event).",
             )
+        self._hub.follow()
         now, verified = _clock.now(), isinstance(event, WebhookEvent)
         if verified:
             self._hub.experience.announced.excuse((event.session_id, event.video_id), now)

@@ -60,13 +60,20 @@ class Plans:
         return now + min(self._asked(record, cadence, moment) for cadence in schedules)
 
     def first_look(self, record: Record, watcher: Watcher, now: float, share: int) -> float:
-        """Return when somebody who joins wants the next look; NEVER when a schedule like his was asked for it."""
+        """
+        Return when somebody who joins wants the next look: he is not to wait for the one others have asked for.
+
+        NEVER when his schedule has been asked for that one.
+        """
+        if not watcher.is_primed or record.track.is_stale:
+            return now
         mine = watcher.cadence or self._cadence
         if any(
             other is not watcher and (other.cadence or self._cadence) is mine for other in record.watchers
         ):
             return NEVER
-        return now + self._asked(record, mine, self._moment(record, now, share))
+        read_at = record.track.read_at or now
+        return read_at + self._asked(record, mine, self._moment(record, read_at, share))
 
     def _moment(self, record: Record, now: float, share: int) -> Moment:
         return self._experience.moment(record, now, share=share, die=self._caller.die.random())

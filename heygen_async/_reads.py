@@ -7,12 +7,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from . import _clock, _wire
+from ._caller import Seen
 from ._lifecycle import Change, Look
 from .errors import NotFound
 
 if TYPE_CHECKING:
+    from ._agenda import Record
     from ._answers import Envelope
-    from ._caller import Caller, Seen
+    from ._caller import Caller
     from ._lifecycle import Track
     from ._wire import Call
 
@@ -53,6 +55,26 @@ async def _told(track: Track, ask: Ask, look: Look, asked: float) -> Change:
         return track.saw_video(video, asked=asked, now=_clock.now())
     videos = (await ask(_wire.session_videos(track.session_id))).data
     return track.saw_videos(videos, asked=asked, now=_clock.now())
+
+
+async def look(record: Record, caller: Caller) -> Change:
+    """
+    Look at a watched session on its own and return what changed.
+
+    Raises:
+        NotFound: See `read`.
+        TransportError: See `read`.
+        APIError: See `read`.
+    """
+    caller.counters.polls += 1
+    record.is_single = False
+    record.looked_at = now = _clock.now()
+    track, seen = record.track, record.seen
+    if track.is_stale or track.look(for_video=record.for_video) is not Look.SESSION:
+        return await read(track, caller.attempt, for_video=record.for_video)
+    if seen is None:
+        seen = record.seen = Seen(track.session_id)
+    return await reread(track, caller, seen, now)
 
 
 async def reread(track: Track, caller: Caller, seen: Seen, asked: float) -> Change:

@@ -24,13 +24,13 @@ class Watch:
     loses no state. An object and not a generator, so that no cancel scope is ever left open inside it.
     """
 
-    __slots__ = ("__weakref__", "_hub", "_is_followed", "_source", "_watcher")
+    __slots__ = ("__weakref__", "_hub", "_loop", "_source", "_watcher")
 
     def __init__(self, hub: Hub, watcher: Watcher, source: Handle) -> None:
         self._hub = hub
         self._watcher = watcher
         self._source = source
-        self._is_followed = False
+        self._loop: asyncio.AbstractEventLoop | None = None  # where it is followed
 
     def __aiter__(self) -> Self:
         return self
@@ -47,16 +47,17 @@ class Watch:
             APIError: The credential is refused (401, 402, 403), or the session does not exist (404).
             ClientStateError: The client is closed, or another task awaits this watch.
         """
-        if not self._is_followed and not self._watcher.is_done:
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop and not self._watcher.is_done:
             self._hub.add(self._watcher)
-            self._is_followed = True
+            self._loop = loop
         try:
             state = await self._watcher.next_state()
         except asyncio.CancelledError:
             # Whoever keeps the error keeps this watch alive; its polls must not go on for so long. The next step,
             # should there be one, takes them up again.
             self._hub.remove(self._watcher)
-            self._is_followed = False
+            self._loop = None
             raise
         self._source.cursor = max(self._source.cursor, self._watcher.cursor)
         if state is None:

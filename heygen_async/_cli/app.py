@@ -8,6 +8,7 @@ import asyncio
 import inspect
 import logging
 import os
+import pathlib
 import sys
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
@@ -59,6 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The words after the command's name; those of this process when None.
     """
     tokens = sys.argv[1:] if arguments is None else list(arguments)
+    _stand_in()
     # What matters is told; a raw line of the log would go right through the board.
     logging.getLogger("heygen_async").addHandler(logging.NullHandler())
     try:
@@ -107,7 +109,8 @@ async def perform(tokens: Sequence[str], work: Coroutine[Any, Any, int]) -> int:
         return exit_of(error)
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
-        _voice(tokens).complain(f"{place}{error.strerror or error}", kind="OSError")
+        hint = "\n".join(getattr(error, "__notes__", ()))
+        _voice(tokens).complain(f"{place}{error.strerror or error}", hint=hint, kind="OSError")
         return Exit.FAILED
 
 
@@ -132,6 +135,13 @@ def _misused(tokens: Sequence[str], error: CycloptsError) -> int:
 
 def _voice(tokens: Sequence[str]) -> Voice:
     return Voice(is_json="--json" in tokens)
+
+
+def _stand_in() -> None:
+    """Fill the places of streams that were closed before the start: a journal must not become standard output."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, pathlib.Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - it stays
 
 
 def _unheard() -> int:

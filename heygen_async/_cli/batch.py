@@ -142,8 +142,10 @@ async def make(heygen: HeyGen, wish: Wish, voice: Voice) -> int:
         voice: Who shows it.
     """
     with ExitStack() as stack:
-        with voice.busy(f"reading {wish.jobs}"):
-            plan = await anyio.to_thread.run_sync(Plan.made, stack, wish)
+        is_piped = wish.jobs == STDIN
+        with voice.busy(f"reading {'standard input' if is_piped else wish.jobs}"):
+            # What a pipe or a person says next may never come, so it must not be waited for after Ctrl-C.
+            plan = await anyio.to_thread.run_sync(Plan.made, stack, wish, abandon_on_cancel=is_piped)
         for words in plan.remarks:
             voice.advise(words)
         plan.claim(heygen)

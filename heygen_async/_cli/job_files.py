@@ -250,8 +250,10 @@ def open_jobs(source: str, mode: Mode) -> Generator[JobFile]:
         UsageError: It is not there, or of no kind that is known.
     """
     if source == STDIN:
-        with tempfile.TemporaryFile() as spool:
-            shutil.copyfileobj(sys.stdin.buffer, spool)
+        # Unbuffered: a thread that is left behind in a buffer of Python's would crash the interpreter's end.
+        pipe = open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)  # noqa: SIM115
+        with pipe, tempfile.TemporaryFile() as spool:
+            shutil.copyfileobj(pipe, spool)
             yield JobFile("standard input", spool, _guessed(spool), RowReader(Path(), mode))
         return
     path = Path(source)

@@ -9,6 +9,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -65,6 +66,7 @@ class Lines:
         Raises:
             UsageError: Another process has it.
         """
+        self._path = path
         self._file = path.open("a+b")
         self._lock = threading.Lock()
         try:
@@ -87,18 +89,28 @@ class Lines:
         self._file.truncate(whole)
 
     def append(self, told: Mapping[str, object]) -> None:
-        """Write a line; when this returns, it is on the disk."""
+        """
+        Write a line; when this returns, it is on the disk.
+
+        Raises:
+            OSError: The disk refused.
+        """
         line = json.dumps(told, ensure_ascii=True).encode() + b"\n"
-        with self._lock:
-            self._file.write(line)
-            self._file.flush()
-            os.fsync(self._file.fileno())
+        try:
+            with self._lock:
+                self._file.write(line)
+                self._file.flush()
+                os.fsync(self._file.fileno())
+        except OSError as error:
+            error.filename = str(self._path)
+            raise
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        with suppress(OSError):  # what the disk refused was told when it did
+            self._file.close()
 
 
 def _lock(descriptor: int, path: Path) -> None:

@@ -112,11 +112,14 @@ class Voice:
 
     @contextmanager
     def if_left(self, words: str) -> Generator[None]:
-        """Tell a person how to go on if the block is left by Ctrl-C."""
+        """Tell a person how to go on if the block is left by Ctrl-C, or because the system refuses something."""
         try:
             yield
         except asyncio.CancelledError:
             self.advise(words)
+            raise
+        except OSError as error:
+            error.add_note(words)  # which is told after the error itself
             raise
 
     @contextmanager
@@ -146,7 +149,7 @@ def _plain(words: str) -> Text:
 
 def _labelled(label: str, words: str) -> Text:
     first, *rest = safe(words).split("\n")
-    text = Text(f"{label:<{_LABEL}}", style=_STYLES.get(label, "dim"))
+    text = Text(f"{label:<{_LABEL - 1}} ", style=_STYLES.get(label, "dim"))
     text.append(first, style=_STYLES.get(label, "") if label in {"error", "failed", "video"} else "not dim")
     for line in rest:
         text.append("\n" + " " * _LABEL + line, style="not dim")

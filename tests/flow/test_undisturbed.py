@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
+import weakref
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -9,13 +12,16 @@ import anyio
 import pytest
 
 from flow.parties import Line, client, clock, pass_time
-from heygen_async import Cadence, HeyGen, Session, SessionStatus
-from heygen_async.testing import Scenario, Simulator
+from heygen_async import Cadence, ClientStateError, HeyGen, Session, SessionStatus
+from heygen_async.testing import MemoryAnswer, Scenario, Simulator
+from heygen_async.testing._loop import VirtualLoop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from heygen_async import Watch
     from heygen_async.cadence import Moment
+    from heygen_async.testing._memory import Outgoing
 
 PROMPT = "An espresso machine"
 ENDS = 110  # seconds from the create of a default session in generate mode to its video
@@ -104,3 +110,115 @@ async def test_a_watch_taken_up_after_a_message(heygen: HeyGen) -> None:
 
     with anyio.fail_after(10):
         assert SessionStatus.REVIEWING != (await anext(watch)).status
+
+
+# -- looks that break off --
+
+
+class Uneasy(Line):
+    """A line on which reads can hang, or be cancelled from within."""
+
+    hangs: bool = False
+    breaks: bool = False
+
+    async def send(self, request: Outgoing) -> MemoryAnswer:
+        """Pass it on, unless told not to."""
+        if request.method == "GET" and self.breaks:
+            self.breaks = False
+            raise asyncio.CancelledError
+        if request.method == "GET" and self.hangs:
+            self.hangs = False
+            await pass_time(1000)
+        return await super().send(request)
+
+
+async def test_a_look_cancelled_from_within(service: Simulator) -> None:
+    """When what makes the exchange is cancelled by itself, the look counts as failed and is made again."""
+    line, told = Uneasy(service), list[object]()
+    async with client(line) as heygen:
+        session = await heygen.sessions.create(PROMPT, mode="generate")
+        line.breaks = True
+        with anyio.fail_after(ENDS + 30):
+            await outcome(session, told)
+
+    assert [SessionStatus.COMPLETED] == told
+
+
+async def test_tasks_cancelled_from_outside(heygen: HeyGen) -> None:
+    """Who cancels all other tasks of the loop ends the watches that are on, and the next one works."""
+    session = await heygen.sessions.create(PROMPT, mode="generate")
+    watch = session.watch(timeout=None)
+    await anext(watch)
+    for task in asyncio.all_tasks():
+        if task.get_name().startswith("heygen_async"):
+            task.cancel()
+
+    with anyio.fail_after(1), pytest.raises(ClientStateError):
+        await anext(watch)
+    assert SessionStatus.COMPLETED == (await session.wait()).status
+
+
+# -- the client's life --
+
+
+async def test_who_comes_while_the_client_closes(line: Line) -> None:
+    """A watch that begins while a client ends its looks is told that it is closed, like those before it."""
+    heygen = client(line)
+    session, told = await heygen.sessions.create(PROMPT, mode="generate"), list[object]()
+
+    async def watch_twice() -> None:
+        await outcome(session, told)
+        await outcome(session, told)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(watch_twice)
+        while not heygen.statistics().in_flight:
+            await pass_time(0.001)
+        await heygen.aclose()
+        with anyio.move_on_after(60):
+            while len(told) < 2:
+                await pass_time(1)
+        group.cancel_scope.cancel()
+
+    assert [ClientStateError] * 2 == [type(error) for error in told]
+
+
+async def test_nothing_is_kept_of_those_who_left(heygen: HeyGen) -> None:
+    """When all watches are given up at once, the client keeps nothing of their sessions."""
+    sessions = [await heygen.sessions.create(f"Film {n}", mode="generate") for n in range(40)]
+    kept = [weakref.ref(session._track) for session in sessions]  # noqa: SLF001 - what would leak
+    with anyio.move_on_after(20):
+        async with anyio.create_task_group() as group:
+            for session in sessions:
+                group.start_soon(session.wait)
+    del session, sessions
+    await pass_time(1)
+    gc.collect()
+
+    assert [None] * 40 == [reference() for reference in kept]
+
+
+def test_a_watch_goes_on_in_the_next_loop(service: Simulator) -> None:
+    """A watch begun in one loop is taken up by a step in the next, as is whatever else the client does there."""
+    heygen = client(service)
+    made: list[tuple[Session, Watch]] = []
+
+    async def begin() -> None:
+        session = await heygen.sessions.create(PROMPT, mode="chat")
+        watch = session.watch(timeout=None)
+        await anext(watch)
+        made.append((session, watch))
+
+    async def go_on() -> None:
+        (session, watch) = made[0]
+        await session.refresh()
+        with anyio.fail_after(1000):
+            assert SessionStatus.REVIEWING == [state.status async for state in watch][-1]
+        await heygen.aclose()
+        assert 1 == len(asyncio.all_tasks())
+
+    for part in begin, go_on:
+        loop = VirtualLoop()
+        loop.set_exception_handler(lambda loop, context: None)  # what is left behind in the first is the point
+        loop.run_until_complete(part())
+        loop.close()
