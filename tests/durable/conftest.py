@@ -118,8 +118,12 @@ class Crew:
     def start(self, *more: str) -> subprocess.Popen[bytes]:
         worker = pathlib.Path(__file__).with_name("worker.py")
         command = [sys.executable, str(worker), self.database, self.service, *self.options, *more]
+        # What is killed while it writes a cache may leave half of one to everybody after it.
+        environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
         with self.log.open("ab") as log:
-            process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            process = subprocess.Popen(
+                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment
+            )
         self.processes.append(process)
         return process
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
+import house
 from heygen_async.testing import Simulator, SimulatorServer
 
 if TYPE_CHECKING:
@@ -20,10 +21,15 @@ pytestmark = [pytest.mark.durable, pytest.mark.timeout(60)]
 
 async def command(folder: pathlib.Path, url: str, *words: str) -> subprocess.CompletedProcess[str]:
     """Run `heygen-async` in a folder."""
+    return await run(folder, url, "-m", "heygen_async", *words)
+
+
+async def run(folder: pathlib.Path, url: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run Python in a folder, as a user with a key."""
     environment = {**os.environ, "HEYGEN_API_KEY": "test-key", "HEYGEN_API_BASE": url}
     return await anyio.to_thread.run_sync(
         lambda: subprocess.run(
-            [sys.executable, "-m", "heygen_async", *words],
+            [sys.executable, *words],
             cwd=folder,
             env=environment,
             capture_output=True,
@@ -44,6 +50,20 @@ async def test_a_file_becomes_a_campaign_that_workers_help_with(tmp_path: pathli
 
     assert (0, 0) == (made.returncode, helped.returncode), made.stderr + helped.stderr
     assert ["a.mp4", "b.mp4"] == sorted(path.name for path in (tmp_path / "films").iterdir())
+    assert 2 == len(simulator.ledger.creates)
+
+
+async def test_the_example_goes_on_where_it_was(tmp_path: pathlib.Path) -> None:
+    """The example makes a campaign of a text file; run again, it knows all and pays for nothing."""
+    (tmp_path / "prompts.txt").write_text("One\nTwo\n", encoding="utf-8")
+    simulator = Simulator(speed=200)
+    script = str(house.ROOT / "examples" / "campaign.py")
+    async with SimulatorServer(simulator) as server:
+        first = await run(tmp_path, server.url, script, "--live", "--file", "prompts.txt")
+        again = await run(tmp_path, server.url, script, "--live", "--file", "prompts.txt")
+
+    assert "2 new, 0 known" in first.stdout, first.stderr
+    assert "0 new, 2 known" in again.stdout, again.stderr
     assert 2 == len(simulator.ledger.creates)
 
 

@@ -104,7 +104,7 @@ async def test_the_database_goes_away_in_the_middle(postgres: Postgres, crew: Ca
         workers.start()
         for wanted in (30, 90):
             with anyio.fail_after(PATIENCE):
-                while len(simulator.ledger.creates) < wanted:
+                while len(simulator.ledger.creates) < wanted and not workers.are_done:
                     await anyio.sleep(0.05)
             await anyio.to_thread.run_sync(postgres.stop)
             await anyio.sleep(2)  # what was announced is through
@@ -140,7 +140,7 @@ async def test_a_polite_end_leaves_nothing_open(sqlite: str, crew: Callable[...,
         workers = crew(sqlite, server.url, "--jobs", "40")
         worker = workers.start()
         with anyio.fail_after(PATIENCE):
-            while not simulator.ledger.creates:
+            while not simulator.ledger.creates and not workers.are_done:
                 await anyio.sleep(0.005)
         worker.send_signal(2)
         with anyio.fail_after(PATIENCE):
