@@ -8,10 +8,11 @@ import os
 import sys
 from typing import TYPE_CHECKING, TextIO
 
-import anyio.to_thread
 from rich.text import Text
 
 from heygen_async import Approve, Conflict, Reply, Session, SessionState, SessionStatus, Stop
+
+from .interruption import apart
 
 if TYPE_CHECKING:
     from .voice import Voice
@@ -25,12 +26,7 @@ class LeftUnansweredError(Exception):
 
 
 class Keyboard:
-    """
-    The lines a person types.
-
-    Read with the system's own call in a thread that is left behind when the wait is cancelled: a thread that is
-    stopped inside Python's reading of standard input would crash the interpreter on its way out.
-    """
+    """The lines a person types, read with the system's own call; see `apart`."""
 
     def __init__(self, file: TextIO | None = None) -> None:
         self._file = file
@@ -60,7 +56,7 @@ class Keyboard:
     async def line(self) -> str | None:
         """Return the next line without its end; None when there are no more."""
         while b"\n" not in self._rest:
-            read = await anyio.to_thread.run_sync(self._read, abandon_on_cancel=True)
+            read = await apart(self._read)
             if not read:
                 line, self._rest = self._rest, b""
                 return line.decode(errors="replace") if line else None

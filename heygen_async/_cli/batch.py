@@ -22,6 +22,7 @@ from heygen_async import Approve, HeyGen, InvalidArgument, Job
 from .campaign import Campaign, submitted
 from .ends import Tally, hint_of, result_of
 from .exits import UsageError
+from .interruption import apart
 from .job_files import STDIN, JobFile, open_jobs
 from .journal import FINAL, Journal
 from .options import AN_HOUR, Json, Poll, Switch, Timeout, client
@@ -142,10 +143,8 @@ async def make(heygen: HeyGen, wish: Wish, voice: Voice) -> int:
         voice: Who shows it.
     """
     with ExitStack() as stack:
-        is_piped = wish.jobs == STDIN
-        with voice.busy(f"reading {'standard input' if is_piped else wish.jobs}"):
-            # What a pipe or a person says next may never come, so it must not be waited for after Ctrl-C.
-            plan = await anyio.to_thread.run_sync(Plan.made, stack, wish, abandon_on_cancel=is_piped)
+        with voice.busy(f"reading {'standard input' if wish.jobs == STDIN else wish.jobs}"):
+            plan = await apart(partial(Plan.made, stack, wish))
         for words in plan.remarks:
             voice.advise(words)
         plan.claim(heygen)

@@ -1,5 +1,5 @@
 """
-Ctrl-C: once to leave in good order, twice to leave at once.
+Ctrl-C: once to leave in good order, twice to leave at once; and no wait for input that may never come.
 """
 
 from __future__ import annotations
@@ -8,11 +8,15 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from threading import Thread
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 from .exits import Exit
+
+T = TypeVar("T")
 
 _SHOW_CURSOR = "\x1b[?25h\n"
 
@@ -45,6 +49,29 @@ async def attended(work: Coroutine[Any, Any, int]) -> int:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+async def apart(work: Callable[[], T]) -> T:
+    """
+    Do what may block for ever, such as reading standard input, and leave it behind when the wait is cancelled.
+
+    A thread of anyio's is left behind too, but Python would wait for it at the end of the process.
+
+    Args:
+        work: What blocks. It must not hold a lock of Python's own input meanwhile: to be stopped there at the end
+            would crash the interpreter.
+    """
+    result = Future[T]()
+    result.set_running_or_notify_cancel()  # from now on it cannot be cancelled: only its waiting can
+
+    def run() -> None:
+        try:
+            result.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+            result.set_exception(error)
+
+    Thread(target=run, name="heygen_async input", daemon=True).start()
+    return await asyncio.wrap_future(result)
 
 
 def _leave_at_once() -> None:

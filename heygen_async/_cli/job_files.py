@@ -250,7 +250,7 @@ def open_jobs(source: str, mode: Mode) -> Generator[JobFile]:
         UsageError: It is not there, or of no kind that is known.
     """
     if source == STDIN:
-        # Unbuffered: a thread that is left behind in a buffer of Python's would crash the interpreter's end.
+        # Unbuffered, as `apart` wants it.
         pipe = open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)  # noqa: SIM115
         with pipe, tempfile.TemporaryFile() as spool:
             shutil.copyfileobj(pipe, spool)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+import tempfile
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -69,8 +70,10 @@ async def test_storyboards_are_approved_on_request(desk: Desk) -> None:
 async def test_jobs_come_from_a_pipe(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """`-` reads standard input, and an empty pipe is told."""
     for content, code in ((as_csv(TOURS[:2]), 0), (b"", 2)):
-        with io.TextIOWrapper(io.BytesIO(content)) as pipe:
-            monkeypatch.setattr(sys, "stdin", pipe)
+        with tempfile.TemporaryFile() as pipe, io.TextIOWrapper(pipe) as stdin:
+            pipe.write(content)
+            pipe.seek(0)
+            monkeypatch.setattr(sys, "stdin", stdin)
             assert code == (await desk.types("batch", "-", "--out", f"videos-{code}")).code
     assert 2 == len(desk.results("videos-0"))
 

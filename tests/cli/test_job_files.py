@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import sys
 from typing import TYPE_CHECKING
@@ -134,11 +133,12 @@ def test_json_lines_have_lists_and_truths(tmp_path: pathlib.Path) -> None:
     ],
 )
 def test_standard_input_is_read_twice(
-    content: str, prompts: list[str], monkeypatch: pytest.MonkeyPatch
+    content: str, prompts: list[str], tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A pipe is checked to its end before its first job begins, in either format."""
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content.encode())))
-    with open_jobs(STDIN, "generate") as file:
+    stdin = saved(tmp_path, content, "stdin").open()
+    monkeypatch.setattr(sys, "stdin", stdin)
+    with stdin, open_jobs(STDIN, "generate") as file:
         assert len(prompts) == len(list(file.checked()))
         assert prompts == [row.job().prompt for row in file.rows()]
 

@@ -146,11 +146,67 @@ async def test_a_question_can_be_left_by_ctrl_c(server: SimulatorServer, tmp_pat
     while (await program.event() or {})["event"] != "asks":
         pass
     program.process.send_signal(signal.SIGINT)
+    assert 130 == await program.process.wait()  # while its input is still open
     left = await program.left()
 
-    assert 130 == left.code
     assert left.err.startswith("hint     The session goes on")
     assert 1 == left.err.count("\n")
+
+
+async def test_a_pipe_can_be_left_by_ctrl_c(server: SimulatorServer, tmp_path: pathlib.Path) -> None:
+    """Jobs that somebody is still writing are no obstacle to leaving."""
+    program = await Program.started(server, tmp_path, *COMMAND, "batch", "-", "--out", "v")
+    assert program.process.stdin is not None
+    program.process.stdin.write(b"prompt\n" * 100_000)
+    await program.process.stdin.drain()  # more than a pipe holds, so it is reading
+    program.process.send_signal(signal.SIGINT)
+    assert 130 == await program.process.wait()
+    left = await program.left()
+
+    assert "" == left.err
+    assert not (tmp_path / "v").exists()
+
+
+@pytest.mark.parametrize(
+    ("closed", "words", "end"),
+    [
+        pytest.param(">&-", ("sessions",), (0, ""), id="output"),
+        pytest.param("2>&-", ("watch", "no session"), (2, ""), id="errors"),
+        pytest.param("<&-", ("batch", "-", "--out", "v"), (2, "line 1"), id="jobs"),
+        pytest.param(
+            "<&-", ("run", "A tour", "--review", "--poll", "0.2"), (1, "no more input"), id="answers"
+        ),
+    ],
+)
+async def test_closed_streams_are_no_error(
+    server: SimulatorServer, tmp_path: pathlib.Path, closed: str, words: tuple[str, ...], end: tuple[int, str]
+) -> None:
+    """Where a program gave us no input or output, as a service may, nothing is read and nobody is told."""
+    shell = ("sh", "-c", f'exec "$@" {closed}', "sh")
+    left = await (await Program.started(server, tmp_path, *shell, *COMMAND, *words)).left()
+
+    assert end[0] == left.code
+    assert end[1] in left.err
+    assert "Traceback" not in left.err
+
+
+async def test_a_full_disk_tells_how_to_go_on(server: SimulatorServer, tmp_path: pathlib.Path) -> None:
+    """When the report cannot be written any more, the run ends with its name, the reason and the next command."""
+    write_jobs(tmp_path, 1)
+    server.simulator.script(Scenario.failing("thinking"))
+    (tmp_path / "v").mkdir()
+    before = {"key": "before", "status": "completed", "job": "", "padding": "x" * 1900}
+    (tmp_path / "v" / "results.jsonl").write_text(json.dumps(before) + "\n", encoding="utf-8")
+    shell = ("sh", "-c", 'ulimit -f 4; PYTHONDONTWRITEBYTECODE=1 exec "$@"', "sh")  # 2,048 bytes a file
+    words = ("batch", "jobs.csv", "--out", "v", "--resume")
+    left = await (await Program.started(server, tmp_path, *shell, *COMMAND, *words)).left()
+
+    assert 1 == left.code
+    assert (
+        "error    v/results.jsonl: File too large\n"
+        "hint     Nothing is lost. To go on: "
+        "heygen-async batch jobs.csv --out v --resume\n"
+    ) == left.err
 
 
 async def test_the_log_keeps_off_the_screen(server: SimulatorServer, tmp_path: pathlib.Path) -> None:
