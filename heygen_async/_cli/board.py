@@ -30,6 +30,7 @@ _ECHO: Final = (
     3  # columns for the ^C that a terminal writes: wrapped, it would leave a line of the board behind
 )
 _FEW: Final = 3
+_NARROW: Final = 60  # columns below which there is room for names, phases and percents alone
 _MEMORY: Final = 3600.0  # seconds whose videos tell the pace: they take minutes each
 _SURE: Final = 3  # percent of movement before an end is guessed
 _STYLES: Final = {
@@ -129,21 +130,25 @@ class Board:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw it."""
-        lines = Group(self._sessions(options.height or console.height), self._whole)
+        is_wide = options.max_width >= _NARROW
+        lines = Group(self._sessions(options.height or console.height, is_wide=is_wide), self._whole)
         yield from console.render(lines, options.update_width(options.max_width - _ECHO))
 
-    def _sessions(self, height: int) -> Table:
-        table = Table.grid(padding=(0, 2), expand=True)
+    def _sessions(self, height: int, *, is_wide: bool) -> Table:
+        table = Table.grid(padding=(0, 2), expand=is_wide)
         table.add_column(no_wrap=True, overflow="ellipsis", max_width=24)
-        table.add_column(no_wrap=True, min_width=18)
-        table.add_column(ratio=1)
+        table.add_column(no_wrap=True, min_width=18 if is_wide else None)
+        if is_wide:
+            table.add_column(ratio=1)
         table.add_column(justify="right", no_wrap=True)
-        table.add_column(justify="right", no_wrap=True, min_width=12)
+        if is_wide:
+            table.add_column(justify="right", no_wrap=True, min_width=12)
         places = list(self._places.values())
         shown = places[: max(_FEW, height - _BESIDE)]
         now = self._now()
         for place in shown:
-            table.add_row(*_cells(place, now))
+            name, phase, bar, percent, eta = _cells(place, now)
+            table.add_row(*((name, phase, bar, percent, eta) if is_wide else (name, phase, percent)))
         if len(places) > len(shown):
             table.add_row(Text(f"and {len(places) - len(shown)} more", style="dim"))
         return table

@@ -280,7 +280,7 @@ async def test_a_service_that_goes_away_loses_nothing(desk: Desk, monkeypatch: p
     second = await desk.types(*batch("--resume"))
 
     assert (1, 0) == (first.code, second.code)
-    assert "unfinished" in first.out
+    assert "unfinished room-0  No connection" in first.out
     assert 2 == len(by_key(desk))
 
 

@@ -101,6 +101,15 @@ def test_what_the_terminal_writes_itself_finds_room(console: Console) -> None:
     assert 87 == max(len(line) for line in capture.get().splitlines())
 
 
+def test_a_narrow_screen_has_room_for_names() -> None:
+    """On forty columns each session still has its whole name, its phase and how far it is."""
+    narrow = Console(file=io.StringIO(), width=40, height=12, _environ={})
+    board = Board(narrow, total=1, done=0)
+    board.move("espresso-11", "waiting_for_input", 40)
+
+    assert ["espresso-11", "waiting", "for", "input", "40", "%"] == shown(board, narrow)[0]
+
+
 def test_a_key_cannot_act_on_the_screen(console: Console) -> None:
     """Keys and statuses are shown without control characters and markup, on one line."""
     board = Board(console, total=1, done=0)
