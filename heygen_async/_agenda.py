@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _ENTRIES = count(1)  # one for all agendas, so that an entry left behind in another counts no more
 NEVER = float("inf")
+FIRST = 0.0  # before everybody who is due
 _SPARE = 64  # entries that may lie about before it is worth tidying
 _LATENESS = 1000  # looks whose lateness is remembered
 LAST_LOOK = 5.0  # seconds after a deadline in which the look made at it may still bring the end
@@ -41,13 +42,14 @@ class Record:
         progress: Whether somebody wants to know of progress and messages.
         is_quiet: Whether an answer without news concerns no watcher.
         is_single: Whether the next look must be its own.
+        is_woken: Whether somebody asked for a look while one was under way.
         follows: The status it has been watched in from its very beginning; None when that is not known.
         alone_for: The video the service does not tell about together with others.
         seen: The last answer, to know an unchanged one without reading it.
         failing_since: When the present run of failed looks began.
         failures: How many they are.
         looked_at: When it was last looked at on its own.
-        told_since: When the status began that its watchers were last told.
+        told_turn: Which turn of the session its watchers were last told.
         heard: What events told of it; None for nothing.
         known: The status it was last seen in, while it was watched.
     """
@@ -66,11 +68,12 @@ class Record:
         "heard",
         "is_quiet",
         "is_single",
+        "is_woken",
         "known",
         "looked_at",
         "progress",
         "seen",
-        "told_since",
+        "told_turn",
         "track",
         "watchers",
     )
@@ -81,12 +84,13 @@ class Record:
         self.entry: int = 0
         self.due: float = NEVER
         self.looked_at: float = 0.0
-        self.told_since: float = 0.0
+        self.told_turn: int = -1
         self.deadline: float = NEVER
         self.ends_at: float = NEVER
         self.asking: bool = False
         self.is_quiet: bool = False
         self.is_single: bool = False
+        self.is_woken: bool = False
         self.for_video: bool = False
         self.progress: bool = False
         self.follows: SessionStatus | None = None
@@ -107,14 +111,20 @@ class Record:
     def is_alike(self, now: float) -> bool:
         """Whether nothing but the client's schedule says when to look next."""
         return (
-            self.is_quiet
-            and self.told_since == self.track.since
+            self.is_shared
+            and self.is_quiet
+            and not self.is_woken
+            and self.told_turn == self.track.turn
             and self.deadline > now
             and not self.failures
             and (self.heard is None or self.heard.is_settled)
             and len(self.watchers) == 1
             and self.watchers[0].cadence is None
         )
+
+    def stalls_by(self, now: float) -> bool:
+        """Whether, as far as is known, nothing has moved for as long as one of the watchers bears."""
+        return any(watcher.stalls_at is not None and watcher.stalls_at <= now for watcher in self.watchers)
 
     def muster(self) -> None:
         """Work out again what the watchers want of a look."""
@@ -240,7 +250,8 @@ class Line:
         if now < alone and now < together:
             return ()
         batch = self._alone.take(now) if alone <= together else self._together.take_many(now + early, most)
-        self._late_by.append(max(0.0, now - batch[0].due))
+        if batch[0].due > FIRST:
+            self._late_by.append(max(0.0, now - batch[0].due))
         return batch
 
     def late_by(self) -> Sequence[float]:

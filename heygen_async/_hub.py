@@ -14,7 +14,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from . import _clock
-from ._agenda import LAST_LOOK, NEVER, Ends, Line, Record
+from ._agenda import FIRST, LAST_LOOK, NEVER, Ends, Line, Record
 from ._experience import Experience
 from ._lifecycle import Change
 from ._plans import Plans
@@ -133,19 +133,19 @@ class Hub:
                 self._alarm.ring()
 
     def wake(self, session_id: str) -> None:
-        """Look at a session now, if anybody watches it."""
+        """Look at a session now, if anybody watches it; after a look that is under way, if one is."""
         self.follow()
-        record = self.records.get(session_id)
-        if record is not None and not record.asking:
-            now = _clock.now()
-            self._schedule(record, now, now)
+        record, now = self.records.get(session_id), _clock.now()
+        if record is not None:
+            record.is_woken = record.asking
+            self.look_by(record, now, now)
 
     def tell(self, track: Track, change: Change) -> None:
-        """Tell the watchers of a session what somebody else has read; a look under way tells it when it is back."""
+        """Tell the watchers of a session what somebody else has read."""
         self.follow()
         record = self.records.get(track.session_id)
-        if record is not None and not record.asking:
-            self._saw(record, change, _clock.now())
+        if record is not None:  # a look under way may fail, and plans the next one in any case
+            (self._tell if record.asking else self._saw)(record, change, _clock.now())
 
     def look_by(self, record: Record, moment: float, now: float) -> None:
         """Look at a session at a moment at the latest, unless a look is under way."""
@@ -298,7 +298,7 @@ class Hub:
         now = _clock.now()
         for record in closer:
             record.is_single = True
-            self._plan(record, now, due=0.0)
+            self._plan(record, now, due=FIRST)
         alike: list[Record] = []
         for record in batch:
             if record.is_single:
@@ -329,13 +329,14 @@ class Hub:
     def _saw(self, record: Record, change: Change, now: float) -> None:
         if record.failures:
             record.failing_since, record.failures = None, 0
-        is_told = record.is_quiet and record.told_since == record.track.since
+        is_told = record.is_quiet and record.told_turn == record.track.turn
         if not is_told or (change and record.progress):
             self._tell(record, change, now)
         self._plan(record, now, due=now if change and Change.LOOK_AGAIN in change else None)
 
     def _tell(self, record: Record, change: Change, now: float) -> None:
-        record.told_since = record.track.since
+        if not (record.track.is_stale or Change.LOOK_AGAIN in change):
+            record.told_turn = record.track.turn
         if record.track.state is not None:
             self._vocabulary.note(record.track.state)
         if Change.TRANSITION in change and self.experience.learn(record, now):
@@ -372,6 +373,8 @@ class Hub:
         record.asking = False
         if record.deadline <= now:
             self._let_go(record, now)
+        if record.is_woken:
+            record.is_woken, due = False, now
         if record.watchers:
             due = self._next_look(record, now) if due is None else due
             self._schedule(record, due if record.heard is None else record.hurried(due), now)

@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from ._conversation import Conversation
 from ._reasons import failure
+from ._stand_in import by_video
 from .models import SessionData, SessionState, SessionStatus, VideoInfo, VideoStatus
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class Track:
         state: The newest state believed; None before the first read.
         video: The newest video read; None before.
         video_id: The newest video's id, once there is one.
+        turn: How often it was seen to enter a status; a clock may be too coarse to tell two of them apart.
         moved_at: When status, progress or messages last changed.
         has_heard: Whether the conversation has been read since the last message of ours.
         heed: Told each state that is a transition.
@@ -101,6 +103,7 @@ class Track:
         "session_id",
         "since",
         "state",
+        "turn",
         "video",
         "video_id",
     )
@@ -115,6 +118,7 @@ class Track:
         self.history: tuple[tuple[float, int], ...] = ()
         self.polls: int = 0
         self.since: float = 0.0
+        self.turn: int = 0
         self.moved_at: float = 0.0
         self.read_at: float | None = None
         self.is_sending: bool = False
@@ -248,7 +252,14 @@ class Track:
         if data.status == SessionStatus.FAILED and self.video_id is not None and not self.is_failed:
             self._failed = data  # the video knows the reason best
             return Change.LOOK_AGAIN
-        return self._publish(data, now)
+        change = self._publish(data, now)
+        if (
+            guard is not None
+            and Change.TRANSITION not in change
+            and (data.status.is_paused or data.status.is_terminal)
+        ):
+            self.turn += 1  # it was at work in between, too shortly to be seen: this is another pause, or end
+        return change
 
     def saw_same(self, now: float) -> None:
         """Take it that a read brought the state that is known, or one of the video alone no end."""
@@ -269,7 +280,7 @@ class Track:
             return Change.VIDEO
         self.read_at = now
         self._guard = None  # the video is the authority, and it was asked after the send
-        return self._publish(self._from_video(video), now) | Change.VIDEO
+        return self._publish(by_video(self.session_id, self.state, video), now) | Change.VIDEO
 
     def saw_videos(self, videos: Sequence[VideoInfo], *, asked: float, now: float) -> Change:
         """Take a session's videos as read, newest first."""
@@ -330,24 +341,6 @@ class Track:
         """Whether a completed session has had its time to show the video."""
         return self._completed_at is not None and now - self._completed_at >= VIDEO_GRACE
 
-    def _from_video(self, video: VideoInfo) -> SessionData:
-        """Tell the session's status by its video, when the session itself cannot be read any more."""
-        status = SessionStatus.GENERATING
-        if video.is_downloadable:
-            status = SessionStatus.COMPLETED
-        elif video.status == VideoStatus.FAILED:
-            status = SessionStatus.FAILED
-        known = self.state
-        return SessionData(
-            session_id=self.session_id,
-            status=status,
-            created_at=known.created_at if known else video.created_at or 0,
-            progress=100 if status == SessionStatus.COMPLETED else known.progress if known else 0,
-            title=known.title if known else video.title,
-            video_id=video.id,
-            messages=known.messages if known else (),
-        )
-
     def _publish_failed(self, now: float) -> Change:
         data, self._failed = self._failed, None
         return self._publish(data, now) if data is not None else Change.NOTHING
@@ -376,6 +369,7 @@ class Track:
         return _CHANGES[bits]
 
     def _enter(self, data: SessionData, now: float) -> None:
+        self.turn += 1
         self.since = self.moved_at = now
         self.polls = 0
         self.history = ((0.0, data.progress),)

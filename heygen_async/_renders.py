@@ -75,7 +75,9 @@ class Renders:
             status = told.get(record.track.video_id, _UNKNOWN)
             if status not in _ENDED:
                 record.track.saw_same(now)
-                going_on.append(record)
+                # This look shows no progress, so whether there is any, its own will.
+                is_stalled = not record.is_quiet and record.stalls_by(now)
+                (ended if is_stalled else going_on).append(record)
             else:
                 (unknown if status is _UNKNOWN else ended).append(record)
         return _set_apart(unknown) + ended + self._longest_unseen(going_on, now)

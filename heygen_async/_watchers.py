@@ -56,7 +56,7 @@ class Watcher:
         "_pending",
         "_stall_timeout",
         "_timeout",
-        "_told_since",
+        "_told_turn",
         "_waiter",
         "began",
         "cadence",
@@ -94,7 +94,7 @@ class Watcher:
         self.is_done: bool = False
         self._timeout = timeout
         self._stall_timeout = stall_timeout
-        self._told_since: float | None = None  # when the status told last began
+        self._told_turn: int | None = None
         self._pending: SessionState | None = None
         self._error: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -125,8 +125,8 @@ class Watcher:
         if track.is_stale or track.state is None or Change.LOOK_AGAIN in change:
             return
         moved = self.progress and (Change.PROGRESS in change or Change.MESSAGES in change)
-        if moved or self._told_since != track.since:
-            self._told_since, self.is_primed = track.since, True
+        if moved or self._told_turn != track.turn:
+            self._told_turn, self.is_primed = track.turn, True
             self._pending = track.state
         if self.for_video and track.is_completed:
             self._note_video(now)

@@ -20,6 +20,7 @@ HOUSE: Final = (
     *(
         "_conversation",
         "_reasons",
+        "_stand_in",
         "_lifecycle",
         "_answers",
         "_wire",

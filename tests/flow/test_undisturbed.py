@@ -97,6 +97,23 @@ async def test_who_joins_with_a_keener_schedule(heygen: HeyGen) -> None:
     assert ENDS == pytest.approx(ended - began, abs=2)
 
 
+async def test_progress_is_told_to_who_takes_over() -> None:
+    """Who wants to know of progress is told of it also when he takes over from somebody who did not."""
+    async with client(Simulator(max_jobs=1000, scenario=RENDERING)) as heygen, anyio.create_task_group() as group:
+        sessions = await rendering(heygen, 300)
+        for session in sessions[1:]:
+            group.start_soon(outcome, session, [])
+        first = sessions[0].watch(timeout=None)
+        await anext(first)
+        await pass_time(60)
+        second = sessions[0].watch(timeout=None, progress=True)
+        await anext(second)
+        await first.aclose()
+        with anyio.fail_after(60):
+            await anext(second)
+        group.cancel_scope.cancel()
+
+
 async def test_a_watch_taken_up_after_a_message(heygen: HeyGen) -> None:
     """A watch whose step was given up long ago looks at once when something was said in the meantime."""
     session = await heygen.sessions.create(PROMPT, mode="chat")
@@ -110,6 +127,30 @@ async def test_a_watch_taken_up_after_a_message(heygen: HeyGen) -> None:
 
     with anyio.fail_after(10):
         assert SessionStatus.REVIEWING != (await anext(watch)).status
+
+
+# -- looks together --
+
+
+async def test_looks_together_see_no_stall() -> None:
+    """Sessions that render and get on are not taken for stalled because looks together show no progress."""
+    async with client(Simulator(max_jobs=100, scenario=RENDERING)) as heygen:
+        sessions, told = await rendering(heygen, 40), list[object]()
+        async with anyio.create_task_group() as group:
+            for session in sessions:
+                group.start_soon(partial(outcome, session, told, stall_timeout=60))
+
+    assert [SessionStatus.COMPLETED] * 40 == told
+
+
+async def test_looks_out_of_turn_are_not_late() -> None:
+    """A look that follows from one at many sessions counts as late by seconds at most."""
+    async with client(Simulator(max_jobs=100, scenario=RENDERING)) as heygen:
+        async with anyio.create_task_group() as group:
+            for session in await rendering(heygen, 10):
+                group.start_soon(outcome, session, [])
+
+        assert 5 > heygen.statistics().lateness_p99
 
 
 # -- looks that break off --
@@ -142,6 +183,41 @@ async def test_a_look_cancelled_from_within(service: Simulator) -> None:
             await outcome(session, told)
 
     assert [SessionStatus.COMPLETED] == told
+
+
+async def test_news_while_a_look_hangs(service: Simulator) -> None:
+    """What a read of the caller's brings is told to all who watch, although a look of theirs hangs."""
+    line, told = Uneasy(service), list[object]()
+    async with client(line, cadence=Cadence.constant(10)) as heygen, anyio.create_task_group() as group:
+        session = await heygen.sessions.create(PROMPT, mode="generate")
+        group.start_soon(outcome, session, told)
+        await pass_time(ENDS - 10)
+        line.hangs = True
+        await pass_time(20)
+        await session.refresh()
+        await pass_time(1)
+        group.cancel_scope.cancel()
+
+    assert [SessionStatus.COMPLETED] == told
+
+
+async def test_a_message_while_a_look_hangs(service: Simulator) -> None:
+    """A message said while a look hangs is followed by another look as soon as that one is back."""
+    line = Uneasy(service)
+    async with client(line, cadence=Cadence.constant(600)) as heygen, anyio.create_task_group() as group:
+        session = await heygen.sessions.create(PROMPT, mode="chat")
+        await session.wait(cadence=Cadence.constant(2))
+        watch = session.watch(until=(), timeout=None)
+        await anext(watch)
+        line.hangs = True
+        await pass_time(601)  # the look under way ends at 1000 seconds and has then been asked before the message
+        await session.send("Warmer, please")
+        began = clock()
+        with anyio.move_on_after(2000):
+            await anext(watch)
+        waited = clock() - began
+
+    assert 1005 > waited
 
 
 async def test_tasks_cancelled_from_outside(heygen: HeyGen) -> None:
@@ -222,3 +298,17 @@ def test_a_watch_goes_on_in_the_next_loop(service: Simulator) -> None:
         loop.set_exception_handler(lambda loop, context: None)  # what is left behind in the first is the point
         loop.run_until_complete(part())
         loop.close()
+
+
+async def test_the_same_pause_again() -> None:
+    """A session that pauses anew before anybody has seen it at work is told as paused anew."""
+    scenario = Scenario.chat().timed(thinking=0.001)
+    async with client(Simulator(scenario=scenario), cadence=Cadence.constant(30)) as heygen:
+        session = await heygen.sessions.create(PROMPT, mode="chat")
+        watch = session.watch(until=(), timeout=None)
+        while (await anext(watch)).status != SessionStatus.REVIEWING:
+            pass
+        await session.send("Warmer, please")
+
+        with anyio.fail_after(100):
+            assert SessionStatus.REVIEWING == (await anext(watch)).status
