@@ -206,7 +206,7 @@ class Hub:
             self._line.tidy(len(self.records))
             self._ends.tidy(len(self.records))
             while (record := self._ends.take(now)) is not None:
-                self._let_go(record, now - LAST_LOOK)
+                self._let_go(record, now, LAST_LOOK)
                 if record.deadline < NEVER:
                     self._ends.put(record)
             self._start_workers(now)
@@ -379,11 +379,11 @@ class Hub:
             due = self._next_look(record, now) if due is None else due
             self._schedule(record, due if record.heard is None else record.hurried(due), now)
 
-    def _let_go(self, record: Record, moment: float) -> None:
-        if record.deadline <= moment:
-            for watcher in list(record.watchers):
-                if watcher.deadline is not None and watcher.deadline <= moment:
-                    self._end(watcher, late(watcher))
+    def _let_go(self, record: Record, now: float, grace: float = 0.0) -> None:
+        # Added as when it was entered: taken away from the moment it may come out a hair short, again and again.
+        for watcher in list(record.watchers):
+            if watcher.deadline is not None and watcher.deadline + grace <= now:
+                self._end(watcher, late(watcher))
 
     def _end_everything(self, error: Exception) -> None:
         for record in list(self.records.values()):
