@@ -58,6 +58,10 @@ class Deadlines:
         if self._timer is not None:
             self._timer.cancel()
 
+    def expire(self) -> None:
+        """End all that is under way, as if its time were over."""
+        self._sweep(_NEVER)
+
     def _wait_until(self, when: float) -> None:
         if self._timer is not None:
             self._timer.cancel()

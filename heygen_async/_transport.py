@@ -108,6 +108,7 @@ class AiohttpTransport:
     ) -> None:
         self._session = session
         self._is_ours = session is None
+        self._is_closed = False
         self._keeper: AsyncGenerator[None, None] | None = None
         self._answering: set[aiohttp.ClientResponse] = set()
         self._timeouts = timeouts
@@ -129,11 +130,15 @@ class AiohttpTransport:
         """
         await self._gate.enter()
         try:
+            if self._is_closed:
+                raise RuntimeError("Session is closed")
             if request.body is None or isinstance(request.body, bytes):
                 return await self._exchange(request)
             return await self._pour_out(request, request.body)
         except _FOREIGN as error:
             secrets = _secrets(request)
+            if self._is_closed and isinstance(error, TimeoutError):
+                raise ConnectionLost("The client was closed while this was under way.") from _harmless(error)
             raise _translated(error, request.route or "the request", secrets) from _harmless(error, secrets)
         except RuntimeError as error:
             raise _unusable(error) from error
@@ -178,6 +183,9 @@ class AiohttpTransport:
         """End what is under way, and close the session if it is ours."""
         for response in list(self._answering):
             response.close()  # a closed session would leave its reader waiting for the time limit
+        self._is_closed = True
+        if not self._is_ours:
+            self._deadlines.expire()  # that session stays open, and would let them wait for ever
         self._deadlines.close()
         if self._keeper is not None:
             await self._keeper.aclose()

@@ -13,7 +13,7 @@ import anyio
 import pytest
 
 from heygen_async import Cadence, HeyGen, RetryPolicy, Session, SessionState, Timeouts
-from heygen_async.errors import ClientStateError, ConnectFailed, ConnectionLost, NotFound
+from heygen_async.errors import ClientStateError, ConnectFailed, ConnectionLost, HeyGenError, NotFound
 from heygen_async.models import Approve, Reply
 from heygen_async.testing import Simulator, SimulatorServer
 from peers import Line, certified, closed_port, http, peer
@@ -31,9 +31,13 @@ async def server(anyio_backend: object) -> AsyncGenerator[SimulatorServer]:
         yield running
 
 
-def client(url: str, http: aiohttp.ClientSession | None = None, *, trust_env: bool = False) -> HeyGen:
+def client(
+    url: str, http: aiohttp.ClientSession | None = None, *, trust_env: bool = False, places: int = 100
+) -> HeyGen:
     """A client that tries once."""
-    return HeyGen("test-key", base_url=url, http=http, retry=ONCE, trust_env=trust_env)
+    return HeyGen(
+        "test-key", base_url=url, http=http, retry=ONCE, trust_env=trust_env, max_connections=places
+    )
 
 
 async def test_a_whole_life(server: SimulatorServer, tmp_path: Path, pytestconfig: pytest.Config) -> None:
@@ -81,6 +85,29 @@ async def loses_its_connection(heygen: HeyGen) -> None:
 
 
 # ---- the caller's own session -------------------------------------------------------------------------------------
+
+
+async def test_closing_ends_calls_over_a_session_of_the_caller(server: SimulatorServer) -> None:
+    """Closing ends a call without an answer on a session that stays open, and sends none that waits in line."""
+    server.simulator.faults.add("silence_before")
+    async with aiohttp.ClientSession() as session:
+        heygen, told = client(server.url, session, places=1), list[type[Exception]]()
+
+        async def ask() -> None:
+            try:
+                await heygen.account.me()
+            except HeyGenError as error:
+                told.append(type(error))
+
+        with anyio.fail_after(2):
+            async with anyio.create_task_group() as group:
+                group.start_soon(ask)
+                group.start_soon(ask)
+                await anyio.sleep(0.03)
+                await heygen.aclose()
+
+    assert {ConnectionLost, ClientStateError} == set(told)
+    assert 1 == server.simulator.ledger.requests["account"].total()
 
 
 @pytest.mark.parametrize("strict", [False, True], ids=["plain", "raise_for_status"])
