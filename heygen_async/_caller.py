@@ -223,6 +223,7 @@ class Caller:
         except Unauthorized as error:
             if not await self.identity.renew(request.headers):
                 raise self.identity.explained(error) from None
+            seen.forget()  # what comes now is not kept, and must not be taken for what was
             return (await self.attempt(call)).data
         seen.body, seen.told = body, told
         return data

@@ -54,6 +54,8 @@ class Renders:
             TransportError: The service could not be asked.
             APIError: The service refused for now.
         """
+        if not self.is_offered:
+            return list(batch)  # entered before that was known
         self._caller.counters.bulk_polls += 1
         self.share = len(batch)
         ids = [record.track.video_id or "" for record in batch]

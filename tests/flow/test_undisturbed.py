@@ -99,7 +99,10 @@ async def test_who_joins_with_a_keener_schedule(heygen: HeyGen) -> None:
 
 async def test_progress_is_told_to_who_takes_over() -> None:
     """Who wants to know of progress is told of it also when he takes over from somebody who did not."""
-    async with client(Simulator(max_jobs=1000, scenario=RENDERING)) as heygen, anyio.create_task_group() as group:
+    async with (
+        client(Simulator(max_jobs=1000, scenario=RENDERING)) as heygen,
+        anyio.create_task_group() as group,
+    ):
         sessions = await rendering(heygen, 300)
         for session in sessions[1:]:
             group.start_soon(outcome, session, [])
@@ -204,13 +207,15 @@ async def test_news_while_a_look_hangs(service: Simulator) -> None:
 async def test_a_message_while_a_look_hangs(service: Simulator) -> None:
     """A message said while a look hangs is followed by another look as soon as that one is back."""
     line = Uneasy(service)
-    async with client(line, cadence=Cadence.constant(600)) as heygen, anyio.create_task_group() as group:
+    async with client(line, cadence=Cadence.constant(600)) as heygen:
         session = await heygen.sessions.create(PROMPT, mode="chat")
         await session.wait(cadence=Cadence.constant(2))
         watch = session.watch(until=(), timeout=None)
         await anext(watch)
         line.hangs = True
-        await pass_time(601)  # the look under way ends at 1000 seconds and has then been asked before the message
+        await pass_time(
+            601
+        )  # the look under way ends at 1000 seconds and has then been asked before the message
         await session.send("Warmer, please")
         began = clock()
         with anyio.move_on_after(2000):
@@ -262,7 +267,7 @@ async def test_who_comes_while_the_client_closes(line: Line) -> None:
 async def test_nothing_is_kept_of_those_who_left(heygen: HeyGen) -> None:
     """When all watches are given up at once, the client keeps nothing of their sessions."""
     sessions = [await heygen.sessions.create(f"Film {n}", mode="generate") for n in range(40)]
-    kept = [weakref.ref(session._track) for session in sessions]  # noqa: SLF001 - what would leak
+    kept = [weakref.ref(session._track) for session in sessions]
     with anyio.move_on_after(20):
         async with anyio.create_task_group() as group:
             for session in sessions:
@@ -295,7 +300,9 @@ def test_a_watch_goes_on_in_the_next_loop(service: Simulator) -> None:
 
     for part in begin, go_on:
         loop = VirtualLoop()
-        loop.set_exception_handler(lambda loop, context: None)  # what is left behind in the first is the point
+        loop.set_exception_handler(
+            lambda loop, context: None
+        )  # what is left behind in the first is the point
         loop.run_until_complete(part())
         loop.close()
 
