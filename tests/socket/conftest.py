@@ -38,7 +38,7 @@ def transport() -> OpenTransport:
     async def opened(
         *, connections: int = 10, largest: int = 16 * 1024 * 1024
     ) -> AsyncGenerator[AiohttpTransport]:
-        limits = Timeouts(connect=0.2, transfer=0.1)
+        limits = Timeouts(connect=1.0, transfer=0.1)
         it = AiohttpTransport(timeouts=limits, max_connections=connections, max_body_bytes=largest)
         try:
             yield it
