@@ -20,7 +20,7 @@ class OpenTransport(Protocol):
     """How a test opens a transport."""
 
     def __call__(
-        self, *, connections: int = ..., largest: int = ...
+        self, *, connections: int = ..., largest: int = ..., connect: float = ...
     ) -> AbstractAsyncContextManager[AiohttpTransport]: ...
 
 
@@ -36,9 +36,9 @@ def transport() -> OpenTransport:
 
     @asynccontextmanager
     async def opened(
-        *, connections: int = 10, largest: int = 16 * 1024 * 1024
+        *, connections: int = 10, largest: int = 16 * 1024 * 1024, connect: float = 10.0
     ) -> AsyncGenerator[AiohttpTransport]:
-        limits = Timeouts(connect=1.0, transfer=0.1)
+        limits = Timeouts(connect=connect, transfer=0.1)
         it = AiohttpTransport(timeouts=limits, max_connections=connections, max_body_bytes=largest)
         try:
             yield it

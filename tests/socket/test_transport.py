@@ -160,7 +160,7 @@ async def test_names_that_lead_nowhere_are_never_sent(transport: OpenTransport, 
 
 async def test_a_handshake_that_hangs_is_never_sent(transport: OpenTransport) -> None:
     """A server that accepts and then ignores TLS is `ConnectFailed` within the connect limit."""
-    async with peer(stays()) as server, transport() as it:
+    async with peer(stays()) as server, transport(connect=0.05) as it:
         with pytest.raises(ConnectFailed):
             await it.send(get(server.url.replace("http", "https")))
         await server.until_quiet()
