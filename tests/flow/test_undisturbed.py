@@ -105,7 +105,7 @@ async def test_progress_is_told_to_who_takes_over() -> None:
     ):
         sessions = await rendering(heygen, 300)
         for session in sessions[1:]:
-            group.start_soon(outcome, session, [])
+            group.start_soon(outcome, session, list[object]())
         first = sessions[0].watch(timeout=None)
         await anext(first)
         await pass_time(60)
@@ -151,7 +151,7 @@ async def test_looks_out_of_turn_are_not_late() -> None:
     async with client(Simulator(max_jobs=100, scenario=RENDERING)) as heygen:
         async with anyio.create_task_group() as group:
             for session in await rendering(heygen, 10):
-                group.start_soon(outcome, session, [])
+                group.start_soon(outcome, session, list[object]())
 
         assert 5 > heygen.statistics().lateness_p99
 
