@@ -280,9 +280,8 @@ class Hub:
         except asyncio.CancelledError:
             if _clock.is_cancelled():
                 raise
-            for (
-                record
-            ) in batch:  # it came from within: what asks for tokens has given up something of its own
+            # It came from within: what asks for tokens has given up something of its own.
+            for record in batch:
                 self._failed(record, ConnectionLost("The exchange was cancelled by what makes it."))
         else:
             if self._allowed < self._most and _clock.now() >= self._caller.polls_resume:
@@ -314,10 +313,8 @@ class Hub:
         """Keep together what was looked at together: asking the schedule for each would cost more than the look."""
         asked = alike[:: max(len(alike) // _ASKED, 1)]
         due = min([self._next_look(record, now) for record in asked] + [record.deadline for record in alike])
-        if not all(
-            record.watchers for record in asked
-        ):  # their schedule has failed: each gets its own answer
-            for record in alike:
+        if not all(record.watchers for record in asked):
+            for record in alike:  # a schedule has failed: each is asked, and has its own answer
                 self._plan(record, now, due=None)
             return
         for record in alike:
