@@ -36,11 +36,13 @@ def main() -> None:
         bench = importlib.import_module(f".bench_{options.names[0]}", __package__)
         print(json.dumps(bench.run(quick=options.quick)))
         return
-    results = {name: _run(name, quick=options.quick) for name in options.names or _all()}
+    results: dict[str, Row] = {}
+    for name in options.names or _all():
+        results[name] = _run(name, quick=options.quick)
+        if not options.json:  # each as it is done, so that a later one that fails costs nothing
+            _write({name: results[name]}, Path(options.output))
     if options.json:
         print(json.dumps(results, indent=1))
-    else:
-        _write(results, Path(options.output))
 
 
 def _all() -> tuple[str, ...]:

@@ -68,8 +68,8 @@ async def _ours(base: str, watchers: int, sessions: int, spread: Spread) -> Call
     hub = heygen._core.hub
 
     def lateness() -> list[float]:
-        seen = list(hub._lateness)
-        hub._lateness.clear()
+        seen = list(hub._line._late_by)
+        hub._line._late_by.clear()
         return seen
 
     return lateness
