@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from types import CodeType
 
 README: Final = (house.ROOT / "README.md").read_text(encoding="utf-8")
-PRESENT, _, _AFTER = README.partition("## What is not there yet")
-ABSENT: Final = _AFTER.partition("\n## ")[0]
 
 
 def fenced(language: str) -> list[str]:
@@ -169,16 +167,10 @@ def exists(name: str) -> bool:
     return found is not None
 
 
-@pytest.mark.parametrize("name", code_words(PRESENT))
+@pytest.mark.parametrize("name", code_words(README))
 def test_every_name_exists(name: str) -> None:
     """A name on the page is a name in the package."""
     assert exists(name)
-
-
-@pytest.mark.parametrize("name", code_words(ABSENT))
-def test_what_is_called_absent_is_absent(name: str) -> None:
-    """The page is told when a missing part has come."""
-    assert not exists(name)
 
 
 # ---- claims -------------------------------------------------------------------------------------------------------
