@@ -193,8 +193,9 @@ class Hub:
         """Let the scheduler see that something comes sooner than all it knew of."""
         if self._scheduler is None or self._scheduler.done():
             # In a context of its own: looks are for all watchers, and no part of the first one's request or trace.
-            self._scheduler = asyncio.get_running_loop().create_task(
-                self._run(), name="heygen_async hub", context=contextvars.Context()
+            # Never at once, as a loop with eager tasks would: it looks here for what it is part of.
+            self._scheduler = asyncio.Task(
+                self._run(), loop=self._loop, name="heygen_async hub", context=contextvars.Context()
             )
             self._scheduler.add_done_callback(self._ended)
         else:
@@ -216,7 +217,7 @@ class Hub:
 
     def _start_workers(self, now: float) -> None:
         while len(self._workers) < self._allowed and (batch := self._next_batch(now)):
-            worker = asyncio.get_running_loop().create_task(self._work(batch), name="heygen_async poll")
+            worker = asyncio.Task(self._work(batch), loop=self._loop, name="heygen_async poll")
             self._workers.add(worker)
             worker.add_done_callback(self._left)
 
