@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("heygen_async")
 
 _UNPACED_SECONDS: Final = 5.0
+_GLANCE_SECONDS: Final = 1.0  # between two looks whether an answer is there
 _MOST_TURNS: Final = 100  # pauses after which a session that refuses what it asked for is given up
 
 
@@ -81,7 +82,7 @@ class Talking:
 
     async def _said(self, place: Place, sender: str, row: Row, session: Session, answer: Answer) -> None:
         may_be_there = await self._case.access.persist(self._case.store.saying, place, sender)
-        if may_be_there and await self._is_there(row, session, answer):
+        if may_be_there and await self._turned_up(row, session, answer):
             return
         key = _records.say_key(self._case.store.name, row.key, row.attempt, row.turn)
         while True:
@@ -92,6 +93,8 @@ class Talking:
                 if error.code == "quota_exceeded":
                     raise
                 await _clock.sleep(error.retry_after or _UNPACED_SECONDS)
+                # It may have been taken over meanwhile; whoever has it says it.
+                await self._case.access.persist(self._case.store.saying, place, sender)
             except Conflict:
                 if row.turn >= _MOST_TURNS:
                     raise
@@ -100,6 +103,21 @@ class Talking:
                 return
             finally:
                 self._case.sending.discard(place)
+
+    async def _turned_up(self, row: Row, session: Session, answer: Answer) -> bool:
+        """
+        Whether an answer that another process may have sent is there.
+
+        It may be on its way still, so it gets its time; and the pause it answers may show for a while.
+        """
+        caller = self._case.heygen._core.caller
+        until = _clock.now() + caller.retry.settle_time
+        while not await self._is_there(row, session, answer):
+            if _clock.now() >= until:
+                return False
+            await _clock.sleep(_GLANCE_SECONDS)
+        session._track.doubt(since=_clock.now(), settle=caller.timeouts.settle)
+        return True
 
     async def _is_there(self, row: Row, session: Session, answer: Answer) -> bool:
         """Whether the session has the answer: it has gone on, or its newest messages say so."""
