@@ -117,7 +117,14 @@ def chromium(session: nox.Session) -> str:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the tests with coverage on this Python; arguments after `--` go to pytest."""
+    """Run the tests on this Python; arguments after `--` go to pytest."""
+    install_groups(session, "test", "contract")
+    session.run("python", "-m", "pytest", *session.posargs)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Run the tests and fail unless they run nearly every branch of the package."""
     install_groups(session, "test", "contract")
     session.run("coverage", "erase")
     # Our own pytest plugin imports the package before pytest-cov could start, so coverage starts pytest.
