@@ -226,11 +226,10 @@ class Track:
         """What a restored track must go on doubting: how long a stale state may show, and the revised video."""
         return None if self._guard is None else self._guard.settle, self._revised
 
-    def inherit(self, settle: float | None, revised: str | None) -> None:
-        """Go on doubting what another track did."""
-        self._revised = revised
-        if settle is not None:
-            status = None if self.state is None else self.state.status
+    def inherit(self, settle: float | None, revised: str | None, status: SessionStatus | None) -> None:
+        """Go on doubting what another track did, since it spoke in this status."""
+        self._revised = self._revised or revised
+        if settle is not None and self._guard is None:
             self._guard = _Guard(None, settle, "", status, 0)
 
     def saw_session(self, data: SessionData, *, asked: float, now: float) -> Change:

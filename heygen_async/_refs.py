@@ -67,6 +67,8 @@ def read(ref: bytes | str, known: Mapping[str, Track]) -> tuple[Track, int]:
     """
     Return the track a ref names, the known one if there is one, and the cursor of what was delivered.
 
+    Whoever wrote the ref may have gone on with the session: what is known here is read again before it counts.
+
     Raises:
         InvalidArgument: These are not the bytes of a ref, or those of a later version.
     """
@@ -77,10 +79,11 @@ def read(ref: bytes | str, known: Mapping[str, Track]) -> tuple[Track, int]:
     if told.v != _VERSION:
         raise InvalidArgument("ref", f"has version {told.v}; this release reads version {_VERSION}")
     segment("ref", told.session_id)
-    track = known.get(told.session_id)
-    if track is None:
-        track = Track(told.session_id, told.mode, told.video_id)
-        track.state = told.state
-        track.inherit(told.settle, told.revised)
+    track = known.get(told.session_id) or Track(told.session_id, told.mode, told.video_id)
     track.mode = track.mode or told.mode
-    return track, track.conversation.recall(told.seen)
+    track.state = track.state or told.state
+    cursor = track.conversation.recall(told.seen)
+    track.read_at = None
+    if track.conversation.cursor == cursor:  # else more is known here than when the ref was written
+        track.inherit(told.settle, told.revised, None if told.state is None else told.state.status)
+    return track, cursor

@@ -8,6 +8,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any, Final
 
+import backoff
 import sqlalchemy as sa
 from sqlalchemy import event, exc
 
@@ -25,6 +26,7 @@ POSTGRES_OPTIONS: Final = {
     "keepalives_count": 3,
 }
 _POOL: Final = 10
+_PATIENCE: Final = 30.0  # seconds
 _OWN_UNIXEPOCH: Final = (3, 42)  # from here on SQLite's knows fractions of a second
 _POSTGRES: Final = ("postgresql", "postgres", "postgresql+psycopg")
 _HINT: Final = "Give sqlite:///FILE, or postgresql://USER:PASSWORD@HOST/DATABASE."
@@ -92,13 +94,31 @@ def _sqlite(url: sa.URL) -> sa.Engine:
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: object) -> None:
         connection.isolation_level = "IMMEDIATE"  # writers take turns from their first statement on
-        for setting in ("busy_timeout=30000", "foreign_keys=ON", "journal_mode=WAL", "synchronous=FULL"):
+        for setting in ("busy_timeout=30000", "foreign_keys=ON", "synchronous=FULL"):
             connection.execute("PRAGMA " + setting)
+        _log_ahead(connection)
         if sqlite3.sqlite_version_info < _OWN_UNIXEPOCH:
             # The engine goes by Python's version in asking for milliseconds, and gets NULL from an older SQLite.
             connection.create_function("unixepoch", 1, _seconds)
 
     return engine
+
+
+def _is_not_locked(error: Exception) -> bool:
+    return "locked" not in str(error)
+
+
+@backoff.on_exception(
+    backoff.constant,
+    sqlite3.OperationalError,
+    giveup=_is_not_locked,
+    max_time=_PATIENCE,
+    interval=0.05,
+    logger=None,
+)
+def _log_ahead(connection: sqlite3.Connection) -> None:
+    # Of processes that start together on a new file all but one are refused here, whatever their busy_timeout.
+    connection.execute("PRAGMA journal_mode=WAL")
 
 
 def _seconds(_modifier: str) -> float:

@@ -62,8 +62,4 @@ class Keeper:
                 log.info("Took over %s, which %s left behind", work, executor, extra=said)
 
     def _is_dead(self, executor: str) -> bool:
-        name = self._engine.lock_name(self._store.name, executor)
-        if not self._engine.locks.take(name):
-            return False
-        self._engine.locks.release(name)
-        return True
+        return self._engine.locks.is_free(self._engine.lock_name(self._store.name, executor))

@@ -31,6 +31,10 @@ class Locks(Protocol):
         """Let go of a lock."""
         ...
 
+    def is_free(self, name: str) -> bool:
+        """Say whether nobody has a lock; not for one's own."""
+        ...
+
     def keep(self) -> None:
         """See that what was taken is still held, and take again what was lost."""
         ...
@@ -60,43 +64,56 @@ class AdvisoryLocks:
             engine.url, poolclass=sa.NullPool, connect_args=dict(_database.POSTGRES_OPTIONS)
         )
         self._guard = threading.Lock()
-        self._held: set[str] = set()
+        self._wanted: set[str] = set()
+        self._held: set[str] = set()  # by the connection there is
         self._connection: sa.Connection | None = None
 
     def take(self, name: str) -> bool:
         """Take a lock; see `Locks`."""
         with self._guard:
-            is_ours = bool(self._ask("pg_try_advisory_lock", name))
+            is_ours = self._take(name)
             if is_ours:
-                self._held.add(name)
+                self._wanted.add(name)
             return is_ours
 
     def release(self, name: str) -> None:
         """Let go of a lock; see `Locks`."""
         with self._guard:
+            self._wanted.discard(name)
             self._held.discard(name)
             self._ask("pg_advisory_unlock", name)
 
-    def keep(self) -> None:
-        """Take again what was lost; see `Locks`."""
+    def is_free(self, name: str) -> bool:
+        """Say whether nobody has a lock; see `Locks`."""
         with self._guard:
-            try:
-                self._open().execute(sa.text("select 1"))
-            except exc.SQLAlchemyError:
-                self._drop()
-                for name in self._held:
-                    self._ask("pg_try_advisory_lock", name)
+            return self._ask("pg_try_advisory_xact_lock", name)  # which ends with the statement
+
+    def keep(self) -> None:
+        """Take again what was lost, as often as it takes: others try it now and then; see `Locks`."""
+        with self._guard:
+            with suppress(exc.SQLAlchemyError):
+                self._query("select 1")
+            for name in self._wanted - self._held:
+                self._take(name)
 
     def close(self) -> None:
         """Let go of all; see `Locks`."""
         with self._guard:
-            self._held.clear()
+            self._wanted.clear()
             self._drop()
 
-    def _ask(self, function: str, name: str) -> object:
-        query = sa.text(f"select {function}(:number)")
+    def _take(self, name: str) -> bool:
+        is_ours = self._ask("pg_try_advisory_lock", name)
+        if is_ours:
+            self._held.add(name)
+        return is_ours
+
+    def _ask(self, function: str, name: str) -> bool:
+        return bool(self._query(f"select {function}(:number)", number=_number("heygen:" + name, 63)))
+
+    def _query(self, query: str, **values: object) -> object:
         try:
-            return self._open().execute(query, {"number": _number("heygen:" + name, 63)}).scalar()
+            return self._open().execute(sa.text(query), values).scalar()
         except exc.SQLAlchemyError:
             self._drop()
             raise
@@ -107,6 +124,7 @@ class AdvisoryLocks:
         return self._connection
 
     def _drop(self) -> None:
+        self._held.clear()
         connection, self._connection = self._connection, None
         if connection is not None:
             with suppress(exc.SQLAlchemyError):  # it may be broken
@@ -128,6 +146,13 @@ class FileLocks:
             except OSError:
                 return False
             return True
+
+    def is_free(self, name: str) -> bool:
+        """Say whether nobody has a lock; see `Locks`."""
+        if not self.take(name):
+            return False
+        self.release(name)
+        return True
 
     def release(self, name: str) -> None:
         """Let go of a lock; see `Locks`."""

@@ -9,6 +9,7 @@ import logging
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
+from weakref import WeakValueDictionary
 
 import anyio
 from sqlalchemy import exc
@@ -51,6 +52,7 @@ class Station:
         self._is_closing = False
         self._paying: set[Place] = set()
         self._tasks: dict[asyncio.Task[object], tuple[str, Place]] = {}
+        self._turns: WeakValueDictionary[tuple[str, Place], asyncio.Lock] = WeakValueDictionary()
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
         self._keeper: Keeper | None = None
@@ -76,14 +78,20 @@ class Station:
         self._paying.discard(place)
 
     async def do(self, step: str, place: Place) -> str:
-        """Do a step; see `_workflows.Worker`."""
+        """
+        Do a step; see `_workflows.Worker`.
+
+        A process that was thought dead may be given its own work again: that waits until what is under way has ended,
+        and then finds it done. Side by side, a create could not tell its own session from one of another job.
+        """
         if self._is_closing or (self.halted is not None and step in _PAYING):
             raise asyncio.CancelledError
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - a coroutine runs in one
         self._tasks[task] = (step, place)
         try:
-            return await self._steps[step](place)
+            async with self._turns.setdefault((step, place), asyncio.Lock()):
+                return await self._steps[step](place)
         except MovedOn:
             return NOTHING
         except exc.SQLAlchemyError:

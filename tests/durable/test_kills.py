@@ -117,6 +117,20 @@ async def test_the_database_goes_away_in_the_middle(postgres: Postgres, crew: Ca
 
 
 @pytest.mark.parametrize("idempotency", ["honoured", "ignored"])
+async def test_workers_that_take_each_other_for_dead(
+    database: str, crew: Callable[..., Crew], idempotency: str
+) -> None:
+    """Two that live, and take over each other's work again and again, do not create or say anything twice."""
+    simulator = Simulator(speed=30, max_jobs=20, idempotency=idempotency)
+    async with SimulatorServer(simulator) as server:
+        workers = crew(database, server.url, "--jobs", "60", "--suspicious")
+        workers.start()
+        workers.start()
+        await finished(workers)
+        await books(workers.database, simulator, 60)
+
+
+@pytest.mark.parametrize("idempotency", ["honoured", "ignored"])
 async def test_the_answer_was_here_and_not_written_down(
     database: str, crew: Callable[..., Crew], idempotency: str
 ) -> None:
