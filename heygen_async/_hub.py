@@ -305,8 +305,10 @@ class Hub:
                 continue
             if record.is_alike(now):
                 alike.append(record)
-            else:
+            elif record.is_shared:
                 self._saw(record, Change.NOTHING, now)
+            else:  # since it was entered, somebody came who wants to know more than this look shows
+                self._plan(record, now, due=FIRST)
         if alike:
             self._plan_together(alike, now)
 

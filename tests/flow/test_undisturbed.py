@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 PROMPT = "An espresso machine"
 ENDS = 110  # seconds from the create of a default session in generate mode to its video
+RAREST_LOOK = 1.15 * 60  # seconds, by the default schedule
 RENDERING = Scenario.generate().timed(thinking=1, generating=600)
 
 
@@ -112,9 +113,30 @@ async def test_progress_is_told_to_who_takes_over() -> None:
         second = sessions[0].watch(timeout=None, progress=True)
         await anext(second)
         await first.aclose()
-        with anyio.fail_after(60):
+        with anyio.fail_after(RAREST_LOOK):
             await anext(second)
         group.cancel_scope.cancel()
+
+
+async def test_a_look_together_becomes_one_of_its_own() -> None:
+    """Whoever joins for progress is told of it at the next look, although that was planned for many together."""
+    async with (
+        client(Simulator(max_jobs=1000, scenario=RENDERING)) as heygen,
+        anyio.create_task_group() as group,
+    ):
+        sessions = await rendering(heygen, 300)
+        for session in sessions[1:]:
+            group.start_soon(outcome, session, list[object]())
+        first = sessions[0].watch(timeout=None, cadence=(gate := Cadence.constant(20)))
+        await anext(first)
+        await pass_time(50)
+        second = sessions[0].watch(timeout=None, progress=True, cadence=gate)
+        before = await anext(second)
+        with anyio.fail_after(21):
+            after = await anext(second)
+        group.cancel_scope.cancel()
+
+    assert before.progress < after.progress
 
 
 async def test_a_watch_taken_up_after_a_message(heygen: HeyGen) -> None:
