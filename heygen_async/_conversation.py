@@ -77,23 +77,27 @@ class Conversation:
         missed = cursor < self._gap or unread > len(self._kept)
         return tuple(self._kept[-unread:] if unread > 0 else ()), missed and unread > 0
 
-    def has_sent(self, text: str, cursor: int) -> bool:
-        """Whether a message of the user with this text came after the cursor."""
-        return self._own(text, cursor) is not None
+    def has_sent(self, said: str, cursor: int) -> bool:
+        """Whether a message of the user with this mark came after the cursor."""
+        return self._own(said, cursor) is not None
 
-    def answers(self, text: str, cursor: int) -> bool:
-        """Whether the model spoke after the user's message with this text, itself after the cursor."""
-        place = self._own(text, cursor)
+    def answers(self, said: str, cursor: int) -> bool:
+        """Whether the model spoke after the user's message with this mark, itself after the cursor."""
+        place = self._own(said, cursor)
         return place is not None and any(message.role == "model" for message in self._kept[place + 1 :])
 
-    def _own(self, text: str, cursor: int) -> int | None:
-        wanted = text.strip()
+    def _own(self, said: str, cursor: int) -> int | None:
         unread = min(self.cursor - cursor, len(self._kept))
         for place in range(len(self._kept) - unread, len(self._kept)):
             message = self._kept[place]
-            if message.role == "user" and message.content.strip() == wanted:
+            if message.role == "user" and marked(message.content) == said:
                 return place
         return None
+
+
+def marked(text: str) -> str:
+    """Return what a message's words are known again by, without keeping them."""
+    return blake2b(text.strip().encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
 def _fingerprints(window: Sequence[Message]) -> list[tuple[str, Message]]:

@@ -5,7 +5,7 @@ A `Track` is fed with what was read (`saw_*`), with what was said (`sent`), and 
 next (`look`) and what is known (`state`). It never waits and never reads a clock; moments come in as seconds.
 
 The arrows between statuses are only inferred (contract.md), so none is enforced: whatever is read is believed,
-except what was true before the caller spoke (`_Guard`).
+except what was true before the caller spoke (`Guard`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from ._conversation import Conversation
+from ._conversation import Conversation, marked
 from ._reasons import failure
 from ._stand_in import by_video
 from .models import SessionData, SessionState, SessionStatus, VideoInfo, VideoStatus
@@ -58,12 +58,21 @@ _TRANSITION, _PROGRESS, _MESSAGES = Change.TRANSITION.value, Change.PROGRESS.val
 _CHANGES = tuple(Change(bits) for bits in range(8))  # combined beforehand: combining costs more than decoding
 
 
-class _Guard(Struct):
-    """After a send: what to disbelieve, and until when; restored, it counts from the first question (None)."""
+class Guard(Struct):
+    """
+    After a send: what to disbelieve, and until when.
+
+    Attributes:
+        since: When the message was there; None for a restored one, which counts from the first question.
+        settle: Seconds for which the state from before may show.
+        said: The mark of the message; empty when its answer could not be told from another.
+        status: The state from before; None when it is not known.
+        cursor: The conversation's from before the message.
+    """
 
     since: float | None
     settle: float
-    text: str
+    said: str
     status: SessionStatus | None
     cursor: int
 
@@ -79,6 +88,8 @@ class Track:
         turn: How often it was seen to enter a status; a clock may be too coarse to tell two of them apart.
         moved_at: When status, progress or messages last changed.
         has_heard: Whether the conversation has been read since the last message of ours.
+        guard: What not to believe yet; None when nothing is in doubt.
+        revised: The video of the run before the last message, which a new one is to follow.
         heed: Told each state that is a transition.
     """
 
@@ -86,12 +97,11 @@ class Track:
         "__weakref__",
         "_completed_at",
         "_failed",
-        "_guard",
         "_is_missing",
         "_missing_since",
-        "_revised",
         "_session_gone",
         "conversation",
+        "guard",
         "has_heard",
         "heed",
         "history",
@@ -100,6 +110,7 @@ class Track:
         "moved_at",
         "polls",
         "read_at",
+        "revised",
         "session_id",
         "since",
         "state",
@@ -124,13 +135,13 @@ class Track:
         self.is_sending: bool = False
         self.heed: Callable[[SessionState], None] | None = None
         self.has_heard: bool = False
-        self._guard: _Guard | None = None
+        self.guard: Guard | None = None
         self._failed: SessionData | None = None
         self._session_gone = False
         self._is_missing = False
         self._missing_since: float | None = None
         self._completed_at: float | None = None
-        self._revised: str | None = None
+        self.revised: str | None = None
 
     # -- questions --
 
@@ -141,18 +152,18 @@ class Track:
         if self._is_missing:
             return Look.VIDEOS
         if for_video and self.is_completed and not self.is_stale:
-            return Look.VIDEOS if self.video_id is None or self.video_id == self._revised else Look.VIDEO
+            return Look.VIDEOS if self.video_id is None or self.video_id == self.revised else Look.VIDEO
         return Look.SESSION
 
     @property
     def is_stale(self) -> bool:
         """Whether the state is the one from before a send."""
-        return self._guard is not None
+        return self.guard is not None
 
     def phase(self, *, for_video: bool = False) -> tuple[SessionStatus, float]:
         """Return what the session is most likely doing, and since when; for the schedule, not for the user."""
-        if self._guard is not None:
-            return SessionStatus.THINKING, self.since if self._guard.since is None else self._guard.since
+        if self.guard is not None:
+            return SessionStatus.THINKING, self.since if self.guard.since is None else self.guard.since
         if self.state is None:
             return SessionStatus.THINKING, self.since
         if for_video and self.is_completed and self.finished_video is None:
@@ -180,8 +191,8 @@ class Track:
         return (
             self.state is not None
             and self.state.status == SessionStatus.GENERATING
-            and self.video_id not in (None, self._revised)
-            and self._guard is None
+            and self.video_id not in (None, self.revised)
+            and self.guard is None
             and self._failed is None
         )
 
@@ -209,34 +220,23 @@ class Track:
         `cursor` is the conversation's from before the message was sent.
         """
         status = None if self.state is None else self.state.status
-        self._guard = _Guard(since, settle, text, status, cursor)
+        self.guard = Guard(since, settle, marked(text), status, cursor)
         self.has_heard = False
-        self._revised = self.video_id if status in (None, SessionStatus.COMPLETED) else self._revised
+        self.revised = self.video_id if status in (None, SessionStatus.COMPLETED) else self.revised
         self.video = self._failed = self._completed_at = self._missing_since = None
         self._session_gone = self._is_missing = False
         self.moved_at = since
 
     def doubt(self, *, since: float, settle: float) -> None:
         """Note that the session is not in the pause it seemed to be in: it refused a message for its state."""
-        if self.state is not None and self.state.is_paused and self._guard is None:
-            self._guard = _Guard(since, settle, "", self.state.status, self.conversation.cursor)
-
-    @property
-    def unsettled(self) -> tuple[float | None, str | None]:
-        """What a restored track must go on doubting: how long a stale state may show, and the revised video."""
-        return None if self._guard is None else self._guard.settle, self._revised
-
-    def inherit(self, settle: float | None, revised: str | None, status: SessionStatus | None) -> None:
-        """Go on doubting what another track did, since it spoke in this status."""
-        self._revised = self._revised or revised
-        if settle is not None and self._guard is None:
-            self._guard = _Guard(None, settle, "", status, 0)
+        if self.state is not None and self.state.is_paused and self.guard is None:
+            self.guard = Guard(since, settle, "", self.state.status, self.conversation.cursor)
 
     def saw_session(self, data: SessionData, *, asked: float, now: float) -> Change:
         """Take a session as read; `asked` is when the read began."""
         if self._is_too_early(asked):
             return Change.NOTHING
-        guard = self._guard
+        guard = self.guard
         self._missing_since = None
         self._session_gone = self._is_missing = False
         self.conversation.add(data.messages)
@@ -244,7 +244,7 @@ class Track:
         if guard is not None:
             if self._is_from_before(data.status, guard, now):
                 return Change.NOTHING
-            self._guard = None
+            self.guard = None
         self.read_at = now
         self.polls += 1
         self._note_video_id(data.video_id)
@@ -278,28 +278,28 @@ class Track:
         if not self._session_gone:
             return Change.VIDEO
         self.read_at = now
-        self._guard = None  # the video is the authority, and it was asked after the send
+        self.guard = None  # the video is the authority, and it was asked after the send
         return self._publish(by_video(self.session_id, self.state, video), now) | Change.VIDEO
 
     def saw_videos(self, videos: Sequence[VideoInfo], *, asked: float, now: float) -> Change:
         """Take a session's videos as read, newest first."""
-        if self._is_missing and (not videos or videos[0].id == self._revised):
+        if self._is_missing and (not videos or videos[0].id == self.revised):
             return self.saw_nothing(Look.VIDEOS, now=now)
         if not videos:
             return Change.NOTHING
         self._session_gone = self._session_gone or self._is_missing
         self._is_missing = False
-        if videos[0].id == self._revised:
+        if videos[0].id == self.revised:
             if not self._has_waited(now):
                 return Change.NOTHING  # the new run's video is not listed yet
-            self._revised = None
+            self.revised = None
         return self.saw_video(videos[0], asked=asked, now=now)
 
     def saw_nothing(self, look: Look, *, now: float) -> Change:
         """Take a 404: some are for a while, and a session may vanish once its video exists (contract.md, 1)."""
         if self._failed is not None:
             return self._publish_failed(now)
-        if look is Look.SESSION and self.video_id not in (None, self._revised):
+        if look is Look.SESSION and self.video_id not in (None, self.revised):
             self._session_gone = True
             return Change.LOOK_AGAIN
         if self.state is None:
@@ -318,23 +318,23 @@ class Track:
 
     def _note_video_id(self, video_id: str | None) -> None:
         # A session may go on naming the revised video when the list has shown the new one.
-        if video_id not in (None, self._revised):
+        if video_id not in (None, self.revised):
             self.video_id = video_id
             if self.video is not None and self.video.id != video_id:
                 self.video = None
 
     def _is_too_early(self, asked: float) -> bool:
         """Whether a question is from before the send and so cannot tell what came of it."""
-        guard = self._guard
+        guard = self.guard
         if guard is not None and guard.since is None:
             guard.since = asked
         return guard is not None and guard.since is not None and asked < guard.since
 
-    def _is_from_before(self, status: SessionStatus, guard: _Guard, now: float) -> bool:
+    def _is_from_before(self, status: SessionStatus, guard: Guard, now: float) -> bool:
         """Whether a status may be the one from before our send (design §3.6, stale state)."""
         may_be = status.is_paused or (status.is_terminal and guard.status in (None, status))
         is_recent = guard.since is None or now - guard.since < guard.settle
-        return may_be and is_recent and not self.conversation.answers(guard.text, guard.cursor)
+        return may_be and is_recent and not self.conversation.answers(guard.said, guard.cursor)
 
     def _has_waited(self, now: float) -> bool:
         """Whether a completed session has had its time to show the video."""

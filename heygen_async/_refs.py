@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Struct, structs
 
-from ._lifecycle import Track
+from ._lifecycle import Guard, Track
 from ._redact import clean
 from ._wire import segment
 from .errors import InvalidArgument
@@ -31,7 +31,9 @@ class _Ref(Struct, frozen=True, kw_only=True, omit_defaults=True):
     video_id: str | None = None
     state: SessionState | None = None
     seen: tuple[str, ...] = ()
-    settle: float | None = None
+    settle: float | None = None  # the guard's, if there is one
+    said: str = ""
+    since_said: int = 0  # how many of `seen` came after the message
     revised: str | None = None
 
 
@@ -49,7 +51,9 @@ def write(track: Track, cursor: int) -> bytes:
             new_messages=(),
             failure_reason=None if reason is None else clean(reason),
         )
-    settle, revised = track.unsettled
+    guard, told = track.guard, 0
+    if guard is not None:
+        told = cursor - guard.cursor  # less than 0: what came before it might later count as its answer
     ref = _Ref(
         v=_VERSION,
         session_id=track.session_id,
@@ -57,8 +61,10 @@ def write(track: Track, cursor: int) -> bytes:
         video_id=track.video_id,
         state=state,
         seen=tuple(track.conversation.fingerprints(cursor)),
-        settle=settle,
-        revised=revised,
+        settle=None if guard is None else guard.settle,
+        said="" if guard is None or told < 0 else guard.said,
+        since_said=max(told, 0),
+        revised=track.revised,
     )
     return msgspec.json.encode(ref)
 
@@ -85,5 +91,12 @@ def read(ref: bytes | str, known: Mapping[str, Track]) -> tuple[Track, int]:
     cursor = track.conversation.recall(told.seen)
     track.read_at = None
     if track.conversation.cursor == cursor:  # else more is known here than when the ref was written
-        track.inherit(told.settle, told.revised, None if told.state is None else told.state.status)
+        _doubt(track, told, cursor)
     return track, cursor
+
+
+def _doubt(track: Track, told: _Ref, cursor: int) -> None:
+    track.revised = track.revised or told.revised
+    if told.settle is not None and track.guard is None:
+        status = None if told.state is None else told.state.status
+        track.guard = Guard(None, told.settle, told.said, status, max(cursor - told.since_said, 0))

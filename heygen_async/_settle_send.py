@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from . import _clock, _wire
+from ._conversation import marked
 from ._redact import clean
 from ._retry import waits
 from ._settle import BUSY, LONGEST_WAIT, LOOK_AGAIN, SKEW, UNREAD, is_busy, outcome_unknown, unless_failing
@@ -84,7 +85,7 @@ def _is_there(track: Track, session: SessionData, text: str, began: float, known
     """Whether the conversation has our message; None when it cannot tell."""
     if known is None:
         return _is_there_by_time(session.messages, text, began)
-    if track.conversation.has_sent(text, known):
+    if track.conversation.has_sent(marked(text), known):
         return True
     _, has_gap = track.conversation.since(known)
     return None if has_gap else False

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import strategies
-from heygen_async._conversation import Conversation
+from heygen_async._conversation import Conversation, marked
 from heygen_async.models import Message
 
 
@@ -265,8 +265,8 @@ def test_own_message_is_found(after: list[tuple[str, str]], sent: bool, answered
     conversation.add((*reversed(shown), *window(1, 2)))
 
     assert (sent, answered) == (
-        conversation.has_sent("Warmer, please", 2),
-        conversation.answers("Warmer, please", 2),
+        conversation.has_sent(marked("Warmer, please"), 2),
+        conversation.answers(marked("Warmer, please"), 2),
     )
 
 
@@ -275,6 +275,6 @@ def test_older_message_with_the_same_words_is_not_ours() -> None:
     conversation = Conversation()
     conversation.add((Message(role="model", content="Hm."), Message(role="user", content="Yes")))
 
-    assert not conversation.has_sent("Yes", conversation.cursor)
-    assert not conversation.answers("Yes", conversation.cursor)
-    assert conversation.has_sent("Yes", 0)
+    assert not conversation.has_sent(marked("Yes"), conversation.cursor)
+    assert not conversation.answers(marked("Yes"), conversation.cursor)
+    assert conversation.has_sent(marked("Yes"), 0)

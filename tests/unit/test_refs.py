@@ -101,6 +101,66 @@ def test_known_session_is_joined() -> None:
     assert 1 == cursor
 
 
+def said(here: Track, words: str = "Bluer") -> Track:
+    """The same after a message of ours, which is known to be there."""
+    here.sent(words, since=10.0, settle=30.0, cursor=here.conversation.cursor)
+    return here
+
+
+def turn(words: str, at: int) -> list[Message]:
+    """A message of ours and the model's answer, newest first."""
+    answer = Message(role="model", content="Like this?", created_at=at + 1)
+    return [answer, Message(role="user", content=words, created_at=at)]
+
+
+def test_who_followed_before_looks_again() -> None:
+    """A client that knows the session from before reads it again: whoever wrote the ref may have gone on."""
+    here = track(state("reviewing", MESSAGES))
+    _refs.read(_refs.write(track(state("reviewing", MESSAGES)), 3), {here.session_id: here})
+
+    assert not here.is_fresh(0.0)
+
+
+def test_who_followed_before_doubts_the_pause_another_answered() -> None:
+    """A pause that somebody else has answered is not believed while the service may show it still."""
+    here = track(state("reviewing", MESSAGES))
+    elsewhere = said(track(state("reviewing", MESSAGES)))
+    _refs.read(_refs.write(elsewhere, 3), {here.session_id: here})
+    here.saw_session(state("reviewing", MESSAGES), asked=12.0, now=12.0)
+    assert here.is_stale
+
+    here.saw_session(state("thinking", MESSAGES), asked=14.0, now=14.0)
+    assert not here.is_stale
+
+
+def test_who_knows_more_does_not_doubt() -> None:
+    """A ref from before an answer that is here already casts no doubt on the next pause."""
+    ref = _refs.write(said(track(state("reviewing", MESSAGES))), 3)
+    here = track(state("reviewing", MESSAGES), state("reviewing", [*turn("Bluer", 20), *MESSAGES]))
+    _refs.read(ref, {here.session_id: here})
+
+    assert not here.is_stale
+
+
+@pytest.mark.parametrize(
+    ("delivered", "is_stale"),
+    [
+        pytest.param(5, False, id="all that came before"),
+        pytest.param(3, True, id="not all: an older answer to the same words cannot be told from the new one"),
+    ],
+)
+def test_an_answer_ends_the_doubt_elsewhere(delivered: int, is_stale: bool) -> None:
+    """A pause that answers our message is another one, also when nobody saw the agent at work in between."""
+    before = [*turn("Bluer", 20), *MESSAGES]
+    here = said(track(state("reviewing", before)))
+    there, _ = _refs.read(_refs.write(here, delivered), {})
+    there.saw_session(state("reviewing", before), asked=12.0, now=12.0)
+    assert there.is_stale
+
+    there.saw_session(state("reviewing", [*turn("Bluer", 40), *before]), asked=14.0, now=14.0)
+    assert is_stale == there.is_stale
+
+
 def test_mode_is_learnt_from_a_ref() -> None:
     """A session attached without its mode learns it from the ref."""
     attached = track(state("thinking"), mode=None)
