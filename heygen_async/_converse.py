@@ -46,7 +46,8 @@ async def converse(session: Session, reviewer: Reviewer, timeout: float | UnsetT
             # Otherwise the pause was an old one: wait for what the session really does, and ask again.
 
 
-async def pass_on(session: Session, answer: object) -> None:
+async def pass_on(session: Session, answer: object, idempotency_key: str | None = None) -> None:
+    """Say what a reviewer answered; a `Stop` is not for here."""
     match answer:
         case Reply():
             await session.send(
@@ -54,9 +55,10 @@ async def pass_on(session: Session, answer: object) -> None:
                 avatar_id=answer.avatar_id,
                 voice_id=answer.voice_id,
                 brand_kit_id=answer.brand_kit_id,
+                idempotency_key=idempotency_key,
             )
         case Approve():
-            await session.approve(answer.message)
+            await session.approve(answer.message, idempotency_key=idempotency_key)
         case _:
             raise InvalidArgument("reviewer", f"returned {type(answer).__name__}, not Reply, Approve or Stop")
 

@@ -25,10 +25,8 @@ async def answer_of(
     `Approve` approves whatever is asked. A `Reply` is said once in a session, and what comes of it is approved: said
     at every pause it would have the storyboard revised for ever.
     """
-    if (
-        reviewer is None or session.mode == "generate"
-    ):  # which takes no messages, though it may ask (contract.md, 4)
-        return None
+    if reviewer is None or session.mode == "generate":
+        return None  # that mode takes no messages, though it may ask (contract.md, 4)
     if isinstance(reviewer, Reply | Approve | Stop):
         return None if rounds >= _ROUNDS else _next(reviewer, state)
     said = reviewer(session, state)

@@ -20,7 +20,7 @@ from cyclopts.validators import Number
 from heygen_async import Approve, HeyGen, InvalidArgument, Job
 
 from .campaign import Campaign, submitted
-from .ends import Tally, hint_of, result_of
+from .ends import Tally, result_of
 from .exits import UsageError
 from .interruption import apart
 from .job_files import STDIN, JobFile, open_jobs
@@ -179,7 +179,7 @@ class Plan:
             total += 1
             forgotten.pop(row.key, None)
             if journal is not None:
-                journal.is_done(row)
+                journal.check(row)
         journal = journal or stack.enter_context(Journal(wish.out, resume=False))
         return cls(wish, file, journal, total, _remarks(list(forgotten)))
 
@@ -289,13 +289,9 @@ class Making:
         self._view.end(outcome, result)
 
     def _conclude(self) -> None:
-        voice, tally = self._voice, self._tally
-        voice.say("finished", **{end: tally.ends[end] for end in sorted(tally.ends)})
-        voice.show(tally.table())
-        if tally.refusal is not None:
-            voice.complain(str(tally.refusal), hint=hint_of(tally.refusal), kind=type(tally.refusal).__name__)
-        if any(count for end, count in tally.ends.items() if end not in FINAL):
-            voice.advise(f"To go on: {self._plan.wish.command}")
+        self._tally.tell(self._voice)
+        if any(count for end, count in self._tally.ends.items() if end not in FINAL):
+            self._voice.advise(f"To go on: {self._plan.wish.command}")
 
 
 async def _written(write: Any, *words: Any) -> None:

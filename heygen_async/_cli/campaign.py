@@ -17,7 +17,7 @@ from cyclopts.validators import Number
 from heygen_async import Approve
 from heygen_async.durable import DurableBatch
 
-from .ends import Tally, hint_of, result_of
+from .ends import Tally, result_of
 from .job_files import open_jobs
 from .options import Json, Poll, Switch, client
 from .view import View
@@ -128,7 +128,7 @@ class Working:
             with self._voice.if_left(_GOES_ON):
                 async with batch:
                     await self._work(batch, jobs)
-        self._conclude()
+        self._tally.tell(self._voice)
         return self._tally.exit()
 
     async def _work(self, batch: DurableBatch, jobs: Sequence[Job]) -> None:
@@ -144,10 +144,3 @@ class Working:
     def _on_event(self, event: BatchEvent) -> None:
         if self._view is not None:
             self._view.event(event)
-
-    def _conclude(self) -> None:
-        voice, tally = self._voice, self._tally
-        voice.say("finished", **{end: tally.ends[end] for end in sorted(tally.ends)})
-        voice.show(tally.table())
-        if tally.refusal is not None:
-            voice.complain(str(tally.refusal), hint=hint_of(tally.refusal), kind=type(tally.refusal).__name__)

@@ -28,6 +28,8 @@ from .shown import brief
 if TYPE_CHECKING:
     from heygen_async import Outcome
 
+    from .voice import Voice
+
 End = Literal["completed", "failed", "paused", "late", "unfinished", "not_started"]
 
 _MEANING: Final[dict[End, str]] = {
@@ -102,11 +104,6 @@ class Tally:
             self._refused = self._refused or outcome.error
 
     @property
-    def refusal(self) -> Exception | None:
-        """The first error that says that no job can succeed now."""
-        return self._refused
-
-    @property
     def trouble(self) -> str:
         """What went wrong, in a few words."""
         told = {end: self.ends[end] for end in ("failed", "paused", "late", "unfinished") if self.ends[end]}
@@ -120,8 +117,19 @@ class Tally:
             return Exit.FAILED
         return Exit.LATE if self.ends["late"] else Exit.DONE
 
-    def table(self) -> Table:
-        """Return the last word to a person."""
+    def tell(self, voice: Voice) -> None:
+        """
+        Say the last word.
+
+        Args:
+            voice: Who says it.
+        """
+        voice.say("finished", **{end: self.ends[end] for end in sorted(self.ends)})
+        voice.show(self._table())
+        if self._refused is not None:
+            voice.complain(str(self._refused), hint=hint_of(self._refused), kind=type(self._refused).__name__)
+
+    def _table(self) -> Table:
         table = Table(box=None, show_header=False, pad_edge=False)
         for end, meaning in _MEANING.items():
             if self.ends[end] or end == "completed":

@@ -136,9 +136,9 @@ class Journal:
         """Return the key of a job's create: the same in every run of this folder, another in another folder."""
         return f"{self._run}.{hashlib.blake2b(key.encode(), digest_size=16).hexdigest()}"
 
-    def is_done(self, row: Row) -> bool:
+    def check(self, row: Row) -> None:
         """
-        Return whether a row's job has ended.
+        See that a row's job is the one that earlier runs had under its key.
 
         Raises:
             UsageError: The folder has another job under this key.
@@ -152,7 +152,6 @@ class Journal:
                 f"line {row.line}: job {brief(row.key)!r} was begun in {self.folder} with other words or options.",
                 hint="Undo the change (also of --approve), give the changed job a new key, or choose another --out.",
             )
-        return row.key in self.ended
 
     def intend(self, key: str, fingerprint: str, started_at: datetime) -> None:
         """

@@ -8,7 +8,7 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from heygen_async import _clock
-from heygen_async._converse import stopped
+from heygen_async._converse import pass_on, stopped
 from heygen_async._jobs import Answer, BatchEvent
 from heygen_async._reviewers import answer_of
 from heygen_async._speech import APPROVAL
@@ -88,7 +88,7 @@ class Talking:
         while True:
             try:
                 self._case.sending.add(place)
-                await _pass_on(session, answer, key)
+                await pass_on(session, answer, key)
             except RateLimited as error:
                 if error.code == "quota_exceeded":
                     raise
@@ -139,16 +139,3 @@ def _has_heard(before: SessionState, now: SessionState, answer: Answer) -> bool:
         if message.role == "user" and message.content.strip() == words.strip()
     ]
     return len(same) > known or any((message.created_at or 0) > heard_at for message in same)
-
-
-async def _pass_on(session: Session, answer: Answer, key: str) -> None:
-    if isinstance(answer, Reply):
-        await session.send(
-            answer.message,
-            avatar_id=answer.avatar_id,
-            voice_id=answer.voice_id,
-            brand_kit_id=answer.brand_kit_id,
-            idempotency_key=key,
-        )
-    elif isinstance(answer, Approve):
-        await session.approve(answer.message, idempotency_key=key)

@@ -135,10 +135,11 @@ def test_a_changed_job_is_refused(tmp_path: pathlib.Path) -> None:
         journal.finish(result("ended", fingerprint=ended.fingerprint))
 
     with Journal(tmp_path, resume=True) as again:
-        assert [True, False, False] == [again.is_done(it) for it in (ended, begun, row(tmp_path, "new"))]
+        for same in (ended, begun, row(tmp_path, "new")):
+            again.check(same)
         for key in ("ended", "begun"):
             with pytest.raises(UsageError, match=f"line 2: job '{key}'"):
-                again.is_done(row(tmp_path, key, "Another tour"))
+                again.check(row(tmp_path, key, "Another tour"))
 
 
 def test_keys_for_the_service_last_as_long_as_the_folder(tmp_path: pathlib.Path) -> None:

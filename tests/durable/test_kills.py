@@ -26,9 +26,9 @@ PATIENCE = 180.0
 LIVES = (0.4, 1.6)  # seconds between two kills
 
 
-def service(idempotency: Any) -> Simulator:
+def service(idempotency: Any, *, speed: float = 120) -> Simulator:
     """A service whose sessions take a second."""
-    return Simulator(speed=120, max_jobs=20, idempotency=idempotency)
+    return Simulator(speed=speed, max_jobs=20, idempotency=idempotency)
 
 
 async def killed(crew: Crew, workers: int, seed: int) -> int:
@@ -121,7 +121,7 @@ async def test_workers_that_take_each_other_for_dead(
     database: str, crew: Callable[..., Crew], idempotency: str
 ) -> None:
     """Two that live, and take over each other's work again and again, do not create or say anything twice."""
-    simulator = Simulator(speed=30, max_jobs=20, idempotency=idempotency)
+    simulator = service(idempotency, speed=30)
     async with SimulatorServer(simulator) as server:
         workers = crew(database, server.url, "--jobs", "60", "--suspicious")
         workers.start()

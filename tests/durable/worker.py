@@ -11,9 +11,9 @@ from contextlib import AbstractAsyncContextManager
 
 from heygen_async import Approve, Cadence, HeyGen, Job, RetryPolicy
 from heygen_async._config import Timeouts
+from heygen_async._durable._keeper import Keeper
 from heygen_async._http import Answer, Download, Transport
 from heygen_async._transport import opened
-from heygen_async._durable._keeper import Keeper
 from heygen_async._wire import Request
 from heygen_async.durable import DurableBatch
 
@@ -42,6 +42,10 @@ class Deadly:
         await self._inner.aclose()
 
 
+def _suspect(self: Keeper, executor: str) -> bool:
+    return True
+
+
 def jobs(count: int, prompts: int) -> list[Job]:
     """The jobs of every run; fewer prompts than jobs makes twins."""
     return [Job(f"A film about the number {number % prompts}", f"job-{number}") for number in range(count)]
@@ -50,7 +54,7 @@ def jobs(count: int, prompts: int) -> list[Job]:
 async def work(options: argparse.Namespace) -> None:
     """Open the batch, submit what is not known, and stay until all has ended."""
     if options.suspicious:
-        Keeper._is_dead = lambda _self, _executor: True  # type: ignore[method-assign]
+        Keeper._is_dead = _suspect  # type: ignore[method-assign]
     transport = opened(None, timeouts=Timeouts(), max_connections=100, trust_env=False)
     heygen = HeyGen(
         "test-key",
@@ -86,7 +90,9 @@ if __name__ == "__main__":
     parser.add_argument("--prompts", type=int, default=10_000)
     parser.add_argument("--cap", type=int, default=20)
     parser.add_argument("--die-at-create", type=int, default=0)
-    parser.add_argument("--suspicious", action="store_true", help="takes everybody else for dead, all the time")
+    parser.add_argument(
+        "--suspicious", action="store_true", help="takes everybody else for dead, all the time"
+    )
     try:
         asyncio.run(work(parser.parse_args()))
     except KeyboardInterrupt:

@@ -146,7 +146,9 @@ def test_who_knows_more_does_not_doubt() -> None:
     ("delivered", "is_stale"),
     [
         pytest.param(5, False, id="all that came before"),
-        pytest.param(3, True, id="not all: an older answer to the same words cannot be told from the new one"),
+        pytest.param(
+            3, True, id="not all: an older answer to the same words cannot be told from the new one"
+        ),
     ],
 )
 def test_an_answer_ends_the_doubt_elsewhere(delivered: int, is_stale: bool) -> None:
