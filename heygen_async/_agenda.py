@@ -126,6 +126,16 @@ class Record:
         """Whether, as far as is known, nothing has moved for as long as one of the watchers bears."""
         return any(watcher.stalls_at is not None and watcher.stalls_at <= now for watcher in self.watchers)
 
+    def join(self, watcher: Watcher) -> None:
+        """Take a watcher in."""
+        self.watchers.append(watcher)
+        self.for_video |= watcher.for_video
+        self.progress |= watcher.progress
+        if watcher.deadline is not None and watcher.deadline < self.deadline:
+            self.deadline = watcher.deadline
+        is_quiet = watcher.is_primed and not watcher.for_video and watcher.stalls_at is None
+        self.is_quiet = is_quiet and (self.is_quiet or len(self.watchers) == 1)
+
     def muster(self) -> None:
         """Work out again what the watchers want of a look."""
         self.for_video = any(watcher.for_video for watcher in self.watchers)

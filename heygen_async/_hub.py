@@ -65,7 +65,7 @@ class Hub:
         self._line = Line()
         self._is_closing = False
         self.experience: Experience = Experience()
-        self._plans = Plans(caller, cadence, self.experience, self._end)
+        self._plans = Plans(caller, cadence, self.experience, self._dismiss)
         self._start_over()
 
     def _start_over(self) -> None:
@@ -98,16 +98,14 @@ class Hub:
         watcher.begin(now)
         record = self.records.get(track.session_id)
         is_followed = record is not None and record.failing_since is None and track.read_at is not None
+        if track.is_fresh(now) or (is_followed and not track.is_stale):
+            watcher.note(Change.TRANSITION, now)
+        if watcher.is_done:
+            return
         if record is None:
             record = self.records[track.session_id] = Record(track)
             self.experience.begin(record, now)
-        record.watchers.append(watcher)
-        if track.is_fresh(now) or (is_followed and not track.is_stale):
-            watcher.note(Change.TRANSITION, now)
-        record.muster()
-        if watcher.is_done:
-            self.remove(watcher)
-            return
+        record.join(watcher)
         if self._ends.put(record):
             self._rouse()
         if not record.asking:
@@ -123,14 +121,20 @@ class Hub:
     def remove(self, watcher: Watcher) -> None:
         """Stop looking on this watcher's account; what serves nobody else is dropped at once."""
         record = self.records.get(watcher.track.session_id)
-        if record is None or watcher not in record.watchers:
-            return
-        record.watchers.remove(watcher)
+        if record is not None and watcher in record.watchers:
+            self._keep(record, [other for other in record.watchers if other is not watcher])
+
+    def _keep(self, record: Record, watchers: list[Watcher]) -> None:
+        record.watchers = watchers
         record.muster()
-        if not record.watchers:
-            del self.records[watcher.track.session_id]
+        if not watchers and self.records.get(record.track.session_id) is record:
+            del self.records[record.track.session_id]
             if not self.records and self._loop is not None and not self._loop.is_closed():
                 self._alarm.ring()
+
+    def _dismiss(self, record: Record) -> None:
+        """Let go of all who are done, at once: there may be thousands."""
+        self._keep(record, [watcher for watcher in record.watchers if not watcher.is_done])
 
     def wake(self, session_id: str) -> None:
         """Look at a session now, if anybody watches it; after a look that is under way, if one is."""
@@ -327,8 +331,7 @@ class Hub:
             self._rouse()
 
     def _saw(self, record: Record, change: Change, now: float) -> None:
-        if record.failures:
-            record.failing_since, record.failures = None, 0
+        record.failing_since, record.failures = None, 0
         is_told = record.is_quiet and record.told_turn == record.track.turn
         if not is_told or (change and record.progress):
             self._tell(record, change, now)
@@ -343,13 +346,11 @@ class Hub:
             for other in list(self.records.values()):  # they have counted on webhooks that do not come
                 self.look_by(other, self._next_look(other, now), now)
         record.known = None if record.track.state is None else record.track.state.status
-        for watcher in list(record.watchers):
+        for watcher in record.watchers:
             watcher.note(change, now)
-            if watcher.is_done:
-                self.remove(watcher)
-            elif watcher.stalls_at is not None and watcher.stalls_at <= now:
-                self._end(watcher, stalled(watcher, now))
-        record.muster()
+            if not watcher.is_done and watcher.stalls_at is not None and watcher.stalls_at <= now:
+                watcher.fail(stalled(watcher, now))
+        self._dismiss(record)
 
     def _failed(self, record: Record, error: HeyGenError) -> None:
         now, outage = _clock.now(), self._caller.timeouts.outage
@@ -360,8 +361,7 @@ class Hub:
         if is_refused_for_all(error) or delivery(error) is Delivery.FINAL:
             self._end_all(record, error)
         elif now - record.failing_since >= outage:
-            for watcher in list(record.watchers):
-                self._end(watcher, unknown(watcher, error))
+            self._fail(record, lambda watcher: unknown(watcher, error))
         elif record.failures >= _TRIES_FOR_A_REASON and (change := record.track.saw_no_reason(now=now)):
             self._saw(record, change, now)
             return
@@ -381,9 +381,10 @@ class Hub:
 
     def _let_go(self, record: Record, now: float, grace: float = 0.0) -> None:
         # Added as when it was entered: taken away from the moment it may come out a hair short, again and again.
-        for watcher in list(record.watchers):
+        for watcher in record.watchers:
             if watcher.deadline is not None and watcher.deadline + grace <= now:
-                self._end(watcher, late(watcher))
+                watcher.fail(late(watcher))
+        self._dismiss(record)
 
     def _end_everything(self, error: Exception) -> None:
         for record in list(self.records.values()):
@@ -391,9 +392,9 @@ class Hub:
 
     def _end_all(self, record: Record, error: Exception) -> None:
         record.asking = False
-        for watcher in list(record.watchers):
-            self._end(watcher, own_copy(error))
+        self._fail(record, lambda _: own_copy(error))
 
-    def _end(self, watcher: Watcher, error: Exception) -> None:
-        watcher.fail(error)
-        self.remove(watcher)
+    def _fail(self, record: Record, cause: Callable[[Watcher], Exception]) -> None:
+        for watcher in record.watchers:
+            watcher.fail(cause(watcher))
+        self._dismiss(record)

@@ -34,22 +34,22 @@ class Plans:
         caller: Has the die.
         cadence: The default schedule.
         experience: What was learnt so far.
-        end: Ends a watch with an error.
+        dismiss: Lets go of the watchers of a record that are done.
     """
 
-    __slots__ = ("_cadence", "_caller", "_end", "_experience")
+    __slots__ = ("_cadence", "_caller", "_dismiss", "_experience")
 
     def __init__(
         self,
         caller: Caller,
         cadence: Callable[[Moment], float],
         experience: Experience,
-        end: Callable[[Watcher, Exception], None],
+        dismiss: Callable[[Record], None],
     ) -> None:
         self._caller = caller
         self._cadence = schedule(cadence)
         self._experience = experience
-        self._end = end
+        self._dismiss = dismiss
 
     def next_look(self, record: Record, now: float, share: int) -> float:
         """Return when to look next; of several watchers' own schedules the keenest counts."""
@@ -83,7 +83,8 @@ class Plans:
             return cadence(moment)
         except Exception as error:
             log.exception("A schedule failed", extra={"event": "look_failed"})
-            for watcher in list(record.watchers):
+            for watcher in record.watchers:
                 if (watcher.cadence or self._cadence) is cadence:
-                    self._end(watcher, error)
+                    watcher.fail(error)
+            self._dismiss(record)
             return _MEANWHILE

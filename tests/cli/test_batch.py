@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cli.desk import as_csv
-from heygen_async.testing import Scenario
+from heygen_async.testing import FAULTS, Scenario
 
 if TYPE_CHECKING:
     import pathlib
@@ -262,7 +262,9 @@ async def test_rows_taken_away_are_told(desk: Desk) -> None:
 
 async def test_a_flaky_service_costs_nothing_twice(desk: Desk) -> None:
     """With a tenth of all exchanges failing, there is one session and one video for each row."""
-    desk.simulator.faults.mix(0.1, seed=4)
+    # A file that trickles in for an hour takes real sockets an hour's worth of turns, whatever the clock says.
+    weather = tuple(name for name, fault in FAULTS.items() if fault.survivable and name != "slow_file")
+    desk.simulator.faults.mix(0.1, seed=4, only=weather)
     desk.writes("jobs.csv", TOURS)
     said = await desk.types(*batch())
     again = await desk.types(*batch("--resume")) if said.code else said

@@ -13,6 +13,7 @@ import pytest
 
 from flow.parties import Line, client, clock, pass_time
 from heygen_async import Cadence, ClientStateError, HeyGen, Session, SessionStatus
+from heygen_async._agenda import Record
 from heygen_async.testing import MemoryAnswer, Scenario, Simulator
 from heygen_async.testing._loop import VirtualLoop
 
@@ -152,6 +153,29 @@ async def test_a_watch_taken_up_after_a_message(heygen: HeyGen) -> None:
 
     with anyio.fail_after(10):
         assert SessionStatus.REVIEWING != (await anext(watch)).status
+
+
+async def test_a_crowd_comes_and_goes_at_once(heygen: HeyGen, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a thousand watchers of one session want is not worked out anew for each that joins, or is told the end."""
+    session, told, seen, muster = (
+        await heygen.sessions.create(PROMPT, mode="generate"),
+        list[object](),
+        0,
+        Record.muster,
+    )
+
+    def counting(record: Record) -> None:
+        nonlocal seen
+        seen += len(record.watchers)
+        muster(record)
+
+    monkeypatch.setattr(Record, "muster", counting)
+    async with anyio.create_task_group() as group:
+        for _ in range(1000):
+            group.start_soon(outcome, session, told)
+
+    assert [SessionStatus.COMPLETED] * 1000 == told
+    assert seen <= 1000 * heygen.statistics().polls
 
 
 # -- looks together --
