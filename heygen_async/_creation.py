@@ -99,3 +99,15 @@ def restored(core: Core, ref: bytes | str) -> Session:
     track.heed = core.heed
     core.ownership.own(track.session_id)
     return Session(core, track, cursor)
+
+
+def resumed(core: Core, ref: bytes | str) -> Session:
+    """
+    Return the session of a ref to go on with by itself.
+
+    Its last pause may have been answered by a process that could not say so any more, and the service may show it
+    for a while: answered twice, an approval is a revision that is paid for.
+    """
+    session = restored(core, ref)
+    core.tracks[session.id].doubt(since=_clock.now(), settle=core.caller.timeouts.settle)
+    return session

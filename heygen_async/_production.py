@@ -17,7 +17,7 @@ import anyio.lowlevel
 
 from . import _clock
 from ._attachments import attached
-from ._creation import create, restored
+from ._creation import create, resumed
 from ._filming import Filming
 from ._jobs import BatchEvent, Outcome, create_call
 from ._retry import Delivery, delivery
@@ -100,7 +100,7 @@ class Production:
         if self._job.ref is None:
             self._session = session = await self._create()
         else:
-            self._session = session = restored(self._terms.core, self._job.ref)
+            self._session = session = resumed(self._terms.core, self._job.ref)
         self._place.accepted()
         await self._record_session(session)
         return session

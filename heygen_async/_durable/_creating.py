@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from heygen_async import _clock
 from heygen_async._attachments import attached
-from heygen_async._creation import create
+from heygen_async._creation import create, resumed
 from heygen_async._jobs import BatchEvent, Job, create_call
 from heygen_async.errors import HeyGenError, InvalidArgument, OutcomeUnknown, RateLimited
 
@@ -93,7 +93,7 @@ class Creating:
 
     async def _made(self, place: Place, sender: str, row: Row, job: Job) -> Session:
         if job.ref is not None and row.attempt == 1:
-            session = self._case.heygen.sessions.restore(job.ref)
+            session = resumed(self._case.heygen._core, job.ref)
             if await self._owned(place, session):
                 return session
             raise InvalidArgument("ref", f"names session {session.id}, which is another job's")

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from cli.desk import Desk
 
 TOURS = [{"key": f"room-{number}", "prompt": f"A tour of room {number}"} for number in range(12)]
+SLOW = (
+    "trickle",
+    "slow_file",
+)  # an hour of it takes real sockets an hour's worth of turns, whatever the clock says
 KEYS = sorted(row["key"] for row in TOURS)
 
 
@@ -262,8 +266,7 @@ async def test_rows_taken_away_are_told(desk: Desk) -> None:
 
 async def test_a_flaky_service_costs_nothing_twice(desk: Desk) -> None:
     """With a tenth of all exchanges failing, there is one session and one video for each row."""
-    # A file that trickles in for an hour takes real sockets an hour's worth of turns, whatever the clock says.
-    weather = tuple(name for name, fault in FAULTS.items() if fault.survivable and name != "slow_file")
+    weather = tuple(name for name, fault in FAULTS.items() if fault.survivable and name not in SLOW)
     desk.simulator.faults.mix(0.1, seed=4, only=weather)
     desk.writes("jobs.csv", TOURS)
     said = await desk.types(*batch())

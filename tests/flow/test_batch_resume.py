@@ -51,6 +51,21 @@ async def test_a_fixed_reply_is_not_said_again() -> None:
     assert ["Newcomers", "Looks good, go ahead and generate."] == [m.text for m in service.ledger.messages]
 
 
+async def test_an_answer_nobody_wrote_down_is_not_given_again() -> None:
+    """A pause that was answered right before the process died is not answered again while the service shows it."""
+    service, notes = Simulator(), Notes()
+    async with client(service) as heygen:
+        await through(heygen, ["A"], on_event=notes, reviewer=None)
+        [ref] = [event.ref for event in notes.of("paused")]
+        service.faults.add("stale_status", on="send", polls=3)
+        await heygen.sessions.restore(ref or b"").approve()
+    tried = service.ledger.requests["send"].total()
+    [outcome] = await made(service, [Job("A", ref=ref)], reviewer=Approve())
+
+    assert outcome.ok
+    assert tried == service.ledger.requests["send"].total()
+
+
 @each("idempotency", ["honoured", "ignored"])
 @each("moment", [0.3, 0.7, 1.1, 1.6])
 async def test_jobs_go_on_from_their_intents(idempotency: Any, moment: float) -> None:
