@@ -125,6 +125,8 @@ class Sessions:
         """
         Return the session of a `Session.ref()`, or of an error's `ref`; messages told before are not told again.
 
+        Whoever had it may have gone on with it, so its state is read before it is told, also when it is watched here.
+
         Raises:
             InvalidArgument: Not a ref, or one of a later release.
         """
