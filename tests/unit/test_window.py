@@ -63,7 +63,7 @@ def move(window: Window, step: str, now: float, pace: float | None) -> None:
         getattr(window, step)()
 
 
-@given(most=st.integers(1, 60), steps=steps, pace=st.one_of(st.none(), st.floats(0, 120)))
+@given(most=st.integers(1, 60), steps=steps, pace=st.one_of(st.none(), st.just(0.0), st.floats(0.001, 120)))
 def test_it_keeps_its_bounds(most: int, steps: list[str], pace: float | None) -> None:
     """Whatever happens, no more than the most are taken, and a free window opens some time."""
     window, now = Window(most), 0.0
