@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import random
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from flow import parties
-from flow.parties import Line
+from flow.parties import Line, client
 from heygen_async import Approve, BatchEvent, HeyGen, Job, Outcome, SessionStatus
 from heygen_async.testing import Scenario, Simulator
 
@@ -53,13 +51,6 @@ class Notes:
 def finished(notes: Notes) -> set[str | None]:
     """Return the sessions that were known to have ended."""
     return {event.session_id for event in notes.of("state") if event.state and event.state.is_terminal}
-
-
-def client(line: Line | Simulator, **options: Any) -> HeyGen:
-    """Return a client of the service whose dice fall the same way each time."""
-    heygen = parties.client(line, **options)
-    heygen._core.caller.die = random.Random(1)
-    return heygen
 
 
 async def through(heygen: HeyGen, jobs: Any, **options: Any) -> list[Outcome]:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from flow.batches import client, ends, film, films, made, quick, statuses, through
-from flow.parties import Line, pass_time
+from flow.batches import ends, film, films, made, quick, statuses, through
+from flow.parties import Line, client, pass_time
 from heygen_async import (
     Approve,
     ClientStateError,

@@ -9,8 +9,8 @@ from typing import Any
 import anyio
 import pytest
 
-from flow.batches import Notes, Slow, client, film, films, finished, quick, through
-from flow.parties import Line, pass_time
+from flow.batches import Notes, Slow, film, films, finished, quick, through
+from flow.parties import Line, client, pass_time
 from flow.test_cancel import CUTS
 from heygen_async import (
     Approve,

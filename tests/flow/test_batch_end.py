@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from flow.batches import Notes, client, ends, film, films, finished, made, quick, through
-from flow.parties import Line, clock, pass_time
+from flow.batches import Notes, ends, film, films, finished, made, quick, through
+from flow.parties import Line, client, clock, pass_time
 from heygen_async import (
     Batch,
     BatchEvent,

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from flow.batches import client, ends, errors, film, films, made, quick, statuses
-from flow.parties import Line, clock
+from flow.batches import ends, errors, film, films, made, quick, statuses
+from flow.parties import Line, client, clock
 from heygen_async import (
     Approve,
     Batch,

@@ -7,7 +7,8 @@ from typing import Any
 import anyio
 import pytest
 
-from flow.batches import Notes, Slow, client, ends, errors, films, made, quick, through
+from flow.batches import Notes, Slow, ends, errors, films, made, quick, through
+from flow.parties import client
 from heygen_async import (
     Approve,
     BatchEvent,

@@ -8,8 +8,8 @@ from typing import Any
 import anyio
 import pytest
 
-from flow.batches import Notes, client, ends, film, films, made, quick
-from flow.parties import Line, clock, pass_time
+from flow.batches import Notes, ends, film, films, made, quick
+from flow.parties import Line, client, clock, pass_time
 from heygen_async import Approve, Batch, HeyGen, Job, RateLimited, Reply, Session, SessionState
 from heygen_async.testing import Scenario, Simulator
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-
 import anyio
 import pytest
 
@@ -19,12 +17,6 @@ NOW = 0.1  # seconds: at once
 def service() -> Simulator:
     """A service that renders for ten minutes."""
     return Simulator(max_jobs=10_000, scenario=RENDERING)
-
-
-@pytest.fixture(autouse=True)
-def _same_dice(heygen: HeyGen) -> None:
-    """Let every run draw the same lots, so that one that fails can be seen again."""
-    heygen._core.caller.die = random.Random(1)
 
 
 async def test_polling_relies_on_webhooks_that_work(heygen: HeyGen) -> None:
