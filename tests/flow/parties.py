@@ -16,7 +16,7 @@ from heygen_async import HeyGen
 from heygen_async.testing import MemoryAnswer, MemoryTransport
 
 if TYPE_CHECKING:
-    from heygen_async import SessionState
+    from heygen_async import Session, SessionState
     from heygen_async.testing import Simulator
     from heygen_async.testing._memory import Outgoing
 
@@ -71,6 +71,15 @@ def clock() -> float:
 async def pass_time(seconds: float) -> None:
     """Let virtual time pass."""
     await anyio.sleep(seconds)
+
+
+async def rendering(heygen: HeyGen, count: int) -> list[Session]:
+    """Return so many sessions that render, and have just been seen doing so."""
+    sessions = [await heygen.sessions.create(f"Film {n}", mode="generate") for n in range(count)]
+    await pass_time(2)
+    for session in sessions:
+        await session.refresh()
+    return sessions
 
 
 async def words(states: AsyncIterator[SessionState]) -> list[str]:

@@ -7,23 +7,14 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from flow.parties import Line, client, pass_time, words
-from heygen_async import Cadence, HeyGen, Session
+from flow.parties import Line, client, pass_time, rendering, words
+from heygen_async import Cadence, Session
 from heygen_async.testing import Scenario, Simulator
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
 RENDERING = Scenario.generate().timed(thinking=1, generating=2_000)
-
-
-async def started(heygen: HeyGen, count: int) -> list[Session]:
-    """Return so many sessions that render, and have just been seen doing so."""
-    sessions = [await heygen.sessions.create(f"Film {n}", mode="generate") for n in range(count)]
-    await pass_time(2)
-    for session in sessions:
-        await session.refresh()
-    return sessions
 
 
 def watch_all(group: TaskGroup, sessions: list[Session], *, progress: bool = False) -> None:
@@ -60,7 +51,7 @@ async def test_a_thousand_renders_cost_eleven_requests_a_round(service: Simulato
     """A thousand rendering sessions at one look in ten seconds cost ten requests, and one for an authority."""
     line = Line(service)
     async with client(line, cadence=Cadence.constant(10)) as heygen, anyio.create_task_group() as group:
-        watch_all(group, await started(heygen, 1_000))
+        watch_all(group, await rendering(heygen, 1_000))
         await pass_time(100)
         before = heygen.statistics()
         await pass_time(100)
@@ -74,7 +65,7 @@ async def test_a_thousand_renders_cost_eleven_requests_a_round(service: Simulato
 async def test_everybody_learns_the_end(service: Simulator) -> None:
     """Sessions looked at together end as those looked at alone, within one look."""
     async with client(service, cadence=Cadence.constant(10)) as heygen:
-        sessions = await started(heygen, 30)
+        sessions = await rendering(heygen, 30)
         seen = await told(sessions)
 
     assert [["generating", "completed"]] * 30 == seen
@@ -86,7 +77,7 @@ async def test_a_service_without_the_endpoint(service: Simulator, status: int) -
     """A missing endpoint is noticed once, and everybody is looked at alone from then on."""
     service.faults.add("statuses_missing", on="statuses", times=None, status=status)
     async with client(service, cadence=Cadence.constant(10)) as heygen:
-        sessions = await started(heygen, 20)
+        sessions = await rendering(heygen, 20)
         seen = await told(sessions)
 
     assert [["generating", "completed"]] * 20 == seen
@@ -97,7 +88,7 @@ async def test_trouble_with_the_endpoint_passes(service: Simulator) -> None:
     """An endpoint that fails for a while is asked again, and no watcher hears of it."""
     service.faults.add("error_500", on="statuses", times=5)
     async with client(service, cadence=Cadence.constant(10)) as heygen:
-        sessions = await started(heygen, 20)
+        sessions = await rendering(heygen, 20)
         seen = await told(sessions)
 
     assert [["generating", "completed"]] * 20 == seen
@@ -107,7 +98,7 @@ async def test_trouble_with_the_endpoint_passes(service: Simulator) -> None:
 async def test_ids_the_endpoint_does_not_know(service: Simulator) -> None:
     """A video the statuses call not_found is looked at through its session."""
     async with client(service, cadence=Cadence.constant(10)) as heygen:
-        sessions = await started(heygen, 20)
+        sessions = await rendering(heygen, 20)
         lost = sessions[7]
         assert lost.video_id is not None
         await heygen.videos.delete(lost.video_id)
@@ -124,7 +115,7 @@ async def test_ids_the_endpoint_does_not_know(service: Simulator) -> None:
 async def test_progress_is_read_alone(service: Simulator) -> None:
     """A watcher who wants progress gets it: the statuses of many tell none."""
     async with client(service, cadence=Cadence.constant(10)) as heygen:
-        sessions = await started(heygen, 3)
+        sessions = await rendering(heygen, 3)
         async with anyio.create_task_group() as group:
             watch_all(group, sessions, progress=True)
             await pass_time(300)
@@ -137,7 +128,7 @@ async def test_progress_is_read_alone(service: Simulator) -> None:
 async def test_one_render_is_read_as_itself(service: Simulator) -> None:
     """A single rendering session is read as a session: a group of one would tell less for the same price."""
     async with client(service, cadence=Cadence.constant(10)) as heygen:
-        sessions = await started(heygen, 1)
+        sessions = await rendering(heygen, 1)
         async with anyio.create_task_group() as group:
             watch_all(group, sessions)
             await pass_time(300)
@@ -149,7 +140,7 @@ async def test_one_render_is_read_as_itself(service: Simulator) -> None:
 async def test_the_session_stays_the_authority(service: Simulator) -> None:
     """Each of a few sessions looked at together is still read on its own every few minutes."""
     async with client(service, cadence=Cadence.constant(10)) as heygen:
-        sessions = await started(heygen, 5)
+        sessions = await rendering(heygen, 5)
         polls = dict(service.ledger.polls)
         async with anyio.create_task_group() as group:
             watch_all(group, sessions)
@@ -163,7 +154,7 @@ async def test_slow_restart_after_a_pause(service: Simulator) -> None:
     """After a pause looks start over one at a time, so that a crowd is not refused again."""
     line = Line(service, latency=0.2)
     async with client(line, cadence=Cadence.constant(10)) as heygen, anyio.create_task_group() as group:
-        sessions = await started(heygen, 60)
+        sessions = await rendering(heygen, 60)
         watch_all(group, sessions, progress=True)
         await pass_time(30)
         service.faults.add("rate_limit", on="get", retry_after=60)

@@ -5,20 +5,21 @@ from __future__ import annotations
 import asyncio
 import gc
 import weakref
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
 
-from flow.parties import Line, client, clock, pass_time
+from flow.parties import Line, client, clock, pass_time, rendering
 from heygen_async import Cadence, ClientStateError, HeyGen, Session, SessionStatus
 from heygen_async._agenda import Record
 from heygen_async.testing import MemoryAnswer, Scenario, Simulator
 from heygen_async.testing._loop import VirtualLoop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncGenerator, Callable
 
     from heygen_async import Watch
     from heygen_async.cadence import Moment
@@ -30,21 +31,26 @@ RAREST_LOOK = 1.15 * 60  # seconds, by the default schedule
 RENDERING = Scenario.generate().timed(thinking=1, generating=600)
 
 
-async def rendering(heygen: HeyGen, count: int) -> list[Session]:
-    """Return so many sessions that render, and have just been seen doing so."""
-    sessions = [await heygen.sessions.create(f"Film {n}", mode="generate") for n in range(count)]
-    await pass_time(2)
-    for session in sessions:
-        await session.refresh()
-    return sessions
-
-
 async def outcome(session: Session, told: list[object], **options: Any) -> None:
     """Add what a wait without a time limit came to: the status or the error."""
     try:
         told.append((await session.wait(timeout=None, **options)).status)
     except Exception as error:  # noqa: BLE001 - told as it is
         told.append(error)
+
+
+@asynccontextmanager
+async def one_of_many() -> AsyncGenerator[Session]:
+    """A session that renders, among 299 that are looked at together."""
+    async with (
+        client(Simulator(max_jobs=1000, scenario=RENDERING)) as heygen,
+        anyio.create_task_group() as group,
+    ):
+        first, *others = await rendering(heygen, 300)
+        for session in others:
+            group.start_soon(outcome, session, list[object]())
+        yield first
+        group.cancel_scope.cancel()
 
 
 def failing(looks: int) -> Callable[[Moment], float]:
@@ -101,41 +107,27 @@ async def test_who_joins_with_a_keener_schedule(heygen: HeyGen) -> None:
 
 async def test_progress_is_told_to_who_takes_over() -> None:
     """Who wants to know of progress is told of it also when he takes over from somebody who did not."""
-    async with (
-        client(Simulator(max_jobs=1000, scenario=RENDERING)) as heygen,
-        anyio.create_task_group() as group,
-    ):
-        sessions = await rendering(heygen, 300)
-        for session in sessions[1:]:
-            group.start_soon(outcome, session, list[object]())
-        first = sessions[0].watch(timeout=None)
+    async with one_of_many() as session:
+        first = session.watch(timeout=None)
         await anext(first)
         await pass_time(60)
-        second = sessions[0].watch(timeout=None, progress=True)
+        second = session.watch(timeout=None, progress=True)
         await anext(second)
         await first.aclose()
         with anyio.fail_after(RAREST_LOOK):
             await anext(second)
-        group.cancel_scope.cancel()
 
 
 async def test_a_look_together_becomes_one_of_its_own() -> None:
     """Whoever joins for progress is told of it at the next look, although that was planned for many together."""
-    async with (
-        client(Simulator(max_jobs=1000, scenario=RENDERING)) as heygen,
-        anyio.create_task_group() as group,
-    ):
-        sessions = await rendering(heygen, 300)
-        for session in sessions[1:]:
-            group.start_soon(outcome, session, list[object]())
-        first = sessions[0].watch(timeout=None, cadence=(gate := Cadence.constant(20)))
+    async with one_of_many() as session:
+        first = session.watch(timeout=None, cadence=(gate := Cadence.constant(20)))
         await anext(first)
         await pass_time(50)
-        second = sessions[0].watch(timeout=None, progress=True, cadence=gate)
+        second = session.watch(timeout=None, progress=True, cadence=gate)
         before = await anext(second)
         with anyio.fail_after(21):
             after = await anext(second)
-        group.cancel_scope.cancel()
 
     assert before.progress < after.progress
 
