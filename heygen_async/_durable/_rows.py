@@ -14,7 +14,7 @@ from sqlalchemy import exc
 
 from . import _records
 from ._tables import ENGINE_VERSION, JOBS, SESSIONS
-from ._words import Phase
+from ._words import ENDED, Phase
 
 if TYPE_CHECKING:
     from dbos import EnqueueOptions
@@ -126,7 +126,8 @@ class Rows:
 
     def ended_after(self, ended: int, limit: int = 100) -> list[Row]:
         """Return the next jobs that ended, in that order."""
-        query = sa.select(JOBS).where(self._mine(), JOBS.c.ended > ended).order_by(JOBS.c.ended).limit(limit)
+        have_ended = self._mine() & JOBS.c.phase.in_(ENDED) & (JOBS.c.ended > ended)
+        query = sa.select(JOBS).where(have_ended).order_by(JOBS.c.ended).limit(limit)
         with self._reading() as connection:
             return [Row(**row) for row in connection.execute(query).mappings()]
 

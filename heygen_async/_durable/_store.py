@@ -252,6 +252,7 @@ class Store(Rows):
         kept = {} if ref is None else {"ref": ref}
         with self._writing() as connection:
             last = connection.execute(sa.select(sa.func.max(JOBS.c.ended)).where(self._mine())).scalar() or 0
+            last = max(last, int(now * 1000))  # the newest may have been purged
             changed = self._change(
                 connection,
                 place,

@@ -17,7 +17,8 @@ from ._tables import JOBS, SESSIONS
 from ._words import ENDED
 
 _CHUNK: Final = 100
-_AN_END: Final[tuple[str, ...]] = ("answer", "pause", "paused_at", "error", "outcome", "ended", "ended_at")
+# Not `ended`: who listens for outcomes knows them by that number, and a later end must not get it again.
+_AN_END: Final[tuple[str, ...]] = ("answer", "pause", "paused_at", "error", "outcome", "ended_at")
 _AN_ATTEMPT: Final[tuple[str, ...]] = (
     *_AN_END,
     "begun_at",

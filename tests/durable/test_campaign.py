@@ -200,6 +200,22 @@ async def test_a_failed_job_is_begun_again_when_asked(database: str) -> None:
     assert [2] == [job.attempts for job in status.jobs if job.key == failed[0]]
 
 
+async def test_whoever_listens_hears_the_outcome_of_a_retry(database: str) -> None:
+    """A failed job begun again while its outcomes are listened to has its next outcome told there, too."""
+    simulator = service()
+    simulator.script(Scenario.failing())
+    told: list[bool] = []
+    async with campaign(database, simulator) as batch:
+        await batch.submit(films(1))
+        async for outcome in batch.outcomes():
+            told.append(outcome.ok)
+            if not outcome.ok:
+                simulator.script(Scenario.generate())
+                await batch.retry([outcome.key])
+
+    assert [False, True] == told
+
+
 async def test_a_late_job_goes_on_with_its_session(sqlite: str) -> None:
     """A retry of a job that was only late watches the session there is, and pays nothing."""
     simulator = service()
