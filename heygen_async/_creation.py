@@ -4,7 +4,7 @@ Makes a session: what costs money, and happens once; or takes up one that was ma
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from ._core import Core
     from ._wire import Call
+    from ._writes import Permit
     from .models import SessionData
 
 
@@ -31,7 +32,7 @@ async def create(
     begun_at: datetime | None = None,
     gives_way: bool = False,
     rescue: Callable[[Session], None] | None = None,
-    permit: Callable[[], Awaitable[None]] | None = None,
+    permit: Permit | None = None,
 ) -> Session:
     """
     Make the session of a call; see `Sessions.create`.
@@ -92,13 +93,13 @@ def track_of(core: Core, session_id: str) -> Track:
     return track
 
 
-def restored(core: Core, ref: bytes | str) -> Session:
-    """Return the session of a ref; see `Sessions.restore`."""
+def restored(core: Core, ref: bytes | str, permit: Permit | None = None) -> Session:
+    """Return the session of a ref; see `Sessions.restore`. What it says is sent only if `permit` does not raise."""
     track, cursor = _refs.read(ref, core.tracks)
     core.tracks[track.session_id] = track
     track.heed = core.heed
     core.ownership.own(track.session_id)
-    return Session(core, track, cursor)
+    return Session(core, track, cursor, permit)
 
 
 def resumed(core: Core, ref: bytes | str) -> Session:

@@ -29,6 +29,7 @@ from .models import File, SentMessage, SessionState, SessionStatus
 if TYPE_CHECKING:
     from ._core import Core
     from ._lifecycle import Track
+    from ._writes import Permit
     from .cadence import Moment
 
 _READS = 3  # at most: session, then its video, then the session's videos
@@ -43,12 +44,13 @@ class Session:
     starts from the beginning.
     """
 
-    __slots__ = ("__weakref__", "_core", "_handle", "_track")
+    __slots__ = ("__weakref__", "_core", "_handle", "_permit", "_track")
 
-    def __init__(self, core: Core, track: Track, cursor: int = 0) -> None:
+    def __init__(self, core: Core, track: Track, cursor: int = 0, permit: Permit | None = None) -> None:
         self._core = core
         self._track = track
         self._handle = Handle(cursor)
+        self._permit = permit
 
     @property
     def id(self) -> str:
@@ -247,7 +249,9 @@ class Session:
             idempotency_key=idempotency_key,
         )
         call = await attached(self._core, files, build)
-        return await say(self._core, self._track, call, message, cursor=self._handle.cursor)
+        return await say(
+            self._core, self._track, call, message, cursor=self._handle.cursor, permit=self._permit
+        )
 
     async def approve(
         self,

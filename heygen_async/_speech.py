@@ -16,15 +16,24 @@ if TYPE_CHECKING:
     from ._core import Core
     from ._lifecycle import Track
     from ._wire import Call
+    from ._writes import Permit
     from .errors import InvalidRequest
     from .models import SentMessage
 
 APPROVAL = "Looks good, go ahead and generate."
 
 
-async def say(core: Core, track: Track, call: Call[SentMessage], message: str, *, cursor: int) -> SentMessage:
+async def say(
+    core: Core,
+    track: Track,
+    call: Call[SentMessage],
+    message: str,
+    *,
+    cursor: int,
+    permit: Permit | None = None,
+) -> SentMessage:
     """
-    Deliver a message; see `Session.send`.
+    Deliver a message; see `Session.send`. Each attempt is made only if `permit` does not raise.
 
     Raises:
         SessionBusy: Another is on its way: the agent answers in order, and two racing ones fail (contract.md, 6).
@@ -39,7 +48,7 @@ async def say(core: Core, track: Track, call: Call[SentMessage], message: str, *
         )
     track.is_sending = True
     try:
-        write = Write(call)
+        write = Write(call, permit=permit)
         return await shielded(
             write,
             _deliver(core, track, write, message),

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -15,13 +16,14 @@ import anyio
 from . import _clock
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Coroutine
+    from collections.abc import Collection
 
     from ._wire import Call
     from .errors import HeyGenError
 
 T = TypeVar("T")
 R = TypeVar("R")
+Permit = Callable[[], Awaitable[None]]  # what raises unless a write may be sent now
 
 log = logging.getLogger("heygen_async")
 
@@ -52,11 +54,9 @@ class Write(Generic[T]):
         "trouble",
     )
 
-    def __init__(
-        self, call: Call[T], *, gives_way: bool = False, permit: Callable[[], Awaitable[None]] | None = None
-    ) -> None:
+    def __init__(self, call: Call[T], *, gives_way: bool = False, permit: Permit | None = None) -> None:
         self.call: Call[T] = call
-        self.permit: Callable[[], Awaitable[None]] | None = permit
+        self.permit: Permit | None = permit
         self.gives_way: bool = gives_way
         self.may_exist: bool = False
         self.trouble: HeyGenError | None = None

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import structs
 
 from heygen_async import _clock
+from heygen_async._creation import restored
 from heygen_async._jobs import BatchEvent, Outcome
 from heygen_async._videos import Video
 from heygen_async.models import VideoInfo
@@ -24,6 +25,7 @@ from ._rows import MovedOn
 
 if TYPE_CHECKING:
     from heygen_async import HeyGen, Session
+    from heygen_async._writes import Permit
 
     from ._access import Access
     from ._rows import Place, Row
@@ -69,10 +71,10 @@ class Case:
             raise MovedOn
         return row
 
-    def session(self, row: Row) -> Session:
-        """Return the session of a job, as it was known when it was last written down."""
+    def session(self, row: Row, permit: Permit | None = None) -> Session:
+        """Return the session of a job, as it was known when it was last written down; see `restored`."""
         assert row.ref is not None  # noqa: S101 - written with the session's id
-        return self.heygen.sessions.restore(row.ref)
+        return restored(self.heygen._core, row.ref, permit)
 
     async def tell(self, event: BatchEvent) -> None:
         """Tell the user what happened; what that raises is the caller's to judge."""

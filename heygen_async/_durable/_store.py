@@ -215,6 +215,17 @@ class Store(Rows):
             self._change(connection, place, said=True)
             return row.said
 
+    def check(self, place: Place, sender: str) -> None:
+        """
+        See that a sender of an answer is still the one that may.
+
+        Raises:
+            MovedOn: Another process has taken the job over.
+        """
+        with self._reading() as connection:
+            if self._at(connection, place, "answered").sender != sender:
+                raise MovedOn
+
     def said(self, place: Place, ref: str) -> None:
         """Note that the service took an answer."""
         with self._writing() as connection:

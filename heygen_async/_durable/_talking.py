@@ -58,7 +58,12 @@ class Talking:
         row = await self._case.access.persist(self._case.store.claim, place, sender)
         if row.phase == "rendering" or row.answer is None:
             return FOLLOW  # said by a process that could not tell the engine any more; or there is nothing to say
-        session = self._case.session(row)
+
+        async def permit() -> None:
+            await self._case.access.persist(self._case.store.check, place, sender)
+            self._case.sending.add(place)
+
+        session = self._case.session(row, permit)
         answer = _records.read_answer(_records.read(AnswerRecord, row.answer))
         try:
             if isinstance(answer, Stop):
@@ -87,14 +92,11 @@ class Talking:
         key = _records.say_key(self._case.store.name, row.key, row.attempt, row.turn)
         while True:
             try:
-                self._case.sending.add(place)
                 await pass_on(session, answer, key)
             except RateLimited as error:
                 if error.code == "quota_exceeded":
                     raise
                 await _clock.sleep(error.retry_after or _UNPACED_SECONDS)
-                # It may have been taken over meanwhile; whoever has it says it.
-                await self._case.access.persist(self._case.store.saying, place, sender)
             except Conflict:
                 if row.turn >= _MOST_TURNS:
                     raise

@@ -5,7 +5,10 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+import sqlalchemy as sa
+
 from heygen_async import Cadence, HeyGen, Job, RetryPolicy
+from heygen_async._durable import _database
 from heygen_async.durable import DurableBatch
 from heygen_async.testing import MemoryTransport, Simulator
 
@@ -59,3 +62,11 @@ async def ended(batch: DurableBatch) -> dict[str, Outcome]:
         assert outcome.key not in found
         found[outcome.key] = outcome
     return found
+
+
+def change(url: str, statement: str) -> None:
+    """Change the rows of a batch, as another process would."""
+    engine = sa.create_engine(_database.parse(url))
+    with engine.begin() as connection:
+        connection.execute(sa.text(statement))
+    engine.dispose()
