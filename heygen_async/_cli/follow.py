@@ -61,7 +61,8 @@ def _tell(voice: Voice, session: Session, before: SessionState | None, state: Se
         voice.say("progress", session_id=session.id, status=state.status, progress=state.progress)
     for message in state.new_messages:
         if message.role != "user":
-            voice.say("agent", message.content, session_id=session.id, type=message.type)
+            words = message.content
+            voice.say("agent", words, session_id=session.id, type=message.type, content=words)
 
 
 async def show_resources(session: Session, voice: Voice, known: set[str]) -> None:
@@ -82,6 +83,7 @@ async def show_resources(session: Session, voice: Voice, known: set[str]) -> Non
                 session_id=session.id,
                 type=resource.resource_type,
                 id=resource.resource_id,
+                url=link,
             )
 
 

@@ -306,6 +306,18 @@ async def test_a_program_gets_objects(desk: Desk) -> None:
     assert (desk.folder / said.events[-1]["path"]).exists()
 
 
+async def test_a_program_is_told_what_to_review(desk: Desk, answers: Answers) -> None:
+    """With `--json` the agent's words and the storyboard's links are there too."""
+    answers("\n")
+    said = await desk.types("run", "A tour", "--review", "--json")
+    words = [event["content"] for event in said.events if event["event"] == "agent"]
+    links = [event["url"] for event in said.events if event["event"] == "resource"]
+
+    assert "Here is the storyboard. Shall I go ahead?" == words[0]
+    assert 3 == len(links)
+    assert all("://" in link for link in links)
+
+
 async def test_an_agent_cannot_act_on_the_terminal(desk: Desk, nobody: None) -> None:
     """What an agent says is shown without its control characters, and as the failure's reason too."""
     says = (Line(content=EVIL),)
