@@ -22,8 +22,11 @@ from heygen_async.models import VideoInfo
 from . import _records
 from ._records import VERSION, OutcomeRecord, StatesRecord
 from ._rows import MovedOn
+from ._words import ALIVE
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from heygen_async import HeyGen, Session
     from heygen_async._writes import Permit
 
@@ -97,9 +100,10 @@ class Case:
         error: Exception | None = None,
         video: VideoInfo | None = None,
         path: str | None = None,
-        phase: Phase | None = None,
+        among: Collection[Phase] = ALIVE,
+        sender: str | None = None,
     ) -> bool:
-        """Write how a job ended, and tell it; False when it had ended already."""
+        """Write how a job ended, and tell it; False when it had ended already, or has gone on; see `Store.end`."""
         row = await self.access.persist(self.store.row, place.key)
         if row is None:
             return False
@@ -114,11 +118,13 @@ class Case:
         is_new = await self.access.persist(
             self.store.end,
             place,
-            phase or ("failed" if error else "completed"),
+            "failed" if error else "completed",
             outcome=_records.text(record),
             error=None if error is None else f"{type(error).__name__}: {error}",
             ref=self._newest_ref(row),
             now=now,
+            among=among,
+            sender=sender,
         )
         if is_new and (ended := await self.access.persist(self.store.row, place.key)) is not None:
             await self.mention(

@@ -18,6 +18,7 @@ from heygen_async.errors import HeyGenError, InvalidArgument, OutcomeUnknown, Ra
 
 from . import _records
 from ._case import moment
+from ._rows import MovedOn
 from ._workflows import FOLLOW, NOTHING
 
 if TYPE_CHECKING:
@@ -62,11 +63,12 @@ class Creating:
         try:
             session = await self._made(place, sender, row, job)
         except self._case.settings.stop_on as error:
-            await self._case.access.persist(self._case.store.not_created, place, "queued")
+            await self._case.access.persist(self._case.store.not_created, place, sender, "queued")
             self._halt(error)
             raise asyncio.CancelledError from error
         except HeyGenError as error:
-            await self._case.end(place, error=error)
+            if not await self._case.end(place, error=error, sender=sender):
+                raise MovedOn from error
             return NOTHING
         return await self._go_on(place, session, job)
 
@@ -122,7 +124,7 @@ class Creating:
             except RateLimited as error:
                 if error.code == "quota_exceeded":
                     raise
-                await self._case.access.persist(self._case.store.not_created, place)
+                await self._case.access.persist(self._case.store.not_created, place, sender)
                 pause = error.retry_after or _UNPACED_SECONDS
             finally:
                 self._case.sending.discard(place)

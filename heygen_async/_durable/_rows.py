@@ -144,12 +144,17 @@ class Rows:
     def _mine(self) -> sa.ColumnElement[bool]:
         return JOBS.c.batch == self.name
 
-    def _row(self, connection: sa.Connection, key: str) -> Row | None:
-        row = connection.execute(sa.select(JOBS).where(self._mine(), JOBS.c.key == key)).mappings().first()
+    def _row(self, connection: sa.Connection, key: str, *, to_change: bool = False) -> Row | None:
+        query = sa.select(JOBS).where(self._mine(), JOBS.c.key == key)
+        if (
+            to_change
+        ):  # what is decided by it must hold until it is written; SQLite has one writer at a time anyway
+            query = query.with_for_update()
+        row = connection.execute(query).mappings().first()
         return None if row is None else Row(**row)
 
     def _at(self, connection: sa.Connection, place: Place, *phases: Phase) -> Row:
-        row = self._row(connection, place.key)
+        row = self._row(connection, place.key, to_change=True)
         if row is None or (row.attempt, row.turn) != (place.attempt, place.turn) or row.phase not in phases:
             raise MovedOn
         return row

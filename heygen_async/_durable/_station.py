@@ -22,7 +22,7 @@ from ._keeper import Keeper
 from ._rows import MovedOn
 from ._talking import Talking
 from ._window import Window
-from ._workflows import NOTHING
+from ._workflows import FOLLOW, NOTHING
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -30,10 +30,21 @@ if TYPE_CHECKING:
     from ._case import Case
     from ._engine import Engine
     from ._rows import Place
+    from ._words import Phase
 
 log = logging.getLogger("heygen_async")
 
 _PAYING: Final = frozenset({"announce", "create"})
+_SAYING: Final = frozenset({"say"})
+# The phases a step is for, and in which its error ends the job: while a reviewer thinks somebody else may answer.
+_FOR: Final[dict[str, tuple[Phase, ...]]] = {
+    "announce": ("queued", "creating"),
+    "create": ("queued", "creating", "rendering"),
+    "follow": ("rendering", "answered"),
+    "finish": ("rendering",),
+    "ask": ("reviewing",),
+    "say": ("answered", "rendering"),
+}
 _KEEPER_LOOKS: Final = 5  # times slower than the engine's looks for work
 _LOOK: Final = 0.02  # seconds between two looks whether all has come to its checkpoint
 _GRACE: Final = 30.0  # seconds more than a write may take
@@ -93,17 +104,33 @@ class Station:
             async with self._turns.setdefault((step, place), asyncio.Lock()):
                 return await self._steps[step](place)
         except MovedOn:
-            return NOTHING
+            return await self._onward(step, place)
         except exc.SQLAlchemyError:
             raise
         except Exception as error:  # noqa: BLE001 - a reviewer's or on_event's: it is the job's outcome
             if step in _PAYING:
                 self.halt(error)
-            await self._case.end(place, error=error)
-            return NOTHING
+            await self._case.end(place, error=error, among=_FOR[step])
+            return await self._onward(step, place)
         finally:
             del self._tasks[task]
             self._changed()
+
+    async def _onward(self, step: str, place: Place) -> str:
+        """
+        Return what comes after a step that is not to be done here, or not any more.
+
+        A process that was thought dead may have done it beside us. What it did it cannot tell the engine, so that
+        we go on with it; what it has begun, or left, is looked at again later.
+        """
+        row = await self._case.access.persist(self._case.store.row, place.key)
+        if row is None or self._case.store.place(row) != place:
+            return NOTHING
+        if step in _PAYING | _SAYING and row.phase == "rendering":
+            return FOLLOW
+        if row.phase in _FOR[step]:
+            raise asyncio.CancelledError
+        return NOTHING
 
     def halt(self, error: Exception) -> None:
         """Create nothing more; what is in progress goes on to its end."""

@@ -7,15 +7,15 @@ moved on since, so that work done twice (a process thought dead that was only sl
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final, Literal
+from collections.abc import Collection, Sequence
+from typing import Any, Final, Literal
 
 import sqlalchemy as sa
 from sqlalchemy import exc
 
 from ._rows import CONTINUE, RENDER, REVIEW, MovedOn, Place, Row, Rows
 from ._tables import JOBS, SESSIONS
-from ._words import ENDED, Phase
+from ._words import ALIVE, Phase
 
 _CHUNK: Final = 500
 
@@ -130,10 +130,11 @@ class Store(Rows):
             if row.sent_at is None:
                 self._change(connection, place, sent_at=now)
 
-    def not_created(self, place: Place, phase: Phase = "creating") -> None:
-        """Note that the service refused the create, so that there is nothing to look for."""
+    def not_created(self, place: Place, sender: str, phase: Phase = "creating") -> None:
+        """Note that the service refused a sender's create, so that there is nothing to look for."""
+        ours = (JOBS.c.phase == "creating") & (JOBS.c.sender == sender)
         with self._writing() as connection:
-            self._change(connection, place, phase=phase, sent_at=None, where=JOBS.c.phase == "creating")
+            self._change(connection, place, phase=phase, sent_at=None, where=ours)
 
     def own(self, place: Place, session_id: str, ref: str, now: float) -> bool:
         """Note a session as a job's, which goes on rendering; False when it is another job's."""
@@ -190,13 +191,13 @@ class Store(Rows):
             )
             self._enqueue(connection, REVIEW if answer is None else CONTINUE, following)
 
-    def answer(self, key: str, answer: str, turn: int | None = None) -> bool:
-        """Note the answer to a pause and queue what follows; False when the job does not wait for one."""
+    def answer(self, key: str, answer: str, asked: Place | None = None) -> bool:
+        """Note the answer to a pause and queue what follows; False when the job does not wait for it (any more)."""
         with self._writing() as connection:
-            row = self._row(connection, key)
-            if row is None or row.phase != "reviewing" or turn not in (None, row.turn):
+            row = self._row(connection, key, to_change=True)
+            if row is None or row.phase != "reviewing" or asked not in (None, self.place(row)):
                 return False
-            place = Place(key=key, attempt=row.attempt, turn=row.turn)
+            place = self.place(row)
             self._change(connection, place, phase="answered", answer=answer)
             self._enqueue(connection, CONTINUE, place)
         return True
@@ -252,27 +253,41 @@ class Store(Rows):
             self._change(connection, place, states=states, ref=ref)
 
     def end(
-        self, place: Place, phase: Phase, *, outcome: str, error: str | None, ref: str | None, now: float
+        self,
+        place: Place,
+        phase: Phase,
+        *,
+        outcome: str,
+        error: str | None,
+        ref: str | None,
+        now: float,
+        among: Collection[Phase] = ALIVE,
+        sender: str | None = None,
     ) -> bool:
-        """Note how a job ended; False when it had ended already."""
-        return self._unless_raced(self._end, place, phase, outcome, error, ref, now)
+        """
+        Note how a job ended; False when it had ended already, or has gone on elsewhere.
 
-    def _end(
-        self, place: Place, phase: Phase, outcome: str, error: str | None, ref: str | None, now: float
-    ) -> bool:
-        kept = {} if ref is None else {"ref": ref}
+        Args:
+            place: Which part of the job's life this is the end of.
+            phase: How it ended.
+            outcome: What became of it.
+            error: The error in a few words.
+            ref: The newest of its session.
+            now: When.
+            among: The phases that can be ended so.
+            sender: Who may still speak for the job; None for anybody.
+        """
+        values = {"phase": phase, "outcome": outcome, "error": error, "ended_at": now}
+        if ref is not None:
+            values["ref"] = ref
+        may: sa.ColumnElement[bool] = JOBS.c.phase.in_(among)
+        if sender is not None:
+            may &= JOBS.c.sender == sender
+        return self._unless_raced(self._end, place, may, values)
+
+    def _end(self, place: Place, may: sa.ColumnElement[bool], values: dict[str, Any]) -> bool:
         with self._writing() as connection:
             last = connection.execute(sa.select(sa.func.max(JOBS.c.ended)).where(self._mine())).scalar() or 0
-            last = max(last, int(now * 1000))  # the newest may have been purged
-            changed = self._change(
-                connection,
-                place,
-                phase=phase,
-                outcome=outcome,
-                error=error,
-                ended=last + 1,
-                ended_at=now,
-                where=JOBS.c.phase.not_in(ENDED),
-                **kept,
-            )
+            last = max(last, int(values["ended_at"] * 1000))  # the newest may have been purged
+            changed = self._change(connection, place, ended=last + 1, where=may, **values)
         return changed > 0

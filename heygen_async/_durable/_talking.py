@@ -18,6 +18,7 @@ from heygen_async.models import Approve, Reply, SessionState, Stop
 from . import _records
 from ._case import plain
 from ._records import VERSION, AnswerRecord, OutcomeRecord, PauseRecord
+from ._rows import MovedOn
 from ._workflows import FINISH, FOLLOW, NOTHING
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Talking:
             kind = type(answer).__name__
             raise InvalidArgument("reviewer", f"returned {kind}, not Reply, Approve or Stop")
         text = _records.text(_records.write_answer(answer))
-        await self._case.access.persist(self._case.store.answer, row.key, text, place.turn)
+        await self._case.access.persist(self._case.store.answer, row.key, text, place)
         return NOTHING
 
     async def say(self, place: Place) -> str:
@@ -70,7 +71,8 @@ class Talking:
                 return await self._stop(place, session)
             await self._said(place, sender, row, session, answer)
         except HeyGenError as error:
-            await self._case.end(place, error=error)
+            if not await self._case.end(place, error=error, sender=sender):
+                raise MovedOn from error
             return NOTHING
         await self._case.access.persist(self._case.store.said, place, session.ref().decode())
         await self._case.mention(

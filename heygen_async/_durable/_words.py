@@ -18,7 +18,8 @@ Phase = Literal[
     "queued", "creating", "rendering", "reviewing", "answered", "completed", "failed", "cancelled"
 ]
 
-ENDED: Final = ("completed", "failed", "cancelled")
+ALIVE: Final[tuple[Phase, ...]] = ("queued", "creating", "rendering", "reviewing", "answered")
+ENDED: Final[tuple[Phase, ...]] = ("completed", "failed", "cancelled")
 
 
 class DatabaseUnavailable(HeyGenError):

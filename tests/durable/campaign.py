@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import sqlalchemy as sa
 
 from heygen_async import Cadence, HeyGen, Job, RetryPolicy
@@ -14,8 +15,11 @@ from heygen_async.testing import MemoryTransport, Simulator
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+    from contextlib import AbstractAsyncContextManager
 
     from heygen_async import Outcome
+    from heygen_async._http import Answer, Download, Transport
+    from heygen_async._wire import Request
 
 SPEED = 400.0
 POLL = 0.05
@@ -27,24 +31,24 @@ def service(*, max_jobs: int = 20, **options: Any) -> Simulator:
 
 
 @asynccontextmanager
-async def client(simulator: Simulator) -> AsyncGenerator[HeyGen]:
+async def client(simulator: Simulator, http: Transport | None = None) -> AsyncGenerator[HeyGen]:
     """A client that looks often and settles soon."""
     async with HeyGen(
         simulator.api_key,
         base_url=simulator.base_url,
         cadence=Cadence.constant(0.05),
         retry=RetryPolicy(settle_time=0.2, base=0.05),
-        http=MemoryTransport(simulator),
+        http=http or MemoryTransport(simulator),
     ) as heygen:
         yield heygen
 
 
 @asynccontextmanager
 async def campaign(
-    url: str, simulator: Simulator, *, name: str = "spring", **options: Any
+    url: str, simulator: Simulator, *, name: str = "spring", http: Transport | None = None, **options: Any
 ) -> AsyncGenerator[DurableBatch]:
     """An open batch of this service."""
-    async with client(simulator) as heygen:
+    async with client(simulator, http) as heygen:
         options = {"heygen": heygen, "poll_interval": POLL, **options}
         async with DurableBatch(url, name=name, **options) as batch:
             yield batch
@@ -64,9 +68,31 @@ async def ended(batch: DurableBatch) -> dict[str, Outcome]:
     return found
 
 
-def change(url: str, statement: str) -> None:
+class Held:
+    """A transport that keeps back the first answer of a route until it is let go."""
+
+    def __init__(self, simulator: Simulator, route: str) -> None:
+        self._inner: Transport = MemoryTransport(simulator)
+        self._route = route
+        self.is_here, self.let_go = anyio.Event(), anyio.Event()
+
+    async def send(self, request: Request) -> Answer:
+        answer = await self._inner.send(request)
+        if request.method == "POST" and request.route.endswith(self._route):
+            self.is_here.set()
+            await self.let_go.wait()
+        return answer
+
+    def stream(self, request: Request) -> AbstractAsyncContextManager[Download]:
+        return self._inner.stream(request)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+def change(url: str, statement: str, **values: object) -> None:
     """Change the rows of a batch, as another process would."""
     engine = sa.create_engine(_database.parse(url))
     with engine.begin() as connection:
-        connection.execute(sa.text(statement))
+        connection.execute(sa.text(statement), values)
     engine.dispose()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from durable.campaign import campaign, change, ended, films, service
+from durable.campaign import campaign, ended, films, service
 from heygen_async import (
     Approve,
     BatchEvent,
@@ -371,18 +371,3 @@ async def test_a_batch_must_be_open() -> None:
 
     with pytest.raises(ClientStateError):
         await batch.submit(["A film"])
-
-
-async def test_who_was_replaced_says_nothing_more(database: str) -> None:
-    """An answer that waits for another attempt is not sent by a process whose work another one has taken over."""
-    simulator = service()
-    simulator.faults.add("rate_limit", on="send", retry_after=2)
-    async with campaign(database, simulator, reviewer=Approve()) as batch:
-        await batch.submit(films(1, mode="chat"))
-        with anyio.fail_after(15):
-            while not simulator.ledger.refused["rate_limit_exceeded"]:
-                await anyio.sleep(0.01)
-        change(database, "update heygen_jobs set sender = 'another'")
-        await anyio.sleep(3)
-
-    assert [] == simulator.ledger.messages

@@ -1,0 +1,142 @@
+"""Who comes too late: processes that were replaced, reviewers somebody else was faster than, changes that cross."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+import sqlalchemy as sa
+
+from durable.campaign import Held, campaign, change, client, ended, films, service
+from heygen_async import Approve, InvalidArgument
+from heygen_async._durable import _database
+
+if TYPE_CHECKING:
+    from durable.conftest import Postgres
+    from heygen_async import Session, SessionState
+
+pytestmark = [pytest.mark.durable, pytest.mark.timeout(30)]
+
+
+async def test_who_was_replaced_says_nothing_more(database: str) -> None:
+    """An answer another process gave while ours waited for its next attempt is not given again, and is followed."""
+    simulator = service()
+    simulator.faults.add("rate_limit", on="send", retry_after=1)
+    held = Held(simulator, "{session_id}")
+    async with campaign(database, simulator, http=held, reviewer=Approve()) as batch:
+        await batch.submit(films(1, mode="chat"))
+        with anyio.fail_after(15):
+            await held.is_here.wait()
+        async with client(simulator) as another:
+            await another.sessions.attach(simulator.ledger.sessions[0]).approve()
+        change(database, "update heygen_jobs set sender = 'another', phase = 'rendering'")
+        held.let_go.set()
+        outcomes = await ended(batch)
+
+    assert outcomes["film-0"].ok
+    assert 1 == len(simulator.ledger.messages)
+
+
+async def test_who_was_replaced_creates_nothing_more(database: str) -> None:
+    """A session another process made while our create waited for its next attempt is the job's, and is followed."""
+    simulator = service()
+    simulator.faults.add("rate_limit", on="create", retry_after=1)
+    held = Held(simulator, "video-agents")
+    async with campaign(database, simulator, http=held) as batch:
+        await batch.submit(films(1))
+        with anyio.fail_after(15):
+            await held.is_here.wait()
+        async with client(simulator) as another:
+            made = await another.sessions.create("A film about the number 0", mode="generate")
+        change(
+            database,
+            "update heygen_jobs set sender = 'another', phase = 'rendering', session_id = :id, ref = :ref",
+            id=made.id,
+            ref=made.ref().decode(),
+        )
+        held.let_go.set()
+        outcomes = await ended(batch)
+
+    assert outcomes["film-0"].ok
+    assert [made.id] == simulator.ledger.sessions
+
+
+async def test_a_refusal_to_who_was_replaced_ends_nothing(database: str) -> None:
+    """A create refused to a process whose job another one has taken over does not end the job for that one."""
+    simulator = service()
+    simulator.faults.add("forbidden", on="create")
+    held = Held(simulator, "video-agents")
+    async with campaign(database, simulator, http=held) as batch:
+        await batch.submit(films(1))
+        with anyio.fail_after(15):
+            await held.is_here.wait()
+        change(database, "update heygen_jobs set sender = 'another'")
+        held.let_go.set()
+        outcomes = await ended(batch)
+
+    assert outcomes["film-0"].ok
+    assert 1 == len(simulator.ledger.creates)
+
+
+async def test_a_refusal_to_who_was_replaced_hides_nothing(sqlite: str) -> None:
+    """What another process has sent is still looked for, although ours was refused the same create."""
+    simulator = service()
+    simulator.faults.add("payment_required", on="create")
+    held = Held(simulator, "video-agents")
+    async with campaign(sqlite, simulator, http=held) as batch:
+        await batch.submit(films(1))
+        with anyio.fail_after(15):
+            await held.is_here.wait()
+        change(sqlite, "update heygen_jobs set sender = 'another'")
+        held.let_go.set()
+        await ended(batch)
+        [job] = (await batch.status()).jobs
+
+    assert "creating" == job.phase
+
+
+async def test_a_reviewer_who_fails_too_late_is_not_heard(sqlite: str) -> None:
+    """A pause that somebody else has answered meanwhile does not fail its job when the reviewer gives up."""
+    simulator = service()
+    asked, answered = anyio.Event(), anyio.Event()
+
+    async def absent(_session: Session, _state: SessionState) -> Approve:
+        asked.set()
+        await answered.wait()
+        raise TimeoutError
+
+    async with campaign(sqlite, simulator, reviewer=absent) as batch:
+        await batch.submit(films(1, mode="chat"))
+        with anyio.fail_after(15):
+            await asked.wait()
+        await batch.answer("film-0", Approve())
+        answered.set()
+        outcomes = await ended(batch)
+
+    assert outcomes["film-0"].ok
+
+
+async def test_an_answer_that_crosses_a_cancellation_comes_too_late(postgres: Postgres) -> None:
+    """Of two changes to a job at the same moment the second sees the first: what was cancelled stays so."""
+    database = postgres.database()
+    async with campaign(database, service()) as batch, anyio.create_task_group() as tasks:
+        await batch.submit(films(1, mode="chat"))
+        with anyio.fail_after(15):
+            while not await batch.pending_reviews():
+                await anyio.sleep(0.05)
+        refused = anyio.Event()
+
+        async def answer() -> None:
+            with pytest.raises(InvalidArgument):
+                await batch.answer("film-0", Approve())
+            refused.set()
+
+        engine = sa.create_engine(_database.parse(database))
+        with engine.begin() as connection:
+            connection.execute(sa.text("update heygen_jobs set phase = 'cancelled'"))
+            tasks.start_soon(answer)
+            await anyio.sleep(0.5)
+        engine.dispose()
+        with anyio.fail_after(15):
+            await refused.wait()
