@@ -16,12 +16,12 @@ from typing import Any, Final
 
 from cyclopts import App, CycloptsError
 
-from heygen_async import ConfigError, HeyGenError, SessionError, SessionFailed, __version__
+from heygen_async import HeyGenError, __version__
 
 from . import talks
 from .batch import batch
 from .campaign import worker
-from .exits import Exit, UsageError, exit_of
+from .exits import Exit, UsageError, exit_of, hint_of, message_of
 from .interruption import attended
 from .job_files import STDIN
 from .listing import sessions
@@ -103,23 +103,17 @@ async def perform(tokens: Sequence[str], work: Coroutine[Any, Any, int]) -> int:
         return await work
     except BrokenPipeError:
         return _unheard()
-    except (HeyGenError, UsageError) as error:
-        fields = {"kind": type(error).__name__}
-        _voice(tokens).complain(str(error), hint=_hint(error), **fields)
+    except UsageError as error:
+        _voice(tokens).complain(str(error), hint=error.hint, kind=type(error).__name__)
+        return Exit.USAGE
+    except HeyGenError as error:
+        _voice(tokens).complain(message_of(error), hint=hint_of(error), kind=type(error).__name__)
         return exit_of(error)
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         hint = "\n".join(getattr(error, "__notes__", ()))
         _voice(tokens).complain(f"{place}{error.strerror or error}", hint=hint, kind="OSError")
         return Exit.FAILED
-
-
-def _hint(error: HeyGenError | UsageError) -> str:
-    if isinstance(error, ConfigError) and exit_of(error) == Exit.REFUSED:
-        return "Get a key at https://app.heygen.com/settings (API), then: export HEYGEN_API_KEY=..."
-    if isinstance(error, SessionError) and not isinstance(error, SessionFailed):
-        return talks.goes_on(error.session_id)
-    return error.hint
 
 
 def _misused(tokens: Sequence[str], error: CycloptsError) -> int:

@@ -22,7 +22,7 @@ from heygen_async import (
     Unauthorized,
 )
 
-from .exits import Exit
+from .exits import Exit, hint_of, message_of
 from .shown import brief
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class Tally:
 
     def __init__(self, ends: Counter[str]) -> None:
         self.ends = ends
-        self._refused: Exception | None = None
+        self._refused: HeyGenError | None = None
 
     def add(self, outcome: Outcome) -> None:
         """Count a job."""
@@ -127,7 +127,9 @@ class Tally:
         voice.say("finished", **{end: self.ends[end] for end in sorted(self.ends)})
         voice.show(self._table())
         if self._refused is not None:
-            voice.complain(str(self._refused), hint=hint_of(self._refused), kind=type(self._refused).__name__)
+            voice.complain(
+                message_of(self._refused), hint=hint_of(self._refused), kind=type(self._refused).__name__
+            )
 
     def _table(self) -> Table:
         table = Table(box=None, show_header=False, pad_edge=False)
@@ -135,8 +137,3 @@ class Tally:
             if self.ends[end] or end == "completed":
                 table.add_row(f"{self.ends[end]:>7,}", end.replace("_", " "), meaning)
         return table
-
-
-def hint_of(error: Exception) -> str:
-    """Return what to do about an error."""
-    return error.hint if isinstance(error, HeyGenError) else ""

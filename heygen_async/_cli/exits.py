@@ -5,7 +5,9 @@ How the command ends: its exit codes, and which error means which.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from enum import IntEnum
+from typing import Final
 
 from heygen_async import (
     ConfigError,
@@ -13,6 +15,9 @@ from heygen_async import (
     HeyGenError,
     InsufficientCredit,
     InvalidArgument,
+    OutcomeUnknown,
+    SessionError,
+    SessionFailed,
     SessionStalled,
     Unauthorized,
 )
@@ -28,6 +33,14 @@ class Exit(IntEnum):
     LATE = 4
     INTERRUPTED = 130
     UNHEARD = 141  # nobody reads the output any more, as a shell counts it
+
+
+_IN_A_SHELL: Final[Mapping[str, str]] = {
+    "base_url": "HEYGEN_API_BASE",
+    "min_balance=": "--min-balance ",
+    "pass overwrite=True": "move that file away",
+    "wallet or plan: `await heygen.account.me()` shows the balance.": "wallet or plan at https://app.heygen.com.",
+}
 
 
 class UsageError(Exception):
@@ -58,3 +71,33 @@ def exit_of(error: BaseException) -> Exit:
             return Exit.LATE
         case _:
             return Exit.FAILED
+
+
+def message_of(error: HeyGenError) -> str:
+    """Return what happened, in the words of somebody at a shell."""
+    return _in_a_shell(str(error))
+
+
+def hint_of(error: HeyGenError) -> str:
+    """Return what to do about it, in the words of somebody at a shell."""
+    match error:
+        case ConfigError() if exit_of(error) == Exit.REFUSED:
+            return "Get a key at https://app.heygen.com/settings (API), then: export HEYGEN_API_KEY=..."
+        case OutcomeUnknown():
+            named = ", ".join(error.candidates) or "not in the list yet"
+            return f"Look before you pay again: `heygen-async sessions`. It may be: {named}."
+        case SessionError() if not isinstance(error, SessionFailed):
+            return goes_on(error.session_id)
+        case _:
+            return _in_a_shell(error.hint)
+
+
+def goes_on(session_id: str) -> str:
+    """Return how to go on with a session that nobody waits for now."""
+    return f"The session goes on without you: heygen-async download {session_id}"
+
+
+def _in_a_shell(words: str) -> str:
+    for there, here in _IN_A_SHELL.items():
+        words = words.replace(there, here)
+    return words

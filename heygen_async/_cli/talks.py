@@ -15,7 +15,7 @@ from cyclopts import App, Parameter
 from heygen_async import HeyGen, Session, SessionPaused, SessionState, SessionStatus, Stop
 
 from .answers import Keyboard, LeftUnansweredError, ask, pass_on
-from .exits import Exit
+from .exits import Exit, goes_on
 from .follow import follow, save, show_resources
 from .options import AN_HOUR, Files, Json, Orientation, Out, Poll, Switch, Timeout, client
 from .rows import attachment
@@ -98,11 +98,6 @@ def orphans_told(heygen: HeyGen, voice: Voice) -> Generator[None]:
             voice.say("session", session.id, session_id=session.id)
             voice.advise(goes_on(session.id))
         raise
-
-
-def goes_on(session_id: str) -> str:
-    """Return how to go on with a session that nobody waits for now."""
-    return f"The session goes on without you: heygen-async download {session_id}"
 
 
 async def converse(session: Session, voice: Voice, *, timeout: float | None) -> bool:
@@ -213,7 +208,15 @@ async def approve(session_id: SessionId, message: str | None = None, /, *, json:
     """
     voice = Voice(is_json=json)
     async with client(None) as heygen:
-        sent = await heygen.sessions.attach(session_id).approve(message)
+        session = heygen.sessions.attach(session_id)
+        state = await session.refresh()
+        if (
+            state.status == SessionStatus.COMPLETED
+        ):  # which takes any message for a revision, and renders that
+            hint = f"heygen-async download {session_id}; heygen-async send {session_id} asks for a revision."
+            voice.complain(f"Session {session_id} is completed: nothing is left to approve.", hint=hint)
+            return Exit.FAILED
+        sent = await session.approve(message)
     voice.say("approved", session_id, session_id=session_id, run_id=sent.run_id)
     voice.advise(f"heygen-async download {session_id}, which waits for the video")
     return Exit.DONE

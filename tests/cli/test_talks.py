@@ -156,6 +156,19 @@ async def test_a_conversation_in_single_commands(desk: Desk, nobody: None) -> No
     assert (desk.folder / "tour.mp4").exists()
 
 
+async def test_a_second_approval_pays_for_no_second_video(desk: Desk, nobody: None) -> None:
+    """`approve` of a session that is completed is refused, where the service would begin a revision."""
+    session = await session_of(desk)
+    await desk.types("approve", session)
+    await desk.types("download", session)
+    again = await desk.types("approve", session)
+
+    assert 1 == again.code
+    assert "completed" in again.err
+    assert f"heygen-async download {session}" in again.err
+    assert 1 == len(desk.simulator.ledger.messages)
+
+
 async def test_a_session_can_be_stopped(desk: Desk, nobody: None) -> None:
     """`stop` asks the service once."""
     session = await session_of(desk)
@@ -261,6 +274,33 @@ async def test_a_service_that_is_gone_is_named(desk: Desk, monkeypatch: pytest.M
     assert 1 == said.code
     assert "127.0.0.1" in said.err
     assert "nothing was sent" in said.err
+    assert "HEYGEN_API_BASE" in said.err
+
+
+async def test_hints_are_for_the_shell(desk: Desk) -> None:
+    """What to do is told in commands and variables, not in Python."""
+    await desk.types("run", "A tour", "--out", "tour.mp4")
+    [session] = desk.simulator.ledger.sessions
+    kept = await desk.types("download", session, "--out", "tour.mp4")
+    desk.simulator.faults.add("payment_required", on="create")
+    poor = await desk.types("run", "A tour")
+
+    assert (1, 3) == (kept.code, poor.code)
+    assert "move that file away" in kept.err
+    assert "https://app.heygen.com" in poor.err
+    assert not {"overwrite=True", "await"} & set((kept.err + poor.err).split())
+
+
+async def test_a_create_in_doubt_names_what_it_may_have_made(desk: Desk) -> None:
+    """When sessions with the same words make it impossible to tell, they are named, and nothing is sent again."""
+    desk.simulator.faults.add("reset_after_processing", on="create", times=None)
+    await desk.types("run", "A tour", "--timeout", "1")
+    said = await desk.types("run", "A tour")
+
+    assert 1 == said.code
+    assert all(session in said.err for session in desk.simulator.ledger.sessions)
+    assert "heygen-async sessions" in said.err
+    assert 2 == len(desk.simulator.ledger.creates)
 
 
 @pytest.mark.parametrize(
