@@ -111,6 +111,8 @@ async def batch(
     name
         The batch's name in the database.
     """
+    if database is None and name is not None:
+        raise UsageError("--name is for a batch in a database.", hint="Add --database, or leave --name out.")
     if database is not None:
         if name is None or resume or min_balance is not None:
             raise UsageError("--database needs --name, and goes on by itself: no --resume, no --min-balance.")

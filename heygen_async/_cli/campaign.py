@@ -18,8 +18,10 @@ from heygen_async import Approve
 from heygen_async.durable import DurableBatch
 
 from .ends import Tally, result_of
+from .exits import UsageError
 from .job_files import open_jobs
 from .options import Json, Poll, Switch, client
+from .shown import brief
 from .view import View
 from .voice import Voice
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from .exits import Exit
 
 _GOES_ON: Final = "Nothing is lost: the same command goes on, and so does `heygen-async worker` anywhere."
+_HOW_TO_ANSWER: Final = "give --approve, or answer with `DurableBatch.answer()`."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +107,7 @@ class Working:
     def __init__(self, campaign: Campaign, voice: Voice) -> None:
         self._campaign = campaign
         self._voice = voice
-        self._tally = Tally(Counter())
+        self._tally = Tally(Counter(), is_durable=True)
         self._view: View | None = None
 
     async def run(self, jobs: Sequence[Job]) -> Exit:
@@ -135,6 +138,14 @@ class Working:
         if jobs:
             await batch.submit(jobs)
         status = await batch.status(jobs=False)
+        if not status.total:
+            raise UsageError(
+                f"The batch {self._campaign.name} has no jobs in this database.",
+                hint="Check --name and --database; `heygen-async batch JOBS --database ...` puts jobs in it.",
+            )
+        if not self._campaign.approve:
+            for review in await batch.pending_reviews():
+                self._tell_pause(review.key, review.session_id)
         self._view = View(self._voice, self._tally, total=status.total)
         with self._view:
             async for outcome in batch.outcomes():
@@ -144,3 +155,8 @@ class Working:
     def _on_event(self, event: BatchEvent) -> None:
         if self._view is not None:
             self._view.event(event)
+        if event.kind == "paused" and not self._campaign.approve:
+            self._tell_pause(event.key, event.session_id)
+
+    def _tell_pause(self, key: str, session_id: str | None) -> None:
+        self._voice.advise(f"{brief(key)}  {session_id} waits for an answer: {_HOW_TO_ANSWER}")

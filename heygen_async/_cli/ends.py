@@ -5,6 +5,7 @@ How the jobs of a batch ended: what a result says, what the run comes to.
 from __future__ import annotations
 
 from collections import Counter
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -16,6 +17,7 @@ from heygen_async import (
     InvalidArgument,
     InvalidRequest,
     NotFound,
+    OutcomeUnknown,
     SessionFailed,
     SessionPaused,
     SessionStalled,
@@ -39,6 +41,15 @@ _MEANING: Final[dict[End, str]] = {
     "late": "the sessions go on: --resume waits for them again",
     "unfinished": "something came in between: --resume goes on with them",
     "not_started": "--resume begins them",
+}
+_FEW: Final = 3  # jobs in doubt told of one by one: the rest are alike
+_IN_A_DATABASE: Final[dict[End, str]] = {
+    "completed": "downloaded",
+    "failed": "for good, unless `DurableBatch.retry()` pays for them anew",
+    "paused": "ended at a question; `DurableBatch.retry()` goes on with them",
+    "late": "the sessions go on: `DurableBatch.retry()` waits for them again",
+    "unfinished": "something came in between: `DurableBatch.retry()` goes on with them",
+    "not_started": "the same command begins them",
 }
 
 
@@ -93,15 +104,19 @@ class Tally:
         ends: How many jobs ended in which way, those of earlier runs included.
     """
 
-    def __init__(self, ends: Counter[str]) -> None:
+    def __init__(self, ends: Counter[str], *, is_durable: bool = False) -> None:
         self.ends = ends
+        self._meaning = _IN_A_DATABASE if is_durable else _MEANING
         self._refused: HeyGenError | None = None
+        self._in_doubt: dict[str, OutcomeUnknown] = {}
 
     def add(self, outcome: Outcome) -> None:
         """Count a job."""
         self.ends[end_of(outcome)] += 1
         if isinstance(outcome.error, Unauthorized | InsufficientCredit):
             self._refused = self._refused or outcome.error
+        if isinstance(outcome.error, OutcomeUnknown):
+            self._in_doubt[outcome.key] = outcome.error
 
     @property
     def trouble(self) -> str:
@@ -126,6 +141,8 @@ class Tally:
         """
         voice.say("finished", **{end: self.ends[end] for end in sorted(self.ends)})
         voice.show(self._table())
+        for key, error in islice(self._in_doubt.items(), _FEW):
+            voice.advise(f"{brief(key)}  {hint_of(error)} None is: give the row a new key.")
         if self._refused is not None:
             voice.complain(
                 message_of(self._refused), hint=hint_of(self._refused), kind=type(self._refused).__name__
@@ -133,7 +150,7 @@ class Tally:
 
     def _table(self) -> Table:
         table = Table(box=None, show_header=False, pad_edge=False)
-        for end, meaning in _MEANING.items():
+        for end, meaning in self._meaning.items():
             if self.ends[end] or end == "completed":
                 table.add_row(f"{self.ends[end]:>7,}", end.replace("_", " "), meaning)
         return table

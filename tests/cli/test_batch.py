@@ -160,6 +160,30 @@ async def test_a_refused_key_stops_it_until_it_is_right(desk: Desk) -> None:
     assert (KEYS, 12) == (sorted(by_key(desk)), len(desk.simulator.ledger.creates))
 
 
+async def test_a_create_in_doubt_is_told_with_a_way_out(desk: Desk) -> None:
+    """Where sessions of others have the same words, the report names them, and says how to make the video anew."""
+    desk.simulator.faults.add("reset_after_processing", on="create", times=None)
+    for _ in range(2):
+        await desk.types("run", TOURS[0]["prompt"], "--timeout", "1")
+    desk.writes("jobs.csv", TOURS[:1])
+    said = await desk.types(*batch())
+
+    assert 1 == said.code
+    assert all(session in said.err for session in desk.simulator.ledger.sessions)
+    assert "new key" in said.err
+    assert "--resume" in said.err
+
+
+async def test_a_name_without_a_database_is_a_mistake(desk: Desk) -> None:
+    """`--name` alone is refused, since the batch would not be kept where somebody looks for it."""
+    desk.writes("jobs.csv", TOURS)
+    said = await desk.types(*batch("--name", "spring"))
+
+    assert 2 == said.code
+    assert "--database" in said.err
+    assert [] == desk.simulator.ledger.creates
+
+
 async def test_a_question_of_the_agent_waits_for_its_answer(desk: Desk) -> None:
     """A session that asks something is told; once it is answered, the resumed run takes its video."""
     desk.simulator.script(replace(Scenario.question(), answer=Scenario.question().approval), prompt="room 3")
