@@ -16,14 +16,13 @@ from heygen_async import _clock
 from heygen_async._redact import clean
 from heygen_async.errors import ConfigError
 
-POSTGRES_OPTIONS: Final = {
+# A connection whose other end is gone is known to be so within a minute.
+_KEEPALIVES: Final = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+_POSTGRES_OPTIONS: Final = {
     "connect_timeout": 10,
     "application_name": "heygen-async",
-    # A connection whose other end is gone is known to be so within a minute.
     "keepalives": 1,
-    "keepalives_idle": 30,
-    "keepalives_interval": 10,
-    "keepalives_count": 3,
+    **_KEEPALIVES,
 }
 _POOL: Final = 10
 _PATIENCE: Final = 30.0  # seconds
@@ -77,15 +76,24 @@ def problem(error: BaseException) -> str:
     return clean(str(getattr(error, "orig", None) or error).strip().split("\n")[0])
 
 
+def postgres(url: sa.URL, **options: Any) -> sa.Engine:
+    """Return an engine for a server, either end of whose connections learns within a minute that the other is gone."""
+    engine = sa.create_engine(url, hide_parameters=True, connect_args=dict(_POSTGRES_OPTIONS), **options)
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: object) -> None:
+        # By default a server takes two hours to see that a machine was switched off, and keeps its locks so long. Not
+        # among the options of the connection, which poolers refuse.
+        with connection.cursor() as cursor:
+            for name, value in _KEEPALIVES.items():
+                cursor.execute(f"SET tcp_{name} = {value}")
+        connection.commit()
+
+    return engine
+
+
 def _postgres(url: sa.URL) -> sa.Engine:
-    return sa.create_engine(
-        url,
-        pool_size=_POOL,
-        max_overflow=_POOL,
-        pool_pre_ping=True,
-        hide_parameters=True,
-        connect_args=dict(POSTGRES_OPTIONS),
-    )
+    return postgres(url, pool_size=_POOL, max_overflow=_POOL, pool_pre_ping=True)
 
 
 def _sqlite(url: sa.URL) -> sa.Engine:

@@ -60,9 +60,7 @@ class AdvisoryLocks:
 
     def __init__(self, engine: sa.Engine) -> None:
         # Without a pool, which would lend the connection to others, locks and all.
-        self._engine = sa.create_engine(
-            engine.url, poolclass=sa.NullPool, connect_args=dict(_database.POSTGRES_OPTIONS)
-        )
+        self._engine = _database.postgres(engine.url, poolclass=sa.NullPool)
         self._guard = threading.Lock()
         self._wanted: set[str] = set()
         self._held: set[str] = set()  # by the connection there is

@@ -140,3 +140,13 @@ async def test_an_answer_that_crosses_a_cancellation_comes_too_late(postgres: Po
         engine.dispose()
         with anyio.fail_after(15):
             await refused.wait()
+
+
+def test_the_server_soon_sees_that_a_machine_is_gone(postgres: Postgres) -> None:
+    """A machine that was switched off holds its locks for a minute, not for the two hours of a server's default."""
+    engine = _database.connect(_database.parse(postgres.database()))
+    with engine.connect() as connection:
+        idle = connection.execute(sa.text("show tcp_keepalives_idle")).scalar_one()
+    engine.dispose()
+
+    assert "30" == idle
