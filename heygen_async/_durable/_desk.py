@@ -69,12 +69,14 @@ class Desk:
         Raises:
             ConfigError: The database cannot be used.
             ClientStateError: This process works for the batch already, or runs DBOS itself.
+            DatabaseUnavailable: The database went away just now.
         """
         if settings.download_to is not None:
             await Shelf(settings.download_to).prepare()
-        engine = await anyio.to_thread.run_sync(Engine.lease, _database.parse(url))
+        access = Access()
+        engine = await access.ask(Engine.lease, _database.parse(url))
         try:
-            desk = cls(engine, Store(engine, name), Access(), settings, heygen)
+            desk = cls(engine, Store(engine, name), access, settings, heygen)
             await desk._open(work=work)
         except BaseException:
             with anyio.CancelScope(shield=True):

@@ -151,7 +151,7 @@ class Station:
 
     async def open(self) -> None:
         """Take work from now on."""
-        await anyio.to_thread.run_sync(self._open)
+        await self._case.access.ask(self._open)
 
     def _open(self) -> None:
         store, settings = self._case.store, self._case.settings

@@ -10,7 +10,8 @@ import sqlalchemy as sa
 
 from durable.campaign import Held, campaign, change, client, ended, films, service
 from heygen_async import Approve, InvalidArgument
-from heygen_async._durable import _database
+from heygen_async._durable import _database, _engine
+from heygen_async.durable import DatabaseUnavailable
 
 if TYPE_CHECKING:
     from durable.conftest import Postgres
@@ -140,6 +141,32 @@ async def test_an_answer_that_crosses_a_cancellation_comes_too_late(postgres: Po
         engine.dispose()
         with anyio.fail_after(15):
             await refused.wait()
+
+
+async def test_a_database_that_goes_away_while_opening_is_said(postgres: Postgres) -> None:
+    """A connection that breaks in the middle of opening is told as such, and the next opening is a fresh one."""
+    database = postgres.database()
+    engine = sa.create_engine(_database.parse(database), isolation_level="AUTOCOMMIT")
+    simulator, told = service(), list[DatabaseUnavailable]()
+
+    async def fail_to_open() -> None:
+        with pytest.raises(DatabaseUnavailable) as caught:
+            async with campaign(database, simulator):
+                raise AssertionError
+        told.append(caught.value)
+
+    with engine.connect() as connection:
+        connection.execute(sa.text("select pg_advisory_lock(:making)"), {"making": _engine._MAKING_TABLES})
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(fail_to_open)
+            waits = "from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+            with anyio.fail_after(15):
+                while not told:
+                    connection.execute(sa.text(f"select pg_terminate_backend(pid) {waits}"))
+                    await anyio.sleep(0.1)
+    engine.dispose()
+    async with campaign(database, simulator) as batch:
+        assert 0 == (await batch.status()).total
 
 
 def test_the_server_soon_sees_that_a_machine_is_gone(postgres: Postgres) -> None:
