@@ -21,6 +21,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
+import backoff
 import dbos._dbos as inside
 from dbos import DBOS, DBOSClient, DBOSPortableJSONSerializer
 from dbos._core import decorate_step, decorate_workflow
@@ -42,6 +43,7 @@ Step = Callable[[str, str, int, int], Awaitable[dict[str, object]]]
 Work = Callable[[str, str, int, int], Awaitable[str]]
 
 _THREADS: Final = 16
+_GLANCE: Final = 0.02  # seconds
 _MAKING_TABLES: Final = 4_736_216_001  # any number of our own
 
 
@@ -147,8 +149,13 @@ class Engine:
                 )
             if self._dbos is None:
                 self._start()
-            self.locks.take(self.lock_name(name, self.executor))
+            self._take(self.lock_name(name, self.executor))
             self._workers.open(name, worker)
+
+    @backoff.on_predicate(backoff.constant, interval=_GLANCE, logger=None)
+    def _take(self, lock: str) -> bool:
+        """Take a lock of our own, again if another process looks just now whether it is free."""
+        return self.locks.take(lock)
 
     def rest(self, name: str) -> None:
         """Stop running work for a batch."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import anyio
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 from durable.campaign import Held, campaign, change, client, ended, films, service
 from heygen_async import Approve, InvalidArgument
 from heygen_async._durable import _database, _engine
+from heygen_async._durable._locks import AdvisoryLocks
 from heygen_async.durable import DatabaseUnavailable
 
 if TYPE_CHECKING:
@@ -167,6 +169,23 @@ async def test_a_database_that_goes_away_while_opening_is_said(postgres: Postgre
     engine.dispose()
     async with campaign(database, simulator) as batch:
         assert 0 == (await batch.status()).total
+
+
+async def test_a_look_at_our_lock_does_not_keep_it_from_us(postgres: Postgres) -> None:
+    """A process that opens a batch while another looks whether it is alive is known to be so afterwards."""
+    database = postgres.database()
+    async with campaign(database, service(), name="autumn"):
+        engine = _engine.Engine.lease(_database.parse(database))
+        name = engine.lock_name("spring", engine.executor)
+        another = AdvisoryLocks(engine.database)
+        another.take(name)
+        release = threading.Timer(0.5, another.release, [name])
+        release.start()
+        async with campaign(database, service(), name="spring"):
+            release.join()
+            assert not another.is_free(name)
+        another.close()
+        engine.release()
 
 
 def test_the_server_soon_sees_that_a_machine_is_gone(postgres: Postgres) -> None:
