@@ -15,7 +15,7 @@ from heygen_async._jobs import BatchEvent, Job
 from heygen_async._lifecycle import SETTLED, TERMINAL
 from heygen_async._reviewers import answer_of
 from heygen_async._shelf import Shelf
-from heygen_async.errors import HeyGenError
+from heygen_async.errors import DownloadError, HeyGenError
 from heygen_async.models import Approve, Message, Reply, SessionState, Stop
 
 from . import _records
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("heygen_async")
 
+_GLANCE_SECONDS: Final = 1.0  # between two looks whether another process has saved a video
 _LEAST: Final = 0.001  # seconds left of a time that is up: a look is still worth it
 
 
@@ -140,13 +141,24 @@ class Following:
         path, error = None, None
         if self._case.settings.download_to is not None:
             try:
-                path = await self._saved(row, record)
+                path = await self._saved(place, record)
             except HeyGenError as problem:
                 error = problem
         await self._case.end(place, video=record.video, path=path, error=error)
         return NOTHING
 
-    async def _saved(self, row: Row, record: OutcomeRecord) -> str:
+    async def _saved(self, place: Place, record: OutcomeRecord) -> str:
+        """Save a video, once no other process does: one that was thought dead may still be at it."""
+        while True:
+            row = await self._case.row(place, "rendering")
+            try:
+                return await self._save(row, record)
+            except DownloadError as error:
+                if not isinstance(error.__cause__, BlockingIOError):
+                    raise
+            await _clock.sleep(_GLANCE_SECONDS)
+
+    async def _save(self, row: Row, record: OutcomeRecord) -> str:
         folder, info = self._case.settings.download_to, record.video
         assert folder is not None and info is not None  # noqa: S101, PT018 - asked before
         event = BatchEvent(kind="downloading", key=row.key, session_id=row.session_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import threading
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ from heygen_async._durable._locks import AdvisoryLocks
 from heygen_async.durable import DatabaseUnavailable
 
 if TYPE_CHECKING:
+    import pathlib
+
     from durable.conftest import Postgres
     from heygen_async import Session, SessionState
 
@@ -196,3 +199,22 @@ def test_the_server_soon_sees_that_a_machine_is_gone(postgres: Postgres) -> None
     engine.dispose()
 
     assert "30" == idle
+
+
+async def test_a_video_another_process_saves_is_waited_for(sqlite: str, tmp_path: pathlib.Path) -> None:
+    """A file that a process thought dead is still writing does not fail the job: it is saved when that one is done."""
+    simulator = service()
+    part = tmp_path / "film-0.mp4.part"
+    with part.open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        async with campaign(sqlite, simulator, download_to=tmp_path) as batch:
+            await batch.submit(films(1))
+            with anyio.fail_after(15):
+                while not simulator.ledger.billed:
+                    await anyio.sleep(0.05)
+            await anyio.sleep(0.5)
+            fcntl.flock(file, fcntl.LOCK_UN)
+            outcomes = await ended(batch)
+
+    assert outcomes["film-0"].ok
+    assert outcomes["film-0"].path == tmp_path / "film-0.mp4"
