@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -26,6 +27,8 @@ R = TypeVar("R")
 Permit = Callable[[], Awaitable[None]]  # what raises unless a write may be sent now
 
 log = logging.getLogger("heygen_async")
+
+_OLD = 5.0  # seconds: half of what a successor looks for our write before it makes its own
 
 
 class Write(Generic[T]):
@@ -83,7 +86,7 @@ class Write(Generic[T]):
     async def begin(self) -> T | None:
         """Note that the write may happen from now on; an abandoned one is looked for instead, or ends."""
         if self.permit is not None and not self.is_abandoned:
-            await self.permit()
+            await _prompt(self.permit)
         if not self.is_abandoned:
             self.may_exist = True
             return None
@@ -108,6 +111,14 @@ class Write(Generic[T]):
         made = await self.settle(self.trouble)
         self.trouble = None
         return made
+
+
+async def _prompt(permit: Permit) -> None:
+    """Get a permit that is not old: whoever stood still after it was given may have been replaced meanwhile."""
+    asked = -math.inf
+    while _clock.now() - asked > _OLD:
+        asked = _clock.now()
+        await permit()
 
 
 async def shielded(

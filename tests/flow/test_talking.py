@@ -22,6 +22,7 @@ from heygen_async import (
     SessionStatus,
     Stop,
 )
+from heygen_async._creation import restored
 from heygen_async.testing import Scenario, Simulator
 
 PROMPT = "An espresso machine"
@@ -282,3 +283,22 @@ async def test_failure_ends_the_conversation(heygen: HeyGen, service: Simulator)
     session = await heygen.sessions.create(PROMPT)
     with pytest.raises(SessionFailed, match="narration"):
         await session.converse(lambda session, state: Approve())
+
+
+async def test_a_permit_that_came_late_is_asked_for_again() -> None:
+    """Who stood still between being permitted to speak and speaking asks again, and says nothing if replaced."""
+    service, asked = Simulator(), list[float]()
+
+    async def permit() -> None:
+        asked.append(clock())
+        if len(asked) > 1:
+            raise LookupError
+        await pass_time(60)
+
+    async with client(service) as heygen:
+        session = await heygen.sessions.create("A film", mode="chat")
+        await session.wait()
+        with pytest.raises(LookupError):
+            await restored(heygen._core, session.ref(), permit).send("Go on")
+
+    assert [] == service.ledger.messages
