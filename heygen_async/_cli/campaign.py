@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -14,7 +15,7 @@ import anyio.to_thread
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from heygen_async import Approve
+from heygen_async import Approve, InvalidArgument
 from heygen_async.durable import DurableBatch
 
 from .ends import Tally, result_of
@@ -130,11 +131,25 @@ class Working:
             )
             with self._voice.if_left(_GOES_ON):
                 async with batch:
-                    await self._work(batch, jobs)
+                    await self.work(batch, jobs)
+        return self.tell()
+
+    def tell(self) -> Exit:
+        """Say the last word; return what it comes to."""
         self._tally.tell(self._voice)
         return self._tally.exit()
 
-    async def _work(self, batch: DurableBatch, jobs: Sequence[Job]) -> None:
+    async def work(self, batch: DurableBatch, jobs: Sequence[Job]) -> None:
+        """
+        Show what becomes of a batch until all of it has ended.
+
+        Args:
+            batch: The batch, open.
+            jobs: What is to be in it, too.
+
+        Raises:
+            UsageError: There is nothing in it.
+        """
         if jobs:
             await batch.submit(jobs)
         status = await batch.status(jobs=False)
@@ -143,8 +158,11 @@ class Working:
                 f"The batch {self._campaign.name} has no jobs in this database.",
                 hint="Check --name and --database; `heygen-async batch JOBS --database ...` puts jobs in it.",
             )
-        if not self._campaign.approve:
-            for review in await batch.pending_reviews():
+        for review in await batch.pending_reviews():
+            if self._campaign.approve:  # those that paused before anybody approved
+                with suppress(InvalidArgument):  # answered meanwhile
+                    await batch.answer(review.key, Approve())
+            else:
                 self._tell_pause(review.key, review.session_id)
         self._view = View(self._voice, self._tally, total=status.total)
         with self._view:

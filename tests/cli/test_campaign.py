@@ -1,0 +1,104 @@
+"""What the command says of a batch in a database; that it works is in `tests/durable`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from heygen_async import Approve, Job, Outcome, SessionState, SessionStatus, Unauthorized
+from heygen_async._cli.campaign import Campaign, Working
+from heygen_async._cli.exits import UsageError
+from heygen_async._cli.voice import Voice
+from heygen_async.durable import BatchStatus, DurableBatch, PendingReview
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from heygen_async._jobs import Answer
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+STATE = SessionState(session_id="sess_1", status=SessionStatus.REVIEWING, created_at=1_760_000_000)
+
+
+class Shelf:
+    """A batch without a database, of one job that waits for an answer or of none."""
+
+    def __init__(self, *, jobs: int = 1) -> None:
+        self.jobs = jobs
+        self.answers: dict[str, Answer] = {}
+
+    async def status(self, *, jobs: bool) -> BatchStatus:
+        return BatchStatus(counts={"reviewing": self.jobs}, window=10)
+
+    async def pending_reviews(self) -> list[PendingReview]:
+        return [PendingReview(key="tour", job=Job("A tour"), session_id="sess_1", state=STATE, since=NOON)]
+
+    async def answer(self, key: str, answer: Answer) -> None:
+        self.answers[key] = answer
+
+    async def outcomes(self) -> AsyncIterator[Outcome]:
+        error = Unauthorized("No.", status=401)
+        yield Outcome(key="later", job=Job("Later"), error=error, not_started=True)
+
+
+def working(*, approve: bool = False) -> Working:
+    """The command at work for a batch."""
+    campaign = Campaign(
+        database="sqlite:///spring.db",
+        name="spring",
+        out=Path(),
+        max_in_flight=1,
+        approve=approve,
+        poll=None,
+    )
+    return Working(campaign, Voice())
+
+
+async def work(on: Shelf, *, approve: bool = False) -> None:
+    """Work for it to its end."""
+    await working(approve=approve).work(cast("DurableBatch", on), ())
+
+
+async def test_who_waits_for_an_answer_is_told(
+    anyio_backend: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A worker that approves nothing names the jobs that wait, and what answers them."""
+    shelf = Shelf()
+    await work(shelf)
+    said = capsys.readouterr().err
+
+    assert {} == shelf.answers
+    assert "tour  sess_1 waits for an answer" in said
+    assert "--approve" in said
+
+
+async def test_what_paused_before_is_approved_too(anyio_backend: object) -> None:
+    """`--approve` also approves what paused while nobody approved."""
+    shelf = Shelf()
+    await work(shelf, approve=True)
+
+    assert {"tour": Approve()} == shelf.answers
+
+
+async def test_a_batch_without_jobs_is_a_mistake(anyio_backend: object) -> None:
+    """A worker with a slip in the batch's name does not end as if all were done."""
+    with pytest.raises(UsageError, match="spring has no jobs") as caught:
+        await work(Shelf(jobs=0))
+
+    assert "--name" in caught.value.hint
+
+
+async def test_the_last_word_suggests_what_there_is(
+    anyio_backend: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was not begun is begun by the same command, as there is no --resume here."""
+    at_work = working()
+    await at_work.work(cast("DurableBatch", Shelf()), ())
+    at_work.tell()
+    said = capsys.readouterr().out
+
+    assert "the same command begins them" in said
+    assert "--resume" not in said
