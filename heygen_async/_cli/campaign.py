@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -15,7 +14,7 @@ import anyio.to_thread
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from heygen_async import Approve, InvalidArgument
+from heygen_async import Approve
 from heygen_async.durable import DurableBatch
 
 from .ends import Tally, result_of
@@ -158,11 +157,8 @@ class Working:
                 f"The batch {self._campaign.name} has no jobs in this database.",
                 hint="Check --name and --database; `heygen-async batch JOBS --database ...` puts jobs in it.",
             )
-        for review in await batch.pending_reviews():
-            if self._campaign.approve:  # those that paused before anybody approved
-                with suppress(InvalidArgument):  # answered meanwhile
-                    await batch.answer(review.key, Approve())
-            else:
+        if not self._campaign.approve:
+            for review in await batch.pending_reviews():
                 self._tell_pause(review.key, review.session_id)
         self._view = View(self._voice, self._tally, total=status.total)
         with self._view:

@@ -157,7 +157,7 @@ class Station:
         store, settings = self._case.store, self._case.settings
         self._engine.work(store.name, self)
         queues = [store.queue]
-        if callable(settings.reviewer):
+        if settings.reviewer is not None:
             queues.append(store.reviews)
         self._threads = [self._engine.listen(queue, self._stop) for queue in queues]
         self._keeper = Keeper(self._engine, store, every=_KEEPER_LOOKS * settings.poll)

@@ -45,7 +45,10 @@ class Talking:
         row = await self._case.row(place, "reviewing")
         session = self._case.session(row)
         state = _records.read(PauseRecord, row.pause or "{}").state
-        answer = await answer_of(self._case.settings.reviewer, session, state, row.turn)
+        reviewer = self._case.settings.reviewer
+        answer = await answer_of(reviewer, session, state, row.turn)
+        if answer is None and not callable(reviewer):
+            await session.video()  # one answer for all was given often enough: says what the agent asks
         if not isinstance(answer, Reply | Approve | Stop):
             kind = type(answer).__name__
             raise InvalidArgument("reviewer", f"returned {kind}, not Reply, Approve or Stop")
@@ -88,8 +91,7 @@ class Talking:
         return FINISH
 
     async def _said(self, place: Place, sender: str, row: Row, session: Session, answer: Answer) -> None:
-        may_be_there = await self._case.access.persist(self._case.store.saying, place, sender)
-        if may_be_there and await self._turned_up(row, session, answer):
+        if await self._is_given(place, sender, row, session, answer):
             return
         key = _records.say_key(self._case.store.name, row.key, row.attempt, row.turn)
         while True:
@@ -107,6 +109,11 @@ class Talking:
                 return
             finally:
                 self._case.sending.discard(place)
+
+    async def _is_given(self, place: Place, sender: str, row: Row, session: Session, answer: Answer) -> bool:
+        if await self._case.access.persist(self._case.store.saying, place, sender):
+            return await self._turned_up(row, session, answer)
+        return await _has_gone_on(session)
 
     async def _turned_up(self, row: Row, session: Session, answer: Answer) -> bool:
         """
@@ -128,6 +135,14 @@ class Talking:
         before = _records.read(PauseRecord, row.pause or "{}").state
         now = await session.refresh()
         return not now.is_paused or _has_heard(before, now, answer)
+
+
+async def _has_gone_on(session: Session) -> bool:
+    """Whether somebody else has answered: days may have passed, and said once more it is a revision that costs."""
+    try:
+        return not (await session.refresh()).is_paused
+    except HeyGenError:
+        return False  # the answer itself will tell
 
 
 def _has_heard(before: SessionState, now: SessionState, answer: Answer) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from heygen_async import Approve, Job, Outcome, SessionState, SessionStatus, Unauthorized
+from heygen_async import Job, Outcome, SessionState, SessionStatus, Unauthorized
 from heygen_async._cli.campaign import Campaign, Working
 from heygen_async._cli.exits import UsageError
 from heygen_async._cli.voice import Voice
@@ -16,8 +16,6 @@ from heygen_async.durable import BatchStatus, DurableBatch, PendingReview
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-
-    from heygen_async._jobs import Answer
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 STATE = SessionState(session_id="sess_1", status=SessionStatus.REVIEWING, created_at=1_760_000_000)
@@ -28,7 +26,6 @@ class Shelf:
 
     def __init__(self, *, jobs: int = 1) -> None:
         self.jobs = jobs
-        self.answers: dict[str, Answer] = {}
 
     async def status(self, *, jobs: bool) -> BatchStatus:
         return BatchStatus(counts={"reviewing": self.jobs}, window=10)
@@ -36,51 +33,38 @@ class Shelf:
     async def pending_reviews(self) -> list[PendingReview]:
         return [PendingReview(key="tour", job=Job("A tour"), session_id="sess_1", state=STATE, since=NOON)]
 
-    async def answer(self, key: str, answer: Answer) -> None:
-        self.answers[key] = answer
-
     async def outcomes(self) -> AsyncIterator[Outcome]:
         error = Unauthorized("No.", status=401)
         yield Outcome(key="later", job=Job("Later"), error=error, not_started=True)
 
 
-def working(*, approve: bool = False) -> Working:
+def working() -> Working:
     """The command at work for a batch."""
     campaign = Campaign(
         database="sqlite:///spring.db",
         name="spring",
         out=Path(),
         max_in_flight=1,
-        approve=approve,
+        approve=False,
         poll=None,
     )
     return Working(campaign, Voice())
 
 
-async def work(on: Shelf, *, approve: bool = False) -> None:
+async def work(on: Shelf) -> None:
     """Work for it to its end."""
-    await working(approve=approve).work(cast("DurableBatch", on), ())
+    await working().work(cast("DurableBatch", on), ())
 
 
 async def test_who_waits_for_an_answer_is_told(
     anyio_backend: object, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A worker that approves nothing names the jobs that wait, and what answers them."""
-    shelf = Shelf()
-    await work(shelf)
+    await work(Shelf())
     said = capsys.readouterr().err
 
-    assert {} == shelf.answers
     assert "tour  sess_1 waits for an answer" in said
     assert "--approve" in said
-
-
-async def test_what_paused_before_is_approved_too(anyio_backend: object) -> None:
-    """`--approve` also approves what paused while nobody approved."""
-    shelf = Shelf()
-    await work(shelf, approve=True)
-
-    assert {"tour": Approve()} == shelf.answers
 
 
 async def test_a_batch_without_jobs_is_a_mistake(anyio_backend: object) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from durable.campaign import campaign, ended, films, service
+from durable.campaign import campaign, client, ended, films, service
 from heygen_async import (
     Approve,
     BatchEvent,
@@ -22,7 +22,7 @@ from heygen_async import (
     WatchTimeout,
 )
 from heygen_async.durable import DurableBatch, JobCancelled
-from heygen_async.testing import Scenario
+from heygen_async.testing import Scenario, Simulator
 
 if TYPE_CHECKING:
     import pathlib
@@ -110,11 +110,7 @@ async def test_what_cannot_be_written_down_is_refused(sqlite: str, jobs: list[Jo
 async def test_a_review_survives_closing(database: str) -> None:
     """A pause without a reviewer waits in the database, and may be answered by a process that does no work."""
     simulator = service()
-    async with campaign(database, simulator) as batch:
-        await batch.submit(films(2, mode="chat"))
-        with anyio.fail_after(20):
-            while len(await batch.pending_reviews()) < 2:
-                await anyio.sleep(0.05)
+    await paused(database, simulator)
     async with campaign(database, simulator, work=False) as batch:
         first, second = await batch.pending_reviews()
         await batch.answer(first.key, Approve())
@@ -129,6 +125,41 @@ async def test_a_review_survives_closing(database: str) -> None:
     assert all(outcome.ok for outcome in outcomes.values())
     assert 2 == len(simulator.ledger.creates)
     assert 1 == sum("Warmer" in message.text for message in simulator.ledger.messages)
+
+
+async def paused(database: str, simulator: Simulator) -> None:
+    """Leave a batch whose two jobs wait for a reviewer."""
+    async with campaign(database, simulator) as batch:
+        await batch.submit(films(2, mode="chat"))
+        with anyio.fail_after(20):
+            while len(await batch.pending_reviews()) < 2:
+                await anyio.sleep(0.05)
+
+
+async def test_one_answer_for_all_reaches_earlier_pauses(database: str) -> None:
+    """A worker that approves whatever is asked also approves what was asked while nobody did."""
+    simulator = service()
+    await paused(database, simulator)
+    async with campaign(database, simulator, reviewer=Approve()) as batch:
+        outcomes = await ended(batch)
+
+    assert all(outcome.ok for outcome in outcomes.values())
+    assert 2 == len(simulator.ledger.messages)
+
+
+async def test_a_pause_answered_elsewhere_is_not_answered_again(sqlite: str) -> None:
+    """A session that somebody approved by hand while its job waited is taken as it is, and not paid for again."""
+    simulator = service()
+    await paused(sqlite, simulator)
+    async with client(simulator) as heygen:
+        for session_id in simulator.ledger.sessions:
+            await heygen.sessions.attach(session_id).approve()
+            await heygen.sessions.attach(session_id).video()
+    async with campaign(sqlite, simulator, reviewer=Approve()) as batch:
+        outcomes = await ended(batch)
+
+    assert all(outcome.ok for outcome in outcomes.values())
+    assert 2 == len(simulator.ledger.messages)
 
 
 async def test_a_waiting_review_holds_no_place(sqlite: str) -> None:
