@@ -51,7 +51,8 @@ def locks(engine: sa.Engine) -> Locks:
     return AdvisoryLocks(engine)
 
 
-def _number(name: str, bits: int) -> int:
+def number(name: str, bits: int) -> int:
+    """Return the number of a lock, so many bits long."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") >> (64 - bits)
 
 
@@ -107,7 +108,7 @@ class AdvisoryLocks:
         return is_ours
 
     def _ask(self, function: str, name: str) -> bool:
-        return bool(self._query(f"select {function}(:number)", number=_number("heygen:" + name, 63)))
+        return bool(self._query(f"select {function}(:number)", number=number("heygen:" + name, 63)))
 
     def _query(self, query: str, **values: object) -> object:
         try:
@@ -140,7 +141,7 @@ class FileLocks:
         """Take a lock; see `Locks`."""
         with self._guard:
             try:
-                _lock(self._file, _number(name, 30))
+                _lock(self._file, number(name, 30))
             except OSError:
                 return False
             return True
@@ -155,7 +156,7 @@ class FileLocks:
     def release(self, name: str) -> None:
         """Let go of a lock; see `Locks`."""
         with self._guard:
-            _unlock(self._file, _number(name, 30))
+            _unlock(self._file, number(name, 30))
 
     def keep(self) -> None:
         """Do nothing: these are not lost."""

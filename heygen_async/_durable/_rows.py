@@ -13,6 +13,7 @@ from msgspec import Struct
 from sqlalchemy import exc
 
 from . import _records
+from ._locks import number
 from ._tables import ENGINE_VERSION, JOBS, SESSIONS
 from ._words import ENDED, Phase
 
@@ -180,6 +181,12 @@ class Rows:
             with suppress(exc.IntegrityError):
                 return change(*args)
         return change(*args)
+
+    def _take_turn(self, connection: sa.Connection) -> None:
+        """Let changes of this kind of this batch come one after the other, on all machines."""
+        if connection.dialect.name != "sqlite":  # where all changes do
+            turn = sa.func.pg_advisory_xact_lock(number(f"heygen.ends/{self.name}", 63))
+            connection.execute(sa.select(turn))
 
     @contextmanager
     def _reading(self) -> Generator[sa.Connection]:

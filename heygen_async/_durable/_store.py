@@ -287,6 +287,9 @@ class Store(Rows):
 
     def _end(self, place: Place, may: sa.ColumnElement[bool], values: dict[str, Any]) -> bool:
         with self._writing() as connection:
+            self._take_turn(
+                connection
+            )  # whoever listens goes by the numbers: none may appear below one that is there
             last = connection.execute(sa.select(sa.func.max(JOBS.c.ended)).where(self._mine())).scalar() or 0
             last = max(last, int(values["ended_at"] * 1000))  # the newest may have been purged
             changed = self._change(connection, place, ended=last + 1, where=may, **values)
