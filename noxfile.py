@@ -83,7 +83,7 @@ def durable_matrix(session: nox.Session) -> None:
     """Run what durable batches do, without the killing, on every supported Python of this machine."""
     install_groups(session, "test", "durable")
     provide_postgresql(session)
-    files = ("tests/durable/test_campaign.py", "tests/durable/test_process.py")
+    files = [f"tests/durable/test_{name}.py" for name in ("campaign", "reviews", "process")]
     session.run("python", "-m", "pytest", *files, "-m", "durable", *session.posargs)
 
 
