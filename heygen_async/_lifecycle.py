@@ -228,7 +228,7 @@ class Track:
         self.moved_at = since
 
     def doubt(self, *, since: float, settle: float) -> None:
-        """Note that the session is not in the pause it seemed to be in: it refused a message for its state."""
+        """Note that the session may not be in the pause it seems to be in: it refused a message, or has been answered."""
         if self.state is not None and self.state.is_paused and self.guard is None:
             self.guard = Guard(since, settle, "", self.state.status, self.conversation.cursor)
 

@@ -51,9 +51,7 @@ def write(track: Track, cursor: int) -> bytes:
             new_messages=(),
             failure_reason=None if reason is None else clean(reason),
         )
-    guard, told = track.guard, 0
-    if guard is not None:
-        told = cursor - guard.cursor  # less than 0: what came before it might later count as its answer
+    settle, said, since_said = _doubted(track.guard, cursor)
     ref = _Ref(
         v=_VERSION,
         session_id=track.session_id,
@@ -61,12 +59,20 @@ def write(track: Track, cursor: int) -> bytes:
         video_id=track.video_id,
         state=state,
         seen=tuple(track.conversation.fingerprints(cursor)),
-        settle=None if guard is None else guard.settle,
-        said="" if guard is None or told < 0 else guard.said,
-        since_said=max(told, 0),
+        settle=settle,
+        said=said,
+        since_said=since_said,
         revised=track.revised,
     )
     return msgspec.json.encode(ref)
+
+
+def _doubted(guard: Guard | None, cursor: int) -> tuple[float | None, str, int]:
+    if guard is None:
+        return None, "", 0
+    if cursor < guard.cursor:
+        return guard.settle, "", 0  # what came before the message might later count as its answer
+    return guard.settle, guard.said, cursor - guard.cursor
 
 
 def read(ref: bytes | str, known: Mapping[str, Track]) -> tuple[Track, int]:

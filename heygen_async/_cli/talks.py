@@ -210,9 +210,8 @@ async def approve(session_id: SessionId, message: str | None = None, /, *, json:
     async with client(None) as heygen:
         session = heygen.sessions.attach(session_id)
         state = await session.refresh()
-        if (
-            state.status == SessionStatus.COMPLETED
-        ):  # which takes any message for a revision, and renders that
+        if state.status == SessionStatus.COMPLETED:
+            # It would take any message for a revision, and render that.
             hint = f"heygen-async download {session_id}; heygen-async send {session_id} asks for a revision."
             voice.complain(f"Session {session_id} is completed: nothing is left to approve.", hint=hint)
             return Exit.FAILED

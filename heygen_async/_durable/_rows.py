@@ -147,9 +147,8 @@ class Rows:
 
     def _row(self, connection: sa.Connection, key: str, *, to_change: bool = False) -> Row | None:
         query = sa.select(JOBS).where(self._mine(), JOBS.c.key == key)
-        if (
-            to_change
-        ):  # what is decided by it must hold until it is written; SQLite has one writer at a time anyway
+        if to_change:
+            # What is decided by it must hold until it is written; SQLite has one writer at a time anyway.
             query = query.with_for_update()
         row = connection.execute(query).mappings().first()
         return None if row is None else Row(**row)
@@ -157,6 +156,12 @@ class Rows:
     def _at(self, connection: sa.Connection, place: Place, *phases: Phase) -> Row:
         row = self._row(connection, place.key, to_change=True)
         if row is None or (row.attempt, row.turn) != (place.attempt, place.turn) or row.phase not in phases:
+            raise MovedOn
+        return row
+
+    def _sent_by(self, connection: sa.Connection, place: Place, sender: str, phase: Phase) -> Row:
+        row = self._at(connection, place, phase)
+        if row.sender != sender:
             raise MovedOn
         return row
 

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from ._rows import CONTINUE, RENDER, REVIEW, MovedOn, Place, Row, Rows
+from ._rows import CONTINUE, RENDER, REVIEW, Place, Row, Rows
 from ._tables import JOBS, SESSIONS
 from ._words import ALIVE, Phase
 
@@ -124,9 +124,7 @@ class Store(Rows):
             MovedOn: It is not.
         """
         with self._writing() as connection:
-            row = self._at(connection, place, "creating")
-            if row.sender != sender:
-                raise MovedOn
+            row = self._sent_by(connection, place, sender, "creating")
             if row.sent_at is None:
                 self._change(connection, place, sent_at=now)
 
@@ -210,9 +208,7 @@ class Store(Rows):
             MovedOn: Another process has taken the job over.
         """
         with self._writing() as connection:
-            row = self._at(connection, place, "answered")
-            if row.sender != sender:
-                raise MovedOn
+            row = self._sent_by(connection, place, sender, "answered")
             self._change(connection, place, said=True)
             return row.said
 
@@ -224,8 +220,7 @@ class Store(Rows):
             MovedOn: Another process has taken the job over.
         """
         with self._reading() as connection:
-            if self._at(connection, place, "answered").sender != sender:
-                raise MovedOn
+            self._sent_by(connection, place, sender, "answered")
 
     def said(self, place: Place, ref: str) -> None:
         """Note that the service took an answer."""
@@ -287,9 +282,8 @@ class Store(Rows):
 
     def _end(self, place: Place, may: sa.ColumnElement[bool], values: dict[str, Any]) -> bool:
         with self._writing() as connection:
-            self._take_turn(
-                connection
-            )  # whoever listens goes by the numbers: none may appear below one that is there
+            # Whoever listens goes by the numbers: none may appear below one that is there.
+            self._take_turn(connection)
             last = connection.execute(sa.select(sa.func.max(JOBS.c.ended)).where(self._mine())).scalar() or 0
             last = max(last, int(values["ended_at"] * 1000))  # the newest may have been purged
             changed = self._change(connection, place, ended=last + 1, where=may, **values)
