@@ -154,7 +154,8 @@ def loops(session: nox.Session) -> None:
     """Run what opens sockets on uvloop, and that and whole conversations on tasks that begin eagerly."""
     install_groups(session, "test", "loops")
     session.run("python", "-m", "pytest", "--loop=uvloop", "tests/socket", "tests/files", *session.posargs)
-    session.run("python", "-m", "pytest", "--loop=eager", "tests/socket", "tests/flow", *session.posargs)
+    eager = [f"tests/{name}" for name in ("socket", "http", "polling", "sessions", "batch", "client")]
+    session.run("python", "-m", "pytest", "--loop=eager", *eager, *session.posargs)
 
 
 @nox.session
@@ -199,7 +200,8 @@ def docs(session: nox.Session) -> None:
     install_groups(session, "docs")
     session.install("-e", ".[durable]")  # pdoc reads the types of what the extra brings
     # What hangs on a client is documented where it is written.
-    groups = [f"heygen_async.{name}" for name in ("_sessions", "_videos", "_assets", "_catalog", "_webhooks")]
+    resources = [f"heygen_async._resources.{name}" for name in ("videos", "assets", "catalog", "webhooks")]
+    groups = ["heygen_async._sessions.sessions", *resources]
     session.run(
         "pdoc",
         "--docformat=google",

@@ -66,7 +66,7 @@ async def aiohttp_msgspec(base: str, callers: int) -> AsyncIterator[Ask]:
     import aiohttp
     from yarl import URL
 
-    from heygen_async._answers import Envelope
+    from heygen_async._api.responses import Envelope
     from heygen_async.models import SessionData
 
     decoder = msgspec.json.Decoder(Envelope[SessionData])
@@ -107,7 +107,7 @@ async def pyreqwest_msgspec(base: str, callers: int) -> AsyncIterator[Ask]:
 
     from pyreqwest.client import ClientBuilder
 
-    from heygen_async._answers import Envelope
+    from heygen_async._api.responses import Envelope
     from heygen_async.models import SessionData
 
     decoder = msgspec.json.Decoder(Envelope[SessionData])

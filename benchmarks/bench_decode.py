@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import msgspec
 
-from heygen_async import _answers as answers
+from heygen_async._api import sessions as session_api
 
 from . import _answers, _generated
 from ._measure import Row, rounds
@@ -51,7 +51,7 @@ def _decoders(body: bytes) -> dict[str, Callable[[bytes], object]]:
     stainless: Any = type("SessionEnvelope", (BaseModel,), {"__annotations__": annotations(BaseModel)})
     found: dict[str, Callable[[bytes], object]] = {
         "same bytes as last time": bytes(body).__eq__,
-        OURS: answers.SESSION.decode,
+        OURS: session_api.SESSION.decode,
         "json, no types": json.loads,
         "json + dataclasses": lambda body: _built(_Session, _Message, json.loads(body)["data"]),
         "json + attrs": lambda body: _built(_AttrsSession, _AttrsMessage, json.loads(body)["data"]),

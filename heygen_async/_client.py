@@ -9,22 +9,23 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal, Self
 
 from . import _config
-from ._assets import Assets
-from ._batch import Batch
-from ._caller import Caller
-from ._catalog import Account, Avatars, BrandKits, Styles, Voices
-from ._config import AccessToken, RetryPolicy, Timeouts
-from ._core import Core
-from ._hooks import Hooks, OnRequest, OnRetry, OnTransition
-from ._hub import Hub
-from ._identity import Identity
-from ._notices import Notices
-from ._sessions import Sessions
-from ._settle import Ownership
-from ._shelf import Shelf
+from ._batch.batch import Batch
+from ._batch.output_folder import Shelf
+from ._config import RetryPolicy, Timeouts
+from ._http import auth
+from ._http.auth import AccessToken, Identity
+from ._http.client import Caller
+from ._http.hooks import Hooks, OnRequest, OnRetry, OnTransition
+from ._polling.notify import Notices
+from ._polling.scheduler import Hub
+from ._resources._context import Core
+from ._resources.assets import Assets
+from ._resources.catalog import Account, Avatars, BrandKits, Styles, Voices
+from ._resources.videos import Videos
+from ._resources.webhooks import Webhooks
+from ._sessions.create_recovery import Ownership
+from ._sessions.sessions import Sessions
 from ._version import __version__
-from ._videos import Videos
-from ._webhooks import Webhooks
 from .cadence import Cadence, Moment
 from .errors import InsufficientCredit, InvalidArgument, Unauthorized
 
@@ -34,12 +35,12 @@ if TYPE_CHECKING:
 
     import aiohttp
 
-    from ._events import UnverifiedEvent, WebhookEvent
-    from ._http import Transport
-    from ._intake import Jobs
-    from ._jobs import BatchReviewer
-    from ._listener import OnEvent
+    from ._batch.events import OnEvent
+    from ._batch.job_source import Jobs
+    from ._http.transport import Transport
+    from ._sessions.review import BatchReviewer
     from .models import Statistics
+    from .webhooks import UnverifiedEvent, WebhookEvent
 
 
 class HeyGen:
@@ -98,7 +99,7 @@ class HeyGen:
             _opened, http, timeouts=timeouts, max_connections=max_connections, trust_env=trust_env
         )
         caller = Caller(
-            identity=Identity(_config.credential(api_key, access_token), __version__),
+            identity=Identity(auth.credential(api_key, access_token), __version__),
             open_transport=lambda: hooks.listening(opening()),
             base_url=_config.base_url(base_url),
             timeouts=timeouts,
@@ -229,6 +230,6 @@ def _opened(
     trust_env: bool,
 ) -> Transport:
     # Here, not above: the HTTP library is most of the cost of importing this package.
-    from ._transport import opened
+    from ._http.aiohttp_transport import opened
 
     return opened(http, timeouts=timeouts, max_connections=max_connections, trust_env=trust_env)

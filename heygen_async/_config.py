@@ -7,18 +7,14 @@ from __future__ import annotations
 import ipaddress
 import math
 import os
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, fields
 from typing import Literal
 from urllib.parse import urlsplit
 
-from ._redact import Secret
 from .errors import ConfigError, InvalidArgument
 
 BASE_URL = "https://api.heygen.com"
 MAX_BODY_BYTES = 16 * 1024 * 1024
-
-AccessToken = str | Callable[[], str | Awaitable[str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,63 +83,9 @@ class RetryPolicy:
             _positive(f"retry.{name}", getattr(self, name))
 
 
-@dataclass(frozen=True, slots=True)
-class Credential:
-    """One header and where its value came from; `ask` renews a token."""
-
-    header: str
-    value: Secret | None
-    origin: str
-    ask: Callable[[], str | Awaitable[str]] | None = None
-
-
 def _positive(name: str, seconds: float | None) -> None:
     if seconds is None or not (seconds > 0 and math.isfinite(seconds)):
         raise InvalidArgument(name, f"must be a positive number of seconds, not {seconds!r}")
-
-
-def credential(api_key: str | None, access_token: AccessToken | None) -> Credential:
-    """
-    Choose the one credential to send.
-
-    Raises:
-        ConfigError: None was given, both were, or it cannot be a header.
-    """
-    if api_key is not None and access_token is not None:
-        raise ConfigError("Both api_key and access_token were given.", hint="Give one of them.")
-    if access_token is not None:
-        if callable(access_token):
-            return Credential("authorization", None, "the access_token callable", access_token)
-        return Credential("authorization", bearer(access_token), "the access_token argument")
-    if api_key is not None:
-        return Credential("x-api-key", _header(api_key, "the api_key argument"), "the api_key argument")
-    if key := os.environ.get("HEYGEN_API_KEY", "").strip():
-        return Credential("x-api-key", _header(key, "HEYGEN_API_KEY"), "HEYGEN_API_KEY")
-    raise ConfigError(
-        "No API key: neither api_key nor access_token was given and HEYGEN_API_KEY is not set.",
-        hint="Get a key at https://app.heygen.com/settings (API), then `export HEYGEN_API_KEY=...` or pass api_key=.",
-    )
-
-
-def bearer(token: str) -> Secret:
-    """
-    Return the header value of an access token.
-
-    Raises:
-        ConfigError: The token cannot be a header.
-    """
-    return Secret("Bearer " + _header(token, "access_token"))
-
-
-def _header(value: str, origin: str) -> Secret:
-    value = value.strip()
-    # Said without the value: a key with one stray character is still a key.
-    if not value or not value.isascii() or not value.isprintable() or " " in value:
-        raise ConfigError(
-            f"The credential from {origin} is empty or has characters no key has.",
-            hint="Copy it again, without quotes, spaces or line breaks.",
-        )
-    return Secret(value)
 
 
 def base_url(given: str | None) -> str:

@@ -1,4 +1,4 @@
-"""What every test runs under: no keys, no network, no blocking call in the loop, no task left behind."""
+"""What every test runs under: virtual time, no keys, no network, no blocking call in the loop, no task left behind."""
 
 from __future__ import annotations
 
@@ -15,9 +15,13 @@ import pytest
 from blockbuster import blockbuster_ctx
 
 import loops
+from flows import Line, client
+from heygen_async.testing import Simulator, VirtualLoop
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+
+    from heygen_async import HeyGen
 
 # Deadlines measure the machine, not the code; a failing example is printed in a form that can be replayed.
 # New examples at every run, but not in continuous integration: a change must not fail for what it did not touch.
@@ -34,8 +38,31 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def anyio_backend(pytestconfig: pytest.Config) -> object:
-    """Asyncio; `tests/flow` and `tests/socket` choose their own loops."""
-    return loops.backend(pytestconfig)
+    """
+    Asyncio on a loop whose clock jumps to the next timer when nothing else is left to do.
+
+    Folders that need real sockets, files or processes choose loops of their own.
+    """
+    return loops.backend(pytestconfig, VirtualLoop)
+
+
+@pytest.fixture
+def service() -> Simulator:
+    """A fresh service that never runs out of places for jobs."""
+    return Simulator(max_jobs=10_000)
+
+
+@pytest.fixture
+def line(service: Simulator) -> Line:
+    """The way to it."""
+    return Line(service)
+
+
+@pytest.fixture
+async def heygen(line: Line, anyio_backend: object) -> AsyncIterator[HeyGen]:
+    """A client of it."""
+    async with client(line) as heygen:
+        yield heygen
 
 
 @pytest.fixture(autouse=True)

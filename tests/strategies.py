@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hypothesis import strategies as st
 
-from heygen_async import _answers
-from heygen_async._answers import Answer
+from heygen_async._api import catalog as catalog_api
+from heygen_async._api import responses
+from heygen_async._api import sessions as session_api
+from heygen_async._api import videos as video_api
+from heygen_async._api.responses import Answer
 from heygen_async.cadence import Moment
 from heygen_async.models import Message, SessionData, SessionStatus, VideoInfo, VideoStatus
 
@@ -125,36 +128,36 @@ _MESSAGE = {
 
 # Every decoder with an answer as the service writes it.
 ANSWERS: dict[str, tuple[Answer[Any], dict[str, object]]] = {
-    "CREATED": (_answers.CREATED, {"data": {**_SESSION, "video_id": None}}),
+    "CREATED": (session_api.CREATED, {"data": {**_SESSION, "video_id": None}}),
     "SESSION": (
-        _answers.SESSION,
+        session_api.SESSION,
         {"data": {**_SESSION, "progress": 40, "title": "T", "video_id": "v", "messages": [_MESSAGE]}},
     ),
     "SESSIONS": (
-        _answers.SESSIONS,
+        session_api.SESSIONS,
         {"data": [{"session_id": "s", "created_at": 1, "title": None}], "has_more": True, "next_token": "t"},
     ),
-    "SENT": (_answers.SENT, {"data": {"session_id": "s", "run_id": "r", "title": "T"}}),
+    "SENT": (session_api.SENT, {"data": {"session_id": "s", "run_id": "r", "title": "T"}}),
     "RESOURCE": (
-        _answers.RESOURCE,
+        session_api.RESOURCE,
         {"data": {"resource_id": "r", "resource_type": "image", "url": "https://f.test/1.png", "metadata": {"w": 1}}},
     ),
-    "VIDEO": (_answers.VIDEO, {"data": {**_VIDEO, "duration": 12.5, "video_url": "https://f.test/v.mp4?s=1"}}),
-    "VIDEOS": (_answers.VIDEOS, {"data": [_VIDEO], "has_more": False, "next_token": None}),
-    "STATUSES": (_answers.STATUSES, {"data": [_STATUS]}),
-    "STYLES": (_answers.STYLES, {"data": [{"style_id": "s", "name": "N", "tags": ["a"]}], "has_more": False}),
-    "BRAND_KITS": (_answers.BRAND_KITS, {"data": [{"brand_kit_id": "b", "name": "N", "colors": ["#fff"]}]}),
+    "VIDEO": (video_api.VIDEO, {"data": {**_VIDEO, "duration": 12.5, "video_url": "https://f.test/v.mp4?s=1"}}),
+    "VIDEOS": (video_api.VIDEOS, {"data": [_VIDEO], "has_more": False, "next_token": None}),
+    "STATUSES": (video_api.STATUSES, {"data": [_STATUS]}),
+    "STYLES": (catalog_api.STYLES, {"data": [{"style_id": "s", "name": "N", "tags": ["a"]}], "has_more": False}),
+    "BRAND_KITS": (catalog_api.BRAND_KITS, {"data": [{"brand_kit_id": "b", "name": "N", "colors": ["#fff"]}]}),
     "VOICES": (
-        _answers.VOICES,
+        catalog_api.VOICES,
         {"data": [{"voice_id": "v", "name": "N", "language": "English", "gender": "female", "type": "public",
                    "support_pause": True, "support_locale": False}]},
     ),
-    "AVATARS": (_answers.AVATARS, {"data": [{"id": "a", "name": "N", "created_at": 1, "looks_count": 2}]}),
-    "LOOKS": (_answers.LOOKS, {"data": [{"id": "l", "name": "N", "avatar_type": "photo_avatar"}]}),
+    "AVATARS": (catalog_api.AVATARS, {"data": [{"id": "a", "name": "N", "created_at": 1, "looks_count": 2}]}),
+    "LOOKS": (catalog_api.LOOKS, {"data": [{"id": "l", "name": "N", "avatar_type": "photo_avatar"}]}),
     "ACCOUNT": (
-        _answers.ACCOUNT,
+        catalog_api.ACCOUNT,
         {"data": {"username": "u", "email": None, "first_name": None, "last_name": None, "billing_type": "wallet",
                   "wallet": {"currency": "usd", "remaining_balance": 1.5}}},
     ),
-    "ANYTHING": (_answers.ANYTHING, {"data": {}, "error": None}),
+    "ANYTHING": (responses.ANYTHING, {"data": {}, "error": None}),
 }  # fmt: skip

@@ -18,15 +18,15 @@ from cyclopts import App, CycloptsError
 
 from heygen_async import HeyGenError, __version__
 
-from . import talks
+from . import session
 from .batch import batch
-from .campaign import worker
-from .exits import Exit, UsageError, exit_of, hint_of, message_of
-from .interruption import attended
+from .durable import worker
+from .exit_codes import Exit, UsageError, exit_of, hint_of, message_of
+from .interrupt import attended
 from .job_files import STDIN
-from .listing import sessions
-from .simulation import simulate
-from .voice import Terminal, Voice
+from .output import Terminal, Voice
+from .session import sessions
+from .simulate import simulate
 
 _HELP: Final = "HeyGen's Video Agent from the command line: from a prompt, or a file of prompts, to videos."
 _EPILOGUE: Final = """\
@@ -45,7 +45,7 @@ app = App(
     print_error=False,
     result_action="return_value",
 )
-talks.add_to(app)
+session.add_to(app)
 app.command(batch)
 app.command(worker)
 app.command(sessions)

@@ -19,22 +19,21 @@ from cyclopts.validators import Number
 
 from heygen_async import Approve, HeyGen, InvalidArgument, Job
 
-from .campaign import Campaign, submitted
-from .ends import Tally, result_of
-from .exits import UsageError
-from .interruption import apart
+from .batch_view import View
+from .durable import Campaign, submitted
+from .exit_codes import UsageError
+from .interrupt import apart
 from .job_files import STDIN, JobFile, open_jobs
 from .journal import FINAL, Journal
 from .options import AN_HOUR, Json, Poll, Switch, Timeout, client
-from .shown import brief
-from .view import View
-from .voice import Voice
+from .output import Voice, brief
+from .report import Tally, result_of
 
 if TYPE_CHECKING:
     from heygen_async import BatchEvent, Outcome
 
-    from .board import Board
-    from .exits import Exit
+    from .exit_codes import Exit
+    from .progress import Board
 
 _AT_A_TIME: Final = 50  # rows read in one go, while the batch waits for none of them
 

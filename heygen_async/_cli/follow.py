@@ -11,10 +11,10 @@ import anyio
 
 from heygen_async import Resource, Session, SessionState, SessionStatus, Transfer, Video
 
-from .shown import brief, duration
+from .output import brief, duration
 
 if TYPE_CHECKING:
-    from .voice import Voice
+    from .output import Voice
 
 _ENDS: Final = (
     SessionStatus.REVIEWING,

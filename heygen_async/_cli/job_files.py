@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, Literal, cast
 
-from .exits import UsageError
-from .rows import Row, RowError, RowReader, check_columns
-from .shown import brief
+from .exit_codes import UsageError
+from .job_rows import Row, RowError, RowReader, check_columns
+from .output import brief
 
 if TYPE_CHECKING:
     from heygen_async.models import Mode

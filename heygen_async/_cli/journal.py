@@ -17,14 +17,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from .exits import UsageError
-from .lines import Lines, read_lines, rewrite
-from .shown import brief
+from .exit_codes import UsageError
+from .jsonl import Lines, read_lines, rewrite
+from .output import brief
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .rows import Row
+    from .job_rows import Row
 
 RESULTS: Final = "results.jsonl"
 JOURNAL: Final = "journal.jsonl"

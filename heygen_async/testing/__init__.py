@@ -11,32 +11,32 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ._exchange import Delivery as Delivery
-    from ._exchange import Exchange as Exchange
-    from ._exchange import Request as Request
-    from ._exchange import Response as Response
-    from ._faults import FAULTS as FAULTS
-    from ._faults import Fault as Fault
-    from ._faults import Faults as Faults
-    from ._ledger import CreateRecord as CreateRecord
-    from ._ledger import Ledger as Ledger
-    from ._ledger import MessageRecord as MessageRecord
-    from ._loop import VIRTUAL_TIME as VIRTUAL_TIME
-    from ._loop import Deadlock as Deadlock
-    from ._loop import VirtualLoop as VirtualLoop
-    from ._loop import run as run
-    from ._memory import MemoryAnswer as MemoryAnswer
-    from ._memory import MemoryStream as MemoryStream
-    from ._memory import MemoryTransport as MemoryTransport
-    from ._outbox import Notice as Notice
-    from ._postman import Postman as Postman
-    from ._routes import OPERATIONS as OPERATIONS
+    from ._faults.schedule import FAULTS as FAULTS
+    from ._faults.schedule import Fault as Fault
+    from ._faults.schedule import Faults as Faults
+    from ._http import Delivery as Delivery
+    from ._http import Exchange as Exchange
+    from ._http import Request as Request
+    from ._http import Response as Response
     from ._scenario import Line as Line
     from ._scenario import Scenario as Scenario
     from ._scenario import Step as Step
-    from ._server import SimulatorServer as SimulatorServer
+    from ._service.ledger import CreateRecord as CreateRecord
+    from ._service.ledger import Ledger as Ledger
+    from ._service.ledger import MessageRecord as MessageRecord
+    from ._service.operations import OPERATIONS as OPERATIONS
+    from ._service.webhook_queue import Notice as Notice
     from ._simulator import Simulator as Simulator
-    from ._storage import Storage as Storage
+    from ._storage.links import Storage as Storage
+    from ._transports.memory import MemoryAnswer as MemoryAnswer
+    from ._transports.memory import MemoryStream as MemoryStream
+    from ._transports.memory import MemoryTransport as MemoryTransport
+    from ._transports.server import SimulatorServer as SimulatorServer
+    from ._transports.webhook_sender import Postman as Postman
+    from ._virtual_loop import VIRTUAL_TIME as VIRTUAL_TIME
+    from ._virtual_loop import Deadlock as Deadlock
+    from ._virtual_loop import VirtualLoop as VirtualLoop
+    from ._virtual_loop import run as run
 
 __all__ = [
     "FAULTS",
@@ -68,18 +68,18 @@ __all__ = [
 ]
 
 _HOMES = {
-    "_exchange": ("Delivery", "Exchange", "Request", "Response"),
-    "_faults": ("FAULTS", "Fault", "Faults"),
-    "_ledger": ("CreateRecord", "Ledger", "MessageRecord"),
-    "_loop": ("VIRTUAL_TIME", "Deadlock", "VirtualLoop", "run"),
-    "_memory": ("MemoryAnswer", "MemoryStream", "MemoryTransport"),
-    "_outbox": ("Notice",),
-    "_postman": ("Postman",),
-    "_routes": ("OPERATIONS",),
+    "_http": ("Delivery", "Exchange", "Request", "Response"),
+    "_faults.schedule": ("FAULTS", "Fault", "Faults"),
+    "_service.ledger": ("CreateRecord", "Ledger", "MessageRecord"),
+    "_virtual_loop": ("VIRTUAL_TIME", "Deadlock", "VirtualLoop", "run"),
+    "_transports.memory": ("MemoryAnswer", "MemoryStream", "MemoryTransport"),
+    "_service.webhook_queue": ("Notice",),
+    "_transports.webhook_sender": ("Postman",),
+    "_service.operations": ("OPERATIONS",),
     "_scenario": ("Line", "Scenario", "Step"),
-    "_server": ("SimulatorServer",),
+    "_transports.server": ("SimulatorServer",),
     "_simulator": ("Simulator",),
-    "_storage": ("Storage",),
+    "_storage.links": ("Storage",),
 }
 
 

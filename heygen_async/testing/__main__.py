@@ -10,9 +10,9 @@ from contextlib import suppress
 
 import anyio
 
-from ._faults import FAULTS
-from ._server import SimulatorServer
+from ._faults.schedule import FAULTS
 from ._simulator import Simulator
+from ._transports.server import SimulatorServer
 
 _BUSY_PORT = """\
 Port {port} cannot be bound: {reason}

@@ -9,24 +9,24 @@ from dataclasses import replace
 from email.utils import formatdate
 from typing import TYPE_CHECKING
 
-from ._assets import UPLOAD_PREFIX
-from ._exchange import Exchange, JsonObject, Refusal, Request, Response, as_object, json_response
-from ._fault_effects import EMPTY, Before, afflict, afterwards, instead
-from ._faults import Faults, Rule
-from ._files import answer as file_answer
-from ._files import is_file
-from ._idempotency import Replays, check_key
-from ._ledger import CreateRecord, Ledger, MessageRecord
-from ._media import PREFIX
-from ._routes import Route, find
-from ._rules import parse_object
-from ._sessions import view_video
-from ._storage import Storage
-from ._world import DAY_SECONDS, Call, Contract, Idempotency, Rotation, Settings, World
+from ._faults.effects import EMPTY, Before, afflict, afterwards, instead
+from ._faults.schedule import Faults, Rule
+from ._http import Exchange, JsonObject, Refusal, Request, Response, as_object, json_response
+from ._service.assets import UPLOAD_PREFIX
+from ._service.files import answer as file_answer
+from ._service.files import is_file
+from ._service.idempotency import Replays, check_key
+from ._service.ledger import CreateRecord, Ledger, MessageRecord
+from ._service.routes import Route, find
+from ._service.state import DAY_SECONDS, Call, Contract, Idempotency, Rotation, Settings, World
+from ._service.timeline import view_video
+from ._service.validation import parse_object
+from ._storage.links import Storage
+from ._storage.media import PREFIX
 
 if TYPE_CHECKING:
-    from ._outbox import Notice
     from ._scenario import Scenario
+    from ._service.webhook_queue import Notice
 
 LEDGER_PATH = "/_simulator/ledger"
 _AGENT_POSTS = frozenset({"create", "send", "stop"})

@@ -18,12 +18,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-# Heavy imports stand inside the fixtures: pytest loads this file in every project that has the package installed.
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from heygen_async import HeyGen
-
+    from .. import HeyGen
     from ._simulator import Simulator
 
 __all__ = ["heygen_client", "heygen_simulator"]
@@ -49,9 +47,8 @@ async def heygen_client(heygen_simulator: Simulator, anyio_backend: object) -> A
 
     `anyio_backend` decides whether time is virtual.
     """
-    from heygen_async import HeyGen
-
-    from ._memory import MemoryTransport
+    from .. import HeyGen
+    from ._transports.memory import MemoryTransport
 
     transport = MemoryTransport(heygen_simulator)
     key, base_url = heygen_simulator.api_key, heygen_simulator.base_url

@@ -30,7 +30,7 @@ from heygen_async import (
 from heygen_async.testing import FAULTS, MemoryTransport, Scenario, Simulator
 
 if TYPE_CHECKING:
-    from heygen_async.testing._world import Idempotency
+    from heygen_async.testing._service.state import Idempotency
 
 RATE = 0.2  # of all exchanges; some strike nothing, and more than a tenth must fail
 GALE = 0.5  # for creates that are cancelled: what matters are those that were in trouble

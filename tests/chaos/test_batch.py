@@ -17,7 +17,7 @@ from heygen_async import Approve, Batch, HeyGen, Job, Reply, Session, SessionSta
 from heygen_async.testing import FAULTS, MemoryTransport, Scenario, Simulator
 
 if TYPE_CHECKING:
-    from heygen_async.testing._world import Idempotency
+    from heygen_async.testing._service.state import Idempotency
 
 CAP = 10
 RATE = 0.05

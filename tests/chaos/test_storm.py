@@ -9,7 +9,7 @@ import pytest
 from chaos.storm import Books, cut_short, lives
 
 if TYPE_CHECKING:
-    from heygen_async.testing._world import Idempotency
+    from heygen_async.testing._service.state import Idempotency
 
 SEED = 20260101
 

@@ -9,7 +9,7 @@ import pytest
 import loops
 from cli.desk import Desk
 from heygen_async.testing import Simulator, SimulatorServer
-from heygen_async.testing._loop import VirtualLoop
+from heygen_async.testing._virtual_loop import VirtualLoop
 
 if TYPE_CHECKING:
     import pathlib

@@ -23,7 +23,7 @@ from rich.text import Text
 from cli.desk import as_csv
 from heygen_async import Cadence, HeyGen
 from heygen_async._cli.batch import Making, Plan, Wish
-from heygen_async._cli.voice import Voice
+from heygen_async._cli.output import Voice
 from heygen_async.testing import MemoryTransport, Scenario, Simulator, Step, run
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from heygen_async import Job, Outcome, SessionState, SessionStatus, Unauthorized
-from heygen_async._cli.campaign import Campaign, Working
-from heygen_async._cli.exits import UsageError
-from heygen_async._cli.voice import Voice
+from heygen_async._cli.durable import Campaign, Working
+from heygen_async._cli.exit_codes import UsageError
+from heygen_async._cli.output import Voice
 from heygen_async.durable import BatchStatus, DurableBatch, PendingReview
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import pytest
 
 from heygen_async import __main__ as entry
 from heygen_async._cli.app import begin
-from heygen_async._cli.interruption import attended
+from heygen_async._cli.interrupt import attended
 
 # As if an extra's package were not installed: the import system is told that it has none.
 WITHOUT = """
@@ -46,13 +46,13 @@ def test_without_the_extra_it_says_how_to_get_it(name: str) -> None:
 
 def test_a_broken_package_is_not_taken_for_a_missing_extra() -> None:
     """A module of the package itself that is not there is told as what it is."""
-    code = WITHOUT.format(name="heygen_async._cli.exits")
+    code = WITHOUT.format(name="heygen_async._cli.exit_codes")
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=15
     )
 
     assert 1 == done.returncode
-    assert "heygen_async._cli.exits" in done.stderr
+    assert "heygen_async._cli.exit_codes" in done.stderr
 
 
 def test_without_words_it_helps(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,13 +10,13 @@ import pytest
 
 from cli.desk import as_csv
 from heygen_async import Job
-from heygen_async._cli.exits import UsageError
+from heygen_async._cli.exit_codes import UsageError
 from heygen_async._cli.job_files import STDIN, open_jobs
 
 if TYPE_CHECKING:
     import pathlib
 
-    from heygen_async._cli.rows import Row
+    from heygen_async._cli.job_rows import Row
 
 LONGEST = "x" * 10_000
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from heygen_async._cli.exits import UsageError
+from heygen_async._cli.exit_codes import UsageError
+from heygen_async._cli.job_rows import RowReader
 from heygen_async._cli.journal import JOURNAL, RESULTS, Journal
-from heygen_async._cli.rows import RowReader
 
 if TYPE_CHECKING:
     import pathlib
 
-    from heygen_async._cli.rows import Row
+    from heygen_async._cli.job_rows import Row
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

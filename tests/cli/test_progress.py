@@ -13,8 +13,8 @@ from rich.console import Console
 from cli import picture
 from heygen_async import Cadence, HeyGen
 from heygen_async._cli.batch import Wish, make
-from heygen_async._cli.board import Board
-from heygen_async._cli.voice import Voice
+from heygen_async._cli.output import Voice
+from heygen_async._cli.progress import Board
 from heygen_async.testing import MemoryTransport, Scenario
 
 if TYPE_CHECKING:

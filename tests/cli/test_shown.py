@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heygen_async._cli.shown import brief, duration, safe
-from heygen_async._cli.voice import Voice
+from heygen_async._cli.output import Voice, brief, duration, safe
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from heygen_async._cli.answers import Keyboard
+from heygen_async._cli.prompt import Keyboard
 from heygen_async.testing import Line, Scenario, Step
 
 if TYPE_CHECKING:

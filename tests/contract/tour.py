@@ -18,7 +18,7 @@ from heygen_async.testing import MemoryAnswer, MemoryTransport, Scenario, Simula
 
 if TYPE_CHECKING:
     from heygen_async import Session, Video
-    from heygen_async._wire import Request
+    from heygen_async._http.transport import Request
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)
 LARGE = PNG + bytes(33_000_000)

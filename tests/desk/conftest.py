@@ -12,7 +12,7 @@ import loops
 from desk.visitor import Visitor
 from heygen_async import Cadence, HeyGen
 from heygen_async.testing import MemoryTransport, Simulator
-from heygen_async.testing._loop import VirtualLoop
+from heygen_async.testing._virtual_loop import VirtualLoop
 from review_desk.app import RETRY, TIMEOUTS, create_app
 from review_desk.settings import Settings
 

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import house
 import loops
 from heygen_async import Cadence
 from heygen_async.testing import Simulator
+from repository import house
 from review_desk.settings import Settings
 
 if TYPE_CHECKING:

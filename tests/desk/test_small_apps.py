@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-import house
 from desk.visitor import JSON, Answer, Visitor
 from heygen_async.testing import Simulator, SimulatorServer
 from heygen_async.webhooks import sign
+from repository import house
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Mapping

@@ -9,8 +9,7 @@ import anyio
 import sqlalchemy as sa
 
 from heygen_async import Cadence, HeyGen, Job, RetryPolicy
-from heygen_async._durable import _database
-from heygen_async.durable import DurableBatch
+from heygen_async.durable import DurableBatch, _database
 from heygen_async.testing import MemoryTransport, Simulator
 
 if TYPE_CHECKING:
@@ -18,8 +17,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from heygen_async import Outcome
-    from heygen_async._http import Answer, Download, Transport
-    from heygen_async._wire import Request
+    from heygen_async._http.transport import Answer, Download, Request, Transport
 
 SPEED = 400.0
 POLL = 0.05

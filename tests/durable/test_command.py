@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-import house
 from heygen_async.testing import Simulator, SimulatorServer
+from repository import house
 
 if TYPE_CHECKING:
     import pathlib

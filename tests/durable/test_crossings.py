@@ -12,9 +12,8 @@ import sqlalchemy as sa
 
 from durable.campaign import Held, campaign, change, client, ended, films, service
 from heygen_async import Approve, InvalidArgument
-from heygen_async._durable import _database, _engine
-from heygen_async._durable._locks import AdvisoryLocks
-from heygen_async.durable import DatabaseUnavailable
+from heygen_async.durable import DatabaseUnavailable, _database, _engine
+from heygen_async.durable._locks import AdvisoryLocks
 
 if TYPE_CHECKING:
     import pathlib

@@ -8,13 +8,7 @@ import anyio
 import pytest
 
 from durable.campaign import campaign, client, ended, films, service
-from heygen_async import (
-    Approve,
-    InvalidArgument,
-    Reply,
-    SessionFailed,
-    Stop,
-)
+from heygen_async import Approve, InvalidArgument, Reply, SessionFailed, Stop
 from heygen_async.testing import Simulator
 
 if TYPE_CHECKING:

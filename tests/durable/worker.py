@@ -11,11 +11,10 @@ from contextlib import AbstractAsyncContextManager
 
 from heygen_async import Approve, Cadence, HeyGen, Job, RetryPolicy
 from heygen_async._config import Timeouts
-from heygen_async._durable._keeper import Keeper
-from heygen_async._http import Answer, Download, Transport
-from heygen_async._transport import opened
-from heygen_async._wire import Request
+from heygen_async._http.aiohttp_transport import opened
+from heygen_async._http.transport import Answer, Download, Request, Transport
 from heygen_async.durable import DurableBatch
+from heygen_async.durable._recovery import Keeper
 
 POLL = 0.1
 

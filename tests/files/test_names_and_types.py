@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from files.film import MP4, PNG
 from heygen_async import UploadError
-from heygen_async._file_names import file_name, suffix_of
-from heygen_async._media_types import media_type
-from heygen_async._ranges import Note, asked, coming, place, read, write
+from heygen_async._files.byte_ranges import Note, asked, coming, place, read, write
+from heygen_async._files.media_types import media_type
+from heygen_async._files.names import file_name, suffix_of
 from heygen_async.errors import BadResponse
 
 TITLES = st.none() | st.text(max_size=400)

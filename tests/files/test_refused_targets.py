@@ -13,7 +13,7 @@ import pytest
 
 from files.film import HURRIED, MIB, film, left_in, noise
 from heygen_async import DownloadError
-from house import ROOT
+from repository.house import ROOT
 
 if TYPE_CHECKING:
     import pathlib

@@ -27,7 +27,7 @@ from heygen_async import (
     Transfer,
     UploadError,
 )
-from heygen_async._asset_calls import MULTIPART_BYTES
+from heygen_async._api.assets import MULTIPART_BYTES
 from heygen_async.testing import MemoryTransport, Simulator, run
 
 if TYPE_CHECKING:

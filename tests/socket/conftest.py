@@ -9,7 +9,7 @@ import pytest
 
 import loops
 from heygen_async import Timeouts
-from heygen_async._transport import AiohttpTransport
+from heygen_async._http.aiohttp_transport import AiohttpTransport
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

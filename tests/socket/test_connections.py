@@ -10,8 +10,8 @@ from contextlib import AbstractAsyncContextManager
 import anyio
 import pytest
 
-from heygen_async._transport import AiohttpTransport
-from heygen_async._wire import Request
+from heygen_async._http.aiohttp_transport import AiohttpTransport
+from heygen_async._http.transport import Request
 from heygen_async.errors import ConnectFailed, ConnectionLost, RequestTimeout, TransportError
 from peers import CHUNKED, OK, Behaviour, Line, http, peer, reset, stays
 

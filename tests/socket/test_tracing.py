@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-import house
 from heygen_async import Cadence, HeyGen
 from heygen_async.testing import Scenario, Simulator, SimulatorServer
+from repository import house
 
 instrumentation = pytest.importorskip("opentelemetry.instrumentation.aiohttp_client")
 trace = pytest.importorskip("opentelemetry.sdk.trace")

@@ -11,16 +11,10 @@ from contextlib import AbstractAsyncContextManager
 import anyio
 import pytest
 
+from heygen_async._http.aiohttp_transport import AiohttpTransport
+from heygen_async._http.transport import Request
 from heygen_async._redact import Secret
-from heygen_async._transport import AiohttpTransport
-from heygen_async._wire import Request
-from heygen_async.errors import (
-    BadResponse,
-    ConnectFailed,
-    ConnectionLost,
-    RequestTimeout,
-    TransportError,
-)
+from heygen_async.errors import BadResponse, ConnectFailed, ConnectionLost, RequestTimeout, TransportError
 from heygen_async.testing import FAULTS, Simulator, SimulatorServer
 from peers import CHUNKED, OK, Behaviour, Line, Peer, closed_port, http, peer, reset, says, stays
 

@@ -1,8 +1,8 @@
 """
 The public surface as users write it; never run, only read by type checkers.
 
-`assert_type` pins what an editor shows while a user types. `tests/test_typing.py` fails when a public name or method is
-not used here.
+`assert_type` pins what an editor shows while a user types. `tests/repository/test_typing.py` fails when a public
+name or method is not used here.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
 
-import house
 from desk.browser.served import ServedDesk, launched, start_session
+from repository import house
 from review_desk.settings import Settings
 
 if TYPE_CHECKING:

@@ -1,0 +1,128 @@
+"""
+The calls that move files: what is sent for an upload and what its answers mean (contract.md, Uploads).
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import Struct
+
+from ..models import Asset
+from . import responses
+from .calls import Call, Kind, segment
+from .responses import Answer, Envelope
+
+if TYPE_CHECKING:
+    from ..models._assets import Body
+
+# Whether "32 MB" means 32,000,000 or 33,554,432, and with or without the wrapping, is not said: this is below all.
+MULTIPART_BYTES = 31_900_000
+
+_ROUTE = "/v3/assets/{asset_id}"
+
+
+class Uploaded(Struct, frozen=True, kw_only=True):
+    """The answer to a finished upload."""
+
+    asset_id: str
+    url: str
+    mime_type: str
+    size_bytes: int
+    status: str | None = None
+
+    def named(self, name: str) -> Asset:
+        """Return it as the asset it is."""
+        return Asset(
+            id=self.asset_id,
+            name=name,
+            url=self.url,
+            mime_type=self.mime_type,
+            size_bytes=self.size_bytes,
+            status=self.status,
+        )
+
+
+class Slot(Struct, frozen=True, kw_only=True):
+    """Where the service lets the bytes of a large file be put; the address is a credential."""
+
+    asset_id: str
+    upload_url: str
+    upload_headers: dict[str, str]
+    expires_in_seconds: float
+    max_bytes: int
+
+    def __repr__(self) -> str:
+        return f"Slot(asset_id={self.asset_id!r})"
+
+
+_UPLOADED = Answer(Envelope[Uploaded])
+_SLOT = Answer(Envelope[Slot])
+_ASSET = Answer(Envelope[Asset])
+
+
+def upload(body: Body, content_type: str) -> Call[Uploaded]:
+    """Send a small file whole; the key makes a repetition harmless."""
+    return Call(
+        "upload",
+        Kind.REPEATABLE,
+        "POST",
+        "/v3/assets",
+        "/v3/assets",
+        _UPLOADED,
+        body,
+        str(uuid.uuid4()),
+        content_type,
+    )
+
+
+def wrapping(name: str, media_type: str) -> tuple[str, bytes, bytes]:
+    """Return the content type of a multipart body, and the bytes before and after the file in it (RFC 7578)."""
+    boundary = uuid.uuid4().hex
+    # As browsers write it (HTML standard, multipart/form-data): only these three would end the name.
+    for character, written in (("\r", "%0D"), ("\n", "%0A"), ('"', "%22")):
+        name = name.replace(character, written)
+    head = (
+        f"--{boundary}\r\n"
+        f'Content-Disposition: form-data; name="file"; filename="{name}"\r\n'
+        f"Content-Type: {media_type}\r\n\r\n"
+    )
+    return f"multipart/form-data; boundary={boundary}", head.encode(), f"\r\n--{boundary}--\r\n".encode()
+
+
+def begin(name: str, media_type: str, size: int, sha256: str) -> Call[Slot]:
+    """Ask for a place for a large file; each call is a new one, since a replayed answer is an expired address."""
+    asked = {"filename": name, "content_type": media_type, "size_bytes": size, "checksum_sha256": sha256}
+    route = "/v3/assets/direct-uploads"
+    return Call(
+        "begin_upload",
+        Kind.REPEATABLE,
+        "POST",
+        route,
+        route,
+        _SLOT,
+        msgspec.json.encode(asked),
+        str(uuid.uuid4()),
+    )
+
+
+def complete(asset_id: str, sha256: str) -> Call[Uploaded]:
+    """Say that the bytes are there; asking twice is the same as asking once."""
+    route = "/v3/assets/{asset_id}/complete"
+    path = route.format(asset_id=segment("asset_id", asset_id))
+    body = msgspec.json.encode({"checksum_sha256": sha256})
+    return Call("complete_upload", Kind.REPEATABLE, "POST", route, path, _UPLOADED, body, str(uuid.uuid4()))
+
+
+def read(asset_id: str) -> Call[Asset]:
+    """Read what is known of one asset."""
+    path = _ROUTE.format(asset_id=segment("asset_id", asset_id))
+    return Call("asset", Kind.READ, "GET", _ROUTE, path, _ASSET)
+
+
+def delete(asset_id: str) -> Call[object]:
+    """Delete one asset."""
+    path = _ROUTE.format(asset_id=segment("asset_id", asset_id))
+    return Call("delete_asset", Kind.REPEATABLE, "DELETE", _ROUTE, path, responses.ANYTHING)

@@ -1,0 +1,79 @@
+"""Styles, brand kits, voices, avatars and the account: their paths, and how their answers are read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..models import AvatarGroup, AvatarLook, BrandKit, Style, User, Voice
+from .calls import page_size, reading
+from .responses import Answer, Envelope
+
+if TYPE_CHECKING:
+    from .calls import Call
+
+STYLES = Answer(Envelope[tuple[Style, ...]])
+
+BRAND_KITS = Answer(Envelope[tuple[BrandKit, ...]])
+
+VOICES = Answer(Envelope[tuple[Voice, ...]])
+
+AVATARS = Answer(Envelope[tuple[AvatarGroup, ...]])
+
+LOOKS = Answer(Envelope[tuple[AvatarLook, ...]])
+
+ACCOUNT = Answer(Envelope[User])
+
+
+def styles(
+    *, limit: int | None = None, token: str | None = None, tag: str | None = None
+) -> Call[tuple[Style, ...]]:
+    """List visual styles."""
+    query = {"limit": page_size(limit, 100), "token": token, "tag": tag}
+    return reading("styles", "/v3/video-agents/styles", STYLES, query=query)
+
+
+def brand_kits(*, limit: int | None = None, token: str | None = None) -> Call[tuple[BrandKit, ...]]:
+    """List brand kits."""
+    return reading(
+        "brand_kits",
+        "/v3/brand-kits",
+        BRAND_KITS,
+        query={"limit": page_size(limit, 100), "token": token},
+    )
+
+
+def voices(
+    *, limit: int | None = None, token: str | None = None, **filters: str | None
+) -> Call[tuple[Voice, ...]]:
+    """List voices."""
+    return reading(
+        "voices",
+        "/v3/voices",
+        VOICES,
+        query={"limit": page_size(limit, 100), "token": token, **filters},
+    )
+
+
+def avatars(
+    *, limit: int | None = None, token: str | None = None, ownership: str | None = None
+) -> Call[tuple[AvatarGroup, ...]]:
+    """List avatar groups; 50 a page at most."""
+    query = {"limit": page_size(limit, 50), "token": token, "ownership": ownership}
+    return reading("avatars", "/v3/avatars", AVATARS, query=query)
+
+
+def looks(
+    *, limit: int | None = None, token: str | None = None, **filters: str | None
+) -> Call[tuple[AvatarLook, ...]]:
+    """List avatar looks; 50 a page at most."""
+    return reading(
+        "looks",
+        "/v3/avatars/looks",
+        LOOKS,
+        query={"limit": page_size(limit, 50), "token": token, **filters},
+    )
+
+
+def account() -> Call[User]:
+    """Read the caller's account."""
+    return reading("account", "/v3/users/me", ACCOUNT)

@@ -1,0 +1,250 @@
+"""
+What the service's answers mean: status, headers and bytes in; a value or an error out.
+
+Odd answers met in the field (contract.md): HTTP 200 with an `error`; numeric or missing codes; `null` where a list
+belongs; HTML from a gateway. The common answer costs one decode; only one that fails is looked at twice.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
+
+import msgspec
+from msgspec import Raw, Struct
+
+from .._redact import clean, host
+from ..errors import (
+    APIError,
+    BadResponse,
+    Conflict,
+    Forbidden,
+    InsufficientCredit,
+    InvalidRequest,
+    NotFound,
+    RateLimited,
+    ServerError,
+    Unauthorized,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+T = TypeVar("T")
+
+NULL = b"null"
+_OBJECT = msgspec.json.Decoder(dict[str, object])
+
+
+class Envelope(Struct, Generic[T], frozen=True, kw_only=True, gc=False):
+    """What every success is wrapped in; lists add where the next page starts."""
+
+    data: T
+    error: Raw = Raw(NULL)
+    has_more: bool = False
+    next_token: str | None = None
+
+    @property
+    def next_page(self) -> str | None:
+        """The token of the next page, None when this is the last."""
+        return (self.next_token or None) if self.has_more else None
+
+
+class Answer(Generic[T]):
+    """What a kind of answer is decoded to; its decoder is made when the first one comes, not at import."""
+
+    __slots__ = ("_decode", "type")
+
+    def __init__(self, kind: type[Envelope[T]]) -> None:
+        self.type: type[Envelope[T]] = kind
+        self._decode: Callable[[bytes], Envelope[T]] | None = None
+
+    def decode(self, body: bytes) -> Envelope[T]:
+        """
+        Return what the bytes say.
+
+        Raises:
+            msgspec.DecodeError: They are no JSON, or of another shape.
+        """
+        if self._decode is None:
+            self._decode = msgspec.json.Decoder(self.type).decode
+        return self._decode(body)
+
+
+ANYTHING: Answer[object] = Answer(Envelope[object])
+
+_BY_STATUS: dict[int, type[APIError]] = {
+    400: InvalidRequest,
+    401: Unauthorized,
+    402: InsufficientCredit,
+    403: Forbidden,
+    404: NotFound,
+    409: Conflict,
+    413: InvalidRequest,
+    422: InvalidRequest,
+    429: RateLimited,
+}
+
+# Only for refusals in a success envelope, where the HTTP status says nothing.
+_BY_CODE: dict[str, type[APIError]] = {
+    "invalid_parameter": InvalidRequest,
+    "content_policy_violation": InvalidRequest,
+    "authentication_failed": Unauthorized,
+    "unauthorized": Unauthorized,
+    "insufficient_credit": InsufficientCredit,
+    "trial_limit_exceeded": InsufficientCredit,
+    "plan_upgrade_required": InsufficientCredit,
+    "subscription_required": InsufficientCredit,
+    "forbidden": Forbidden,
+    "resource_access_denied": Forbidden,
+    "not_found": NotFound,
+    "resource_not_found": NotFound,
+    "video_not_found": NotFound,
+    "request_in_progress": Conflict,
+    "resource_not_ready": Conflict,
+    "conflict": Conflict,
+    "rate_limit_exceeded": RateLimited,
+    "rate_limited": RateLimited,
+    "quota_exceeded": RateLimited,
+    "internal_error": ServerError,
+    "service_unavailable": ServerError,
+    "gateway_timeout": ServerError,
+}
+
+
+def read(
+    name: str,
+    answer: Answer[T],
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    secrets: Iterable[str] = (),
+) -> Envelope[T]:
+    """
+    Return what the answer says.
+
+    Raises:
+        APIError: The service refused, in whatever form.
+        BadResponse: It is not what the service documents; the message names the place.
+    """
+    if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+        raise _unsuccessful(name, status, headers, body, secrets)
+    try:
+        envelope = answer.decode(body)
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return _second_look(name, answer, status, headers, body, secrets)
+    if bytes(envelope.error) == NULL:
+        return envelope
+    raise refusal(status, headers, _error_of(body), secrets)
+
+
+def _second_look(
+    name: str, answer: Answer[T], status: int, headers: Mapping[str, str], body: bytes, secrets: Iterable[str]
+) -> Envelope[T]:
+    """Tell a refusal from nulls where a default exists, and both from nonsense."""
+    try:
+        raw = _OBJECT.decode(body)
+        if raw.get("error") is not None:
+            raise refusal(status, headers, _error_of(body), secrets)
+        return msgspec.convert(_without_nulls(raw), answer.type)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        problem = clean(str(error), secrets)
+        raise BadResponse(f"The answer to {name} is not as documented: {problem}", status=status) from error
+
+
+def _without_nulls(value: object) -> object:
+    if isinstance(value, dict):
+        members = cast("dict[str, object]", value)
+        return {key: _without_nulls(item) for key, item in members.items() if item is not None}
+    if isinstance(value, list):
+        return [_without_nulls(item) for item in cast("list[object]", value)]
+    return value
+
+
+def _unsuccessful(
+    name: str, status: int, headers: Mapping[str, str], body: bytes, secrets: Iterable[str]
+) -> APIError | BadResponse:
+    if status >= HTTPStatus.BAD_REQUEST:
+        return refusal(status, headers, _error_of(body), secrets)
+    target = host(headers.get("location", "")) if "location" in headers else "nowhere"
+    return BadResponse(
+        f"The answer to {name} is a redirect ({status}) to {clean(target, secrets)}; redirects are not followed.",
+        status=status,
+        hint="Check base_url: the API itself does not redirect.",
+    )
+
+
+def _error_of(body: bytes) -> dict[str, object]:
+    """Find the error in any of the shapes gateways and services give it."""
+    try:
+        raw = _OBJECT.decode(body)
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return {"message": _text(body)}
+    error = raw.get("error", raw)
+    if isinstance(error, dict):
+        return cast("dict[str, object]", error)
+    return {"message": error} if error else {}
+
+
+def _text(body: bytes) -> str:
+    text = body[:4096].decode("utf-8", "replace")
+    return " ".join(re.sub(r"<[^>]*>", " ", text).split())
+
+
+def refusal(
+    status: int, headers: Mapping[str, str], error: dict[str, object], secrets: Iterable[str] = ()
+) -> APIError:
+    """Return the error a refusal is, by its HTTP status or, in a success envelope, by its code."""
+    code = _word(error, "code", secrets)
+    message = _word(error, "message", secrets) or _word(error, "detail", secrets)
+    kind = _kind(status, code, empty=not error)
+    return kind(
+        message or "The service gave no reason.",
+        status=status,
+        code=code,
+        param=_word(error, "param", secrets),
+        doc_url=_word(error, "doc_url", secrets),
+        request_id=clean(headers["x-request-id"], secrets) if "x-request-id" in headers else None,
+        retry_after=_retry_after(headers),
+    )
+
+
+def _word(error: dict[str, object], name: str, secrets: Iterable[str]) -> str | None:
+    value = error.get(name)
+    return None if value is None or value == "" else clean(str(value), secrets)
+
+
+def _kind(status: int, code: str | None, *, empty: bool) -> type[APIError]:
+    if status < HTTPStatus.BAD_REQUEST:
+        number = int(code) if code is not None and code.isdecimal() and len(code) == 3 else 0
+        if code in _BY_CODE:
+            return _BY_CODE[code]
+        if not number:
+            # An empty error says only that it did not work: as much as a 500 says.
+            return ServerError if empty else APIError
+        status = number
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return ServerError
+    return _BY_STATUS.get(status, APIError)
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Read the pace in both forms; the date is measured against the service's own clock, not ours."""
+    given = headers.get("retry-after", "").strip()
+    try:
+        seconds = float(given)
+    except ValueError:
+        if not given:
+            return None
+        from email.utils import (
+            parsedate_to_datetime,  # a calendar: a tenth of our import, needed for few answers
+        )
+
+        try:
+            until, now = parsedate_to_datetime(given), parsedate_to_datetime(headers.get("date", ""))
+            seconds = (until - now).total_seconds()
+        except (ValueError, TypeError, OverflowError):
+            return None
+    return max(0.0, seconds) if math.isfinite(seconds) else None

@@ -1,0 +1,276 @@
+"""
+The service's language: every path, header and body it takes, and what its answers mean.
+
+Bytes in, values out: nothing here waits, keeps time or opens a connection. Rules come from `contract.md`; arguments
+are checked here because the limits are the wire's. Answers are read in `responses.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Raw, Struct
+
+from ..errors import InvalidArgument
+from ..models import (
+    Asset,
+    AssetBase64,
+    AssetId,
+    AssetUrl,
+    File,
+    Message,
+    ResourceInfo,
+    SentMessage,
+    SessionData,
+    SessionStatus,
+    SessionSummary,
+)
+from . import responses
+from . import videos as video_api
+from .calls import ENCODER, Call, Kind, check_characters, choose_key, page_size, reading, segment
+from .responses import NULL, Answer, Envelope
+
+if TYPE_CHECKING:
+    from ..models import VideoInfo
+
+PROMPT_CHARACTERS = 10_000
+FILES = 20
+
+
+# ---- bodies -------------------------------------------------------------------------------------------------------
+
+
+# Fields that have an argument of their own: `extra` must not say them twice.
+_SEND_FIELDS = frozenset({"message", "avatar_id", "voice_id", "brand_kit_id", "files", "auto_proceed"})
+_CREATE_FIELDS = (_SEND_FIELDS - {"message"}) | {
+    "prompt",
+    "mode",
+    "style_id",
+    "orientation",
+    "incognito_mode",
+    "callback_url",
+    "callback_id",
+}
+
+
+def create(
+    prompt: str,
+    *,
+    mode: str,
+    files: Iterable[File],
+    extra: Mapping[str, object] | None,
+    idempotency_key: str | None,
+    **options: str | bool | None,
+) -> Call[SessionData]:
+    """Start a session."""
+    _check_text("prompt", prompt)
+    _check_word("mode", mode, ("generate", "chat"))
+    if options.get("orientation") is not None:
+        _check_word("orientation", options["orientation"], ("landscape", "portrait"))
+    if options.get("callback_id") is not None and options.get("callback_url") is None:
+        raise InvalidArgument("callback_id", "needs callback_url: the service refuses one without the other")
+    body: dict[str, object] = {"prompt": prompt, "mode": mode, **_given(options), **_attachments(files)}
+    return Call(
+        "create",
+        Kind.CREATE,
+        "POST",
+        "/v3/video-agents",
+        "/v3/video-agents",
+        CREATED,
+        _encode(body, extra, _CREATE_FIELDS),
+        choose_key(idempotency_key),
+    )
+
+
+def send(
+    session_id: str,
+    message: str,
+    *,
+    files: Iterable[File],
+    extra: Mapping[str, object] | None,
+    idempotency_key: str | None,
+    **options: str | bool | None,
+) -> Call[SentMessage]:
+    """Say something in a chat session."""
+    _check_text("message", message)
+    body: dict[str, object] = {"message": message, **_given(options), **_attachments(files)}
+    return Call(
+        "send",
+        Kind.SEND,
+        "POST",
+        "/v3/video-agents/{session_id}",
+        f"/v3/video-agents/{segment('session_id', session_id)}",
+        SENT,
+        _encode(body, extra, _SEND_FIELDS),
+        choose_key(idempotency_key),
+    )
+
+
+def _given(options: Mapping[str, str | bool | None]) -> dict[str, str | bool]:
+    for name, value in options.items():
+        wanted = bool if name in ("auto_proceed", "incognito_mode") else str
+        if value is not None and (not isinstance(value, wanted) or value == ""):
+            raise InvalidArgument(
+                name, f"must be a {'true or false' if wanted is bool else 'non-empty string'}"
+            )
+        check_characters(name, str(value))
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _encode(body: dict[str, object], extra: Mapping[str, object] | None, fields: frozenset[str]) -> bytes:
+    if known := sorted(set(extra or ()) & fields):
+        raise InvalidArgument("extra", f"{known[0]} has an argument of its own")
+    try:
+        return ENCODER.encode({**body, **(extra or {})})
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidArgument("extra" if extra else "text", f"cannot be sent as JSON: {error}") from error
+
+
+def _check_text(name: str, text: object) -> None:
+    if not isinstance(text, str) or not text.strip():
+        raise InvalidArgument(name, "must be a non-empty string")
+    if len(text) > PROMPT_CHARACTERS:
+        raise InvalidArgument(name, f"has {len(text):,} characters; the service takes {PROMPT_CHARACTERS:,}")
+    check_characters(name, text)
+
+
+def _check_word(name: str, word: object, words: tuple[str, ...]) -> None:
+    if word not in words:
+        raise InvalidArgument(name, f"must be one of {', '.join(map(repr, words))}, not {str(word)[:40]!r}")
+
+
+def _attachments(files: Iterable[File]) -> dict[str, list[AssetUrl | AssetId | AssetBase64]]:
+    if isinstance(files, str | bytes):
+        raise InvalidArgument("files", "must be a sequence of files, not one string")
+    items = [_attachment(f"files[{place}]", item) for place, item in enumerate(files)]
+    if len(items) > FILES:
+        raise InvalidArgument("files", f"has {len(items)} items; the service takes {FILES}")
+    return {"files": items} if items else {}
+
+
+def _attachment(name: str, item: object) -> AssetUrl | AssetId | AssetBase64:
+    if isinstance(item, str):
+        item = AssetUrl(url=item)
+    if isinstance(item, AssetUrl):
+        if not _is_https(item.url):
+            raise InvalidArgument(name, "must be a public https address")
+        return item
+    if isinstance(item, Asset):
+        return AssetId(asset_id=item.id)
+    if isinstance(item, AssetId | AssetBase64):
+        return item
+    raise InvalidArgument(
+        name, f"must be an AssetId, AssetUrl, AssetBase64 or https address, not {type(item).__name__}"
+    )
+
+
+def _is_https(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme == "https" and bool(parts.hostname)
+
+
+def session(session_id: str) -> Call[SessionData]:
+    """Read one session."""
+    return reading("get", "/v3/video-agents/{session_id}", SESSION, session_id=session_id)
+
+
+def sessions(*, limit: int | None = None, token: str | None = None) -> Call[tuple[SessionSummary, ...]]:
+    """List sessions, newest first."""
+    query = {"limit": page_size(limit, 100), "token": token}
+    return reading("list", "/v3/video-agents", SESSIONS, query=query)
+
+
+def stop(session_id: str) -> Call[object]:
+    """End the run at its next checkpoint; asking twice is the same as asking once."""
+    route = "/v3/video-agents/{session_id}/stop"
+    path = route.format(session_id=segment("session_id", session_id))
+    key = choose_key(None)
+    return Call("stop", Kind.REPEATABLE, "POST", route, path, responses.ANYTHING, b"{}", key)
+
+
+def resource(session_id: str, resource_id: str) -> Call[ResourceInfo]:
+    """Resolve what a message refers to."""
+    route = "/v3/video-agents/{session_id}/resources/{resource_id}"
+    return reading("resource", route, RESOURCE, session_id=session_id, resource_id=resource_id)
+
+
+def session_videos(session_id: str, *, token: str | None = None) -> Call[tuple[VideoInfo, ...]]:
+    """List a session's videos, newest first."""
+    route = "/v3/video-agents/{session_id}/videos"
+    return reading("session_videos", route, video_api.VIDEOS, query={"token": token}, session_id=session_id)
+
+
+CREATED = Answer(Envelope[SessionData])
+
+SESSION = Answer(Envelope[SessionData])
+
+SESSIONS = Answer(Envelope[tuple[SessionSummary, ...]])
+
+SENT = Answer(Envelope[SentMessage])
+
+RESOURCE = Answer(Envelope[ResourceInfo])
+
+
+class _Outline(Struct, frozen=True, kw_only=True, gc=False):
+    """A session whose messages are left as they came."""
+
+    session_id: str
+    status: SessionStatus
+    created_at: int
+    progress: int = 0
+    title: str | None = None
+    video_id: str | None = None
+    messages: Raw = Raw(b"[]")
+
+
+def outlined(
+    body: bytes, told: Raw | None, known: tuple[Message, ...]
+) -> tuple[SessionData | None, Raw | None]:
+    """
+    Read a session again of which messages are known, `told` being how the service told them.
+
+    Returns:
+        The session when its messages are the same to the byte, which saves most of the reading; otherwise None, as
+        for all that is not a plain success. With it how its messages are told now.
+    """
+    try:
+        outline = _OUTLINE.decode(body)
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return None, None
+    data = outline.data
+    if told is None or data.messages != told or bytes(outline.error) != NULL:
+        return None, data.messages
+    return SessionData(
+        session_id=data.session_id,
+        status=data.status,
+        created_at=data.created_at,
+        progress=data.progress,
+        title=data.title,
+        video_id=data.video_id,
+        messages=known,
+    ), data.messages
+
+
+def check_begun_at(begun_at: datetime | None, idempotency_key: str | None) -> None:
+    """
+    Refuse a beginning that cannot be looked for.
+
+    Raises:
+        InvalidArgument: It has no time zone, or comes without the key it was sent with.
+    """
+    if begun_at is None:
+        return
+    if begun_at.tzinfo is None:
+        raise InvalidArgument("begun_at", "must be an aware datetime (with a time zone)")
+    if idempotency_key is None:
+        raise InvalidArgument("begun_at", "needs the idempotency_key that was sent then")
+
+
+_OUTLINE = Answer(Envelope[_Outline])

@@ -1,0 +1,122 @@
+"""
+The calls about webhooks: endpoints, the events there are, and those that were sent (contract.md, Webhooks).
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+import msgspec
+
+from ..errors import InvalidArgument
+from ..webhooks import WebhookEndpoint, WebhookEvent, WebhookEventType, WebhookSecret
+from . import responses
+from .calls import Call, Kind, page_size, reading, segment
+from .responses import Answer, Envelope
+
+_ENDPOINTS = "/v3/webhooks/endpoints"
+_ENDPOINT = "/v3/webhooks/endpoints/{endpoint_id}"
+_HERE = frozenset({"localhost", "127.0.0.1", "::1"})
+_MOST_A_PAGE = 100
+
+_REGISTERED = Answer(Envelope[WebhookEndpoint])
+_LISTED = Answer(Envelope[tuple[WebhookEndpoint, ...]])
+_SECRET = Answer(Envelope[WebhookSecret])
+_TYPES = Answer(Envelope[tuple[WebhookEventType, ...]])
+_HISTORY = Answer(Envelope[tuple[WebhookEvent, ...]])
+
+
+def create(url: str, events: Iterable[str] | None, entity_id: str | None) -> Call[WebhookEndpoint]:
+    """Register an endpoint; the key makes a repetition harmless."""
+    body: dict[str, object] = {"url": _address(url)}
+    if events is not None:
+        body["events"] = _names(events)
+    if entity_id is not None:
+        body["entity_id"] = segment("entity_id", entity_id)
+    encoded = msgspec.json.encode(body)
+    key = str(uuid.uuid4())
+    return Call("create_endpoint", Kind.REPEATABLE, "POST", _ENDPOINTS, _ENDPOINTS, _REGISTERED, encoded, key)
+
+
+def update(endpoint_id: str, url: str | None, events: Iterable[str] | None) -> Call[WebhookEndpoint]:
+    """Change an endpoint."""
+    body: dict[str, object] = {}
+    if url is not None:
+        body["url"] = _address(url)
+    if events is not None:
+        body["events"] = _names(events)
+    if not body:
+        raise InvalidArgument("url", "or events must be given: there is nothing to change")
+    path, encoded = _of(endpoint_id), msgspec.json.encode(body)
+    return Call("update_endpoint", Kind.REPEATABLE, "PATCH", _ENDPOINT, path, _REGISTERED, encoded)
+
+
+def delete(endpoint_id: str) -> Call[object]:
+    """Remove an endpoint."""
+    path = _of(endpoint_id)
+    return Call("delete_endpoint", Kind.REPEATABLE, "DELETE", _ENDPOINT, path, responses.ANYTHING)
+
+
+def rotate_secret(endpoint_id: str) -> Call[WebhookSecret]:
+    """Replace an endpoint's secret; under one key the answer is the same secret again."""
+    route, path = f"{_ENDPOINT}/rotate-secret", f"{_of(endpoint_id)}/rotate-secret"
+    return Call("rotate_secret", Kind.REPEATABLE, "POST", route, path, _SECRET, key=str(uuid.uuid4()))
+
+
+def endpoints(*, limit: int | None, token: str | None) -> Call[tuple[WebhookEndpoint, ...]]:
+    """List endpoints; the service tells no secrets here."""
+    query = {"limit": page_size(limit, _MOST_A_PAGE), "token": token}
+    return reading("endpoints", _ENDPOINTS, _LISTED, query=query)
+
+
+def events(
+    *, limit: int | None, token: str | None, event_type: str | None, entity_id: str | None
+) -> Call[tuple[WebhookEvent, ...]]:
+    """List the events that were sent."""
+    if event_type is not None:
+        _names([event_type])
+    if entity_id is not None:
+        segment("entity_id", entity_id)
+    query = {"event_type": event_type, "entity_id": entity_id, "limit": page_size(limit, _MOST_A_PAGE)}
+    return reading("events", "/v3/webhooks/events", _HISTORY, query={**query, "token": token})
+
+
+def event_types() -> Call[tuple[WebhookEventType, ...]]:
+    """List what can be subscribed to."""
+    return reading("event_types", "/v3/webhooks/event-types", _TYPES)
+
+
+# ---- arguments ----------------------------------------------------------------------------------------------------
+
+
+def _of(endpoint_id: str) -> str:
+    return _ENDPOINT.format(endpoint_id=segment("endpoint_id", endpoint_id))
+
+
+def _names(events: Iterable[str]) -> list[str]:
+    names = [] if isinstance(events, str) else list(events)
+    if not names or not all(isinstance(name, str) and _is_text(name) for name in names):
+        raise InvalidArgument("events", "must be one or more names, such as ['video_agent.success']")
+    return names
+
+
+def _address(url: object) -> str:
+    if not isinstance(url, str) or not _is_text(url) or not _is_reachable(url):
+        raise InvalidArgument("url", "must be an https address that the service can reach")
+    return url
+
+
+def _is_reachable(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+    except ValueError:
+        return False
+    # Plain http is for a simulator on this machine.
+    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and host in _HERE))
+
+
+def _is_text(text: str) -> bool:
+    return bool(text) and not any("\ud800" <= character <= "\udfff" for character in text)

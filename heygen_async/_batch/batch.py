@@ -1,0 +1,265 @@
+"""
+`heygen.batch(...)`: many jobs, a window of them in progress, one outcome each.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Literal, Self
+
+import anyio.lowlevel
+
+from .._resources.catalog import check_wallet
+from .._sessions.review import check_reviewer
+from ..errors import ClientStateError, InvalidArgument
+from .concurrency import Place, Places
+from .events import Listener
+from .job import BatchEvent, Outcome
+from .job_runner import NotStarted, Production
+from .job_source import Intake, Item, Jobs
+from .session_runner import Terms
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from anyio.abc import TaskGroup
+
+    from .._resources._context import Core
+    from .._sessions.review import BatchReviewer
+    from .events import OnEvent
+    from .job import Job
+    from .output_folder import Shelf
+
+
+class Batch:
+    """
+    A batch at work; made by `heygen.batch`.
+
+    Enter it with `async with`, then iterate: it yields an `Outcome` for each job, in the order in which they end.
+    Outcomes that nobody takes hold back new jobs, and never those in progress. Leaving the block cancels what is not
+    done: sessions go on at the service, or are stopped with `on_exit="stop"`; a create on its way is finished first,
+    so that no session is lost.
+    """
+
+    def __init__(
+        self,
+        core: Core,
+        jobs: Jobs,
+        *,
+        max_in_flight: int,
+        max_paused: int,
+        reviewer: BatchReviewer | None,
+        on_event: OnEvent | None,
+        shelf: Shelf | None,
+        stop_on: tuple[type[Exception], ...],
+        on_exit: Literal["detach", "stop"],
+        min_balance: float | None,
+        progress: bool,
+    ) -> None:
+        _check(max_in_flight, max_paused, on_exit)
+        check_reviewer(reviewer)
+        self._core: Core = core
+        self._intake: Intake = Intake(jobs, name_of=str if shelf is None else shelf.name_of)
+        self._max_paused: int = max_paused
+        self._listener: Listener = Listener(on_event, self._stop)
+        self._shelf: Shelf | None = shelf
+        self._stop_on: tuple[type[Exception], ...] = stop_on
+        self._min_balance: float | None = min_balance
+        self._places: Places = Places(max_in_flight, longest_pace=core.caller.retry.max_retry_after)
+        self._terms: Terms = Terms(
+            core=core,
+            places=self._places,
+            reviewer=reviewer,
+            shelf=shelf,
+            on_exit=on_exit,
+            progress=progress,
+            listener=self._listener,
+            has_stopped=lambda: self._stopped is not None,
+        )
+        self._outcomes: deque[Outcome] = deque()
+        self._alive: int = 0
+        self._is_fed: bool = False
+        self._stopped: Exception | None = None
+        self._trouble: Exception | None = None
+        self._group: TaskGroup | None = None
+
+    def __repr__(self) -> str:
+        return f"<Batch {self.in_progress} in progress, {self.paused} paused>"
+
+    # -- how it stands --
+
+    @property
+    def in_progress(self) -> int:
+        """Jobs that the service is working on."""
+        return self._places.window.in_progress
+
+    @property
+    def paused(self) -> int:
+        """Jobs that wait for their reviewer, or for a place to pass the answer on."""
+        return self._places.paused
+
+    @property
+    def limit(self) -> int:
+        """How many jobs in progress the account is believed to have room for now."""
+        return self._places.window.limit
+
+    def stop_creating(self) -> None:
+        """
+        Create nothing more, from now on; what is in flight goes on.
+
+        The other jobs come back with `not_started`. May be called at any time, any number of times.
+        """
+        self._stop(ClientStateError("Not started: creating was stopped.", hint="Run the job again."))
+
+    def _stop(self, reason: Exception) -> None:
+        if self._stopped is None:
+            self._stopped = reason
+            self._places.ring()
+
+    # -- life --
+
+    async def __aenter__(self) -> Self:
+        if self._group is not None:
+            raise ClientStateError("A batch is run once.", hint="Make a new one with heygen.batch(...).")
+        self._core.caller.bind()
+        if self._shelf is not None:
+            await self._shelf.prepare()
+        if self._min_balance is not None:
+            await check_wallet(self._core, self._min_balance)
+        self._group = anyio.create_task_group()
+        await self._group.__aenter__()
+        self._group.start_soon(self._feed)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        assert self._group is not None  # noqa: S101 - it was entered
+        self._group.cancel_scope.cancel()
+        if isinstance(error, anyio.get_cancelled_exc_class()):
+            return await self._group.__aexit__(kind, error, traceback)
+        # What the caller's block raised is the caller's: the group would wrap it.
+        await self._group.__aexit__(None, None, None)
+        return None
+
+    # -- out --
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Outcome:
+        """
+        Return the next outcome.
+
+        Raises:
+            StopAsyncIteration: Every job has had its outcome.
+            ClientStateError: The batch was not entered.
+            Exception: Whatever the input raised, once what was in flight has ended.
+        """
+        if self._group is None:
+            raise ClientStateError(
+                "The batch is not running.", hint="Enter it: `async with heygen.batch(...) as run`."
+            )
+        while not self._outcomes:
+            if self._is_fed and not self._alive:
+                trouble, self._trouble = self._trouble, None
+                raise trouble or StopAsyncIteration
+            await self._places.changed()
+        outcome = self._outcomes.popleft()
+        self._places.ring()
+        return outcome
+
+    async def raise_failures(self) -> list[Outcome]:
+        """
+        Take all outcomes that are left and return them; they are kept until the end, so not for huge batches.
+
+        Raises:
+            ExceptionGroup: Some have an error; each carries a note with its job's key.
+            Exception: Whatever the input raised, once what was in flight has ended.
+        """
+        outcomes = [outcome async for outcome in self]
+        errors: dict[int, Exception] = {}
+        for outcome in outcomes:
+            if outcome.error is not None and id(outcome.error) not in errors:
+                errors[id(outcome.error)] = outcome.error
+                outcome.error.add_note(f"Job: {outcome.key}")
+        if errors:
+            failed = sum(not outcome.ok for outcome in outcomes)
+            raise ExceptionGroup(f"{failed} of {len(outcomes)} jobs failed", list(errors.values()))
+        return outcomes
+
+    async def _end(self, outcome: Outcome) -> None:
+        if isinstance(outcome.error, self._stop_on):
+            self._stop(outcome.error)
+        await self._listener.tell(
+            BatchEvent(
+                kind="ended", key=outcome.key, job=outcome.job, session_id=outcome.session_id, outcome=outcome
+            )
+        )
+        self._outcomes.append(outcome)
+        self._places.ring()
+
+    async def _end_unstarted(self, key: str, job: Job) -> None:
+        await self._end(Outcome(key=key, job=job, error=self._stopped, not_started=True))
+
+    # -- in --
+
+    async def _feed(self) -> None:
+        try:
+            while (item := await self._intake.next_item()) is not None:
+                await self._take(item)
+        except Exception as error:  # noqa: BLE001 - it is raised at the end of the iteration
+            self._trouble = error
+        finally:
+            self._is_fed = True
+            self._places.ring()
+            await self._intake.aclose()
+
+    async def _take(self, item: Item) -> None:
+        job = item.job
+        await self._turn(is_new=job is not None and item.error is None)
+        if job is None or item.error is not None:
+            await self._end(Outcome(key=item.key, job=job, error=item.error))
+        elif self._stopped is not None:
+            await self._end_unstarted(item.key, job)
+        else:
+            # Whoever waited is not told of a cancel that came together with the ring.
+            await anyio.lowlevel.checkpoint_if_cancelled()
+            assert self._group is not None  # noqa: S101 - it was entered
+            place = Place(self._places)
+            place.attempt()
+            self._alive += 1
+            self._group.start_soon(self._work, job, item.key, place, name=f"heygen_async job {item.position}")
+
+    async def _work(self, job: Job, key: str, place: Place) -> None:
+        try:
+            await self._end(await Production(self._terms, job, key, place).run())
+        except NotStarted:
+            await self._end_unstarted(key, job)
+        finally:
+            self._alive -= 1
+            self._places.ring()
+
+    async def _turn(self, *, is_new: bool) -> None:
+        """Wait until there is room for another outcome; and for a new job, unless none is created any more."""
+        while self._backlog >= self._places.window.most or (is_new and not self._may_create):
+            await self._places.changed()
+
+    @property
+    def _may_create(self) -> bool:
+        if self._stopped is not None:
+            return True  # to be told so
+        return self._places.are_open and self._places.paused < self._max_paused
+
+    @property
+    def _backlog(self) -> int:
+        """Jobs that are over for the service and not yet for the consumer."""
+        return self._alive + len(self._outcomes) - self._places.window.taken - self._places.paused
+
+
+def _check(max_in_flight: int, max_paused: int, on_exit: str) -> None:
+    for name, number in (("max_in_flight", max_in_flight), ("max_paused", max_paused)):
+        if number < 1:
+            raise InvalidArgument(name, "must be at least 1")
+    if on_exit not in ("detach", "stop"):
+        raise InvalidArgument("on_exit", "must be 'detach' or 'stop'")

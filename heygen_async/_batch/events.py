@@ -1,0 +1,59 @@
+"""
+Tells a batch's events to whoever asked for them.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Awaitable, Callable
+
+from .._redact import clean
+from .job import BatchEvent
+
+log = logging.getLogger("heygen_async")
+
+OnEvent = Callable[[BatchEvent], Awaitable[None] | None]
+
+
+class Listener:
+    """
+    The caller's `on_event`.
+
+    Args:
+        on_event: Called with each event.
+        stop: Ends creating, for this reason.
+    """
+
+    __slots__ = ("_on_event", "_stop")
+
+    def __init__(self, on_event: OnEvent | None, stop: Callable[[Exception], None]) -> None:
+        self._on_event = on_event
+        self._stop = stop
+
+    async def tell(self, event: BatchEvent) -> None:
+        """Tell an event; what the listener raises is logged, since the job must not suffer from it."""
+        try:
+            await self._call(event)
+        except Exception:
+            said = {"event": "on_event_failed", "kind": event.kind, "session_id": event.session_id}
+            log.exception("on_event failed on %r of job %s", event.kind, clean(event.key), extra=said)
+
+    async def record(self, event: BatchEvent) -> None:
+        """
+        Tell an event that must be written down.
+
+        Raises:
+            Exception: Whatever the listener raised; what cannot be written down must not be created.
+        """
+        try:
+            await self._call(event)
+        except Exception as error:
+            self._stop(error)
+            raise
+
+    async def _call(self, event: BatchEvent) -> None:
+        if self._on_event is not None:
+            said = self._on_event(event)
+            if inspect.isawaitable(said):
+                await said

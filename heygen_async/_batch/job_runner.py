@@ -1,0 +1,185 @@
+"""
+One job of a batch on its way, from the prompt to the file.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio.lowlevel
+
+from .. import _clock
+from .._http.retry import Delivery, delivery
+from .._sessions.attachments import attached
+from .._sessions.create import create, resumed
+from ..errors import HeyGenError, RateLimited
+from .job import BatchEvent, Outcome, create_call
+from .session_runner import Filming
+
+if TYPE_CHECKING:
+    from .._resources.videos import Video
+    from .._sessions.session import Session
+    from ..models import Transfer
+    from .concurrency import Place
+    from .job import EventKind, Job
+    from .session_runner import Terms
+
+log = logging.getLogger("heygen_async")
+
+
+class NotStarted(Exception):
+    """Creating has ended before this job's turn came."""
+
+
+class Production:
+    """A job at work; `place` is tried for already when it begins."""
+
+    def __init__(self, terms: Terms, job: Job, key: str, place: Place) -> None:
+        self._terms = terms
+        self._job = job
+        self._key = key
+        self._place = place
+        self._session: Session | None = None
+        self._filming: Filming | None = None
+        self._is_recorded = False
+        self._unwritten: Exception | None = None
+
+    async def run(self) -> Outcome:
+        """
+        Make the video; whatever goes wrong is in the outcome.
+
+        Raises:
+            NotStarted: Nothing is to be created any more, and nothing was.
+        """
+        began = _clock.now()
+        video: Video | None = None
+        path: Path | None = None
+        error: Exception | None = None
+        try:
+            if self._terms.shelf is not None and not self._is_resumed:
+                await self._terms.shelf.refuse_taken(self._key)
+            session = await self._begin()
+            self._filming = Filming(self._terms, self._job, self._key, self._place, session)
+            video = await self._filming.run()
+            path = await self._save(video)
+        except NotStarted:
+            raise
+        except Exception as problem:  # noqa: BLE001 - a job's error is its outcome
+            error = problem
+        except BaseException:
+            await self._leave()
+            raise
+        finally:
+            self._place.leave()
+        return Outcome(
+            key=self._key,
+            job=self._job,
+            session_id=None if self._session is None else self._session.id,
+            session_ref=None if self._session is None else self._session.ref(),
+            video=video,
+            path=path,
+            error=self._unwritten or error,
+            states=() if self._filming is None else tuple(self._filming.states),
+            elapsed=_clock.now() - began,
+        )
+
+    def _event(self, kind: EventKind) -> BatchEvent:
+        session_id = None if self._session is None else self._session.id
+        return BatchEvent(kind=kind, key=self._key, job=self._job, session_id=session_id)
+
+    # -- the session --
+
+    async def _begin(self) -> Session:
+        if self._job.ref is None:
+            self._session = session = await self._create()
+        else:
+            self._session = session = resumed(self._terms.core, self._job.ref)
+        self._place.accepted()
+        await self._record_session(session)
+        return session
+
+    async def _create(self) -> Session:
+        job, core = self._job, self._terms.core
+        key = job.idempotency_key or str(uuid.uuid4())
+        call = await attached(core, job.files, partial(create_call, job, idempotency_key=key))
+        started_at = job.begun_at or datetime.fromtimestamp(_clock.wall(), UTC)
+        event = replace(self._event("creating"), idempotency_key=key, started_at=started_at)
+        await self._terms.listener.record(event)
+        begun_at = job.begun_at
+        while True:
+            # A write that has begun is finished whatever happens, so it must not begin any more.
+            await anyio.lowlevel.checkpoint_if_cancelled()
+            try:
+                return await create(
+                    core,
+                    call,
+                    job.prompt,
+                    job.mode,
+                    begun_at=begun_at,
+                    gives_way=True,
+                    rescue=self._rescue,
+                )
+            except RateLimited as error:
+                if delivery(error) is Delivery.FINAL:
+                    raise
+                self._place.refused(error)
+            begun_at = None  # it has been looked for
+            if not await self._place.wait(unless=self._terms.has_stopped):
+                raise NotStarted
+
+    def _rescue(self, session: Session) -> None:
+        self._session = session
+
+    async def _record_session(self, session: Session) -> None:
+        """Have the session written down, also while the job is being cancelled; it goes on if that fails."""
+        self._is_recorded = True
+        with anyio.move_on_after(self._terms.core.caller.timeouts.write, shield=True):
+            try:
+                await self._terms.listener.record(replace(self._event("created"), ref=session.ref()))
+            except Exception as error:  # noqa: BLE001 - it is the outcome's, after the session's end
+                self._unwritten = error
+
+    async def _leave(self) -> None:
+        """Leave the session to itself, or stop it; one made while the job was cancelled is still told."""
+        session = self._session
+        if session is None:
+            return
+        if not self._is_recorded:
+            await self._record_session(session)
+        if self._unwritten is not None:  # which no outcome will tell
+            said = {"event": "unwritten", "session_id": session.id, "error": type(self._unwritten).__name__}
+            log.error("Session %s was not written down", session.id, exc_info=self._unwritten, extra=said)
+        if self._terms.on_exit == "stop" and not (session.state and session.state.is_terminal):
+            with anyio.move_on_after(self._terms.core.caller.timeouts.write, shield=True):
+                await _stop(session)
+
+    # -- the file --
+
+    async def _save(self, video: Video) -> Path | None:
+        shelf = self._terms.shelf
+        if shelf is None:
+            return None
+        path = await shelf.save(video, self._key, again=self._is_resumed, on_progress=self._tell_transfer)
+        await self._terms.listener.tell(replace(self._event("downloaded"), path=path))
+        return path
+
+    @property
+    def _is_resumed(self) -> bool:
+        return self._job.ref is not None or self._job.begun_at is not None
+
+    async def _tell_transfer(self, transfer: Transfer) -> None:
+        await self._terms.listener.tell(replace(self._event("downloading"), transfer=transfer))
+
+
+async def _stop(session: Session) -> None:
+    try:
+        await session.stop()
+    except HeyGenError as error:
+        said = {"event": "stop_failed", "session_id": session.id, "error": type(error).__name__}
+        log.warning("Session %s could not be stopped: %s", session.id, type(error).__name__, extra=said)

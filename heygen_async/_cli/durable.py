@@ -1,0 +1,175 @@
+"""
+`heygen-async batch --database` and `heygen-async worker`: a batch that lives in a database.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import anyio.to_thread
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from heygen_async import Approve
+from heygen_async.durable import DurableBatch
+
+from .batch_view import View
+from .exit_codes import UsageError
+from .job_files import open_jobs
+from .options import Json, Poll, Switch, client
+from .output import Voice, brief
+from .report import Tally, result_of
+
+if TYPE_CHECKING:
+    from heygen_async import BatchEvent, Job
+    from heygen_async.models import Mode
+
+    from .exit_codes import Exit
+
+_GOES_ON: Final = "Nothing is lost: the same command goes on, and so does `heygen-async worker` anywhere."
+_HOW_TO_ANSWER: Final = "give --approve, or answer with `DurableBatch.answer()`."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Campaign:
+    """Which batch, and how it is worked for."""
+
+    database: str
+    name: str
+    out: Path
+    max_in_flight: int
+    approve: bool
+    poll: float | None
+
+
+async def worker(
+    *,
+    database: str,
+    name: str,
+    out: Path = Path(),
+    max_in_flight: Annotated[int, Parameter(validator=Number(gte=1))] = 10,
+    approve: Switch = False,
+    poll: Poll = None,
+    json: Json = False,
+) -> int:
+    """
+    Work for a batch in a database until all of its jobs have ended; on as many machines as you like.
+
+    Parameters
+    ----------
+    database
+        sqlite:///FILE or postgresql://USER@HOST/DATABASE; PGPASSWORD gives a password nobody else can see.
+    name
+        The batch's name.
+    out
+        The folder for the videos this machine sees finished.
+    max_in_flight
+        Sessions at work at once, on all machines together; the newest worker decides.
+    approve
+        Approve each storyboard. Otherwise they wait for an answer.
+    """
+    campaign = Campaign(
+        database=database, name=name, out=out, max_in_flight=max_in_flight, approve=approve, poll=poll
+    )
+    return await Working(campaign, Voice(is_json=json)).run(())
+
+
+async def submitted(campaign: Campaign, jobs: str, voice: Voice) -> int:
+    """
+    Queue the jobs of a file and work for the batch.
+
+    Args:
+        campaign: The batch.
+        jobs: The file.
+        voice: Who shows it.
+
+    Raises:
+        UsageError: The file is wrong.
+    """
+    with voice.busy(f"reading {jobs}"):
+        wanted = await anyio.to_thread.run_sync(_read, jobs, "chat" if campaign.approve else "generate")
+    return await Working(campaign, voice).run(wanted)
+
+
+def _read(jobs: str, mode: Mode) -> list[Job]:
+    with open_jobs(jobs, mode) as file:
+        return [row.job() for row in file.checked()]
+
+
+class Working:
+    """A campaign at work in this process."""
+
+    def __init__(self, campaign: Campaign, voice: Voice) -> None:
+        self._campaign = campaign
+        self._voice = voice
+        self._tally = Tally(Counter(), is_durable=True)
+        self._view: View | None = None
+
+    async def run(self, jobs: Sequence[Job]) -> Exit:
+        """
+        Work until all jobs have ended; return what it comes to.
+
+        Args:
+            jobs: What is to be in the batch, too.
+        """
+        campaign = self._campaign
+        async with client(campaign.poll) as heygen:
+            batch = DurableBatch(
+                campaign.database,
+                name=campaign.name,
+                max_in_flight=campaign.max_in_flight,
+                reviewer=Approve() if campaign.approve else None,
+                on_event=self._on_event,
+                download_to=campaign.out,
+                heygen=heygen,
+            )
+            with self._voice.if_left(_GOES_ON):
+                async with batch:
+                    await self.work(batch, jobs)
+        return self.tell()
+
+    def tell(self) -> Exit:
+        """Say the last word; return what it comes to."""
+        self._tally.tell(self._voice)
+        return self._tally.exit()
+
+    async def work(self, batch: DurableBatch, jobs: Sequence[Job]) -> None:
+        """
+        Show what becomes of a batch until all of it has ended.
+
+        Args:
+            batch: The batch, open.
+            jobs: What is to be in it, too.
+
+        Raises:
+            UsageError: There is nothing in it.
+        """
+        if jobs:
+            await batch.submit(jobs)
+        status = await batch.status(jobs=False)
+        if not status.total:
+            raise UsageError(
+                f"The batch {self._campaign.name} has no jobs in this database.",
+                hint="Check --name and --database; `heygen-async batch JOBS --database ...` puts jobs in it.",
+            )
+        if not self._campaign.approve:
+            for review in await batch.pending_reviews():
+                self._tell_pause(review.key, review.session_id)
+        self._view = View(self._voice, self._tally, total=status.total)
+        with self._view:
+            async for outcome in batch.outcomes():
+                self._tally.add(outcome)
+                self._view.end(outcome, result_of(outcome, "", self._campaign.out))
+
+    def _on_event(self, event: BatchEvent) -> None:
+        if self._view is not None:
+            self._view.event(event)
+        if event.kind == "paused" and not self._campaign.approve:
+            self._tell_pause(event.key, event.session_id)
+
+    def _tell_pause(self, key: str, session_id: str | None) -> None:
+        self._voice.advise(f"{brief(key)}  {session_id} waits for an answer: {_HOW_TO_ANSWER}")

@@ -1,0 +1,185 @@
+"""
+A row of a job file becomes a job, or a sentence on what is wrong with it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from heygen_async import InvalidArgument, Job
+
+from .exit_codes import UsageError
+from .output import brief
+
+if TYPE_CHECKING:
+    from heygen_async.models import Mode
+
+# In the order of help and messages. All but `files`, `extra` and the two switches are text.
+COLUMNS: Final = (
+    *("prompt", "key", "mode", "orientation", "avatar_id", "voice_id", "style_id", "brand_kit_id"),
+    *("files", "callback_url", "callback_id", "auto_proceed", "incognito_mode", "extra"),
+)
+_SWITCHES: Final = frozenset({"auto_proceed", "incognito_mode"})
+_SPOKEN: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+class RowError(UsageError):
+    """What is wrong with a row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """
+    One job as it stands in the file.
+
+    Attributes:
+        line: The line it begins at.
+        key: Its name; `row-N` for the Nth row when the file gives none.
+        options: What `Job` is made with.
+        fingerprint: What tells that a later run has the same job under this key.
+    """
+
+    line: int
+    key: str
+    options: Mapping[str, Any]
+    fingerprint: str
+
+    def job(self, **more: Any) -> Job:
+        """
+        Return the job.
+
+        Args:
+            **more: Options that are not the file's.
+
+        Raises:
+            RowError: The service would refuse it.
+        """
+        options: dict[str, Any] = {**self.options, "key": self.key, **more}
+        try:
+            return Job(**options)
+        except InvalidArgument as error:
+            raise RowError(str(error)) from error
+
+
+@dataclass(frozen=True, slots=True)
+class RowReader:
+    """
+    Makes rows of cells.
+
+    Attributes:
+        folder: What paths in the file start from.
+        mode: The mode of rows that name none.
+    """
+
+    folder: Path
+    mode: Mode
+
+    def row(self, line: int, number: int, cells: Mapping[str, object]) -> Row:
+        """
+        Return the row of these cells.
+
+        Args:
+            line: Where it begins in the file.
+            number: The how manieth row it is, from 1.
+            cells: What it says, by column; empty cells say nothing.
+
+        Raises:
+            RowError: A column nobody knows, no prompt, a value of the wrong kind, a file that is not there.
+        """
+        check_columns(cells)
+        told = {name: value for name, value in cells.items() if value not in (None, "", [])}
+        if not str(told.get("prompt", "")).strip():
+            raise RowError("prompt: is missing")
+        told.setdefault("mode", self.mode)
+        options: dict[str, Any] = {name: self._value(name, value) for name, value in told.items()}
+        key = options.pop("key", f"row-{number}")
+        row = Row(line, key, options, _fingerprint(told))
+        row.job()
+        return row
+
+    def _value(self, name: str, value: object) -> object:
+        if name == "files":
+            return tuple(self._file(item) for item in _texts(value))
+        if name in _SWITCHES:
+            return _switch(name, value)
+        if name == "extra":
+            return _object(value)
+        if not isinstance(value, str):
+            raise RowError(f"{name}: must be text, not {brief(json.dumps(value), 30)}")
+        return value if name == "prompt" else value.strip()
+
+    def _file(self, item: str) -> str | Path:
+        told = attachment(item)
+        if isinstance(told, str):
+            return told
+        path = self.folder / told
+        try:
+            is_there = path.is_file()
+        except OSError:  # a folder nobody may look into, a name that is too long
+            is_there = False
+        if not is_there:
+            raise RowError(f"files: there is no file {brief(str(path), 120)}")
+        return path
+
+
+def attachment(item: str) -> str | Path:
+    """Return an address as it is, which `Job` and the client check, and anything else as a path."""
+    # Not Path.expanduser(), which raises where a home is nobody's.
+    return item if "://" in item else Path(os.path.expanduser(item))  # noqa: PTH111
+
+
+def check_columns(names: Mapping[str, object]) -> None:
+    """
+    Refuse names that stand for nothing, all at once.
+
+    Raises:
+        RowError: Some do.
+    """
+    faults: list[str] = []
+    for name in names:
+        if name not in COLUMNS:
+            near = difflib.get_close_matches(name.strip().lower(), COLUMNS, 1)
+            guess = f" (did you mean {near[0]}?)" if near else ""
+            faults.append(f"unknown column {brief(name, 40)!r}{guess}")
+    if faults:
+        raise RowError(f"{'; '.join(faults)}; known are {', '.join(COLUMNS)}")
+
+
+def _fingerprint(told: Mapping[str, object]) -> str:
+    # Of the cells as they stand there: another working directory makes another path, not another job.
+    text = json.dumps(told, sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=9).hexdigest()
+
+
+def _texts(value: object) -> list[str]:
+    """Return what a cell or a list names; in a cell, several stand on lines or between semicolons."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.replace("\n", ";").split(";") if part.strip()]
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):  # pyright: ignore[reportUnknownVariableType]
+        return [str(item) for item in value]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    raise RowError("files: must be a list of paths and addresses")
+
+
+def _switch(name: str, value: object) -> bool:
+    said = value if isinstance(value, bool) else _SPOKEN.get(str(value).strip().lower())
+    if said is None:
+        raise RowError(f"{name}: must be true or false, not {brief(str(value), 30)!r}")
+    return said
+
+
+def _object(value: object) -> object:
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            raise RowError("extra: must be a JSON object") from None
+    if not isinstance(value, dict):
+        raise RowError("extra: must be a JSON object")
+    return value  # pyright: ignore[reportUnknownVariableType]

@@ -1,0 +1,190 @@
+"""
+How the command speaks: to a person in lines, to a program in JSON, one object a line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NoReturn, TextIO
+
+from rich.console import Console
+from rich.text import Text
+
+if TYPE_CHECKING:
+    import rich.status
+    from rich.console import RenderableType
+
+_LABEL = 9
+_STYLES = {"agent": "cyan", "error": "bold red", "failed": "red", "hint": "yellow", "video": "bold green"}
+
+
+class Terminal(Console):
+    """A console that takes all text as it is, and leaves a broken pipe to the command."""
+
+    def __init__(self, file: TextIO) -> None:
+        super().__init__(file=file, markup=False, emoji=False, highlight=False)
+
+    def on_broken_pipe(self) -> NoReturn:
+        """Raise what was caught."""
+        raise  # noqa: PLE0704 - called while it is handled
+
+
+class Voice:
+    """
+    Says what happens.
+
+    Attributes:
+        out: Where words for people go.
+        is_json: Whether a program listens.
+    """
+
+    def __init__(
+        self, *, is_json: bool = False, out: TextIO | None = None, err: TextIO | None = None
+    ) -> None:
+        self._file = sys.stdout if out is None else out
+        self.out: Console = Terminal(self._file)
+        self._err = Terminal(sys.stderr if err is None else err)
+        self.is_json = is_json
+
+    @property
+    def is_live(self) -> bool:
+        """Whether there is a screen to draw on."""
+        return self.out.is_terminal and not self.out.is_dumb_terminal and not self.is_json
+
+    def say(self, event: str, words: str = "", /, **fields: object) -> None:
+        """
+        Tell of an event: its words to a person, its fields to a program.
+
+        Args:
+            event: What happened; also the label before the words.
+            words: For a person; nothing is shown when empty.
+            **fields: For a program.
+        """
+        if self.is_json:
+            # ASCII only, so nothing in it can do anything to a terminal.
+            self._file.write(json.dumps({"event": event, **fields}) + "\n")
+            self._file.flush()
+        elif words:
+            self.show(_labelled(event, words))
+
+    def show(self, what: RenderableType) -> None:
+        """Show a person something; a program does not get it."""
+        if not self.is_json:
+            self.out.print(what, soft_wrap=isinstance(what, Text))
+
+    def ask(self, words: str, **fields: object) -> None:
+        """
+        Ask for a line of input.
+
+        Args:
+            words: The question.
+            **fields: For a program.
+        """
+        if self.is_json:
+            self.say("asks", **fields)
+        else:
+            self.out.print(Text(words, style="bold"), end="")
+
+    def complain(self, message: str, *, hint: str = "", **fields: object) -> None:
+        """
+        Tell of an error, and what to do about it.
+
+        Args:
+            message: What went wrong.
+            hint: What to do.
+            **fields: For a program, beside the two.
+        """
+        if self.is_json:
+            self.say("error", message=message, hint=hint, **fields)
+        self._err.print(_labelled("error", message), soft_wrap=True)
+        if hint:
+            self._err.print(_labelled("hint", hint), soft_wrap=True)
+
+    def advise(self, words: str) -> None:
+        """Tell a person what to do next, beside the output."""
+        self._err.print(_labelled("hint", words), soft_wrap=True)
+
+    @contextmanager
+    def if_left(self, words: str) -> Generator[None]:
+        """Tell a person how to go on if the block is left by Ctrl-C, or because the system refuses something."""
+        try:
+            yield
+        except asyncio.CancelledError:
+            self.advise(words)
+            raise
+        except OSError as error:
+            error.add_note(words)  # which is told after the error itself
+            raise
+
+    @contextmanager
+    def busy(self, words: str) -> Generator[Status | None]:
+        """Show for the length of a block that something goes on; nothing is given where there is no screen."""
+        if self.is_live:
+            with self.out.status(_plain(words)) as status:
+                yield Status(status)
+        else:
+            yield None
+
+
+class Status:
+    """A line that changes, at the bottom of the screen."""
+
+    def __init__(self, status: rich.status.Status) -> None:
+        self._status = status
+
+    def update(self, words: str) -> None:
+        """Show other words."""
+        self._status.update(_plain(words))
+
+
+def _plain(words: str) -> Text:
+    return Text(safe(words))
+
+
+def _labelled(label: str, words: str) -> Text:
+    first, *rest = safe(words).split("\n")
+    text = Text(f"{label:<{_LABEL - 1}} ", style=_STYLES.get(label, "dim"))
+    text.append(first, style=_STYLES.get(label, "") if label in {"error", "failed", "video"} else "not dim")
+    for line in rest:
+        text.append("\n" + " " * _LABEL + line, style="not dim")
+    return text
+
+
+_SEQUENCES = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]"  # colours, cursor
+    r"|\][^\x07\x1b\n]*(?:\x07|\x1b\\)?"  # titles, links
+    r"|[PX^_][^\x1b\n]*(?:\x1b\\)?"  # device strings
+    r"|[ -/]*[0-~])"
+    r"|\x9b[0-?]*[ -/]*[@-~]"
+)
+
+# Controls but newline and tab, what turns the reading direction, line ends only some programs know, half characters.
+_POWERFUL = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u061c\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
+
+
+def safe(text: str) -> str:
+    """Return the text as it may be shown, its lines kept."""
+    return _POWERFUL.sub("", _SEQUENCES.sub("", text.replace("\r\n", "\n")))
+
+
+def brief(text: str, most: int = 60) -> str:
+    """Return the text on one line, cut to so many characters."""
+    line = " ".join(safe(text).split())
+    return line if len(line) <= most else line[: most - 1] + "…"
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as a person says them."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"

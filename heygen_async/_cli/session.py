@@ -1,0 +1,282 @@
+"""
+The commands about one session.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Generator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+from cyclopts.validators import Number
+from rich.text import Text
+
+from heygen_async import HeyGen, Session, SessionPaused, SessionState, SessionStatus, Stop
+
+from .exit_codes import Exit, goes_on
+from .follow import follow, save, show_resources
+from .job_rows import attachment
+from .options import AN_HOUR, Files, Json, Orientation, Out, Poll, Switch, Timeout, client
+from .output import Voice, brief
+from .prompt import Keyboard, LeftUnansweredError, ask, pass_on
+
+SessionId = Annotated[str, Parameter(help="The session, such as sess_629f6fbed82c07cd.")]
+
+
+def add_to(app: App) -> None:
+    """Add the commands to the app."""
+    for command in (run, watch, send, approve, stop, download):
+        app.command(command)
+
+
+async def run(
+    prompt: str,
+    /,
+    *,
+    file: Files = (),
+    review: Switch = False,
+    out: Out = Path(),
+    orientation: Orientation | None = None,
+    avatar_id: str | None = None,
+    voice_id: str | None = None,
+    style_id: str | None = None,
+    brand_kit_id: str | None = None,
+    timeout: Timeout = AN_HOUR,
+    poll: Poll = None,
+    json: Json = False,
+) -> int:
+    """
+    Make one video from a prompt and download it.
+
+    Parameters
+    ----------
+    prompt
+        What to make, 1 to 10,000 characters.
+    review
+        Show the agent's messages and storyboard, and ask what to say.
+    orientation
+        The shape of the video.
+    avatar_id
+        A look's id.
+    voice_id
+        The narration voice.
+    style_id
+        A visual style.
+    brand_kit_id
+        A brand kit.
+    """
+    voice = Voice(is_json=json)
+    async with client(poll) as heygen:
+        with orphans_told(heygen, voice), voice.busy("creating a session"):
+            session = await heygen.sessions.create(
+                prompt,
+                mode="chat" if review else "generate",
+                files=map(attachment, file),
+                orientation=orientation,
+                avatar_id=avatar_id,
+                voice_id=voice_id,
+                style_id=style_id,
+                brand_kit_id=brand_kit_id,
+            )
+        voice.say("session", session.id, session_id=session.id)
+        with voice.if_left(goes_on(session.id)):
+            if not review:
+                await follow(session, voice, timeout=timeout)
+            elif not await converse(session, voice, timeout=timeout):
+                return Exit.FAILED
+            return await deliver(session, voice, out, timeout=timeout)
+
+
+@contextmanager
+def orphans_told(heygen: HeyGen, voice: Voice) -> Generator[None]:
+    """Tell of the session that came to be although its create was interrupted."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        for session in heygen.sessions.orphans:
+            voice.say("session", session.id, session_id=session.id)
+            voice.advise(goes_on(session.id))
+        raise
+
+
+async def converse(session: Session, voice: Voice, *, timeout: float | None) -> bool:
+    """
+    Let a person answer each pause; return whether a video is to be expected.
+
+    Args:
+        session: The session.
+        voice: Who shows it.
+        timeout: Seconds to wait for the agent each time.
+    """
+    keyboard = Keyboard()
+    known: set[str] = set()
+    while True:
+        state = await follow(session, voice, timeout=timeout)
+        await show_resources(session, voice, known)
+        if not state.is_paused:
+            return True
+        try:
+            answer = await ask(state, voice, keyboard)
+        except LeftUnansweredError:
+            voice.complain("There is no more input to answer with.", hint=how_to_answer(session.id, state))
+            return False
+        await pass_on(session, answer, voice)
+        if isinstance(answer, Stop):
+            return False
+
+
+async def deliver(session: Session, voice: Voice, out: Path, *, timeout: float | None) -> int:
+    """
+    Download a session's video, once it is there; say how to answer when the agent asks something instead.
+
+    Args:
+        session: The session.
+        voice: Who shows it.
+        out: Where it goes.
+        timeout: Seconds to wait for it.
+    """
+    try:
+        with voice.busy("the video is being made ready"):
+            video = await session.video(timeout=timeout)
+    except SessionPaused as error:
+        hint = how_to_answer(session.id, error.last_state)
+        voice.complain(str(error), hint=hint, kind="SessionPaused", session_id=session.id)
+        return Exit.FAILED
+    await save(video, voice, out)
+    return Exit.DONE
+
+
+def how_to_answer(session_id: str, state: SessionState | None) -> str:
+    """Return the command that goes on with a session that waits."""
+    if state is not None and state.status == SessionStatus.REVIEWING:
+        return f"heygen-async approve {session_id}, or heygen-async send {session_id} 'what to change'"
+    return f"heygen-async send {session_id} 'your answer'"
+
+
+async def watch(
+    session_id: SessionId,
+    /,
+    *,
+    timeout: Timeout = AN_HOUR,
+    poll: Poll = None,
+    json: Json = False,
+) -> int:
+    """
+    Show a session until it pauses or ends.
+    """
+    voice = Voice(is_json=json)
+    async with client(poll) as heygen:
+        session = heygen.sessions.attach(session_id)
+        with voice.if_left(goes_on(session_id)):
+            state = await follow(session, voice, timeout=timeout)
+        if state.status == SessionStatus.FAILED:
+            voice.complain(f"Session {session_id} failed: {state.failure_reason}", session_id=session_id)
+            return Exit.FAILED
+        next_step = (
+            how_to_answer(session_id, state) if state.is_paused else f"heygen-async download {session_id}"
+        )
+        voice.advise(next_step)
+        return Exit.DONE
+
+
+async def send(session_id: SessionId, message: str, /, *, file: Files = (), json: Json = False) -> int:
+    """
+    Say something to the agent: answer it, ask for a revision.
+
+    Parameters
+    ----------
+    message
+        1 to 10,000 characters.
+    """
+    voice = Voice(is_json=json)
+    async with client(None) as heygen:
+        sent = await heygen.sessions.attach(session_id).send(message, files=map(attachment, file))
+    voice.say("sent", session_id, session_id=session_id, run_id=sent.run_id)
+    voice.advise(f"heygen-async watch {session_id}")
+    return Exit.DONE
+
+
+async def approve(session_id: SessionId, message: str | None = None, /, *, json: Json = False) -> int:
+    """
+    Approve the storyboard, so that the agent renders it.
+
+    Parameters
+    ----------
+    message
+        Your own words; plain ones when not given.
+    """
+    voice = Voice(is_json=json)
+    async with client(None) as heygen:
+        session = heygen.sessions.attach(session_id)
+        state = await session.refresh()
+        if state.status == SessionStatus.COMPLETED:
+            # It would take any message for a revision, and render that.
+            hint = f"heygen-async download {session_id}; heygen-async send {session_id} asks for a revision."
+            voice.complain(f"Session {session_id} is completed: nothing is left to approve.", hint=hint)
+            return Exit.FAILED
+        sent = await session.approve(message)
+    voice.say("approved", session_id, session_id=session_id, run_id=sent.run_id)
+    voice.advise(f"heygen-async download {session_id}, which waits for the video")
+    return Exit.DONE
+
+
+async def stop(session_id: SessionId, /, *, json: Json = False) -> int:
+    """
+    Ask the agent to end at its next checkpoint; what it has made so far is kept.
+    """
+    voice = Voice(is_json=json)
+    async with client(None) as heygen:
+        await heygen.sessions.attach(session_id).stop()
+    voice.say("stopping", session_id, session_id=session_id)
+    return Exit.DONE
+
+
+async def download(
+    session_id: SessionId,
+    /,
+    *,
+    out: Out = Path(),
+    timeout: Timeout = AN_HOUR,
+    poll: Poll = None,
+    json: Json = False,
+) -> int:
+    """
+    Download a session's newest video, and wait for it if need be.
+    """
+    voice = Voice(is_json=json)
+    async with client(poll) as heygen:
+        session = heygen.sessions.attach(session_id)
+        with voice.if_left(goes_on(session_id)):
+            await follow(session, voice, timeout=timeout)
+            return await deliver(session, voice, out, timeout=timeout)
+
+
+async def sessions(
+    *, limit: Annotated[int, Parameter(validator=Number(gte=1))] = 20, json: Json = False
+) -> int:
+    """
+    List the account's sessions, newest first.
+
+    Parameters
+    ----------
+    limit
+        How many.
+    """
+    voice = Voice(is_json=json)
+    number = count(1)
+    async with client(None) as heygen:
+        async for summary in heygen.sessions.list(page_size=min(limit, 100)):
+            created = f"{summary.created:%Y-%m-%d %H:%M:%S}" if summary.created else "?"
+            title = brief(summary.title or "", 70)
+            if json:
+                fields = {"session_id": summary.session_id, "created_at": summary.created_at}
+                voice.say("session", **fields, title=summary.title)
+            else:
+                voice.show(Text(f"{brief(summary.session_id)}  {created}  {title}".rstrip()))
+            if next(number) >= limit:
+                break
+    return Exit.DONE

@@ -1,0 +1,87 @@
+"""A few ways to wait: for a moment that may come early, for jobs side by side, for tasks through any cancel."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+import anyio
+
+from . import _clock
+from .errors import HeyGenError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection, Iterable
+
+
+def is_cancelled() -> bool:
+    """Return whether somebody has cancelled the running task."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+class Alarm:
+    """Lets one task wait for a moment that others may bring forward."""
+
+    __slots__ = ("_rung", "_waiter")
+
+    def __init__(self) -> None:
+        self._rung = False
+        self._waiter: asyncio.Future[None] | None = None
+
+    def ring(self) -> None:
+        """End the wait that is on, or the next one at once."""
+        self._rung = True
+        _settle(self._waiter)
+
+    async def wait(self, until: float | None) -> None:
+        """Wait for the ring or the moment (loop time; None: only the ring)."""
+        if not self._rung:
+            loop = asyncio.get_running_loop()
+            self._waiter = waiter = loop.create_future()
+            timer = None if until is None else loop.call_at(until, _settle, waiter)
+            try:
+                await waiter
+            finally:
+                self._waiter = None
+                if timer is not None:
+                    timer.cancel()
+        self._rung = False
+
+
+def _settle(waiter: asyncio.Future[None] | None) -> None:
+    if waiter is not None and not waiter.done():
+        waiter.set_result(None)
+
+
+async def concurrently(jobs: Iterable[Callable[[], Awaitable[None]]], *, most: int = 4) -> None:
+    """Do the jobs side by side, at most so many at once; the first error ends them all and is raised as itself."""
+    gate = anyio.Semaphore(most)
+    errors: list[HeyGenError] = []
+
+    async def do(job: Callable[[], Awaitable[None]]) -> None:
+        async with gate:
+            try:
+                await job()
+            except HeyGenError as error:
+                errors.append(error)
+                group.cancel_scope.cancel()
+
+    async with anyio.create_task_group() as group:
+        for job in jobs:
+            group.start_soon(do, job)
+    if errors:
+        raise errors[0]
+
+
+async def finished(tasks: Collection[asyncio.Task[object]], limit: float) -> None:
+    """Wait for the tasks through any number of cancels, until the limit is over."""
+    until = _clock.now() + limit
+    waiting: set[asyncio.Task[object]] = set(tasks)
+    # The scope keeps anyio from repeating its cancel at every step of the loop, the loop absorbs native ones.
+    with anyio.CancelScope(shield=True):
+        while waiting and (left := until - _clock.now()) > 0:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait(waiting, timeout=left)
+            waiting = {task for task in waiting if not task.done()}

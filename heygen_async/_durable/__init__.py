@@ -1,3 +1,0 @@
-"""
-The parts of `heygen_async.durable`: records, decisions, store, engine, work.
-"""

@@ -1,0 +1,1 @@
+"""Move bytes: upload, download, resume."""

@@ -1,0 +1,114 @@
+"""
+How a download goes on where it broke off: what to ask for, and what the answer brings.
+
+A half file is worth something only as long as the file at the other end is the same. `If-Range` lets the storage
+host decide that (RFC 9110, 13.1.5): the rest when it is, the whole when it changed.
+"""
+
+from __future__ import annotations
+
+import re
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import Struct
+
+from ..errors import BadResponse
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+
+
+class Note(Struct, frozen=True, kw_only=True):
+    """
+    What is kept beside a half file, so that another process can go on with it.
+
+    Attributes:
+        of: What the file is.
+        validator: Tells one version of it from the next; None when the host gave none that does.
+        total: Its size in bytes.
+    """
+
+    of: str
+    validator: str | None = None
+    total: int | None = None
+
+
+class Coming(Struct, frozen=True, kw_only=True):
+    """What an answer brings: bytes from `start` on, of the version in `note`."""
+
+    start: int
+    note: Note
+
+
+def write(note: Note) -> bytes:
+    """Return a note as JSON."""
+    return msgspec.json.encode(note)
+
+
+def read(text: bytes) -> Note | None:
+    """Return a note, None when it cannot be read: a kill may have torn it."""
+    try:
+        return msgspec.json.decode(text, type=Note)
+    except (msgspec.DecodeError, ValueError):
+        return None
+
+
+def place(note: Note, size: int) -> int:
+    """Return from where to ask for the rest of a file of which the first `size` bytes are here."""
+    if note.validator is None:
+        return 0
+    # Of a whole file the last byte is asked for again: it costs nothing and says whether the file is still the same.
+    return size if note.total is None else max(0, min(size, note.total - 1))
+
+
+def asked(note: Note, start: int) -> dict[str, str]:
+    """Return the headers that ask for the bytes from `start` on of the version in the note."""
+    if start == 0 or note.validator is None:
+        return {}
+    return {"range": f"bytes={start}-", "if-range": note.validator}
+
+
+def coming(note: Note, start: int, status: int, headers: Mapping[str, str]) -> Coming:
+    """
+    Read what a successful answer brings.
+
+    Raises:
+        BadResponse: A part of the file that was not asked for.
+    """
+    if status != HTTPStatus.PARTIAL_CONTENT:
+        return Coming(start=0, note=_described(note.of, headers))
+    found = _RANGE.fullmatch(headers.get("content-range", "").strip())
+    if found is None or not start or int(found[1]) != start:
+        raise BadResponse("The storage host sent another part of the file than was asked for.", status=status)
+    total = None if found[3] == "*" else int(found[3])
+    if note.total is not None and total is not None and total != note.total:
+        raise BadResponse("The storage host sent a part of a file of another size.", status=status)
+    return Coming(start=start, note=Note(of=note.of, validator=note.validator, total=note.total or total))
+
+
+def _described(of: str, headers: Mapping[str, str]) -> Note:
+    """Describe a whole file; one that is packed on the way has no size and no places we could name."""
+    if headers.get("content-encoding", "identity") != "identity":
+        return Note(of=of)
+    length = headers.get("content-length", "")
+    return Note(of=of, validator=_validator(headers), total=int(length) if length.isdecimal() else None)
+
+
+def _validator(headers: Mapping[str, str]) -> str | None:
+    """Return what tells versions apart to the byte: a strong tag, or a date old enough to be one."""
+    tag = headers.get("etag", "")
+    if tag and not tag.startswith("W/"):
+        return tag
+    modified = headers.get("last-modified")
+    from email.utils import parsedate_to_datetime  # only downloads need a calendar
+
+    try:
+        age = parsedate_to_datetime(headers.get("date", "")) - parsedate_to_datetime(modified or "")
+    except (TypeError, ValueError, OverflowError):
+        return None
+    # RFC 9110, 8.8.2.2: within the same second the file could have been written twice.
+    return modified if age.total_seconds() >= 1 else None

@@ -1,0 +1,99 @@
+"""
+What kind of file some bytes are: the seven kinds the service takes, by their first bytes.
+
+Seven fixed signatures need no library of thousands, whose guesses about all the others would have to be undone.
+What is not one of the seven is refused before it is sent, unless the caller says what it is.
+"""
+
+from __future__ import annotations
+
+from ..errors import UploadError
+
+HEAD_BYTES = 1024  # enough for every signature
+
+SUFFIXES = {
+    "image/png": ".png",
+    "image/jpeg": ".jpg",
+    "video/mp4": ".mp4",
+    "video/webm": ".webm",
+    "audio/mpeg": ".mp3",
+    "audio/wav": ".wav",
+    "application/pdf": ".pdf",
+}
+
+# Containers that share the MP4 signature and are something else (ISO 14496-12, the major brand).
+_NOT_MP4 = (
+    b"qt  ",
+    b"heic",
+    b"heix",
+    b"heim",
+    b"heis",
+    b"hevc",
+    b"mif1",
+    b"msf1",
+    b"avif",
+    b"avis",
+    b"M4A ",
+    b"M4B ",
+)
+_PAGES = (b"<!doctype html", b"<html", b"<head", b"<body")
+
+
+def media_type(head: bytes, said: str | None = None) -> str:
+    """
+    Return the type to announce for a file that begins so.
+
+    Args:
+        head: The first kilobyte.
+        said: What the caller calls it; believed only where the bytes say nothing.
+
+    Raises:
+        UploadError: The service would not take it, or the bytes are something else than was said.
+    """
+    if is_page(head):
+        raise UploadError(
+            "The file is an HTML page.",
+            hint="An error or login page was probably saved in place of the file; look at it in a browser.",
+        )
+    found = recognised(head)
+    if found is None and said is None:
+        raise UploadError(
+            "The file's first bytes are none of the types the service takes: png, jpeg, mp4, webm, mp3, wav, pdf.",
+            hint="Convert the file; or give content_type=, if the service takes more than this release knows.",
+        )
+    if found is not None and said in SUFFIXES and said != found:
+        raise UploadError(
+            f"The file is {found}, not {said}.", hint="Leave content_type= out: the bytes say what a file is."
+        )
+    return found or said or ""
+
+
+def recognised(head: bytes) -> str | None:
+    """Return which of the seven types a file is that begins so, None for none of them."""
+    for signature, kind in ((b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg")):
+        if head.startswith(signature):
+            return kind
+    if head[4:8] == b"ftyp":
+        return None if head[8:12] in _NOT_MP4 else "video/mp4"
+    if head.startswith(b"\x1aE\xdf\xa3"):
+        # The same container is Matroska; its header says which (RFC 8794, DocType).
+        return "video/webm" if b"\x42\x82\x84webm" in head[:256] else None
+    if head.startswith(b"RIFF"):
+        return "audio/wav" if head[8:12] == b"WAVE" else None
+    if b"%PDF-" in head:  # readers allow a few bytes before it
+        return "application/pdf"
+    return "audio/mpeg" if head.startswith(b"ID3") or _is_mp3_frame(head) else None
+
+
+def is_page(head: bytes) -> bool:
+    """Whether a file that begins so is an HTML page."""
+    return head.removeprefix(b"\xef\xbb\xbf").lstrip().lower().startswith(_PAGES)
+
+
+def _is_mp3_frame(head: bytes) -> bool:
+    """Whether an MPEG audio frame of layer III begins here (ISO 11172-3, 2.4.1.3)."""
+    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
+        return False
+    version, layer = head[1] >> 3 & 3, head[1] >> 1 & 3
+    bitrate, sampling = head[2] >> 4, head[2] >> 2 & 3
+    return version != 1 and layer == 1 and bitrate not in {0, 15} and sampling != 3

@@ -1,0 +1,146 @@
+"""
+A file that is not whole yet: `NAME.part`, with a note beside it of what it is a part of.
+
+Everything here blocks and is called in a worker thread. The final name appears by a rename, after the bytes are on
+the disk; a process killed at any moment leaves a beginning that the next one can go on from.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import byte_ranges
+from .byte_ranges import Note
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class PartFile:
+    """
+    The half file of one download, open and locked.
+
+    Attributes:
+        note: What it is a part of.
+        size: How many of its bytes are good.
+    """
+
+    def __init__(self, target: Path, of: str, *, resume: bool) -> None:
+        """
+        Open it, with what an earlier run left if that is wanted and of the same file.
+
+        Raises:
+            OSError: It cannot be opened or written; `BlockingIOError` when another download has it.
+        """
+        self.target = target
+        self._path = target.with_name(f"{target.name}.part")
+        self._note_path = target.with_name(f"{target.name}.part.json")
+        self._file = os.fdopen(_opened(self._path, os.O_RDWR | os.O_CREAT), "r+b")
+        try:
+            self._lock()
+            self.note = self._read_note() if resume else Note(of=of)
+            if self.note.of != of:
+                self.note = Note(of=of)
+            self.size = os.fstat(self._file.fileno()).st_size if self.note.validator else 0
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _lock(self) -> None:
+        """Keep others out, where the system can; they would write into the same file."""
+        if sys.platform == "win32":  # it lets nobody else rename or remove what is open
+            return
+        import fcntl
+
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise
+        except OSError:
+            return  # a file system without locks
+        # Between our open and our lock another download may have renamed this very file to its final name.
+        if not os.path.samestat(os.fstat(self._file.fileno()), self._path.stat()):
+            raise BlockingIOError
+
+    def _read_note(self) -> Note:
+        try:
+            return byte_ranges.read(self._note_path.read_bytes()) or Note(of="")
+        except FileNotFoundError:
+            return Note(of="")
+
+    def forget(self) -> None:
+        """Take nothing here for good any more; the next start begins a new version."""
+        self.note, self.size = Note(of=self.note.of), 0
+
+    def start(self, note: Note, at: int) -> None:
+        """
+        Get ready to write from a place on; a place of 0 begins a new version of the file.
+
+        Raises:
+            OSError: The disk refused.
+        """
+        # In this order: a kill in between leaves an empty file, never new bytes under an old note.
+        self._file.truncate(at)
+        if at == 0:
+            with open(self._note_path, "wb", opener=_opened) as file:
+                file.write(byte_ranges.write(note))
+        self.note = note
+        self.size = self._file.seek(at)
+
+    def write(self, chunks: Iterable[bytes]) -> None:
+        """
+        Add bytes.
+
+        Raises:
+            OSError: The disk refused; what it took before that is good.
+        """
+        try:
+            self._file.writelines(chunks)
+            self._file.flush()
+        finally:
+            self.size = os.fstat(self._file.fileno()).st_size
+
+    def finish(self, *, overwrite: bool) -> None:
+        """
+        Give the whole file its name.
+
+        Raises:
+            OSError: The disk refused; `FileExistsError` when there is one by now that must stay.
+        """
+        os.fsync(self._file.fileno())
+        if not overwrite and os.path.lexists(self.target):
+            raise FileExistsError(self.target)
+        self._file.close()
+        self._path.replace(self.target)
+        self._note_path.unlink(missing_ok=True)
+        _sync_folder(self.target.parent)
+
+    def close(self, *, keep: bool) -> None:
+        """Let go of it; keep it only if it is worth something to a later run."""
+        if self._file.closed:
+            return  # it has its name
+        with suppress(OSError):
+            self._file.close()
+        if not (keep and self.size and self.note.validator):
+            for path in (self._path, self._note_path):
+                with suppress(OSError):
+                    path.unlink(missing_ok=True)
+
+
+def _opened(path: str | os.PathLike[str], flags: int) -> int:
+    """Open a file that is here: a link that somebody left in a shared folder leads elsewhere."""
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0), 0o666)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename last through a power cut, where folders can be synced at all."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

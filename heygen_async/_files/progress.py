@@ -1,0 +1,50 @@
+"""
+Telling the caller how far a transfer is, often enough to be seen and rarely enough to cost nothing.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING
+
+from .. import _clock
+from ..models import Transfer
+
+if TYPE_CHECKING:
+    from ..models import OnProgress
+
+_TOLD_EVERY = 0.1  # seconds
+
+
+class Meter:
+    """Calls `on_progress`, at most ten times a second and once at the end."""
+
+    __slots__ = ("_last", "_on_progress", "_started", "total")
+
+    def __init__(self, on_progress: OnProgress | None, total: int | None = None) -> None:
+        self._on_progress = on_progress
+        self._started = _clock.now()
+        self._last = self._started - _TOLD_EVERY
+        self.total = total
+
+    async def moved(self, done: int) -> None:
+        """Tell of so many bytes, unless something was told a moment ago."""
+        if self._on_progress is not None and _clock.now() - self._last >= _TOLD_EVERY:
+            await self._tell(done)
+
+    async def finished(self, done: int) -> None:
+        """Tell of the end, a tenth of a second after anything else."""
+        if self._on_progress is None:
+            return
+        await _clock.sleep(max(0.0, self._last + _TOLD_EVERY - _clock.now()))
+        self.total = done
+        await self._tell(done)
+
+    async def _tell(self, done: int) -> None:
+        assert self._on_progress is not None  # noqa: S101 - both callers have looked
+        now = self._last = _clock.now()
+        answer = self._on_progress(
+            Transfer(done_bytes=done, total_bytes=self.total, elapsed=now - self._started)
+        )
+        if inspect.isawaitable(answer):
+            await answer

@@ -1,0 +1,163 @@
+"""
+What this client has uploaded, by content: the same file is not sent twice.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
+
+import anyio
+
+from .. import _clock
+from .._api import assets as asset_api
+from .._api import responses
+from .._api.calls import Kind
+from .._http.retry import Again, Tries
+from .._http.transport import Request
+from .._redact import clean
+from ..errors import APIError, TransportError, UploadError
+from .media_types import SUFFIXES, media_type
+from .progress import Meter
+from .upload_source import Content
+
+if TYPE_CHECKING:
+    from .._api.assets import Slot, Uploaded
+    from .._http.client import Caller
+    from ..models import Asset, OnProgress
+    from .upload_source import Source
+
+_KEPT = 1024  # files; a batch of a hundred thousand jobs must not grow with their number
+
+
+class Uploads:
+    """Assets by the checksum of their content; those that upload the same file at the same time wait for one."""
+
+    __slots__ = ("_assets", "_locks")
+
+    def __init__(self) -> None:
+        self._assets: OrderedDict[str, Asset] = OrderedDict()
+        self._locks: WeakValueDictionary[str, anyio.Lock] = WeakValueDictionary()
+
+    async def once(self, sha256: str, upload: Callable[[], Awaitable[Asset]]) -> Asset:
+        """Return the asset with this content; upload it if there is none yet."""
+        lock = self._locks.get(sha256)
+        if lock is None:
+            lock = self._locks[sha256] = anyio.Lock()
+        async with lock:
+            asset = self._assets.get(sha256)
+            if asset is None:
+                asset = self._assets[sha256] = await upload()
+                while len(self._assets) > _KEPT:
+                    self._assets.popitem(last=False)
+            self._assets.move_to_end(sha256)
+            return asset
+
+    def forget(self, asset_id: str) -> None:
+        """Upload the content of a deleted asset again when it is next wanted."""
+        for sha256 in [sha256 for sha256, asset in self._assets.items() if asset.id == asset_id]:
+            del self._assets[sha256]
+
+
+log = logging.getLogger("heygen_async")
+
+_NAME_CHARACTERS = 255
+
+# What storage hosts say to an address whose time is over, however they word it.
+_EXPIRED = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
+
+
+async def upload(
+    caller: Caller,
+    source: Source,
+    filename: str | None = None,
+    content_type: str | None = None,
+    on_progress: OnProgress | None = None,
+) -> Asset:
+    """
+    Upload an open source the way its size asks for.
+
+    Raises:
+        UploadError: See `Assets.upload`.
+        TransportError: See `Assets.upload`.
+        APIError: See `Assets.upload`.
+    """
+    try:
+        kind = media_type(source.head, content_type)
+    except UploadError as error:
+        raise UploadError(f"{source.label}: {error}", hint=error.hint) from None
+    name = (filename or source.name or f"upload{SUFFIXES.get(kind, '')}")[-_NAME_CHARACTERS:]
+    meter = Meter(on_progress, source.size)
+    form, before, after = asset_api.wrapping(name, kind)
+    body = Content(source, meter, before, after)
+    if body.length <= asset_api.MULTIPART_BYTES:
+        made = (await caller.call(asset_api.upload(body, form))).data
+    else:
+        made = await _Direct(caller, source, meter).upload(name, kind)
+    await meter.finished(source.size)
+    return made.named(name)
+
+
+class _Direct:
+    """An upload straight to the service's storage, by an address that is a credential of its own and expires."""
+
+    __slots__ = ("_caller", "_meter", "_source")
+
+    def __init__(self, caller: Caller, source: Source, meter: Meter) -> None:
+        self._caller = caller
+        self._meter = meter
+        self._source = source
+
+    async def upload(self, name: str, kind: str) -> Uploaded:
+        """Ask for a place, put the bytes there, say so."""
+        policy, source, tries = self._caller.retry, self._source, Tries(self._caller.retry)
+        slot: Slot | None = None
+        expires = 0.0
+        while True:
+            if slot is None or _clock.now() >= expires:
+                asked = _clock.now()
+                slot = (await self._caller.call(asset_api.begin(name, kind, source.size, source.sha256))).data
+                self._check_room(slot)
+                expires = asked + slot.expires_in_seconds
+            tries.count += 1
+            problem = await self._put(slot)
+            if problem is None:
+                call = asset_api.complete(slot.asset_id, source.sha256)
+                return (await self._caller.call(call)).data
+            # Only the number of tries counts, not their time: each may take an hour and be worth it.
+            step = tries.next_step(Kind.REPEATABLE, problem, elapsed=0.0, policy=policy, die=self._die())
+            if isinstance(problem, APIError) and problem.status in _EXPIRED:
+                slot, step = None, tries.again(problem, elapsed=0.0, policy=policy, die=self._die())
+            if not isinstance(step, Again):
+                raise UploadError(f"{source.label} could not be stored: {clean(str(problem))}") from problem
+            said = {"event": "transfer_retry", "operation": "upload", "after": step.after}
+            log.info("An upload broke off; again in %.1f s", step.after, extra=said)
+            self._caller.counters.retries += 1
+            await _clock.sleep(step.after)
+
+    def _check_room(self, slot: Slot) -> None:
+        if self._source.size > slot.max_bytes:
+            raise UploadError(
+                f"{self._source.label} has {self._source.size:,} bytes; the service takes {slot.max_bytes:,}.",
+                hint="Make the file smaller, or cut it into parts.",
+            )
+
+    async def _put(self, slot: Slot) -> APIError | TransportError | None:
+        """Send the bytes; the headers are signed, so they go out as they came, and no key with them."""
+        body = Content(self._source, self._meter)
+        limit = self._caller.timeouts.write
+        request = Request("PUT", slot.upload_url, slot.upload_headers, body, limit, "an upload to storage")
+        try:
+            answer = await self._caller.bind().send(request)
+        except TransportError as error:
+            return error
+        if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
+            return None
+        return responses.refusal(answer.status, answer.headers, {})
+
+    def _die(self) -> float:
+        return self._caller.die.random()

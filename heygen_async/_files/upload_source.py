@@ -1,0 +1,273 @@
+"""
+What can be uploaded, made alike: a file of known size that can be read from any place, as often as needed.
+
+A path, bytes and a seekable file object are that already. What can be read only once (an async iterator, a pipe) is
+first laid down in a temporary file: the service wants the exact size and checksum before the first byte, and a retry
+has to begin again. Memory stays flat either way.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import stat
+import threading
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Self, TypeVar, cast
+
+import anyio
+
+from ..errors import InvalidArgument, UploadError
+from .media_types import HEAD_BYTES
+
+if TYPE_CHECKING:
+    from .progress import Meter
+
+T = TypeVar("T")
+
+Uploadable = str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | AsyncIterable[bytes]
+
+_BATCH_BYTES = 4 * 1024 * 1024  # for one trip to a worker thread
+_LAID_BYTES = 256 * 1024  # the same, on the way into a temporary file
+_PIECE_BYTES = 64 * 1024  # for the network: on a slow line the next one must be due before silence is
+_DIGEST_BYTES = 32 * 1024 * 1024  # the same, where nobody waits for the first bytes
+_IN_MEMORY_BYTES = 1024 * 1024  # what is laid down stays in memory up to here
+
+
+class Source:
+    """
+    A file of known size and content.
+
+    Attributes:
+        label: What to call it in messages: never its content.
+        name: The name of its own, None when it has none.
+        size: In bytes.
+        sha256: Its checksum, in hexadecimal.
+        head: Its first kilobyte.
+    """
+
+    def __init__(self, file: IO[bytes], label: str, name: str | None) -> None:
+        self.label = label
+        self.name = name
+        self._file = file
+        # One position for all who read, also for a reader that was given up and has not noticed yet.
+        self._lock = threading.Lock()
+        self._start = file.tell()
+        self.size = file.seek(0, os.SEEK_END) - self._start
+        self.head = self.read(0, HEAD_BYTES)
+        self.sha256 = ""
+
+    def read(self, at: int, size: int) -> bytes:
+        """Return bytes from a place on; blocks."""
+        with self._lock:
+            self._file.seek(self._start + at)
+            return self._file.read(size)
+
+    async def batch(self, at: int) -> bytes:
+        """
+        Return the bytes from a place on, as many as are read at once.
+
+        Raises:
+            UploadError: They cannot be read, or are not there any more.
+        """
+        batch = await in_thread(self.label, partial(self.read, at, min(_BATCH_BYTES, self.size - at)))
+        if not batch:
+            raise UploadError(f"{self.label} became shorter while it was read.", hint="Upload it again.")
+        return batch
+
+    async def digest(self) -> None:
+        """
+        Find the checksum.
+
+        Raises:
+            UploadError: It cannot be read.
+        """
+        checksum = hashlib.sha256()
+        for at in range(0, self.size, _DIGEST_BYTES):
+            await in_thread(self.label, partial(self._add, checksum, at))
+        self.sha256 = checksum.hexdigest()
+
+    def _add(self, checksum: hashlib._Hash, start: int) -> None:
+        end = min(start + _DIGEST_BYTES, self.size)
+        for at in range(start, end, _BATCH_BYTES):
+            checksum.update(self.read(at, min(_BATCH_BYTES, end - at)))
+
+
+class Content:
+    """A source as the body of a request, between what a form puts before and after it."""
+
+    __slots__ = ("after", "before", "meter", "source")
+
+    def __init__(self, source: Source, meter: Meter, before: bytes = b"", after: bytes = b"") -> None:
+        self.source = source
+        self.meter = meter
+        self.before = before
+        self.after = after
+
+    @property
+    def length(self) -> int:
+        """The bytes of the whole body."""
+        return len(self.before) + self.source.size + len(self.after)
+
+    def __aiter__(self) -> AsyncIterator[memoryview]:
+        return _Pieces(self)
+
+
+class _Pieces:
+    """One way through a body; an object, since a generator that is left half-way wants to be closed."""
+
+    __slots__ = ("_at", "_content", "_given", "_is_over", "_rest")
+
+    def __init__(self, content: Content) -> None:
+        self._content = content
+        self._rest = memoryview(content.before)
+        self._at = 0
+        self._given = -len(content.before)
+        self._is_over = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> memoryview:
+        size = self._content.source.size
+        await self._content.meter.moved(min(max(self._given, 0), size))
+        while not self._rest:
+            if self._at < size:
+                self._rest = memoryview(await self._content.source.batch(self._at))
+                self._at += len(self._rest)
+            elif self._is_over:
+                raise StopAsyncIteration
+            else:
+                self._rest, self._is_over = memoryview(self._content.after), True
+        piece, self._rest = self._rest[:_PIECE_BYTES], self._rest[_PIECE_BYTES:]
+        self._given += len(piece)
+        return piece
+
+
+@asynccontextmanager
+async def opened(source: Uploadable) -> AsyncGenerator[Source]:
+    """
+    Open what is to be uploaded; closes what it opened and nothing else.
+
+    Raises:
+        InvalidArgument: Nothing that can be uploaded.
+        UploadError: It cannot be read, or is empty.
+    """
+    label = label_of(source)
+    file, is_ours = await _file(source, label)
+    try:
+        ready = await in_thread(label, partial(Source, file, label, _own_name(source)))
+        if not ready.size:
+            raise UploadError(
+                f"{label} is empty.",
+                hint="A file object is read from where it stands, an iterator only once.",
+            )
+        await ready.digest()
+        yield ready
+    finally:
+        if is_ours:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(file.close)
+
+
+def label_of(source: object) -> str:
+    """Return what to call something in messages."""
+    if isinstance(source, str | os.PathLike):
+        return str(cast("str | os.PathLike[str]", source))
+    name = _own_name(source)
+    return f"The file {name!r}" if name else f"The {type(source).__name__}"
+
+
+def _own_name(source: object) -> str | None:
+    if not isinstance(source, str | os.PathLike):
+        source = cast("object", getattr(source, "name", None))
+    if not isinstance(source, str | os.PathLike):
+        return None  # bytes have none, and that of a pipe may be a number
+    return Path(cast("str | os.PathLike[str]", source)).name or None
+
+
+async def _file(source: Uploadable, label: str) -> tuple[IO[bytes], bool]:
+    """Return something to read and seek in, and whether it is ours to close."""
+    if isinstance(source, str | os.PathLike):
+        return await in_thread(label, partial(_opened_path, Path(source))), True
+    if isinstance(source, bytes | bytearray | memoryview):
+        return io.BytesIO(source), True
+    if isinstance(source, AsyncIterable):
+        return await _laid_down(source, label), True
+    if not callable(getattr(source, "read", None)):
+        raise InvalidArgument(
+            "source",
+            f"must be a path, bytes, a binary file or an async iterator of bytes, not {type(source).__name__}",
+        )
+    if await in_thread(label, partial(_is_seekable, source, label)):
+        return source, False
+    return await _laid_down(_read(source, label), label), True
+
+
+def _opened_path(path: Path) -> IO[bytes]:
+    # Looked at first: opening a pipe would wait for somebody to write into it.
+    kind = path.stat().st_mode
+    if stat.S_ISDIR(kind):
+        raise UploadError(f"{path} is a folder.", hint="Upload its files one by one.")
+    if not stat.S_ISREG(kind):
+        raise UploadError(f"{path} is not a regular file.")
+    return path.open("rb", buffering=0)
+
+
+def _is_seekable(file: IO[bytes], label: str) -> bool:
+    if isinstance(cast("object", file), io.TextIOBase):
+        raise UploadError(f"{label} was opened as text.", hint="Open it in binary mode: open(path, 'rb').")
+    seekable = getattr(file, "seekable", None)
+    return bool(seekable()) if callable(seekable) else False
+
+
+async def _read(file: IO[bytes], label: str) -> AsyncGenerator[bytes]:
+    while batch := await in_thread(label, partial(file.read, _LAID_BYTES)):
+        yield batch
+
+
+async def _laid_down(chunks: AsyncIterable[bytes], label: str) -> IO[bytes]:
+    copy = await in_thread(label, _temporary)
+    try:
+        gathered: list[bytes] = []
+        held = 0
+        async for chunk in chunks:
+            if not isinstance(chunk, bytes | bytearray | memoryview):
+                raise InvalidArgument("source", f"yielded {type(chunk).__name__}, not bytes")
+            gathered.append(bytes(chunk))  # a buffer may be used again
+            held += len(chunk)
+            if held >= _LAID_BYTES:
+                await in_thread(label, partial(copy.writelines, gathered))
+                gathered, held = [], 0
+        await in_thread(label, partial(copy.writelines, gathered))
+        await in_thread(label, partial(copy.seek, 0))
+    except BaseException:
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(copy.close)
+        raise
+    return copy
+
+
+def _temporary() -> IO[bytes]:
+    import tempfile
+
+    return cast("IO[bytes]", tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES))
+
+
+async def in_thread(label: str, work: Callable[[], T]) -> T:
+    """
+    Do something that blocks, and say what failed in our words.
+
+    Raises:
+        UploadError: The file system refused.
+    """
+    try:
+        return await anyio.to_thread.run_sync(work)
+    except OSError as error:
+        raise UploadError(f"{label} cannot be read: {error.strerror or type(error).__name__}.") from error
+    except ValueError as error:  # a closed file, a path with a zero byte
+        raise UploadError(f"{label} cannot be read: {error}.") from error

@@ -1,0 +1,344 @@
+"""
+From a call to its answer: one exchange (`attempt`), or as many as it takes (`call`).
+
+Decisions are made in `retry.py`; here they are carried out. A write that may have happened is handed to the
+caller's `settle`, which finds out (`_sessions/create_recovery.py`); without one it is raised as it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import TYPE_CHECKING, TypeVar
+
+from .. import _clock
+from .._api import responses
+from .._api import sessions as session_api
+from .._api.calls import Call, Kind
+from .._concurrency import finished
+from .._redact import clean
+from ..errors import APIError, ClientStateError, Conflict, HeyGenError, RateLimited, Unauthorized
+from .hooks import RetryEvent
+from .retry import IN_PROGRESS, Again, Delivery, Tries, Verdict, delivery, pause
+from .transport import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from contextlib import AbstractAsyncContextManager
+
+    from msgspec import Raw
+
+    from .._api.responses import Envelope
+    from .._config import RetryPolicy, Timeouts
+    from .._polling.queue import Seen
+    from ..models import SessionData
+    from .auth import Identity
+    from .transport import Answer, Download, Transport
+    from .writes import Write
+
+T = TypeVar("T")
+
+log = logging.getLogger("heygen_async")
+
+_UNPACED = 5.0  # seconds everybody waits after a 429 that names no pace
+
+
+class Counters:
+    """What `heygen.statistics()` reads."""
+
+    __slots__ = ("bulk_polls", "bytes_received", "polls", "rate_limited", "requests", "retries")
+
+    def __init__(self) -> None:
+        self.requests: int = 0
+        self.retries: int = 0
+        self.polls: int = 0
+        self.bulk_polls: int = 0
+        self.rate_limited: int = 0
+        self.bytes_received: int = 0
+
+
+class Caller:
+    """
+    Sends calls for one client, bound to the loop of the first.
+
+    Attributes:
+        polls_resume: Loop time before which no poll is sent, after a 429 on a read.
+        creates_resume: Loop time before which nothing is created, after a 429 on a create.
+        keys_honoured: Kinds of write for which the service has shown that it honours idempotency keys.
+        rescues: Writes whose callers were cancelled and whose outcome is still to come.
+    """
+
+    def __init__(
+        self,
+        *,
+        identity: Identity,
+        open_transport: Callable[[], Transport],
+        base_url: str,
+        timeouts: Timeouts,
+        retry: RetryPolicy,
+        retried: Callable[[RetryEvent], None] | None = None,
+    ) -> None:
+        self.identity = identity
+        self.timeouts = timeouts
+        self.retry = retry
+        self.counters: Counters = Counters()
+        self.die: random.Random = random.Random()
+        self.polls_resume: float = 0.0
+        self.creates_resume: float = 0.0
+        self.keys_honoured: set[Kind] = set()
+        self.rescues: set[asyncio.Task[object]] = set()
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.is_closed: bool = False
+        self._open_transport = open_transport
+        self._retried = retried
+        self._transport: Transport | None = None
+        self._base_url = base_url
+
+    # -- life --
+
+    def bind(self) -> Transport:
+        """
+        Return the transport, opened on the running loop.
+
+        Raises:
+            ClientStateError: The client is closed, or belongs to another live loop.
+        """
+        if self.is_closed:
+            raise ClientStateError("This client is closed.", hint="Make a new HeyGen().")
+        loop = asyncio.get_running_loop()
+        if self._transport is None or loop is not self.loop:
+            self._rebind(loop)
+        assert self._transport is not None  # noqa: S101 - _rebind opened it
+        return self._transport
+
+    def _rebind(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self.loop is not None and self.loop is not loop:
+            if not self.loop.is_closed():
+                raise ClientStateError("This client belongs to another event loop that is still open.")
+            abandon = getattr(self._transport, "abandon", None)
+            if abandon is not None:
+                abandon()
+            self._transport = None
+            self.polls_resume = self.creates_resume = 0.0
+        self.loop = loop
+        if self._transport is None:
+            self._transport = self._open_transport()
+
+    async def aclose(self) -> None:
+        """Refuse further calls and close the transport, once no cancelled write needs it any more."""
+        if self.rescues and self.loop is asyncio.get_running_loop():
+            await finished(self.rescues, self.timeouts.write)
+        self.is_closed = True
+        if self._transport is not None and self.loop is asyncio.get_running_loop():
+            await self._transport.aclose()
+        self._transport = None
+
+    # -- one exchange --
+
+    def request(self, call: Call[T], attempt: int = 1) -> Request:
+        """Build what is sent for a call; `attempt` counts from 1, for who listens."""
+        headers: Mapping[str, str] = self.identity.headers
+        if call.body is not None:
+            headers = {**headers, "content-type": call.content_type}
+        if call.key is not None:
+            headers = {**headers, "idempotency-key": call.key}
+        limit = self.timeouts.read if call.kind is Kind.READ else self.timeouts.write
+        url = self._base_url + call.path
+        return Request(call.method, url, headers, call.body, limit, call.route, attempt)
+
+    async def attempt(self, call: Call[T], number: int = 1) -> Envelope[T]:
+        """
+        Make one exchange; a refused token is renewed and the exchange made once more.
+
+        Raises:
+            TransportError: The exchange broke; the kind says whether it can have been processed.
+            APIError: The service refused.
+            ClientStateError: The client is closed or belongs to another loop.
+        """
+        transport = self.bind()
+        identity = self.identity
+        if not identity.headers:
+            await identity.ready()
+        used = identity.headers
+        try:
+            return self._read(call, await self._sent(transport, self.request(call, number)))
+        except Unauthorized as error:
+            if not await identity.renew(used):
+                raise identity.explained(error) from None
+        try:
+            return self._read(call, await self._sent(transport, self.request(call, number)))
+        except Unauthorized as error:
+            raise identity.explained(error) from None
+
+    async def poll(self, seen: Seen) -> SessionData | None:
+        """
+        Make one exchange that was made before; None when the answer is the same to the byte.
+
+        Messages that are the same are not read again.
+
+        Raises:
+            TransportError: See `attempt`.
+            APIError: See `attempt`.
+        """
+        transport = self.bind()
+        request = seen.request
+        if request is None or request.headers is not self.identity.headers:
+            await self.identity.ready()
+            seen.request = request = self.request(seen.call)
+        answer = await self._sent(transport, request)
+        body, is_well = answer.body, answer.status == HTTPStatus.OK
+        if is_well and body == seen.body:
+            return None
+        told: Raw | None = None
+        if is_well:
+            known = () if seen.state is None else seen.state.messages
+            data, told = session_api.outlined(body, seen.told, known)
+            if data is not None:
+                seen.body, seen.told = body, told
+                return data
+        call = seen.call
+        try:
+            data = self._read(call, answer).data
+        except Unauthorized as error:
+            if not await self.identity.renew(request.headers):
+                raise self.identity.explained(error) from None
+            seen.forget()  # what comes now is not kept, and must not be taken for what was
+            return (await self.attempt(call)).data
+        seen.body, seen.told = body, told
+        return data
+
+    async def _sent(self, transport: Transport, request: Request) -> Answer:
+        self.counters.requests += 1
+        answer = await transport.send(request)
+        self.counters.bytes_received += len(answer.body)
+        return answer
+
+    def _read(self, call: Call[T], answer: Answer) -> Envelope[T]:
+        if log.isEnabledFor(logging.DEBUG):
+            said = {
+                "event": "answer",
+                "operation": call.name,
+                "route": call.route,
+                "status": answer.status,
+                "bytes": len(answer.body),
+            }
+            log.debug("%s answered %d", call.name, answer.status, extra=said)
+        try:
+            return responses.read(
+                call.name, call.answer, answer.status, answer.headers, answer.body, self.identity.secrets
+            )
+        except RateLimited as error:
+            self._slow_down(call, error)
+            raise
+
+    def _slow_down(self, call: Call[T], error: RateLimited) -> None:
+        self.counters.rate_limited += 1
+        if delivery(error) is Delivery.FINAL:
+            return
+        until = _clock.now() + min(pause(error, _UNPACED, die=self.die.random()), self.retry.max_retry_after)
+        if call.kind is Kind.CREATE:
+            self.creates_resume = max(self.creates_resume, until)
+        elif call.kind is Kind.READ:
+            self.polls_resume = max(self.polls_resume, until)
+
+    def download(self, url: str, asked: Mapping[str, str]) -> AbstractAsyncContextManager[Download]:
+        """Open a file at a storage host, which never sees the credential."""
+        headers = {
+            **asked,
+            "user-agent": self.identity.headers.get("user-agent", "heygen-async"),
+            "accept-encoding": "identity",
+        }
+        return self.bind().stream(Request("GET", url, headers, None, self.timeouts.transfer, "a download"))
+
+    # -- as many as it takes --
+
+    async def call(self, call: Call[T], *, write: Write[T] | None = None) -> Envelope[T]:
+        """
+        Send a call until it is answered, refused for good, or not worth more tries.
+
+        Args:
+            call: What to send.
+            write: For what must not happen twice: notes what may have happened and finds out.
+
+        Raises:
+            TransportError: See `attempt`; `OutcomeUnknown` when a write could not be settled.
+            APIError: The service refused, with the number of attempts.
+        """
+        self.bind()
+        started = _clock.now()
+        tries = Tries(self.retry)
+        while True:
+            if call.kind is Kind.CREATE:
+                await _pause(write, self.creates_resume - _clock.now())
+            if write is not None and (found := await write.begin()) is not None:
+                return responses.Envelope(data=found)
+            tries.count += 1
+            try:
+                return await self.attempt(call, tries.count)
+            except HeyGenError as error:
+                outcome = await self._after(call, error, write, tries, started)
+                made, step = outcome
+                if made is not None:
+                    return responses.Envelope(data=made)
+                if not isinstance(step, Again):
+                    _count_attempts(error, tries.count)
+                    raise
+                self._note_retry(call, error, step, tries.count)
+            await _pause(write, step.after)
+
+    async def _after(
+        self, call: Call[T], error: HeyGenError, write: Write[T] | None, tries: Tries, started: float
+    ) -> tuple[T | None, Again | Verdict]:
+        """Find out what a failed exchange did, and whether it is worth another."""
+        made: T | None = None
+        is_in_progress = isinstance(error, Conflict) and error.code == IN_PROGRESS
+        if is_in_progress:
+            self.keys_honoured.add(call.kind)  # only a service that honours keys knows that one is in use
+        step = tries.next_step(
+            call.kind, error, elapsed=_clock.now() - started, policy=self.retry, die=self.die.random()
+        )
+        if write is not None and write.gives_way and isinstance(error, RateLimited):
+            step = Verdict.GIVE_UP
+        if write is None or write.settle is None:
+            return made, step
+        if is_in_progress or step is Verdict.SETTLE:
+            write.trouble = error
+        if step is Verdict.SETTLE and call.kind in self.keys_honoured:
+            step = self._again(tries, error, started)  # the service knows best what became of its key
+        if write.is_open and not isinstance(step, Again):
+            made = await write.look()
+            step = self._again(tries, error, started) if step is Verdict.SETTLE else step
+        write.may_exist = made is not None or write.is_open
+        return made, step
+
+    def _again(self, tries: Tries, error: HeyGenError, started: float) -> Again | Verdict:
+        return tries.again(error, elapsed=_clock.now() - started, policy=self.retry, die=self.die.random())
+
+    def _note_retry(self, call: Call[T], error: HeyGenError, step: Again, attempt: int) -> None:
+        self.counters.retries += 1
+        kind, problem = type(error).__name__, clean(str(error), self.identity.secrets)
+        said = {"event": "retry", "operation": call.name, "error": kind, "after": step.after}
+        log.info("%s failed (%s); again in %.1f s", call.name, problem, step.after, extra=said)
+        if self._retried is not None:
+            self._retried(
+                RetryEvent(
+                    method=call.method,
+                    route=call.route,
+                    attempt=attempt,
+                    delay=step.after,
+                    reason=problem,
+                    error=kind,
+                )
+            )
+
+
+async def _pause(write: Write[T] | None, seconds: float) -> None:
+    await (_clock.sleep(max(seconds, 0.0)) if write is None else write.pause(seconds))
+
+
+def _count_attempts(error: HeyGenError, attempts: int) -> None:
+    if isinstance(error, APIError):
+        error.attempts = attempts

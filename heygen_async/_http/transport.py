@@ -1,0 +1,84 @@
+"""
+The seam under the client: what it asks of whatever carries its requests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from contextlib import AbstractAsyncContextManager
+
+    from ..models._assets import Body
+
+
+class Answer(Protocol):
+    """What a transport returns: header names are looked up in lower case."""
+
+    @property
+    def status(self) -> int: ...
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+    @property
+    def body(self) -> bytes: ...
+
+
+class Download(Protocol):
+    """An answer whose body is still coming."""
+
+    @property
+    def status(self) -> int: ...
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+    def chunks(self) -> AsyncIterator[bytes]: ...
+
+
+class Transport(Protocol):
+    """
+    The seam under the client: `HeyGen(http=...)` takes one in place of an aiohttp session.
+
+    Its errors are `TransportError`s, whose kind says whether the request can have been processed.
+    """
+
+    async def send(self, request: Request) -> Answer:
+        """
+        Exchange one request for its whole answer.
+
+        Raises:
+            TransportError: There is none.
+        """
+        ...
+
+    def stream(self, request: Request) -> AbstractAsyncContextManager[Download]:
+        """
+        Open an answer whose body is read as it comes.
+
+        Raises:
+            TransportError: There is none.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of all connections."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class Request:
+    """What a transport sends: an absolute address, headers, bytes, and seconds for the whole exchange."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes | Body | None
+    timeout: float
+    route: str = ""
+    attempt: int = 1
+    # A transport keeps its own form of the address here: building one costs more than comparing it.
+    prepared: object = field(default=None, repr=False)
+
+    def __repr__(self) -> str:
+        return f"<Request {self.method} {self.route}>"

@@ -1,0 +1,1 @@
+"""What a session's answers mean over time, and one scheduler that polls for all watchers."""

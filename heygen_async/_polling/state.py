@@ -1,0 +1,391 @@
+"""
+What a session's answers mean over time: the one place that compares statuses.
+
+A `Track` is fed with what was read (`saw_*`), with what was said (`sent`), and answers two questions: what to read
+next (`look`) and what is known (`state`). It never waits and never reads a clock; moments come in as seconds.
+
+The arrows between statuses are only inferred (contract.md), so none is enforced: whatever is read is believed,
+except what was true before the caller spoke (`Guard`).
+"""
+
+from __future__ import annotations
+
+from enum import Enum, Flag, auto
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from ..models import SessionData, SessionState, SessionStatus, VideoInfo, VideoStatus
+from .messages import Conversation, marked
+from .reasons import by_video, failure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+STOP = frozenset({SessionStatus.REVIEWING, SessionStatus.COMPLETED, SessionStatus.FAILED})
+SETTLED = frozenset({SessionStatus.REVIEWING, SessionStatus.WAITING_FOR_INPUT, SessionStatus.COMPLETED})
+TERMINAL = frozenset({SessionStatus.COMPLETED, SessionStatus.FAILED})
+
+NO_VIDEO = "The session completed without a video."
+MISSING_GRACE = 30.0  # seconds a session or video that should exist may be 404
+VIDEO_GRACE = 300.0  # seconds a completed session may be without any video
+FRESH = 5.0  # seconds a state counts as the newest without a look
+_HISTORY = 16
+
+
+class Look(Enum):
+    """What to read next."""
+
+    SESSION = auto()
+    VIDEO = auto()
+    VIDEOS = auto()
+
+
+class Change(Flag):
+    """What an answer changed."""
+
+    NOTHING = 0
+    TRANSITION = auto()
+    PROGRESS = auto()
+    MESSAGES = auto()
+    VIDEO = auto()
+    LOOK_AGAIN = auto()  # the answer is not complete without another read, now
+    GONE = auto()  # the service does not know it, and the grace is over
+
+
+_TRANSITION, _PROGRESS, _MESSAGES = Change.TRANSITION.value, Change.PROGRESS.value, Change.MESSAGES.value
+_CHANGES = tuple(Change(bits) for bits in range(8))  # combined beforehand: combining costs more than decoding
+
+
+class Guard(Struct):
+    """
+    After a send: what to disbelieve, and until when.
+
+    Attributes:
+        since: When the message was there; None for a restored one, which counts from the first question.
+        settle: Seconds for which the state from before may show.
+        said: The mark of the message; empty when its answer could not be told from another.
+        status: The state from before; None when it is not known.
+        cursor: The conversation's from before the message.
+    """
+
+    since: float | None
+    settle: float
+    said: str
+    status: SessionStatus | None
+    cursor: int
+
+
+class Track:
+    """
+    All that is known of one session.
+
+    Attributes:
+        state: The newest state believed; None before the first read.
+        video: The newest video read; None before.
+        video_id: The newest video's id, once there is one.
+        turn: How often it was seen to enter a status; a clock may be too coarse to tell two of them apart.
+        moved_at: When status, progress or messages last changed.
+        has_heard: Whether the conversation has been read since the last message of ours.
+        guard: What not to believe yet; None when nothing is in doubt.
+        revised: The video of the run before the last message, which a new one is to follow.
+        heed: Told each state that is a transition.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_completed_at",
+        "_failed",
+        "_is_missing",
+        "_missing_since",
+        "_session_gone",
+        "conversation",
+        "guard",
+        "has_heard",
+        "heed",
+        "history",
+        "is_sending",
+        "mode",
+        "moved_at",
+        "polls",
+        "read_at",
+        "revised",
+        "session_id",
+        "since",
+        "state",
+        "turn",
+        "video",
+        "video_id",
+    )
+
+    def __init__(self, session_id: str, mode: str | None = None, video_id: str | None = None) -> None:
+        self.session_id: str = session_id
+        self.mode: str | None = mode
+        self.video_id: str | None = video_id
+        self.video: VideoInfo | None = None
+        self.state: SessionState | None = None
+        self.conversation: Conversation = Conversation()
+        self.history: tuple[tuple[float, int], ...] = ()
+        self.polls: int = 0
+        self.since: float = 0.0
+        self.turn: int = 0
+        self.moved_at: float = 0.0
+        self.read_at: float | None = None
+        self.is_sending: bool = False
+        self.heed: Callable[[SessionState], None] | None = None
+        self.has_heard: bool = False
+        self.guard: Guard | None = None
+        self._failed: SessionData | None = None
+        self._session_gone = False
+        self._is_missing = False
+        self._missing_since: float | None = None
+        self._completed_at: float | None = None
+        self.revised: str | None = None
+
+    # -- questions --
+
+    def look(self, *, for_video: bool = False) -> Look:
+        """Say what to read next; `for_video` when a completed session is not enough."""
+        if self._failed is not None or self._session_gone:
+            return Look.VIDEO
+        if self._is_missing:
+            return Look.VIDEOS
+        if for_video and self.is_completed and not self.is_stale:
+            return Look.VIDEOS if self.video_id is None or self.video_id == self.revised else Look.VIDEO
+        return Look.SESSION
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the state is the one from before a send."""
+        return self.guard is not None
+
+    def phase(self, *, for_video: bool = False) -> tuple[SessionStatus, float]:
+        """Return what the session is most likely doing, and since when; for the schedule, not for the user."""
+        if self.guard is not None:
+            return SessionStatus.THINKING, self.since if self.guard.since is None else self.guard.since
+        if self.state is None:
+            return SessionStatus.THINKING, self.since
+        if for_video and self.is_completed and self.finished_video is None:
+            return SessionStatus.GENERATING, self.since
+        return self.state.status, self.since
+
+    @property
+    def is_completed(self) -> bool:
+        """Whether the newest run has ended well."""
+        return self.state is not None and self.state.status == SessionStatus.COMPLETED
+
+    @property
+    def is_failed(self) -> bool:
+        """Whether the newest run has failed."""
+        return self.state is not None and self.state.status == SessionStatus.FAILED
+
+    def is_fresh(self, now: float) -> bool:
+        """Whether the state may be handed out as the newest without a look."""
+        is_believed = self.state is not None and not self.is_stale
+        return is_believed and self.read_at is not None and now - self.read_at <= FRESH
+
+    @property
+    def is_rendering(self) -> bool:
+        """Whether the video's status alone tells whether anything has changed."""
+        return (
+            self.state is not None
+            and self.state.status == SessionStatus.GENERATING
+            and self.video_id not in (None, self.revised)
+            and self.guard is None
+            and self._failed is None
+        )
+
+    @property
+    def finished_video(self) -> VideoInfo | None:
+        """The newest run's video, once it can be downloaded."""
+        if self.video is not None and self.is_completed and not self.is_stale and self.video.is_downloadable:
+            return self.video
+        return None
+
+    def video_failure(self, now: float) -> tuple[str, str] | None:
+        """Say why a completed session will have no video, as (reason, source); None while it may."""
+        if not self.is_completed or self.is_stale:
+            return None
+        if self.video is not None and self.video.status == VideoStatus.FAILED:
+            return failure(self.video, self.conversation.messages)
+        return (NO_VIDEO, "sdk") if self.video is None and self._has_waited(now) else None
+
+    # -- what happened --
+
+    def sent(self, text: str, *, since: float, settle: float, cursor: int) -> None:
+        """
+        Note a message of ours, known to be there at `since`: what was true before is stale until shown otherwise.
+
+        `cursor` is the conversation's from before the message was sent.
+        """
+        status = None if self.state is None else self.state.status
+        self.guard = Guard(since, settle, marked(text), status, cursor)
+        self.has_heard = False
+        self.revised = self.video_id if status in (None, SessionStatus.COMPLETED) else self.revised
+        self.video = self._failed = self._completed_at = self._missing_since = None
+        self._session_gone = self._is_missing = False
+        self.moved_at = since
+
+    def doubt(self, *, since: float, settle: float) -> None:
+        """Note that the session may not be in the pause it shows: it refused a message, or has been answered."""
+        if self.state is not None and self.state.is_paused and self.guard is None:
+            self.guard = Guard(since, settle, "", self.state.status, self.conversation.cursor)
+
+    def saw_session(self, data: SessionData, *, asked: float, now: float) -> Change:
+        """Take a session as read; `asked` is when the read began."""
+        if self._is_too_early(asked):
+            return Change.NOTHING
+        guard = self.guard
+        self._missing_since = None
+        self._session_gone = self._is_missing = False
+        self.conversation.add(data.messages)
+        self.has_heard = self.has_heard or bool(data.messages)  # the answer to a create has none
+        if guard is not None:
+            if self._is_from_before(data.status, guard, now):
+                return Change.NOTHING
+            self.guard = None
+        self.read_at = now
+        self.polls += 1
+        self._note_video_id(data.video_id)
+        if data.status == SessionStatus.FAILED and self.video_id is not None and not self.is_failed:
+            self._failed = data  # the video knows the reason best
+            return Change.LOOK_AGAIN
+        change = self._publish(data, now)
+        if (
+            guard is not None
+            and Change.TRANSITION not in change
+            and (data.status.is_paused or data.status.is_terminal)
+        ):
+            self.turn += 1  # it was at work in between, too shortly to be seen: this is another pause, or end
+        return change
+
+    def saw_same(self, now: float) -> None:
+        """Take it that a read brought the state that is known, or one of the video alone no end."""
+        self.read_at = now
+        self.polls += 1
+        self._missing_since = None
+
+    def saw_video(self, video: VideoInfo, *, asked: float, now: float) -> Change:
+        """Take a video as read."""
+        if self._is_too_early(asked):
+            return Change.NOTHING
+        self._missing_since = None
+        self.video = video
+        self.video_id = video.id
+        if self._failed is not None:
+            return self._publish_failed(now)
+        if not self._session_gone:
+            return Change.VIDEO
+        self.read_at = now
+        self.guard = None  # the video is the authority, and it was asked after the send
+        return self._publish(by_video(self.session_id, self.state, video), now) | Change.VIDEO
+
+    def saw_videos(self, videos: Sequence[VideoInfo], *, asked: float, now: float) -> Change:
+        """Take a session's videos as read, newest first."""
+        if self._is_missing and (not videos or videos[0].id == self.revised):
+            return self.saw_nothing(Look.VIDEOS, now=now)
+        if not videos:
+            return Change.NOTHING
+        self._session_gone = self._session_gone or self._is_missing
+        self._is_missing = False
+        if videos[0].id == self.revised:
+            if not self._has_waited(now):
+                return Change.NOTHING  # the new run's video is not listed yet
+            self.revised = None
+        return self.saw_video(videos[0], asked=asked, now=now)
+
+    def saw_nothing(self, look: Look, *, now: float) -> Change:
+        """Take a 404: some are for a while, and a session may vanish once its video exists (contract.md, 1)."""
+        if self._failed is not None:
+            return self._publish_failed(now)
+        if look is Look.SESSION and self.video_id not in (None, self.revised):
+            self._session_gone = True
+            return Change.LOOK_AGAIN
+        if self.state is None:
+            return Change.GONE
+        self._is_missing = look is Look.SESSION
+        if self._is_missing:
+            return Change.LOOK_AGAIN  # its video may be there, although its id was never told
+        self._missing_since = now if self._missing_since is None else self._missing_since
+        return Change.GONE if now - self._missing_since >= MISSING_GRACE else Change.NOTHING
+
+    def saw_no_reason(self, *, now: float) -> Change:
+        """Take it that the video of a failed session cannot be asked; its reason comes from elsewhere."""
+        return self._publish_failed(now) if self._failed is not None else Change.NOTHING
+
+    # -- the work --
+
+    def _note_video_id(self, video_id: str | None) -> None:
+        # A session may go on naming the revised video when the list has shown the new one.
+        if video_id not in (None, self.revised):
+            self.video_id = video_id
+            if self.video is not None and self.video.id != video_id:
+                self.video = None
+
+    def _is_too_early(self, asked: float) -> bool:
+        """Whether a question is from before the send and so cannot tell what came of it."""
+        guard = self.guard
+        if guard is not None and guard.since is None:
+            guard.since = asked
+        return guard is not None and guard.since is not None and asked < guard.since
+
+    def _is_from_before(self, status: SessionStatus, guard: Guard, now: float) -> bool:
+        """Whether a status may be the one from before our send (design §3.6, stale state)."""
+        may_be = status.is_paused or (status.is_terminal and guard.status in (None, status))
+        is_recent = guard.since is None or now - guard.since < guard.settle
+        return may_be and is_recent and not self.conversation.answers(guard.said, guard.cursor)
+
+    def _has_waited(self, now: float) -> bool:
+        """Whether a completed session has had its time to show the video."""
+        return self._completed_at is not None and now - self._completed_at >= VIDEO_GRACE
+
+    def _publish_failed(self, now: float) -> Change:
+        data, self._failed = self._failed, None
+        return self._publish(data, now) if data is not None else Change.NOTHING
+
+    def _publish(self, data: SessionData, now: float) -> Change:
+        before, bits = self.state, 0
+        if before is not None and not self.history:
+            self._enter(before, now)  # restored: its time in this status counts from here
+        previous, elapsed = (None, 0.0) if before is None else (before.previous, before.elapsed)
+        if before is not None and before.progress != data.progress:
+            bits = _PROGRESS
+            self.history = (*self.history[-_HISTORY:], (now - self.since, data.progress))
+        if before is None or before.status != data.status:
+            bits |= _TRANSITION
+            previous, elapsed = (None, 0.0) if before is None else (before.status, now - self.since)
+            self._enter(data, now)
+        if before is None or not (before.messages is data.messages or before.messages == data.messages):
+            bits |= _MESSAGES
+        if bits:
+            self.moved_at = now
+        if self._completed_at is None and data.status == SessionStatus.COMPLETED:
+            self._completed_at = now
+        self.state = self._stated(data, previous, elapsed)
+        if bits & _TRANSITION and self.heed is not None:
+            self.heed(self.state)
+        return _CHANGES[bits]
+
+    def _enter(self, data: SessionData, now: float) -> None:
+        self.turn += 1
+        self.since = self.moved_at = now
+        self.polls = 0
+        self.history = ((0.0, data.progress),)
+        self._completed_at = None
+
+    def _stated(self, data: SessionData, previous: SessionStatus | None, elapsed: float) -> SessionState:
+        is_failed = data.status == SessionStatus.FAILED
+        reason, source = failure(self.video, self.conversation.messages) if is_failed else (None, None)
+        return SessionState(
+            session_id=self.session_id,
+            status=data.status,
+            created_at=data.created_at,
+            progress=data.progress,
+            title=data.title,
+            video_id=self.video_id,
+            messages=data.messages,
+            previous=previous,
+            elapsed=elapsed,
+            failure_reason=reason,
+            failure_source=source,
+        )

@@ -1,0 +1,243 @@
+"""
+One who waits for a session's states: a slot for the newest, a future while somebody awaits it.
+
+The hub notes changes here; a slow reader finds the last one. A state that ends the watch is kept even if the
+session has moved on before it was read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from msgspec import structs
+
+from .._redact import clean
+from ..cadence import schedule
+from ..errors import ClientStateError, HeyGenError, SessionFailed, SessionStalled, StateUnknown, WatchTimeout
+from ..models import SessionStatus
+from . import refs
+from .reasons import failure
+from .state import Change
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..cadence import Cadence, Moment
+    from ..models import SessionState
+    from .state import Track
+
+
+@lru_cache(maxsize=100)
+def statuses(words: tuple[SessionStatus | str, ...]) -> frozenset[SessionStatus]:
+    """Return the words as a set that many watchers share."""
+    return frozenset(SessionStatus(word) for word in words)
+
+
+class Watcher:
+    """
+    What the hub knows of one watch.
+
+    Args:
+        track: The session.
+        until: Statuses that end the watch.
+        progress: Whether new progress and new messages count as well as transitions.
+        for_video: Whether `completed` counts only once its video can be downloaded.
+        timeout: Seconds from the first look; None for no deadline.
+        stall_timeout: Seconds without any movement that count as a stall; None for never.
+        cadence: Its own schedule; None for the client's.
+        cursor: The number of the last message not to be told again.
+    """
+
+    __slots__ = (
+        "_error",
+        "_pending",
+        "_stall_timeout",
+        "_timeout",
+        "_told_turn",
+        "_waiter",
+        "began",
+        "cadence",
+        "cursor",
+        "deadline",
+        "for_video",
+        "is_done",
+        "is_primed",
+        "progress",
+        "track",
+        "until",
+    )
+
+    def __init__(
+        self,
+        track: Track,
+        *,
+        until: frozenset[SessionStatus],
+        timeout: float | None,
+        progress: bool = False,
+        for_video: bool = False,
+        stall_timeout: float | None = None,
+        cadence: Callable[[Moment], float] | None = None,
+        cursor: int = 0,
+    ) -> None:
+        self.track: Track = track
+        self.until: frozenset[SessionStatus] = until
+        self.progress: bool = progress
+        self.for_video: bool = for_video
+        self.cadence: Cadence | None = None if cadence is None else schedule(cadence)
+        self.cursor: int = cursor
+        self.began: float | None = None
+        self.deadline: float | None = None
+        self.is_primed: bool = False
+        self.is_done: bool = False
+        self._timeout = timeout
+        self._stall_timeout = stall_timeout
+        self._told_turn: int | None = None
+        self._pending: SessionState | None = None
+        self._error: Exception | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    @property
+    def stalls_at(self) -> float | None:
+        """When the session counts as stalled if nothing moves."""
+        if self._stall_timeout is None:
+            return None
+        return self.last_moved + self._stall_timeout
+
+    @property
+    def last_moved(self) -> float:
+        """When anything moved, since it is watched."""
+        return max(self.began or 0.0, self.track.moved_at)
+
+    def begin(self, now: float) -> None:
+        """Start the time; a watch that is taken up again after a cancelled step keeps its own."""
+        if self.began is None:
+            self.began = now
+            self.deadline = None if self._timeout is None else now + self._timeout
+
+    # -- from the hub --
+
+    def note(self, change: Change, now: float) -> None:
+        """Take note of what a look brought."""
+        track = self.track
+        if track.is_stale or track.state is None or Change.LOOK_AGAIN in change:
+            return
+        moved = self.progress and (Change.PROGRESS in change or Change.MESSAGES in change)
+        if moved or self._told_turn != track.turn:
+            self._told_turn, self.is_primed = track.turn, True
+            self._pending = track.state
+        if self.for_video and track.is_completed:
+            self._note_video(now)
+        elif track.state.status in self.until and self._pending is not None:
+            self._finish()
+        if self._pending is not None:
+            self._call()
+
+    def fail(self, error: Exception) -> None:
+        """End the watch with an error, after what is still unread."""
+        self._error = error
+        self._finish()
+
+    def _note_video(self, now: float) -> None:
+        reason = self.track.video_failure(now)
+        if reason is not None:
+            self.fail(failed(self, *reason))
+        elif self.track.finished_video is not None:
+            self._pending = self.track.state
+            self._finish()
+
+    def _finish(self) -> None:
+        self.is_done = True
+        self._call()
+
+    def _call(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    # -- from the reader --
+
+    async def next_state(self) -> SessionState | None:
+        """Wait for the next state; None when the watch has ended. Cancelling loses nothing."""
+        while self._pending is None:
+            if self._error is not None:
+                error, self._error = self._error, None
+                raise error
+            if self.is_done:
+                return None
+            if self._waiter is not None:
+                raise ClientStateError(
+                    "Two tasks await the same watch.",
+                    hint="Call session.watch() once for each reader; polls are shared.",
+                )
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        state, self._pending = self._pending, None
+        messages, gap = self.track.conversation.since(self.cursor)
+        self.cursor = self.track.conversation.cursor
+        return structs.replace(state, new_messages=messages, messages_gap=gap) if messages or gap else state
+
+
+# ---- how a watch goes wrong ---------------------------------------------------------------------------------------
+
+
+def late(watcher: Watcher) -> WatchTimeout:
+    """Return the error of a deadline that passed."""
+    state = watcher.track.state
+    word = "not read yet" if state is None else f"{state.status} at {state.progress} %"
+    return WatchTimeout(
+        f"Session {watcher.track.session_id} is late: {word} at the deadline.",
+        session_id=watcher.track.session_id,
+        last_state=state,
+        ref=refs.write(watcher.track, watcher.cursor),
+    )
+
+
+def stalled(watcher: Watcher, now: float) -> SessionStalled:
+    """Return the error of a session in which nothing moves."""
+    still = now - watcher.last_moved
+    return SessionStalled(
+        f"Nothing moved in session {watcher.track.session_id} for {still:.0f} seconds.",
+        session_id=watcher.track.session_id,
+        last_state=watcher.track.state,
+        ref=refs.write(watcher.track, watcher.cursor),
+    )
+
+
+def unknown(watcher: Watcher, cause: HeyGenError) -> StateUnknown:
+    """Return the error of a service that could not be asked."""
+    error = StateUnknown(
+        f"Session {watcher.track.session_id} could not be read for too long: {clean(str(cause))}",
+        session_id=watcher.track.session_id,
+        last_state=watcher.track.state,
+        ref=refs.write(watcher.track, watcher.cursor),
+    )
+    error.__cause__ = cause
+    return error
+
+
+def failed(watcher: Watcher, reason: str | None = None, source: str | None = None) -> SessionFailed:
+    """Return the error of a session that ended without a video."""
+    if reason is None or source is None:
+        reason, source = failure(watcher.track.video, watcher.track.conversation.messages)
+    return SessionFailed(
+        f"Session {watcher.track.session_id} failed: {clean(reason)}",
+        session_id=watcher.track.session_id,
+        reason=reason,
+        reason_source=source,
+        last_state=watcher.track.state,
+        ref=refs.write(watcher.track, watcher.cursor),
+    )
+
+
+def own_copy(error: Exception) -> Exception:
+    """Return an error for one of several watchers: a traceback must not grow with their number."""
+    if not isinstance(error, HeyGenError):
+        return error
+    mine = copy.copy(error)
+    mine.__cause__ = error.__cause__
+    return mine

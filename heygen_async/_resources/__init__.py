@@ -1,0 +1,1 @@
+"""Videos, assets, the catalog and webhook endpoints: one file a resource."""

@@ -1,0 +1,214 @@
+"""
+Videos: read, list, delete, and take home.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Self
+
+from msgspec import structs
+
+from .._api import videos as video_api
+from .._files.download import Wanted, save
+from .._files.names import file_name, suffix_of
+from ..errors import ClientStateError
+from ..models import VideoInfo, VideoState
+
+if TYPE_CHECKING:
+    from ..models import OnProgress
+    from ._context import Core
+
+_KINDS = {"video_url": ("video", ".mp4"), "subtitle_url": ("captions of video", ".srt")}
+
+
+class Video(VideoInfo, frozen=True, kw_only=True, dict=True):
+    """
+    A video of this account.
+
+    Pickles as plain values; a copy from elsewhere has no client and is read again with `heygen.videos.get`.
+    """
+
+    @classmethod
+    def bound(cls, core: Core, info: VideoInfo) -> Self:
+        """
+        Strictly private.
+
+        Args:
+            core: The client's parts.
+            info: The values.
+        """
+        video = cls(**structs.asdict(info))
+        # Not a field: it is no part of the value, of its repr, its comparison or its pickle.
+        structs.force_setattr(video, "_core", core)
+        return video
+
+    async def download(
+        self,
+        target: str | os.PathLike[str],
+        *,
+        resume: bool = True,
+        overwrite: bool = False,
+        on_progress: OnProgress | None = None,
+    ) -> Path:
+        """
+        Save the video; the name appears only when the file is whole.
+
+        A broken connection or an expired link is gone on from, with a fresh link where needed; so is a half file
+        (`NAME.part`) that an earlier run left, unless the video has changed. There is a limit on silence
+        (`Timeouts.transfer`) and none on the whole. The API key goes to no storage host.
+
+        Args:
+            target: A file's path; or a folder, where the file is named after the title and the id.
+            resume: Go on with what an earlier run left, and leave what there is if this one fails.
+            overwrite: Replace a file that is there.
+            on_progress: Called with a `Transfer`, at most ten times a second; sync or async.
+
+        Returns:
+            The path of the file.
+
+        Raises:
+            DownloadError: No link, a refusing or broken storage host, or a file that cannot be written.
+            APIError: The service refused to give a fresh link.
+            ClientStateError: The video has no client: it was unpickled, or the client is closed.
+        """
+        return await self._save(
+            "video_url", target, resume=resume, overwrite=overwrite, on_progress=on_progress
+        )
+
+    async def download_captions(
+        self,
+        target: str | os.PathLike[str],
+        *,
+        resume: bool = True,
+        overwrite: bool = False,
+        on_progress: OnProgress | None = None,
+    ) -> Path:
+        """
+        Save the captions (`subtitle_url`); see `download`.
+
+        Args:
+            target: See `download`.
+            resume: See `download`.
+            overwrite: See `download`.
+            on_progress: See `download`.
+
+        Returns:
+            The path of the file.
+
+        Raises:
+            DownloadError: The video has no captions; or see `download`.
+            APIError: See `download`.
+            ClientStateError: See `download`.
+        """
+        return await self._save(
+            "subtitle_url", target, resume=resume, overwrite=overwrite, on_progress=on_progress
+        )
+
+    async def _save(
+        self,
+        which: Literal["video_url", "subtitle_url"],
+        target: str | os.PathLike[str],
+        *,
+        resume: bool,
+        overwrite: bool,
+        on_progress: OnProgress | None,
+    ) -> Path:
+        core: Core | None = self.__dict__.get("_core")
+        if core is None:
+            raise ClientStateError(
+                "This video has no client.", hint="Read it with heygen.videos.get(video.id)."
+            )
+        caller = core.caller
+
+        async def fresh() -> str | None:
+            return link((await caller.call(video_api.video(self.id))).data)
+
+        def link(info: VideoInfo) -> str | None:
+            return info.video_url if which == "video_url" else info.subtitle_url
+
+        word, suffix = _KINDS[which]
+        wanted = Wanted(
+            what=f"{word} {self.id}",
+            name=file_name(self.title, self.id, suffix_of(link(self), suffix)),
+            url=link(self),
+            fresh=fresh,
+        )
+        return await save(caller, wanted, target, resume=resume, overwrite=overwrite, on_progress=on_progress)
+
+
+class Videos:
+    """The account's videos; `heygen.videos`."""
+
+    __slots__ = ("_core",)
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    async def get(self, video_id: str) -> Video:
+        """
+        Read one video, with fresh links.
+
+        Raises:
+            InvalidArgument: Not an id.
+            NotFound: The account has no such video.
+            TransportError: The service could not be asked.
+            APIError: The service refused.
+        """
+        return Video.bound(self._core, (await self._core.caller.call(video_api.video(video_id))).data)
+
+    async def list(
+        self, *, title: str | None = None, folder_id: str | None = None, page_size: int | None = None
+    ) -> AsyncIterator[Video]:
+        """
+        Iterate over all videos of the account, page by page as needed.
+
+        Args:
+            title: Only videos with this in their title.
+            folder_id: Only videos in this folder.
+            page_size: 1 to 100; the service's own (10) when None.
+
+        Raises:
+            InvalidArgument: A page size the service refuses.
+            TransportError: The service could not be asked.
+            APIError: The service refused.
+        """
+        async for info in self._core.pages(
+            lambda token: video_api.videos(limit=page_size, token=token, title=title, folder_id=folder_id)
+        ):
+            yield Video.bound(self._core, info)
+
+    async def delete(self, video_id: str) -> None:
+        """
+        Delete one video.
+
+        Raises:
+            InvalidArgument: Not an id.
+            NotFound: The account has no such video.
+            TransportError: The service could not be asked.
+            APIError: The service refused.
+        """
+        await self._core.caller.call(video_api.delete_video(video_id))
+
+    async def statuses(self, video_ids: Iterable[str]) -> dict[str, VideoState]:
+        """
+        Read the statuses of any number of videos, 100 a request; ids the service does not know are `not_found`.
+
+        Raises:
+            InvalidArgument: Something that is not an id.
+            TransportError: The service could not be asked.
+            APIError: The service refused.
+        """
+        ids = list(dict.fromkeys(video_ids))
+        calls = [
+            video_api.statuses(ids[at : at + video_api.STATUS_IDS])
+            for at in range(0, len(ids), video_api.STATUS_IDS)
+        ]
+        states: dict[str, VideoState] = {}
+        for call in calls:
+            for state in (await self._core.caller.call(call)).data:
+                if state.video_id is not None:
+                    states[state.video_id] = state
+        return states

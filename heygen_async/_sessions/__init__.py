@@ -1,0 +1,1 @@
+"""The session: create, send, review, and what to do when an answer is lost."""

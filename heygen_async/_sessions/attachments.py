@@ -1,0 +1,66 @@
+"""
+`files=`: files on this machine are uploaded before the session or message that names them is made.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+from .._concurrency import concurrently
+from .._files.upload import upload
+from .._files.upload_source import opened
+from .._http.retry import is_refused_for_all
+from ..errors import APIError, TransportError, UploadError
+from ..models import AssetId
+
+if TYPE_CHECKING:
+    from .._api.calls import Call
+    from .._resources._context import Core
+    from ..models import Asset, File
+
+T = TypeVar("T")
+
+_AT_ONCE = 4
+
+
+async def attached(core: Core, files: Iterable[File], build: Callable[..., Call[T]]) -> Call[T]:
+    """
+    Build a call with its files, once those on this machine are at the service.
+
+    It is built with stand-ins first: whatever else is wrong with it is said before anything is uploaded.
+
+    Raises:
+        InvalidArgument: Something the service would refuse.
+        UploadError: A file could not be uploaded; the message says which.
+        APIError: The service refuses the credential.
+    """
+    if isinstance(files, str | bytes):
+        return build(files=files)  # refused there
+    items = list(files)
+    call = build(files=[AssetId(asset_id="-") if isinstance(item, os.PathLike) else item for item in items])
+    paths = {place: item for place, item in enumerate(items) if isinstance(item, os.PathLike)}
+    if not paths:
+        return call
+    core.caller.bind()
+    made: dict[int, Asset] = {}
+
+    async def put(place: int, path: os.PathLike[str]) -> None:
+        made[place] = await _uploaded(core, f"files[{place}]", path)
+
+    await concurrently([partial(put, place, path) for place, path in paths.items()], most=_AT_ONCE)
+    return build(files=[made.get(place, item) for place, item in enumerate(items)])
+
+
+async def _uploaded(core: Core, place: str, path: os.PathLike[str]) -> Asset:
+    try:
+        async with opened(path) as source:
+            return await core.uploads.once(source.sha256, partial(upload, core.caller, source))
+    except UploadError as error:
+        raise UploadError(f"{place}: {error}", hint=error.hint) from error
+    except (APIError, TransportError) as error:
+        if is_refused_for_all(error):
+            raise  # it is not about this file
+        raise UploadError(f"{place}: {os.fspath(path)} could not be uploaded: {error}") from error

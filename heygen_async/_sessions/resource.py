@@ -1,0 +1,89 @@
+"""
+What messages refer to: read, and taken home.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from msgspec import structs
+
+from .._api import sessions as session_api
+from .._files.download import Wanted, save
+from .._files.names import file_name, suffix_of
+from ..errors import ClientStateError
+from ..models import ResourceInfo
+
+if TYPE_CHECKING:
+    from .._resources._context import Core
+    from ..models import OnProgress
+
+
+class Resource(ResourceInfo, frozen=True, kw_only=True, dict=True):
+    """
+    Something a message refers to: a storyboard picture, a draft, a video.
+
+    Pickles as plain values; a copy from elsewhere has no client and is read again with `session.resource`.
+    """
+
+    @classmethod
+    def bound(cls, core: Core, session_id: str, info: ResourceInfo) -> Self:
+        """
+        Strictly private.
+
+        Args:
+            core: The client's parts.
+            session_id: Whose it is.
+            info: The values.
+        """
+        resource = cls(**structs.asdict(info))
+        # Not a field: it is no part of the value, of its repr, its comparison or its pickle.
+        structs.force_setattr(resource, "_home", (core, session_id))
+        return resource
+
+    async def download(
+        self,
+        target: str | os.PathLike[str],
+        *,
+        resume: bool = True,
+        overwrite: bool = False,
+        on_progress: OnProgress | None = None,
+    ) -> Path:
+        """
+        Save the file behind `url`; see `Video.download`.
+
+        Args:
+            target: A file's path; or a folder, where the file is named after its type and id.
+            resume: Go on with what an earlier run left, and leave what there is if this one fails.
+            overwrite: Replace a file that is there.
+            on_progress: Called with a `Transfer`, at most ten times a second; sync or async.
+
+        Returns:
+            The path of the file.
+
+        Raises:
+            DownloadError: No link, a refusing or broken storage host, or a file that cannot be written.
+            APIError: The service refused to give a fresh link.
+            ClientStateError: It has no client: it was unpickled, or the client is closed.
+        """
+        home: tuple[Core, str] | None = self.__dict__.get("_home")
+        if home is None:
+            raise ClientStateError(
+                "This resource has no client.", hint="Read it with session.resource(resource.resource_id)."
+            )
+        core, session_id = home
+
+        async def fresh() -> str | None:
+            return (await core.caller.call(session_api.resource(session_id, self.resource_id))).data.url
+
+        wanted = Wanted(
+            what=f"resource {self.resource_id}",
+            name=file_name(self.resource_type, self.resource_id, suffix_of(self.url, "")),
+            url=self.url,
+            fresh=fresh,
+        )
+        return await save(
+            core.caller, wanted, target, resume=resume, overwrite=overwrite, on_progress=on_progress
+        )

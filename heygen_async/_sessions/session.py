@@ -1,0 +1,398 @@
+"""
+A session: the conversation a user holds with the agent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING
+
+from msgspec import UNSET, UnsetType, structs
+
+from .._api import sessions as session_api
+from .._concurrency import concurrently
+from .._polling import refs
+from .._polling.reads import read
+from .._polling.reasons import question
+from .._polling.state import SETTLED, STOP, TERMINAL, Change
+from .._polling.watch import Handle, Watch
+from .._polling.watcher import Watcher, failed, statuses
+from .._redact import clean
+from .._resources.videos import Video
+from ..errors import InvalidArgument, InvalidRequest, NotFound, SessionPaused
+from ..models import File, SentMessage, SessionState, SessionStatus
+from .attachments import attached
+from .resource import Resource
+from .review import Reviewer, converse
+from .send import APPROVAL, check_chat, names_auto_proceed, say
+
+if TYPE_CHECKING:
+    from .._http.writes import Permit
+    from .._polling.state import Track
+    from .._resources._context import Core
+    from ..cadence import Moment
+
+_READS = 3  # at most: session, then its video, then the session's videos
+
+
+class Session:
+    """
+    One Video Agent session; made by `heygen.sessions`.
+
+    Handles of the same session share what is known and what is polled. A handle's watches continue each other: a
+    message told by one is not told again by the next; `heygen.sessions.attach(session.id)` makes a handle that
+    starts from the beginning.
+    """
+
+    __slots__ = ("__weakref__", "_core", "_handle", "_permit", "_track")
+
+    def __init__(self, core: Core, track: Track, cursor: int = 0, permit: Permit | None = None) -> None:
+        self._core = core
+        self._track = track
+        self._handle = Handle(cursor)
+        self._permit = permit
+
+    @property
+    def id(self) -> str:
+        """The session's id at the service."""
+        return self._track.session_id
+
+    @property
+    def mode(self) -> str | None:
+        """`chat` or `generate`; None when the session was attached and nobody has said."""
+        return self._track.mode
+
+    @property
+    def state(self) -> SessionState | None:
+        """The newest known state; None before the first."""
+        return self._track.state
+
+    @property
+    def video_id(self) -> str | None:
+        """The newest video's id; None before rendering starts."""
+        return self._track.video_id
+
+    def __repr__(self) -> str:
+        word = "not read yet" if self.state is None else str(self.state.status)
+        return f"<Session {self.id} {word}>"
+
+    def ref(self) -> bytes:
+        """Return the session as plain JSON without secrets, for `heygen.sessions.restore`, also elsewhere."""
+        return refs.write(self._track, self._handle.cursor)
+
+    # -- looking --
+
+    async def refresh(self) -> SessionState:
+        """
+        Read the session now.
+
+        A session that vanished behind its video (404) is told by the video; a new one that the service does not
+        know yet keeps its last state.
+
+        Raises:
+            NotFound: The service does not know the session.
+            TransportError: The service could not be asked.
+            APIError: The service refused.
+        """
+        change = Change.LOOK_AGAIN
+        for _ in range(_READS):
+            change = await read(self._track, self._core.caller.call)
+            if Change.LOOK_AGAIN not in change:
+                break
+        self._core.hub.tell(self._track, change)
+        if self._track.state is None:
+            raise NotFound("Nothing is known of this session yet.", status=404)
+        return self._track.state
+
+    def watch(
+        self,
+        *,
+        until: Iterable[SessionStatus | str] = STOP,
+        timeout: float | UnsetType | None = UNSET,
+        stall_timeout: float | None = None,
+        progress: bool = False,
+        cadence: Callable[[Moment], float] | None = None,
+    ) -> Watch:
+        """
+        Iterate over the session's states, one for each transition.
+
+        The first item is the newest known state, unless it is from before a `send` or has not been looked at for
+        some seconds. A slow reader misses middle states, never the last one. The iteration ends after a state in
+        `until`; `waiting_for_input` is yielded and the watch goes on, so you may `send` inside the loop. All
+        watches of a session share their polls.
+
+        Args:
+            until: The statuses to end with.
+            timeout: Seconds for the whole watch; None for no limit; `Timeouts.watch` when not given.
+            stall_timeout: Seconds without any movement after which `SessionStalled` is raised.
+            progress: Also yield on new progress and new messages.
+            cadence: A schedule of its own; the client's when not given.
+
+        Raises:
+            InvalidArgument: A duration that is not positive.
+        """
+        return Watch(
+            self._core.hub, self._watcher(until, timeout, stall_timeout, progress, cadence), self._handle
+        )
+
+    def _watcher(
+        self,
+        until: Iterable[SessionStatus | str],
+        timeout: float | UnsetType | None,
+        stall_timeout: float | None = None,
+        progress: bool = False,  # noqa: FBT001, FBT002 - private
+        cadence: Callable[[Moment], float] | None = None,
+        *,
+        for_video: bool = False,
+    ) -> Watcher:
+        if isinstance(timeout, UnsetType):
+            timeout = self._core.caller.timeouts.watch
+        for name, seconds in (("timeout", timeout), ("stall_timeout", stall_timeout)):
+            if seconds is not None and not seconds > 0:
+                raise InvalidArgument(name, "must be a positive number of seconds")
+        return Watcher(
+            self._track,
+            until=statuses(tuple(until)),
+            timeout=timeout,
+            stall_timeout=stall_timeout,
+            progress=progress,
+            cadence=cadence,
+            for_video=for_video,
+            cursor=self._handle.cursor,
+        )
+
+    async def wait(
+        self,
+        *,
+        until: Iterable[SessionStatus | str] = SETTLED,
+        timeout: float | UnsetType | None = UNSET,
+        stall_timeout: float | None = None,
+        cadence: Callable[[Moment], float] | None = None,
+    ) -> SessionState:
+        """
+        Wait until the session settles: it pauses, or its run ends.
+
+        Args:
+            until: The statuses to wait for; `completed` and `failed` always end the wait.
+            timeout: See `watch`.
+            stall_timeout: See `watch`.
+            cadence: See `watch`.
+
+        Raises:
+            SessionFailed: It failed, with the reason.
+            SessionError: See `watch`: `WatchTimeout`, `StateUnknown`, `SessionStalled`.
+            APIError: The credential is refused, or the session does not exist.
+        """
+        watcher = self._watcher((*until, *TERMINAL), timeout, stall_timeout, cadence=cadence)
+        return await self._last(watcher)
+
+    async def _last(self, watcher: Watcher) -> SessionState:
+        last: SessionState | None = None
+        cursor = watcher.cursor
+        async with Watch(self._core.hub, watcher, self._handle) as states:
+            async for state in states:
+                last = state
+        assert last is not None  # noqa: S101 - a watch ends with a state or an error
+        if last.status == SessionStatus.FAILED:
+            raise failed(watcher)
+        messages, gap = self._track.conversation.since(cursor)
+        return structs.replace(last, new_messages=messages, messages_gap=gap)
+
+    # -- speaking --
+
+    async def send(
+        self,
+        message: str,
+        *,
+        avatar_id: str | None = None,
+        voice_id: str | None = None,
+        brand_kit_id: str | None = None,
+        files: Iterable[File] = (),
+        auto_proceed: bool | None = None,
+        extra: Mapping[str, object] | None = None,
+        idempotency_key: str | None = None,
+    ) -> SentMessage:
+        """
+        Say something to the agent: answer, add, ask for a revision.
+
+        Never sent twice: when the answer is lost, the session itself is asked whether the message is there. A
+        cancelled send is finished in the background for at most `Timeouts.write` before the cancel proceeds.
+
+        Args:
+            message: 1 to 10,000 characters.
+            avatar_id: For this message; not sent when None, like all options.
+            voice_id: For this message.
+            brand_kit_id: For this message.
+            files: Up to 20 attachments; see `heygen.sessions.create`.
+            auto_proceed: Only for services that still take it.
+            extra: Fields this release does not know.
+            idempotency_key: Your own key; a new one when None.
+
+        Raises:
+            InvalidArgument: Something the service would refuse, or the session is not in chat mode; nothing sent.
+            UploadError: A file could not be uploaded; nothing was said.
+            SessionBusy: Another send on this session is under way in this client.
+            OutcomeUnknown: The message may be there, and looking could not settle it.
+            TransportError: It was not sent.
+            APIError: The service refused it.
+        """
+        check_chat(self.mode)
+        build = partial(
+            session_api.send,
+            self.id,
+            message,
+            avatar_id=avatar_id,
+            voice_id=voice_id,
+            brand_kit_id=brand_kit_id,
+            auto_proceed=auto_proceed,
+            extra=extra,
+            idempotency_key=idempotency_key,
+        )
+        call = await attached(self._core, files, build)
+        return await say(
+            self._core, self._track, call, message, cursor=self._handle.cursor, permit=self._permit
+        )
+
+    async def approve(
+        self,
+        message: str | None = None,
+        *,
+        extra: Mapping[str, object] | None = None,
+        idempotency_key: str | None = None,
+    ) -> SentMessage:
+        """
+        Approve the storyboard, so that the agent renders it.
+
+        `auto_proceed` is sent along until a service refuses it, which this client then remembers.
+
+        Args:
+            message: Your own words; plain ones when None.
+            extra: Fields this release does not know.
+            idempotency_key: Your own key; a new one when None.
+
+        Raises:
+            InvalidArgument: See `send`.
+            SessionBusy: See `send`.
+            TransportError: See `send`.
+            APIError: The service refused it.
+        """
+        words = APPROVAL if message is None else message
+        if self._core.takes_auto_proceed:
+            key = None if idempotency_key is None else f"{idempotency_key[:240]}:auto"
+            try:
+                return await self.send(words, auto_proceed=True, extra=extra, idempotency_key=key)
+            except InvalidRequest as error:
+                if not names_auto_proceed(error):
+                    raise
+                self._core.takes_auto_proceed = False
+        return await self.send(words, extra=extra, idempotency_key=idempotency_key)
+
+    async def stop(self) -> None:
+        """
+        Ask the agent to end its run at the next checkpoint; what it has made so far is kept.
+
+        Raises:
+            TransportError: The service could not be asked.
+            APIError: The service refused.
+        """
+        await self._core.caller.call(session_api.stop(self.id))
+        self._core.hub.wake(self.id)
+
+    # -- what came of it --
+
+    async def resource(self, resource_id: str) -> Resource:
+        """
+        Resolve what a message refers to.
+
+        Raises:
+            InvalidArgument: Not an id.
+            NotFound: The session has no such resource.
+            TransportError: The service could not be asked.
+            APIError: The service refused.
+        """
+        info = (await self._core.caller.call(session_api.resource(self.id, resource_id))).data
+        return Resource.bound(self._core, self.id, info)
+
+    async def resources(self) -> list[Resource]:
+        """
+        Fetch all resources the messages so far refer to, each once, in the order of the conversation.
+
+        Raises:
+            NotFound: A message refers to a resource the service does not have.
+            TransportError: The service could not be asked.
+            APIError: The service refused.
+        """
+        if self.state is None or not self.state.messages:
+            await self.refresh()
+        ids = list(
+            dict.fromkeys(
+                rid for message in self._track.conversation.messages for rid in message.resource_ids or ()
+            )
+        )
+        found: dict[str, Resource] = {}
+
+        async def fetch(resource_id: str) -> None:
+            found[resource_id] = await self.resource(resource_id)
+
+        await concurrently([partial(fetch, resource_id) for resource_id in ids])
+        return [found[resource_id] for resource_id in ids]
+
+    async def videos(self) -> AsyncIterator[Video]:
+        """
+        Iterate over the session's videos, newest first.
+
+        Raises:
+            NotFound: The service does not know the session.
+            TransportError: The service could not be asked.
+            APIError: The service refused.
+        """
+        async for info in self._core.pages(lambda token: session_api.session_videos(self.id, token=token)):
+            yield Video.bound(self._core, info)
+
+    async def video(self, *, timeout: float | UnsetType | None = UNSET) -> Video:
+        """
+        Wait until the newest video can be downloaded; after a revision of a completed session, the new one.
+
+        Args:
+            timeout: See `watch`.
+
+        Raises:
+            SessionPaused: The agent waits for an answer instead; the message says what it asks.
+            SessionFailed: It failed, with the reason.
+            SessionError: See `watch`: `WatchTimeout`, `StateUnknown`.
+            APIError: The credential is refused, or the session does not exist.
+        """
+        watcher = self._watcher((*SETTLED, *TERMINAL), timeout, for_video=True)
+        state = await self._last(watcher)
+        info = self._track.finished_video
+        if info is None:
+            raise self._paused(state)
+        return Video.bound(self._core, info)
+
+    def _paused(self, state: SessionState) -> SessionPaused:
+        asks = question(state)
+        return SessionPaused(
+            f"Session {self.id} is {state.status}: {clean(asks) if asks else 'it waits for an answer.'}",
+            session_id=self.id,
+            last_state=state,
+            ref=self.ref(),
+        )
+
+    async def converse(self, reviewer: Reviewer, *, timeout: float | UnsetType | None = UNSET) -> Video:
+        """
+        Drive the whole conversation: every pause is answered by the reviewer, until the video is there.
+
+        Args:
+            reviewer: Called with the session and its state at each pause, sync or async; returns `Reply`,
+                `Approve` or `Stop`.
+            timeout: Seconds for each stretch between two answers, see `watch`; a reviewer may take any time.
+
+        Raises:
+            SessionFailed: It failed, or was stopped before there was a video (reason_source `reviewer`).
+            SessionError: See `watch`: `WatchTimeout`, `StateUnknown`.
+            InvalidArgument: The reviewer returned something else.
+            TransportError: An answer could not be sent; see `send`.
+            APIError: The service refused an answer, or the credential.
+        """
+        return await converse(self, reviewer, timeout)

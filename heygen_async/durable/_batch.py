@@ -1,0 +1,305 @@
+"""
+Durable batches: kill anything, lose nothing, on one machine or many. Needs `pip install heygen-async[durable]`.
+
+    async with DurableBatch("sqlite:///campaign.db", name="spring", reviewer=Approve()) as batch:
+        await batch.submit(jobs)
+        async for outcome in batch.outcomes():
+            print(outcome.key, outcome.video or outcome.error)
+
+The jobs, outcomes, reviewers and events are those of `heygen.batch`. What is begun here goes on after any crash,
+in this process or in another one that opens the same batch: give a PostgreSQL address, and that may be on any machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import anyio
+
+from .._sessions.review import Answer, BatchReviewer, check_reviewer
+from ..errors import (
+    ClientStateError,
+    ConfigError,
+    HeyGenError,
+    InsufficientCredit,
+    InvalidArgument,
+    Unauthorized,
+)
+from . import _records
+from ._types import BatchStatus, OnEvent, PendingReview, Settings, SubmitReport
+
+if TYPE_CHECKING:
+    import os
+    from types import TracebackType
+
+    from .._batch.job import Job, Outcome
+    from .._client import HeyGen
+    from ._open_batch import Desk
+
+
+class DurableBatch:
+    """
+    A batch that lives in a database, and is worked for by every process that has it open.
+
+    A job is written down before its create is sent, with the key and the time, and its session right after. What a
+    crash leaves in between is looked for at the service before anything is sent again; sessions of other jobs are not
+    taken for it. Of one prompt only one create of a batch is under way at a time. Waiting writes nothing.
+
+    Closing brings creates and answers under way to their checkpoint and leaves the rest to other processes, or to the
+    next opening.
+
+    What cannot be had:
+        A process that runs an application of DBOS cannot work for a batch (`work=False` is fine there), for DBOS
+        knows one name per process. One process works for a batch of a name once. PostgreSQL must be reached directly
+        or through a pooler that keeps connections: who is alive is told by locks of a connection. A process that
+        loses its database for long while it sends may be taken for dead; what it sent is then found at the service.
+        SQLite must be on a local disk. A video is saved on the machine that saw it finished.
+
+    Args:
+        url: `sqlite:///FILE`, made if it is not there, or `postgresql://USER:PASSWORD@HOST/DATABASE`.
+        name: The batch's name, 1 to 60 characters of A-Z a-z 0-9 _ . -; a database holds any number. The keys sent
+            to the service are made of it and the jobs' keys: for a day the same two bring the same session.
+        max_in_flight: Jobs in progress at most, on all machines together; the newest opening decides.
+        reviewer: Answers the pauses, as in `heygen.batch`; without one they wait for `answer`.
+        on_event: Told what happens to jobs in this process, as in `heygen.batch`.
+        download_to: A folder for the videos this process sees finished.
+        heygen: Your client, used and never closed; one of its own when None.
+        stop_on: Errors after which this process creates nothing more.
+        work: Whether this process takes jobs; without it, it only submits, looks and answers.
+        poll_interval: Seconds between two looks at the database for work and for ends.
+
+    Raises:
+        InvalidArgument: A name, number or reviewer that cannot be used.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        name: str,
+        max_in_flight: int = 10,
+        reviewer: BatchReviewer | None = None,
+        on_event: OnEvent | None = None,
+        download_to: str | os.PathLike[str] | None = None,
+        heygen: HeyGen | None = None,
+        stop_on: tuple[type[HeyGenError], ...] = (Unauthorized, InsufficientCredit),
+        work: bool = True,
+        poll_interval: float = 1.0,
+    ) -> None:
+        _records.check_name(name)
+        if max_in_flight < 1:
+            raise InvalidArgument("max_in_flight", "must be at least 1")
+        if not poll_interval > 0:
+            raise InvalidArgument("poll_interval", "must be a positive number of seconds")
+        check_reviewer(reviewer)
+        self._url = url
+        self._name = name
+        self._heygen = heygen
+        self._work = work
+        self._settings = Settings(
+            max_in_flight=max_in_flight,
+            reviewer=reviewer,
+            on_event=on_event,
+            download_to=None if download_to is None else Path(download_to),
+            stop_on=stop_on,
+            poll=poll_interval,
+        )
+        self._desk: Desk | None = None
+        self._own: HeyGen | None = None
+
+    # -- open and close --
+
+    async def __aenter__(self) -> Self:
+        """
+        Open the database and, with `work`, go on with what is in it.
+
+        Raises:
+            ConfigError: The database cannot be used, or the extra is not installed; nothing was created.
+            ClientStateError: It is open, or this process already works for this batch, or runs DBOS itself.
+            DatabaseUnavailable: The database went away just now.
+        """
+        if self._desk is not None:
+            raise ClientStateError(
+                "This batch is open.", hint="Make another DurableBatch, or close it first."
+            )
+        desk = await anyio.to_thread.run_sync(_desk)  # half a second of imports
+        if self._heygen is None and self._work:
+            from .._client import HeyGen
+
+            self._own = HeyGen()
+        try:
+            self._desk = await desk.open(
+                self._url, self._name, self._settings, self._heygen or self._own, work=self._work
+            )
+        except BaseException:
+            await self._close_own()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Leave in good order; twice is the same as once. It can be opened again."""
+        desk, self._desk = self._desk, None
+        with anyio.CancelScope(shield=True):
+            if desk is not None:
+                await desk.close()
+            await self._close_own()
+
+    async def _close_own(self) -> None:
+        own, self._own = self._own, None
+        if own is not None:
+            await own.aclose()
+
+    @property
+    def _here(self) -> Desk:
+        if self._desk is None:
+            raise ClientStateError("This batch is not open.", hint="Use it within `async with`.")
+        return self._desk
+
+    def __repr__(self) -> str:
+        return f"<DurableBatch {self._name!r} {'closed' if self._desk is None else 'open'}>"
+
+    # -- in and out --
+
+    async def submit(self, jobs: Iterable[Job | str] | AsyncIterable[Job | str]) -> SubmitReport:
+        """
+        Queue jobs by key: new ones are written down, known ones are left alone, however far they are.
+
+        Args:
+            jobs: Jobs or prompts; one without a key has its position, counted from 1. They are written down a
+                thousand at a time; submit them again after a crash in between.
+
+        Raises:
+            InvalidArgument: A key is given twice, or a job cannot be written down.
+            DatabaseUnavailable: The database does not answer.
+            ClientStateError: The batch is not open.
+        """
+        return await self._here.submit(jobs)
+
+    def outcomes(self) -> AsyncIterator[Outcome]:
+        """
+        Iterate over the outcomes of all jobs of the batch, each once, in the order they ended.
+
+        Those that ended before, here or elsewhere, come first. It ends when all have ended; a job that waits for an
+        answer has not. After an error in `stop_on` it ends with the jobs this process did not start
+        (`not_started`), which stay in the database and are taken up by the next opening. While the database is away,
+        it waits.
+
+        Raises:
+            ConfigError: A later release wrote something this one cannot read.
+            ClientStateError: The batch is not open.
+        """
+        return self._here.outcomes()
+
+    async def status(self, *, jobs: bool = True) -> BatchStatus:
+        """
+        Return how far the batch is, on all machines together.
+
+        Args:
+            jobs: Whether to tell each job, too; without, it costs the same for any number.
+
+        Raises:
+            DatabaseUnavailable: The database does not answer.
+            ClientStateError: The batch is not open.
+        """
+        return await self._here.status(jobs=jobs)
+
+    # -- reviews --
+
+    async def pending_reviews(self) -> list[PendingReview]:
+        """
+        Return the jobs that wait for an answer, in the order they were submitted.
+
+        Raises:
+            DatabaseUnavailable: The database does not answer.
+            ClientStateError: The batch is not open.
+        """
+        return await self._here.pending_reviews()
+
+    async def answer(self, key: str, answer: Answer) -> None:
+        """
+        Answer the pause of a job; a process that works for the batch passes it on.
+
+        Args:
+            key: The job's key.
+            answer: `Reply`, `Approve` or `Stop`.
+
+        Raises:
+            InvalidArgument: The job does not wait for one (any more), or this is none.
+            DatabaseUnavailable: The database does not answer.
+            ClientStateError: The batch is not open.
+        """
+        await self._here.answer(key, answer)
+
+    # -- changing one's mind --
+
+    async def cancel(self, key: str) -> bool:
+        """
+        End a job, and stop its session if it has one; its outcome's error is `JobCancelled`.
+
+        Args:
+            key: The job's key.
+
+        Returns:
+            Whether it had not ended yet.
+
+        Raises:
+            InvalidArgument: No such job.
+            DatabaseUnavailable: The database does not answer.
+            ClientStateError: The batch is not open.
+        """
+        return await self._here.cancel(key)
+
+    async def retry(self, keys: Iterable[str] | None = None) -> list[str]:
+        """
+        Begin jobs once more that failed or were cancelled; their next outcome comes anew.
+
+        A job whose session has not failed goes on with it (it was late, or its video could not be saved): only a
+        session that failed or was cancelled is paid for anew.
+
+        Args:
+            keys: Which; None for all that failed.
+
+        Returns:
+            The keys of those that were begun.
+
+        Raises:
+            InvalidArgument: No such job.
+            DatabaseUnavailable: The database does not answer.
+            ClientStateError: The batch is not open.
+        """
+        return await self._here.retry(keys)
+
+    async def purge(self, older_than: float) -> int:
+        """
+        Forget the jobs that ended long ago; submitting one of them again makes it anew.
+
+        Args:
+            older_than: Seconds since they ended.
+
+        Returns:
+            How many.
+
+        Raises:
+            DatabaseUnavailable: The database does not answer.
+            ClientStateError: The batch is not open.
+        """
+        return await self._here.purge(older_than)
+
+
+def _desk() -> type[Desk]:
+    try:
+        from ._open_batch import Desk
+    except ModuleNotFoundError as error:
+        if error.name is not None and error.name.partition(".")[0] == "heygen_async":
+            raise
+        raise ConfigError(
+            f"Durable batches need the package {error.name}.", hint="pip install heygen-async[durable]"
+        ) from error
+    return Desk

@@ -1,0 +1,167 @@
+"""
+What all steps of a job share: reading its row, telling what happens, writing its end.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import uuid
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import structs
+
+from .. import _clock
+from .._batch.job import BatchEvent, Outcome
+from .._resources.videos import Video
+from .._sessions.create import restored
+from ..models import VideoInfo
+from . import _records
+from ._records import VERSION, OutcomeRecord, StatesRecord
+from ._schema import MovedOn
+from ._types import ALIVE
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from .. import HeyGen, Session
+    from .._http.writes import Permit
+    from ._database import Access
+    from ._schema import Place, Row
+    from ._transitions import Store
+    from ._types import Phase, Settings
+
+log = logging.getLogger("heygen_async")
+
+
+class Case:
+    """
+    One open batch, as its steps see it.
+
+    Attributes:
+        store: What is written down.
+        access: The way there.
+        heygen: The client.
+        settings: What the user asked for.
+        sending: What costs money or says something now: closing waits for it, and for its checkpoint.
+    """
+
+    def __init__(self, store: Store, access: Access, heygen: HeyGen, settings: Settings) -> None:
+        self.store = store
+        self.access = access
+        self.heygen = heygen
+        self.settings = settings
+        self.sending: set[Place] = set()
+
+    def sender(self) -> str:
+        """Return a new name for whoever sends for a job: the newest in the job's row is the one that may."""
+        return uuid.uuid4().hex
+
+    async def row(self, place: Place, *phases: Phase) -> Row:
+        """
+        Return the row of a job that is where a step thinks it is.
+
+        Raises:
+            MovedOn: It is not.
+        """
+        row = await self.access.persist(self.store.row, place.key)
+        if row is None or (row.attempt, row.turn) != (place.attempt, place.turn) or row.phase not in phases:
+            raise MovedOn
+        return row
+
+    def session(self, row: Row, permit: Permit | None = None) -> Session:
+        """Return the session of a job, as it was known when it was last written down; see `restored`."""
+        assert row.ref is not None  # noqa: S101 - written with the session's id
+        return restored(self.heygen._core, row.ref, permit)
+
+    async def tell(self, event: BatchEvent) -> None:
+        """Tell the user what happened; what that raises is the caller's to judge."""
+        if self.settings.on_event is not None:
+            said: Any = self.settings.on_event(event)
+            if inspect.isawaitable(said):
+                await said
+
+    async def mention(self, event: BatchEvent) -> None:
+        """Tell the user what happened; what that raises is logged."""
+        try:
+            await self.tell(event)
+        except Exception:
+            log.exception("on_event failed on %s of %s", event.kind, event.key, extra={"key": event.key})
+
+    async def end(
+        self,
+        place: Place,
+        *,
+        error: Exception | None = None,
+        video: VideoInfo | None = None,
+        path: str | None = None,
+        among: Collection[Phase] = ALIVE,
+        sender: str | None = None,
+    ) -> bool:
+        """Write how a job ended, and tell it; False when it had ended already, or has gone on; see `Store.end`."""
+        row = await self.access.persist(self.store.row, place.key)
+        if row is None:
+            return False
+        now = _clock.wall()
+        record = OutcomeRecord(
+            v=VERSION,
+            video=video,
+            path=path,
+            error=None if error is None else _records.write_error(error),
+            elapsed=0.0 if row.begun_at is None else max(0.0, now - row.begun_at),
+        )
+        is_new = await self.access.persist(
+            self.store.end,
+            place,
+            "failed" if error else "completed",
+            outcome=_records.text(record),
+            error=None if error is None else f"{type(error).__name__}: {error}",
+            ref=self._newest_ref(row),
+            now=now,
+            among=among,
+            sender=sender,
+        )
+        if is_new and (ended := await self.access.persist(self.store.row, place.key)) is not None:
+            await self.mention(
+                BatchEvent(kind="ended", key=place.key, outcome=outcome_of(ended, self.heygen))
+            )
+        return is_new
+
+    def _newest_ref(self, row: Row) -> str | None:
+        return None if row.session_id is None or row.ref is None else self.session(row).ref().decode()
+
+
+def outcome_of(row: Row, heygen: HeyGen | None) -> Outcome:
+    """Return what became of a job that has ended, from its row."""
+    record = _records.read(OutcomeRecord, row.outcome or "{}")
+    states = StatesRecord(v=VERSION) if row.states is None else _records.read(StatesRecord, row.states)
+    return Outcome(
+        key=row.key,
+        job=_records.read_job(row.job, row.key),
+        session_id=row.session_id,
+        session_ref=None if row.ref is None else row.ref.encode(),
+        video=None if record.video is None else video_of(record.video, heygen),
+        path=record.path_there,
+        error=None if record.error is None else _records.read_error(record.error),
+        states=states.states,
+        elapsed=record.elapsed,
+    )
+
+
+def video_of(info: VideoInfo, heygen: HeyGen | None) -> Video:
+    """Return a video as the user knows them; without a client it can be looked at, not downloaded."""
+    if heygen is not None:
+        return Video.bound(heygen._core, info)
+    return Video(**structs.asdict(info))
+
+
+def plain(video: VideoInfo) -> VideoInfo:
+    """Return the values of a video alone."""
+    return msgspec.convert(structs.asdict(video), VideoInfo)
+
+
+def moment(seconds: float) -> datetime:
+    """Return a time of the database as one of the user's."""
+    return datetime.fromtimestamp(seconds, UTC)

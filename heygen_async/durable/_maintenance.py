@@ -1,0 +1,112 @@
+"""
+What a user changes by hand: begin again, stop, forget.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+
+import sqlalchemy as sa
+from msgspec import structs
+
+from . import _records
+from ._repository import Rows
+from ._schema import CONTINUE, DAY, JOBS, RENDER, REVIEW, SESSIONS, Place, Row
+from ._types import ENDED
+
+if TYPE_CHECKING:
+    from ._records import OutcomeRecord
+
+_CHUNK: Final = 100
+# Not `ended`: who listens for outcomes knows them by that number, and a later end must not get it again.
+_AN_END: Final[tuple[str, ...]] = ("answer", "pause", "paused_at", "error", "outcome", "ended_at")
+_AN_ATTEMPT: Final[tuple[str, ...]] = (
+    *_AN_END,
+    "begun_at",
+    "sender",
+    "sent_at",
+    "create_key",
+    "session_id",
+    "ref",
+)
+
+
+class Upkeep(Rows):
+    """The changes that no step makes; see `Rows`."""
+
+    def again(self, keys: Iterable[str] | None) -> list[str]:
+        """Queue jobs that failed or were cancelled once more; all that failed for None. Return their keys."""
+        wanted = JOBS.c.phase == "failed"
+        if keys is not None:
+            wanted = JOBS.c.phase.in_(("failed", "cancelled")) & JOBS.c.key.in_(list(keys))
+        with self._writing() as connection:
+            found = [
+                Row(**row)
+                for row in connection.execute(sa.select(JOBS).where(self._mine(), wanted)).mappings()
+            ]
+            for row in found:
+                self._begin_again(connection, row)
+        return [row.key for row in found]
+
+    def _begin_again(self, connection: sa.Connection, row: Row) -> None:
+        outcome = None if row.outcome is None else _records.read(_records.OutcomeRecord, row.outcome)
+        place, workflow, emptied = Place(key=row.key, attempt=row.attempt + 1, turn=0), RENDER, _AN_ATTEMPT
+        if goes_on(outcome, row.session_id):
+            place, workflow = Place(key=row.key, attempt=row.attempt, turn=row.turn + 1), CONTINUE
+            emptied = _AN_END
+        told = None if row.states is None else _records.read(_records.StatesRecord, row.states)
+        self._change(
+            connection,
+            self.place(row),
+            states=None if told is None else _records.text(structs.replace(told, worked=0.0)),
+            attempt=place.attempt,
+            turn=place.turn,
+            phase="queued" if workflow == RENDER else "rendering",
+            said=False,
+            **dict.fromkeys(emptied),
+        )
+        self._enqueue(connection, workflow, place)
+
+    def stop_work(self, row: Row) -> None:
+        """Take what is queued or under way for a job from the engine."""
+        first = Place(key=row.key, attempt=row.attempt, turn=0)
+        places = ((RENDER, first), (CONTINUE, self.place(row)), (REVIEW, self.place(row)))
+        self._engine.client.cancel_workflows([self.work(*one) for one in places])
+
+    def purge(self, before: float) -> int:
+        """Forget the jobs that ended before a time, and what the engine knows of them; return how many."""
+        old = self._mine() & JOBS.c.phase.in_(ENDED) & (JOBS.c.ended_at < before)
+        forgotten = 0
+        while True:
+            with self._reading() as connection:
+                rows = connection.execute(sa.select(JOBS).where(old).limit(_CHUNK)).mappings().all()
+            if not rows:
+                return forgotten
+            keys = [row["key"] for row in rows]
+            found = self._engine.client.list_workflows(
+                workflow_id_prefix=[_records.work_prefix(self.name, key) for key in keys],
+                load_input=False,
+                load_output=False,
+            )
+            self._engine.client.delete_workflows([one.workflow_id for one in found])
+            with self._writing() as connection:
+                # Sessions of the last day stay known as ours: something may still be looked for among them.
+                mine = (SESSIONS.c.batch == self.name) & SESSIONS.c.key.in_(keys)
+                connection.execute(sa.delete(SESSIONS).where(mine, SESSIONS.c.owned_at < before - DAY))
+                forgotten += connection.execute(sa.delete(JOBS).where(old, JOBS.c.key.in_(keys))).rowcount
+
+
+_OVER: Final = frozenset({"SessionFailed", "JobCancelled", "NotFound", "OutcomeUnknown"})
+
+
+def goes_on(outcome: OutcomeRecord | None, session_id: str | None) -> bool:
+    """
+    Whether a retry goes on with the session there is, instead of paying for another.
+
+    A session that failed is over. One that was only late, or could not be reached, or whose video could not be
+    saved, is not.
+    """
+    if session_id is None or outcome is None or outcome.error is None:
+        return False
+    return outcome.video is not None or outcome.error.kind not in _OVER

@@ -1,0 +1,334 @@
+"""
+What the database keeps, as JSON with a version: jobs, answers, pauses, outcomes, errors.
+
+Pure: text in, values out. Fields may be added without a new version; what an older release cannot read at all gets one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import fields
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType, structs
+
+from .. import errors
+from .._batch.job import Job
+from .._redact import clean
+from ..errors import ConfigError, HeyGenError, InvalidArgument
+from ..models import (
+    Approve,
+    Asset,
+    AssetBase64,
+    AssetId,
+    AssetUrl,
+    Mode,
+    Orientation,
+    Reply,
+    SessionState,
+    Stop,
+    VideoInfo,
+)
+from ._types import DatabaseUnavailable, JobCancelled
+
+if TYPE_CHECKING:
+    from .._sessions.review import Answer
+    from ..models import File
+
+VERSION = 1
+STATES = 50  # transitions an outcome tells, as in the local batch
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,59}")
+_PLAIN = (str, int, float, bool, type(None))
+_OWN: Final = {kind.__name__: kind for kind in (JobCancelled, DatabaseUnavailable)}
+R = TypeVar("R", bound="Record")
+
+
+class Record(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Something written down; `v` is always there."""
+
+    v: int
+
+
+class PathFile(Struct, frozen=True, kw_only=True, tag_field="type", tag="path"):
+    """A file that is uploaded when its job's turn has come, by whichever machine has the turn."""
+
+    path: str
+
+
+class JobRecord(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """A job; fields as in `Job`."""
+
+    prompt: str
+    mode: Mode = "chat"
+    avatar_id: str | None = None
+    voice_id: str | None = None
+    style_id: str | None = None
+    brand_kit_id: str | None = None
+    orientation: Orientation | None = None
+    files: tuple[AssetUrl | AssetId | AssetBase64 | PathFile, ...] = ()
+    auto_proceed: bool | None = None
+    incognito_mode: bool | None = None
+    callback_url: str | None = None
+    callback_id: str | None = None
+    extra: dict[str, object] | None = None
+    idempotency_key: str | None = None
+    reviewer: AnswerRecord | None = None
+    timeout: float | UnsetType | None = UNSET
+    ref: str | None = None
+    begun_at: datetime | None = None
+
+
+class AnswerRecord(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """What a reviewer said: `reply`, `approve` or `stop`."""
+
+    kind: str
+    message: str | None = None
+    avatar_id: str | None = None
+    voice_id: str | None = None
+    brand_kit_id: str | None = None
+
+
+class ErrorRecord(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """An error: the name of its class, its text, and what of its attributes is plain."""
+
+    kind: str
+    message: str
+    hint: str | None = None
+    ref: str | None = None
+    last_state: SessionState | None = None
+    started_at: datetime | None = None
+    candidates: tuple[str, ...] | None = None
+    attributes: dict[str, object] = {}
+
+
+class OutcomeRecord(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """How a job ended."""
+
+    video: VideoInfo | None = None
+    path: str | None = None
+    error: ErrorRecord | None = None
+    elapsed: float = 0.0
+
+    @property
+    def path_there(self) -> Path | None:
+        """Where the video was saved, on the machine that saved it."""
+        return None if self.path is None else Path(self.path)
+
+
+class PauseRecord(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """What a session waits with."""
+
+    state: SessionState
+
+
+class StatesRecord(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """The transitions of a job's session, and the seconds the agent has worked, up to the newest pause or end."""
+
+    states: tuple[SessionState, ...] = ()
+    worked: float = 0.0
+
+
+# -- names ---------------------------------------------------------------------------------------------------------
+
+
+def check_name(name: object) -> None:
+    """
+    Refuse what cannot be part of a key sent to the service.
+
+    Raises:
+        InvalidArgument: It is not such a name.
+    """
+    if not isinstance(name, str) or _NAME.fullmatch(name) is None:
+        raise InvalidArgument(
+            "name", "must be 1 to 60 characters of A-Z a-z 0-9 _ . - that begin with one of A-Z a-z 0-9"
+        )
+
+
+def work_id(name: str, key: str, attempt: int, turn: int, kind: str) -> str:
+    """Return the engine's id of one piece of work: the same for ever, so that it is queued once."""
+    return f"{work_prefix(name, key)}{attempt}:{turn}:{kind}"
+
+
+def work_prefix(name: str, key: str) -> str:
+    """Return what the ids of all work of a job begin with."""
+    return f"heygen:{name}:{_digest(name, key)}:"
+
+
+def create_key(name: str, key: str, attempt: int, job: Job) -> str:
+    """Return the `Idempotency-Key` of a create: the caller's own the first time, else of name, key and attempt."""
+    if attempt == 1 and job.idempotency_key is not None:
+        return job.idempotency_key
+    # The prompt is in it because the service would replay an old answer for another prompt as well.
+    return f"{name}:{_digest(name, key, prompt_id(job.prompt))}:{attempt}"
+
+
+def say_key(name: str, key: str, attempt: int, turn: int) -> str:
+    """Return the `Idempotency-Key` of an answer."""
+    return f"{name}:{_digest(name, key)}:{attempt}:say{turn}"
+
+
+def prompt_id(prompt: str) -> str:
+    """Return a short stand-in of a prompt, the same for prompts the service cannot tell apart."""
+    return _digest(prompt.strip())
+
+
+def _digest(*parts: str) -> str:
+    text = "\0".join(parts)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+# -- writing and reading -------------------------------------------------------------------------------------------
+
+
+def text(record: Record) -> str:
+    """Return a record as JSON."""
+    return msgspec.json.encode(record).decode()
+
+
+def read(kind: type[R], written: str) -> R:
+    """
+    Return a record from JSON.
+
+    Raises:
+        ConfigError: A later release wrote it, or it is damaged.
+    """
+    try:
+        record = msgspec.json.decode(written, type=kind)
+    except (msgspec.DecodeError, ValueError) as error:
+        problem = clean(str(error))
+        raise ConfigError(
+            f"The database holds a {kind.__name__} this release cannot read: {problem}",
+            hint="Was it written by a later release? Then update this machine too.",
+        ) from error
+    if record.v > VERSION:
+        raise ConfigError(
+            f"The database holds a {kind.__name__} of version {record.v}; this release reads up to {VERSION}.",
+            hint="Update this machine to the release that wrote it.",
+        )
+    return record
+
+
+def write_job(job: Job) -> str:
+    """
+    Return a job as JSON.
+
+    Raises:
+        InvalidArgument: It has something that only lives in this process.
+    """
+    plain = {
+        item.name: getattr(job, item.name)
+        for item in fields(job)
+        if item.name not in ("key", "files", "extra", "reviewer", "ref")
+    }
+    record = JobRecord(
+        v=VERSION,
+        **plain,
+        files=tuple(_file(item) for item in job.files),
+        extra=None if job.extra is None else dict(job.extra),
+        reviewer=_static_reviewer(job.reviewer),
+        ref=None if job.ref is None else job.ref.decode(),
+    )
+    return text(record)
+
+
+def read_job(written: str, key: str) -> Job:
+    """Return a job from JSON."""
+    record = read(JobRecord, written)
+    plain = {item.name: getattr(record, item.name) for item in structs.fields(JobRecord) if item.name != "v"}
+    plain["files"] = tuple(Path(item.path) if isinstance(item, PathFile) else item for item in record.files)
+    plain["reviewer"] = None if record.reviewer is None else read_answer(record.reviewer)
+    plain["ref"] = None if record.ref is None else record.ref.encode()
+    return Job(key=key, **plain)
+
+
+def _file(item: File) -> AssetUrl | AssetId | AssetBase64 | PathFile:
+    match item:
+        case AssetUrl() | AssetId() | AssetBase64():
+            return item
+        case Asset():
+            return AssetId(asset_id=item.id)
+        case str():
+            return AssetUrl(url=item)
+        case _:
+            return PathFile(path=str(Path(item).absolute()))
+
+
+def _static_reviewer(reviewer: object) -> AnswerRecord | None:
+    if reviewer is None:
+        return None
+    if isinstance(reviewer, Reply | Approve | Stop):
+        return write_answer(reviewer)
+    raise InvalidArgument(
+        "reviewer", "of a single job must be Reply, Approve or Stop here: a function cannot be written down"
+    )
+
+
+def write_answer(answer: Answer) -> AnswerRecord:
+    """Return an answer as a record."""
+    return AnswerRecord(v=VERSION, kind=type(answer).__name__.lower(), **structs.asdict(answer))
+
+
+def read_answer(record: AnswerRecord) -> Answer:
+    """Return the answer of a record."""
+    match record.kind:
+        case "reply":
+            return Reply(
+                message=record.message or "",
+                avatar_id=record.avatar_id,
+                voice_id=record.voice_id,
+                brand_kit_id=record.brand_kit_id,
+            )
+        case "approve":
+            return Approve(message=record.message)
+        case _:
+            return Stop()
+
+
+def write_error(error: Exception) -> ErrorRecord:
+    """Return an error as a record; what is not plain is left out."""
+    known = dict(vars(error))
+    ref, state = known.pop("ref", None), known.pop("last_state", None)
+    began, candidates = known.pop("started_at", None), known.pop("candidates", None)
+    return ErrorRecord(
+        v=VERSION,
+        kind=type(error).__name__,
+        message=str(error) or type(error).__name__,
+        hint=known.pop("hint", None),
+        ref=ref.decode() if isinstance(ref, bytes) else None,
+        last_state=without_messages(state) if isinstance(state, SessionState) else None,
+        started_at=began if isinstance(began, datetime) else None,
+        candidates=None if candidates is None else tuple(candidates),
+        attributes={
+            name: value
+            for name, value in known.items()
+            if isinstance(value, _PLAIN) and not name.startswith("_")
+        },
+    )
+
+
+def read_error(record: ErrorRecord) -> HeyGenError:
+    """Return the error of a record; one of a class this package does not have becomes a `HeyGenError`."""
+    kind = getattr(errors, record.kind, None) or _OWN.get(record.kind)
+    if not (isinstance(kind, type) and issubclass(kind, HeyGenError)):
+        return HeyGenError(f"{record.kind}: {record.message}", hint=record.hint)
+    error = kind.__new__(kind, record.message)
+    HeyGenError.__init__(error, record.message, hint=record.hint)
+    vars(error).update(record.attributes)
+    special = {
+        "ref": None if record.ref is None else record.ref.encode(),
+        "last_state": record.last_state,
+        "started_at": record.started_at,
+        "candidates": record.candidates,
+    }
+    vars(error).update({name: value for name, value in special.items() if value is not None})
+    return error
+
+
+def without_messages(state: SessionState) -> SessionState:
+    """Return a state as it is worth keeping: what was said is at the service."""
+    return structs.replace(state, messages=(), new_messages=())

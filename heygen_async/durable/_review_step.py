@@ -1,0 +1,157 @@
+"""
+The steps at a pause: ask a reviewer, who may take days, and pass the answer on, once.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from .. import _clock
+from .._batch.job import BatchEvent
+from .._sessions.review import Answer, answer_of, pass_on, stopped
+from .._sessions.send import APPROVAL
+from ..errors import Conflict, HeyGenError, InvalidArgument, RateLimited
+from ..models import Approve, Reply, SessionState, Stop
+from . import _records
+from ._job_context import plain
+from ._records import VERSION, AnswerRecord, OutcomeRecord, PauseRecord
+from ._schema import MovedOn
+from ._workflows import FINISH, FOLLOW, NOTHING
+
+if TYPE_CHECKING:
+    from .. import Session
+    from ._job_context import Case
+    from ._schema import Place, Row
+
+log = logging.getLogger("heygen_async")
+
+_UNPACED_SECONDS: Final = 5.0
+_GLANCE_SECONDS: Final = 1.0  # between two looks whether an answer is there
+_MOST_TURNS: Final = 100  # pauses after which a session that refuses what it asked for is given up
+
+
+class Talking:
+    """Asks and says, for one open batch."""
+
+    def __init__(self, case: Case) -> None:
+        self._case = case
+
+    async def ask(self, place: Place) -> str:
+        """Ask the reviewer; nothing is lost if this process ends meanwhile: another asks its own."""
+        row = await self._case.row(place, "reviewing")
+        session = self._case.session(row)
+        state = _records.read(PauseRecord, row.pause or "{}").state
+        reviewer = self._case.settings.reviewer
+        answer = await answer_of(reviewer, session, state, row.turn)
+        if answer is None and not callable(reviewer):
+            await session.video()  # one answer for all was given often enough: says what the agent asks
+        if not isinstance(answer, Reply | Approve | Stop):
+            kind = type(answer).__name__
+            raise InvalidArgument("reviewer", f"returned {kind}, not Reply, Approve or Stop")
+        text = _records.text(_records.write_answer(answer))
+        await self._case.access.persist(self._case.store.answer, row.key, text, place)
+        return NOTHING
+
+    async def say(self, place: Place) -> str:
+        """Pass the answer on, unless an earlier process has."""
+        sender = self._case.sender()
+        row = await self._case.access.persist(self._case.store.claim, place, sender)
+        if row.phase == "rendering" or row.answer is None:
+            return FOLLOW  # said by a process that could not tell the engine any more; or there is nothing to say
+
+        async def permit() -> None:
+            await self._case.access.persist(self._case.store.check, place, sender)
+            self._case.sending.add(place)
+
+        session = self._case.session(row, permit)
+        answer = _records.read_answer(_records.read(AnswerRecord, row.answer))
+        try:
+            if isinstance(answer, Stop):
+                return await self._stop(place, session)
+            await self._said(place, sender, row, session, answer)
+        except HeyGenError as error:
+            if not await self._case.end(place, error=error, sender=sender):
+                raise MovedOn from error
+            return NOTHING
+        await self._case.access.persist(self._case.store.said, place, session.ref().decode())
+        await self._case.mention(
+            BatchEvent(kind="answered", key=row.key, session_id=session.id, answer=answer, ref=session.ref())
+        )
+        return FOLLOW
+
+    async def _stop(self, place: Place, session: Session) -> str:
+        video = await stopped(session)
+        await self._case.access.persist(self._case.store.said, place, session.ref().decode())
+        outcome = _records.text(OutcomeRecord(v=VERSION, video=plain(video)))
+        await self._case.access.persist(self._case.store.drafted, place, outcome)
+        return FINISH
+
+    async def _said(self, place: Place, sender: str, row: Row, session: Session, answer: Answer) -> None:
+        if await self._is_given(place, sender, row, session, answer):
+            return
+        key = _records.say_key(self._case.store.name, row.key, row.attempt, row.turn)
+        while True:
+            try:
+                await pass_on(session, answer, key)
+            except RateLimited as error:
+                if error.code == "quota_exceeded":
+                    raise
+                await _clock.sleep(error.retry_after or _UNPACED_SECONDS)
+            except Conflict:
+                if row.turn >= _MOST_TURNS:
+                    raise
+                return  # the pause was an old one: see what the session really does
+            else:
+                return
+            finally:
+                self._case.sending.discard(place)
+
+    async def _is_given(self, place: Place, sender: str, row: Row, session: Session, answer: Answer) -> bool:
+        if await self._case.access.persist(self._case.store.saying, place, sender):
+            return await self._turned_up(row, session, answer)
+        return await _has_gone_on(session)
+
+    async def _turned_up(self, row: Row, session: Session, answer: Answer) -> bool:
+        """
+        Whether an answer that another process may have sent is there.
+
+        It may be on its way still, so it gets its time; and the pause it answers may show for a while.
+        """
+        caller = self._case.heygen._core.caller
+        until = _clock.now() + caller.retry.settle_time
+        while not await self._is_there(row, session, answer):
+            if _clock.now() >= until:
+                return False
+            await _clock.sleep(_GLANCE_SECONDS)
+        session._track.doubt(since=_clock.now(), settle=caller.timeouts.settle)
+        return True
+
+    async def _is_there(self, row: Row, session: Session, answer: Answer) -> bool:
+        """Whether the session has the answer: it has gone on, or its newest messages say so."""
+        before = _records.read(PauseRecord, row.pause or "{}").state
+        now = await session.refresh()
+        return not now.is_paused or _has_heard(before, now, answer)
+
+
+async def _has_gone_on(session: Session) -> bool:
+    """Whether somebody else has answered: days may have passed, and said once more it is a revision that costs."""
+    try:
+        return not (await session.refresh()).is_paused
+    except HeyGenError:
+        return False  # the answer itself will tell
+
+
+def _has_heard(before: SessionState, now: SessionState, answer: Answer) -> bool:
+    """Whether a conversation has our words since a pause, by the service's own clock."""
+    words = answer.message if isinstance(answer, Reply) else getattr(answer, "message", None) or APPROVAL
+    known = sum(
+        message.role == "user" and message.content.strip() == words.strip() for message in before.messages
+    )
+    heard_at = max((message.created_at or 0 for message in before.messages), default=0)
+    same = [
+        message
+        for message in now.messages
+        if message.role == "user" and message.content.strip() == words.strip()
+    ]
+    return len(same) > known or any((message.created_at or 0) > heard_at for message in same)

@@ -1,0 +1,187 @@
+"""
+This process at work for one batch: it takes pieces of work, does their steps, and leaves in good order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+from weakref import WeakValueDictionary
+
+import anyio
+from sqlalchemy import exc
+
+from .. import _clock
+from ._concurrency import Window
+from ._create_step import Creating
+from ._follow_step import Following
+from ._recovery import Keeper
+from ._review_step import Talking
+from ._schema import MovedOn
+from ._workflows import FOLLOW, NOTHING
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from ._engine import Engine
+    from ._job_context import Case
+    from ._schema import Place
+    from ._types import Phase
+
+log = logging.getLogger("heygen_async")
+
+_PAYING: Final = frozenset({"announce", "create"})
+_SAYING: Final = frozenset({"say"})
+# The phases a step is for, and in which its error ends the job: while a reviewer thinks somebody else may answer.
+_FOR: Final[dict[str, tuple[Phase, ...]]] = {
+    "announce": ("queued", "creating"),
+    "create": ("queued", "creating", "rendering"),
+    "follow": ("rendering", "answered"),
+    "finish": ("rendering",),
+    "ask": ("reviewing",),
+    "say": ("answered", "rendering"),
+}
+_KEEPER_LOOKS: Final = 5  # times slower than the engine's looks for work
+_LOOK: Final = 0.02  # seconds between two looks whether all has come to its checkpoint
+_GRACE: Final = 30.0  # seconds more than a write may take
+_JOIN: Final = 5.0
+
+
+class Station:
+    """The worker of a batch; see `_workflows.Worker`."""
+
+    def __init__(self, engine: Engine, case: Case, changed: Callable[[], None]) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.halted: Exception | None = None
+        self._engine = engine
+        self._case = case
+        self._changed = changed
+        self._is_closing = False
+        self._paying: set[Place] = set()
+        self._tasks: dict[asyncio.Task[object], tuple[str, Place]] = {}
+        self._turns: WeakValueDictionary[tuple[str, Place], asyncio.Lock] = WeakValueDictionary()
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._keeper: Keeper | None = None
+        window = Window(case.store, case.access, case.settings.max_in_flight)
+        creating, following, talking = Creating(case, window, self.halt), Following(case), Talking(case)
+        self._steps: dict[str, Callable[[Place], Awaitable[str]]] = {
+            "announce": creating.announce,
+            "create": creating.create,
+            "follow": following.follow,
+            "finish": following.finish,
+            "ask": talking.ask,
+            "say": talking.say,
+        }
+
+    # -- as a worker --
+
+    def begun(self, place: Place) -> None:
+        """Note what must come to its checkpoint; see `_workflows.Worker`."""
+        self._paying.add(place)
+
+    def checked(self, place: Place) -> None:
+        """Note that it has come there; see `_workflows.Worker`."""
+        self._paying.discard(place)
+
+    async def do(self, step: str, place: Place) -> str:
+        """
+        Do a step; see `_workflows.Worker`.
+
+        A process that was thought dead may be given its own work again: that waits until what is under way has ended,
+        and then finds it done. Side by side, a create could not tell its own session from one of another job.
+        """
+        if self._is_closing or (self.halted is not None and step in _PAYING):
+            raise asyncio.CancelledError
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a coroutine runs in one
+        self._tasks[task] = (step, place)
+        try:
+            async with self._turns.setdefault((step, place), asyncio.Lock()):
+                return await self._steps[step](place)
+        except MovedOn:
+            return await self._onward(step, place)
+        except exc.SQLAlchemyError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a reviewer's or on_event's: it is the job's outcome
+            if step in _PAYING:
+                self.halt(error)
+            await self._case.end(place, error=error, among=_FOR[step])
+            return await self._onward(step, place)
+        finally:
+            del self._tasks[task]
+            self._changed()
+
+    async def _onward(self, step: str, place: Place) -> str:
+        """
+        Return what comes after a step that is not to be done here, or not any more.
+
+        A process that was thought dead may have done it beside us. What it did it cannot tell the engine, so that
+        we go on with it; what it has begun, or left, is looked at again later.
+        """
+        row = await self._case.access.persist(self._case.store.row, place.key)
+        if row is None or self._case.store.place(row) != place:
+            return NOTHING
+        if step in _PAYING | _SAYING and row.phase == "rendering":
+            return FOLLOW
+        if row.phase in _FOR[step]:
+            raise asyncio.CancelledError
+        return NOTHING
+
+    def halt(self, error: Exception) -> None:
+        """Create nothing more; what is in progress goes on to its end."""
+        if self.halted is None:
+            self.halted = error
+            self._stop.set()
+            log.warning("Nothing more is created: %s", type(error).__name__)
+            self._let_go(_PAYING)
+
+    def _let_go(self, steps: frozenset[str] | None = None) -> None:
+        """Leave steps to others, but for those that cannot be cut short."""
+        current = asyncio.current_task()
+        for task, (step, place) in list(self._tasks.items()):
+            if task is not current and place not in self._case.sending and (steps is None or step in steps):
+                task.cancel()
+
+    # -- open and close --
+
+    async def open(self) -> None:
+        """Take work from now on."""
+        await self._case.access.ask(self._open)
+
+    def _open(self) -> None:
+        store, settings = self._case.store, self._case.settings
+        self._engine.work(store.name, self)
+        queues = [store.queue]
+        if settings.reviewer is not None:
+            queues.append(store.reviews)
+        self._threads = [self._engine.listen(queue, self._stop) for queue in queues]
+        self._keeper = Keeper(self._engine, store, every=_KEEPER_LOOKS * settings.poll)
+
+    async def close(self) -> None:
+        """Take no more work, bring to its checkpoint what was paid for, and leave the rest to others."""
+        self._stop.set()
+        self._is_closing = True
+        self._let_go()
+        with anyio.move_on_after(self._case.heygen._core.caller.timeouts.write + _GRACE):
+            while self._paying or self._tasks:
+                await _clock.sleep(_LOOK)
+                self._let_go()
+        await anyio.to_thread.run_sync(self._close)
+
+    def _close(self) -> None:
+        if self._keeper is not None:
+            self._keeper.stop()
+        for thread in self._threads:
+            thread.join(_JOIN)
+        store, executor = self._case.store, self._engine.executor
+        try:
+            for work, holder, queue in self._engine.held((store.queue, store.reviews)):
+                if holder == executor:
+                    self._engine.hand_back(work, executor, queue)
+        except (exc.SQLAlchemyError, OSError) as error:
+            log.debug("Work could not be handed back: %s", type(error).__name__)  # its lock tells others
+        self._engine.rest(store.name)

@@ -1,0 +1,183 @@
+"""
+The service's words as values: frozen structs that tolerate fields they do not know.
+
+Wire integers keep their wire names (`created_at`, Unix seconds); the aware datetime
+is a property beside them. Sets the service extends are open enums: an unknown word survives as itself.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct, field
+
+from ._assets import Linked
+from ._base import OpenStrEnum, moment
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+class SessionStatus(OpenStrEnum):
+    """Where a session is; an unknown word means "still working" (contract.md, Session status)."""
+
+    THINKING = "thinking"
+    WAITING_FOR_INPUT = "waiting_for_input"
+    REVIEWING = "reviewing"
+    GENERATING = "generating"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the agent waits for the caller."""
+        return self in {SessionStatus.WAITING_FOR_INPUT, SessionStatus.REVIEWING}
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether the current run has ended; a chat session may still be revised after `completed`."""
+        return self in {SessionStatus.COMPLETED, SessionStatus.FAILED}
+
+
+# ---- sessions -----------------------------------------------------------------------------------------------------
+
+
+class Message(Struct, frozen=True, kw_only=True, gc=False):
+    """
+    One message of the conversation.
+
+    Attributes:
+        role: `user` or `model`; an open word.
+        type: `text`, `resource` or `error`; an open word.
+        resource_ids: What `session.resource()` resolves; often None.
+    """
+
+    role: str
+    content: str
+    type: str = "text"
+    created_at: int | None = None
+    resource_ids: tuple[str, ...] | None = None
+
+    @property
+    def created(self) -> datetime | None:
+        """When it was written."""
+        return moment(self.created_at)
+
+
+class SessionData(Struct, frozen=True, kw_only=True, gc=False):
+    """A session as one read of the service tells it; `messages` newest first, at most 40."""
+
+    session_id: str
+    status: SessionStatus
+    created_at: int
+    progress: int = 0
+    title: str | None = None
+    video_id: str | None = None
+    messages: tuple[Message, ...] = ()
+
+    @property
+    def created(self) -> datetime | None:
+        """When the session was created."""
+        return moment(self.created_at)
+
+
+class SessionState(SessionData, frozen=True, kw_only=True, gc=False):
+    """
+    A session as this client knows it.
+
+    Attributes:
+        previous: The status before this one, None when this is the first that was seen.
+        elapsed: Seconds between the last two transitions: how long `previous` lasted, as seen from here.
+        new_messages: Messages the watcher has not delivered before, oldest first.
+        messages_gap: Whether messages went by unseen (the service shows only the newest 40).
+        failure_reason: Why it failed, never empty when it did; None otherwise.
+        failure_source: Where the reason is from: `video`, `error_message`, `model_message` (not authoritative),
+            `sdk`; None when it did not fail.
+    """
+
+    previous: SessionStatus | None = None
+    elapsed: float = 0.0
+    new_messages: tuple[Message, ...] = ()
+    messages_gap: bool = False
+    failure_reason: str | None = None
+    failure_source: str | None = None
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the agent waits for the caller."""
+        return self.status.is_paused
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether the current run has ended."""
+        return self.status.is_terminal
+
+
+class SessionSummary(Struct, frozen=True, kw_only=True):
+    """One line of the session list; it carries no status."""
+
+    session_id: str
+    created_at: int
+    title: str | None = None
+
+    @property
+    def created(self) -> datetime | None:
+        """When the session was created."""
+        return moment(self.created_at)
+
+
+class SentMessage(Struct, frozen=True, kw_only=True):
+    """
+    The service took a message.
+
+    Attributes:
+        run_id: The run it started; None when the answer was lost and the message was found in the session.
+    """
+
+    session_id: str
+    run_id: str | None = None
+    title: str | None = None
+
+
+class ResourceInfo(Linked, frozen=True, kw_only=True):
+    """Something a message refers to: a storyboard picture, a draft, a video; addresses expire."""
+
+    resource_id: str
+    resource_type: str
+    source_type: str | None = None
+    url: str | None = None
+    thumbnail_url: str | None = None
+    preview_url: str | None = None
+    created_at: int | None = None
+    metadata: dict[str, object] = field(default_factory=dict[str, object])
+
+    @property
+    def created(self) -> datetime | None:
+        """When it was made."""
+        return moment(self.created_at)
+
+
+# ---- what a reviewer answers --------------------------------------------------------------------------------------
+
+
+class Reply(Struct, frozen=True, kw_only=True):
+    """Answer the agent with a message, with the options of `session.send`."""
+
+    message: str
+    avatar_id: str | None = None
+    voice_id: str | None = None
+    brand_kit_id: str | None = None
+
+
+class Approve(Struct, frozen=True, kw_only=True):
+    """Approve the storyboard, in these words or in the SDK's."""
+
+    message: str | None = None
+
+
+class Stop(Struct, frozen=True, kw_only=True):
+    """End the run at its next checkpoint."""
+
+
+Mode = Literal["generate", "chat"]
+Orientation = Literal["landscape", "portrait"]

@@ -1,0 +1,1 @@
+"""What the simulated service does wrong, and when."""

@@ -1,0 +1,1 @@
+"""What the simulated service knows and answers, without I/O."""

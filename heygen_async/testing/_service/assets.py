@@ -1,0 +1,188 @@
+"""Uploads: through the API, or to storage by a presigned link and a completing call."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from .._http import JsonObject, Refusal, Request, Response, data_response, invalid, not_found
+from .._storage.media import PREFIX
+from . import validation
+from .state import Asset, Call, World
+from .validation import MAX_FILE_BYTES
+
+UPLOAD_PREFIX = "/_simulator/uploads/"
+CHECKSUM_HEADER = "X-Storage-Checksum"
+
+_DIRECT: validation.Rules = {
+    "filename": validation.text(1, 255),
+    "content_type": validation.text(1, 255),
+    "size_bytes": validation.size,
+    "checksum_sha256": validation.nullable(validation.text(64, 64)),
+}
+_COMPLETE: validation.Rules = {"checksum_sha256": validation.nullable(validation.text(64, 64))}
+_MAGIC = (
+    (b"\x89PNG", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"\x1aE\xdf\xa3", "video/webm"),
+    (b"ID3", "audio/mpeg"),
+    (b"\xff\xfb", "audio/mpeg"),
+    (b"RIFF", "audio/wav"),
+    (b"%PDF", "application/pdf"),
+)
+
+
+def upload(world: World, call: Call) -> Response:
+    """Take one multipart file."""
+    name, content = _multipart(call.request)
+    if len(content) > MAX_FILE_BYTES:
+        raise Refusal(413, "payload_too_large", "The file is larger than 32 MB.", param="file")
+    asset = Asset(
+        asset_id=world.mint("asset"),
+        name=name,
+        mime_type=_detect(content),
+        size_bytes=len(content),
+        uploaded_at=call.now,
+        content=content,
+        complete=True,
+    )
+    world.assets[asset.asset_id] = asset
+    return data_response(_uploaded(world, asset))
+
+
+def begin_direct(world: World, call: Call) -> Response:
+    """Give a slot in storage for one file of a known size."""
+    validation.check(call.body, _DIRECT, required=("filename", "content_type", "size_bytes"))
+    size = int(str(call.body["size_bytes"]))
+    if size > world.storage.max_upload_bytes:
+        most = world.storage.max_upload_bytes
+        raise Refusal(413, "payload_too_large", f"At most {most} bytes.", param="size_bytes")
+    asset = Asset(
+        asset_id=world.mint("asset"),
+        name=str(call.body["filename"]),
+        mime_type=str(call.body["content_type"]),
+        size_bytes=size,
+        uploaded_at=call.now,
+        content=None,
+        complete=False,
+        checksum=_checksum(call.body),
+    )
+    world.assets[asset.asset_id] = asset
+    return data_response(_slot(world, asset, call.now))
+
+
+def complete(world: World, call: Call) -> Response:
+    """Check what storage holds, and make the asset usable; again and again gives the same."""
+    asset = _asset(world, call.params["asset_id"])
+    validation.check(call.body, _COMPLETE, required=())
+    if asset.content is None:
+        raise Refusal(409, "resource_not_ready", "The bytes have not been uploaded yet.")
+    wanted = _checksum(call.body) or asset.checksum
+    if wanted is not None and wanted.lower() != hashlib.sha256(asset.content).hexdigest():
+        raise invalid("checksum_sha256", "The stored bytes have another checksum.")
+    asset.complete = True
+    return data_response({**_uploaded(world, asset), "status": "processing"})
+
+
+def store(world: World, request: Request, now: float) -> Response:
+    """Take the raw bytes of a direct upload, as object storage does."""
+    world.storage.check(request, now)
+    asset = world.assets.get(request.path.removeprefix(UPLOAD_PREFIX))
+    if asset is None:
+        raise not_found("Upload")
+    content = request.body or b""
+    if request.headers.get("content-type") != asset.mime_type:
+        raise Refusal(403, "signature_mismatch", "The Content-Type is not the signed one.")
+    if request.headers.get(CHECKSUM_HEADER.lower(), "") != (asset.checksum or ""):
+        raise Refusal(403, "signature_mismatch", f"The header {CHECKSUM_HEADER} is not the signed one.")
+    if len(content) != asset.size_bytes:
+        raise Refusal(400, "size_mismatch", f"{asset.size_bytes} bytes were announced, {len(content)} came.")
+    asset.content = content
+    return Response(200, {"etag": f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"'}, b"")
+
+
+def read(world: World, call: Call) -> Response:
+    """Describe one asset."""
+    asset = _asset(world, call.params["asset_id"])
+    return data_response(
+        {
+            "id": asset.asset_id,
+            "name": asset.name,
+            "type": asset.mime_type.partition("/")[0],
+            "owner": "someone",
+            "space_id": "space_1",
+            "uploaded_at": int(asset.uploaded_at),
+            "folder_id": None,
+            "url": _url(world, asset) if asset.complete else None,
+        }
+    )
+
+
+def delete(world: World, call: Call) -> Response:
+    """Delete one asset for good."""
+    asset = _asset(world, call.params["asset_id"])
+    del world.assets[asset.asset_id]
+    return data_response({"id": asset.asset_id})
+
+
+def _asset(world: World, asset_id: str) -> Asset:
+    try:
+        return world.assets[asset_id]
+    except KeyError:
+        raise not_found("Asset", "asset_not_found") from None
+
+
+def _uploaded(world: World, asset: Asset) -> JsonObject:
+    return {
+        "asset_id": asset.asset_id,
+        "url": _url(world, asset),
+        "mime_type": asset.mime_type,
+        "size_bytes": asset.size_bytes,
+    }
+
+
+def _slot(world: World, asset: Asset, now: float) -> JsonObject:
+    storage, path = world.storage, f"{UPLOAD_PREFIX}{asset.asset_id}"
+    return {
+        "asset_id": asset.asset_id,
+        "upload_url": storage.link(path, now + storage.upload_seconds),
+        "upload_headers": {"Content-Type": asset.mime_type, CHECKSUM_HEADER: asset.checksum or ""},
+        "expires_in_seconds": int(storage.upload_seconds),
+        "max_bytes": storage.max_upload_bytes,
+        "status": "pending_upload",
+    }
+
+
+def _url(world: World, asset: Asset) -> str:
+    return f"{world.storage.url}{PREFIX}assets/{asset.asset_id}"
+
+
+def _checksum(body: JsonObject) -> str | None:
+    value = body.get("checksum_sha256")
+    return value if isinstance(value, str) else None
+
+
+def _multipart(request: Request) -> tuple[str, bytes]:
+    """Return name and bytes of the part called `file`."""
+    found = re.search(r'boundary="?([^";]+)"?', request.headers.get("content-type", ""))
+    if found is None:
+        raise invalid("file", "The body must be multipart/form-data.")
+    for part in (b"\r\n" + (request.body or b"")).split(b"\r\n--" + found.group(1).encode())[1:-1]:
+        head, _, content = part.partition(b"\r\n\r\n")
+        text = head.decode("utf-8", "replace")
+        if re.search(r'[; ]name="?file"?(;|\s|$)', text):
+            name = re.search(r'filename="([^"]*)"', text)
+            return (name.group(1) if name else "file"), content
+    raise invalid("file", "There is no part named 'file'.")
+
+
+def _detect(content: bytes) -> str:
+    """Return the type by the first bytes; the name and the announced type count for nothing."""
+    for magic, mime_type in _MAGIC:
+        if content.startswith(magic):
+            return mime_type
+    if content[4:8] == b"ftyp":
+        return "video/mp4"
+    if b" --> " in content[:200]:
+        return "application/x-subrip"
+    raise invalid("file", "This type of file is not supported.")

@@ -1,0 +1,260 @@
+"""Everything the simulated service knows: settings, stores, ids, and who occupies a place among the running jobs."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import heapq
+import itertools
+import math
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+from .._http import JsonObject, Request, Response, invalid, not_found, page_response
+from .._scenario import Scenario
+from .timeline import Run, Session
+from .webhook_queue import Outbox
+
+if TYPE_CHECKING:
+    from .._storage.links import Storage
+    from .ledger import Ledger
+
+Contract = Literal["openapi", "guide"]
+Idempotency = Literal["honoured", "ignored"]
+Item = TypeVar("Item")
+
+DAY_SECONDS = 24 * 3600.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Settings:
+    """What the caller of `Simulator` chose."""
+
+    api_key: str
+    access_token: str | None
+    max_jobs: int
+    contract: Contract
+    idempotency: Idempotency
+    base_url: str
+    speed: float
+    latency: float
+    clock_skew: float
+    requests_per_second: float | None
+    link_ttl: float
+
+
+@dataclass(slots=True, kw_only=True)
+class Asset:
+    """An uploaded file, or the slot for one."""
+
+    asset_id: str
+    name: str
+    mime_type: str
+    size_bytes: int
+    uploaded_at: float
+    content: bytes | None
+    complete: bool
+    checksum: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Endpoint:
+    """A registered webhook endpoint."""
+
+    endpoint_id: str
+    url: str
+    events: list[str] | None
+    created_at: float
+    secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request that found its operation."""
+
+    operation: str
+    request: Request
+    params: Mapping[str, str]
+    now: float
+    body: JsonObject
+
+
+class Rotation:
+    """Scripts in order of announcement; the newest that fits a prompt wins."""
+
+    def __init__(self, scenario: Scenario | None) -> None:
+        self._default = scenario
+        self._scripts: list[tuple[Scenario, str | None]] = []
+
+    def add(self, scenario: Scenario, prompt: str | None) -> None:
+        """Use `scenario` for the sessions to come whose prompt contains `prompt`."""
+        self._scripts.append((scenario, prompt))
+
+    def pick(self, prompt: str, mode: str) -> Scenario:
+        """Return the scenario of a new session."""
+        for scenario, wanted in reversed(self._scripts):
+            if wanted is None or wanted in prompt:
+                return scenario
+        if self._default is not None:
+            return self._default
+        return Scenario.chat() if mode == "chat" else Scenario.generate()
+
+
+@dataclass(slots=True, kw_only=True)
+class World:
+    """The state of the service."""
+
+    settings: Settings
+    seed: int
+    rotation: Rotation
+    ledger: Ledger
+    storage: Storage
+    sessions: dict[str, Session] = field(default_factory=dict[str, Session])
+    session_order: list[Session] = field(default_factory=list[Session])
+    videos: dict[str, Session] = field(default_factory=dict[str, Session])
+    video_order: list[str] = field(default_factory=list[str])
+    assets: dict[str, Asset] = field(default_factory=dict[str, Asset])
+    endpoints: dict[str, Endpoint] = field(default_factory=dict[str, Endpoint])
+    outbox: Outbox = field(default_factory=Outbox)
+    _random: random.Random = field(init=False)
+    _active: set[str] = field(default_factory=set[str])
+    _changes: list[tuple[float, int, Session]] = field(default_factory=list[tuple[float, int, Session]])
+    _order: Iterator[int] = field(default_factory=itertools.count)
+
+    def __post_init__(self) -> None:
+        self._random = random.Random(self.seed)
+
+    def mint(self, prefix: str) -> str:
+        """Return a new id; the same seed gives the same ids."""
+        return f"{prefix}_{self._random.getrandbits(64):016x}"
+
+    def session(self, session_id: str) -> Session:
+        """
+        Return the session of this id.
+
+        Raises:
+            Refusal: There is none.
+        """
+        try:
+            return self.sessions[session_id]
+        except KeyError:
+            raise not_found("Session") from None
+
+    def add_session(self, session: Session) -> None:
+        """Store a new session."""
+        self.sessions[session.session_id] = session
+        self.session_order.append(session)
+        if session.promised_video_id:
+            self._own(session.promised_video_id, session)
+
+    def start_run(self, session: Session, run: Run) -> None:
+        """Begin a run, and give it a video if it renders one."""
+        renders = any(step.status == "generating" for step in run.steps)
+        if renders and session.scenario.video_at != "never":
+            run.video_id = self._next_video(session)
+        session.runs.append(run)
+        self.track(session, run.began_at)
+        self.expect(session)
+
+    def expect(self, session: Session) -> None:
+        """Look out for a session's end, if anybody wants to be told."""
+        if self.endpoints or session.callback_url is not None:
+            self.outbox.expect(session)
+
+    def expect_all(self) -> None:
+        """Look out for the ends of all sessions at work: somebody new wants to be told."""
+        for session_id in sorted(self._active):
+            self.outbox.expect(self.sessions[session_id])
+
+    def track(self, session: Session, now: float) -> None:
+        """Count a session in or out of the jobs in progress, now and when it next changes."""
+        if session.is_active(now):
+            self._active.add(session.session_id)
+        else:
+            self._active.discard(session.session_id)
+        change = session.next_change(now)
+        if change < math.inf:
+            heapq.heappush(self._changes, (change, next(self._order), session))
+
+    def in_progress(self, now: float) -> int:
+        """Return how many sessions are thinking or generating."""
+        # Looking at every session would make the ten-thousandth create ten thousand times dearer than the first.
+        while self._changes and self._changes[0][0] <= now:
+            self.track(heapq.heappop(self._changes)[2], now)
+        return len(self._active)
+
+    def _next_video(self, session: Session) -> str:
+        promised = session.promised_video_id
+        if promised and all(run.video_id != promised for run in session.runs):
+            return promised
+        video_id = self.mint("vid")
+        self._own(video_id, session)
+        return video_id
+
+    def _own(self, video_id: str, session: Session) -> None:
+        self.videos[video_id] = session
+        self.video_order.append(video_id)
+
+
+def page(
+    call: Call,
+    items: Sequence[Item],
+    show: Callable[[Item], JsonObject | None],
+    *,
+    default: int = 20,
+    most: int = 100,
+) -> Response:
+    """
+    Return one page of `items`, last one first; those shown as None are left out.
+
+    The token names a place in the order of creation, so that what is created between two pages shifts nothing.
+
+    Raises:
+        Refusal: A limit out of range, or a token that this service did not give.
+    """
+    limit = _limit(call, default, most)
+    shown: list[JsonObject] = []
+    for index, value in _from(_start(call, len(items)), items, show):
+        if len(shown) == limit:
+            return page_response(shown, _token(call.operation, index))
+        shown.append(value)
+    return page_response(shown)
+
+
+def _from(
+    start: int, items: Sequence[Item], show: Callable[[Item], JsonObject | None]
+) -> Iterator[tuple[int, JsonObject]]:
+    for index in range(start, -1, -1):
+        value = show(items[index])
+        if value is not None:
+            yield index, value
+
+
+def _limit(call: Call, default: int, most: int) -> int:
+    text = call.request.query.get("limit")
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= most):
+        message = f"'limit' must be an integer from 1 to {most}."
+        raise invalid("limit", message)
+    return int(text)
+
+
+def _start(call: Call, count: int) -> int:
+    token = call.request.query.get("token")
+    if token is None:
+        return count - 1
+    try:
+        operation, _, index = base64.urlsafe_b64decode(token.encode()).decode().partition(":")
+        start = int(index)
+    except (ValueError, binascii.Error):
+        raise invalid("token", "The token was not given by this service.") from None
+    if operation != call.operation or not 0 <= start < max(count, 1):
+        raise invalid("token", "The token belongs to another list.")
+    return min(start, count - 1)
+
+
+def _token(operation: str, index: int) -> str:
+    return base64.urlsafe_b64encode(f"{operation}:{index}".encode()).decode()

@@ -1,0 +1,1 @@
+"""The files of the simulated service and the links to them."""

@@ -1,0 +1,1 @@
+"""How requests reach the simulated service: in memory or over sockets."""

@@ -1,0 +1,30 @@
+"""
+Webhooks: whether a delivery is the service's, and what it says.
+
+`verify` for what a registered endpoint receives, `parse_unverified` for a `callback_url`, whose deliveries are not
+signed. Either way an event is a reason to look, never a state: give it to `HeyGen.notify`.
+"""
+
+from ._events import UnverifiedEvent as UnverifiedEvent
+from ._events import WebhookEndpoint as WebhookEndpoint
+from ._events import WebhookEvent as WebhookEvent
+from ._events import WebhookEventType as WebhookEventType
+from ._events import WebhookSecret as WebhookSecret
+from ._verify import SeenEvents as SeenEvents
+from ._verify import SeenStore as SeenStore
+from ._verify import parse_unverified as parse_unverified
+from ._verify import sign as sign
+from ._verify import verify as verify
+
+__all__ = [
+    "SeenEvents",
+    "SeenStore",
+    "UnverifiedEvent",
+    "WebhookEndpoint",
+    "WebhookEvent",
+    "WebhookEventType",
+    "WebhookSecret",
+    "parse_unverified",
+    "sign",
+    "verify",
+]

@@ -1,0 +1,200 @@
+"""
+What webhooks say: events, those that nobody vouches for, and the endpoints they go to.
+
+Sources: `contract.md`, Webhooks. Only one payload is documented, so an event keeps what came and names what is known
+to be in it.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, cast
+
+import msgspec
+from msgspec import Struct, field
+
+from .._redact import clean
+from ..errors import BadPayload
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_OBJECT = msgspec.json.Decoder(dict[str, object])
+
+
+class WebhookEvent(Struct, frozen=True, kw_only=True):
+    """
+    An event the service vouches for: its signature was verified, or it was read from the service.
+
+    Attributes:
+        id: The same on every redelivery; made from the body when the service gave none.
+        type: Such as `video_agent.success`; types this release does not know come too.
+        data: The payload as it came; read the session or the video again rather than believe it.
+        created_at: When it happened, in the service's words.
+    """
+
+    id: str = field(name="event_id")
+    type: str = field(name="event_type")
+    data: dict[str, object] = field(name="event_data", default_factory=dict[str, object])
+    created_at: str | None = None
+
+    @property
+    def session_id(self) -> str | None:
+        """The session it is about, if it says so."""
+        return _text(self.data, "session_id")
+
+    @property
+    def video_id(self) -> str | None:
+        """The video it is about, if it says so."""
+        return _text(self.data, "video_id")
+
+    @property
+    def callback_id(self) -> str | None:
+        """What was given to `sessions.create` as `callback_id`, if it says so."""
+        return _text(self.data, "callback_id")
+
+    @property
+    def created(self) -> datetime | None:
+        """When it happened; None when the service said nothing readable."""
+        try:
+            at = datetime.fromisoformat(self.created_at or "")
+        except ValueError:
+            return None
+        return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+    def __repr__(self) -> str:
+        # The payload may have presigned addresses in it.
+        return (
+            f"WebhookEvent(id={self.id!r}, type={self.type!r}, "
+            f"session_id={self.session_id!r}, video_id={self.video_id!r})"
+        )
+
+
+class UnverifiedEvent(Struct, frozen=True, kw_only=True):
+    """
+    What somebody says has happened; good only for `HeyGen.notify`, which looks for itself.
+
+    Attributes:
+        type: The event's type.
+        session_id: The session it is said to be about.
+        video_id: The video it is said to be about.
+        callback_id: What it gives as the `callback_id` of `sessions.create`.
+    """
+
+    type: str
+    session_id: str | None = None
+    video_id: str | None = None
+    callback_id: str | None = None
+
+
+class WebhookEndpoint(Struct, frozen=True, kw_only=True):
+    """
+    A registered address for events; `heygen.webhooks.endpoints`.
+
+    Attributes:
+        endpoint_id: Its id.
+        url: Where events go.
+        status: `enabled` or `disabled`.
+        created_at: When it was registered, ISO 8601.
+        events: The types it gets; None for all.
+        secret: What its deliveries are signed with; told only when it is created. Not in the repr.
+    """
+
+    endpoint_id: str
+    url: str
+    status: str
+    created_at: str
+    events: tuple[str, ...] | None = None
+    secret: str | None = None
+
+    def __repr__(self) -> str:
+        shown = f"url={clean(self.url)!r}, status={self.status!r}, events={self.events!r}"
+        return f"WebhookEndpoint(endpoint_id={self.endpoint_id!r}, {shown})"
+
+
+class WebhookSecret(Struct, frozen=True, kw_only=True):
+    """
+    An endpoint's new secret; the one before is dead. Not in the repr.
+
+    Attributes:
+        endpoint_id: The endpoint.
+        secret: What its deliveries are signed with from now on.
+    """
+
+    endpoint_id: str
+    secret: str
+
+    def __repr__(self) -> str:
+        return f"WebhookSecret(endpoint_id={self.endpoint_id!r})"
+
+
+class WebhookEventType(Struct, frozen=True, kw_only=True):
+    """Something that can be subscribed to."""
+
+    event_type: str
+    description: str = ""
+
+
+# ---- reading a delivery -------------------------------------------------------------------------------------------
+
+
+def verified_event(body: bytes, fallback_id: str) -> WebhookEvent:
+    """
+    Return the event in a body that is known to be the service's.
+
+    Raises:
+        BadPayload: There is none.
+    """
+    told = _opened(body)
+    data = dict(_payload(told))
+    if "callback_id" not in data and "callback_id" in told:  # seen in both places
+        data["callback_id"] = told["callback_id"]
+    return WebhookEvent(
+        id=_text(told, "event_id") or fallback_id,
+        type=_type(told),
+        data=data,
+        created_at=_text(told, "created_at"),
+    )
+
+
+def unverified_event(body: bytes) -> UnverifiedEvent:
+    """
+    Return what a body of unknown origin says has happened.
+
+    Raises:
+        BadPayload: It is no event.
+    """
+    told = _opened(body)
+    data = _payload(told)
+    return UnverifiedEvent(
+        type=_type(told),
+        session_id=_text(data, "session_id"),
+        video_id=_text(data, "video_id"),
+        callback_id=_text(data, "callback_id") or _text(told, "callback_id"),
+    )
+
+
+def _opened(body: bytes) -> dict[str, object]:
+    try:
+        return _OBJECT.decode(body)
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        # Not as the cause either: a parser's message may quote the body.
+        raise BadPayload("The body is not a JSON object.") from None
+
+
+def _type(told: Mapping[str, object]) -> str:
+    # Some receivers of the service's own making read `event` (contract.md, contradictions).
+    name = _text(told, "event_type") or _text(told, "event")
+    if name is None:
+        raise BadPayload("The body names no event_type.")
+    return name
+
+
+def _payload(told: Mapping[str, object]) -> Mapping[str, object]:
+    data = told.get("event_data")
+    return cast("dict[str, object]", data) if isinstance(data, dict) else {}
+
+
+def _text(members: Mapping[str, object], name: str) -> str | None:
+    value = members.get(name)
+    return value if isinstance(value, str) and value else None

@@ -1,0 +1,176 @@
+"""
+Webhooks: whether a delivery is the service's, and what it says.
+
+`verify` for what a registered endpoint receives, `parse_unverified` for a `callback_url`, whose deliveries are not
+signed. Either way an event is a reason to look, never a state: give it to `HeyGen.notify`.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Protocol
+
+from .. import _clock
+from ..errors import InvalidArgument, Replayed
+from ._events import UnverifiedEvent, WebhookEvent, unverified_event, verified_event
+from ._signatures import (
+    EVENT_ID,
+    SIGNATURE,
+    TIMESTAMP,
+    check_headers,
+    check_signature,
+    check_time,
+    check_tolerance,
+    checked_body,
+    checked_secrets,
+    fingerprint,
+    signature,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+
+class SeenStore(Protocol):
+    """Where the ids of events are kept: a set, a `SeenEvents`, or your own."""
+
+    def __contains__(self, event_id: object, /) -> bool:
+        """Return whether an id was added."""
+        ...
+
+    def add(self, event_id: str, /) -> None:
+        """Keep an id."""
+        ...
+
+
+class SeenEvents:
+    """
+    The ids of the newest events, for `verify(seen=...)`: of bounded size, the oldest go first.
+
+    Keep one per process, for as long as it lives. Several processes need a store they share; see `verify`.
+    """
+
+    __slots__ = ("_ids", "_most")
+
+    def __init__(self, most: int = 10_000) -> None:
+        """
+        Start empty.
+
+        Args:
+            most: How many ids to keep; choose more than come within the tolerance.
+
+        Raises:
+            InvalidArgument: Less than one.
+        """
+        if most < 1:
+            raise InvalidArgument("most", "must be at least 1")
+        self._most = most
+        self._ids: OrderedDict[str, None] = OrderedDict()
+
+    def __contains__(self, event_id: object, /) -> bool:
+        return event_id in self._ids
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def __repr__(self) -> str:
+        return f"<SeenEvents {len(self._ids)} of {self._most}>"
+
+    def add(self, event_id: str, /) -> None:
+        """Keep an id, and let the oldest go when there are too many."""
+        self._ids[event_id] = None
+        self._ids.move_to_end(event_id)
+        if len(self._ids) > self._most:
+            self._ids.popitem(last=False)
+
+
+def verify(
+    headers: Mapping[str, str],
+    body: bytes | bytearray | memoryview,
+    secrets: str | Iterable[str],
+    *,
+    tolerance: float = 300.0,
+    seen: SeenStore | Callable[[str], bool] | None = None,
+    require_timestamp: bool = True,
+) -> WebhookEvent:
+    """
+    Return the event of a delivery that the service signed.
+
+    Events of types that this release does not know come back too.
+
+    Args:
+        headers: As the web framework gives them: aiohttp's, Starlette's, a plain dict; names in any case.
+        body: The bytes as they came, before anything parsed them.
+        secrets: The endpoint's secret; several while they are rotated.
+        tolerance: Seconds the delivery's time may be from now, either way.
+        seen: What was taken before: a `SeenEvents`, a set, or a callable that is given an event's id, keeps it and
+            returns whether it knew it already. None for no such check.
+        require_timestamp: False takes deliveries that say no time at all, as some of the service's do.
+
+    Raises:
+        BadSignature: Nobody with one of the secrets wrote this body.
+        StaleTimestamp: The delivery's time is missing, or too far from now.
+        BadPayload: It is signed, and still no event.
+        Replayed: The event was taken before.
+        InvalidArgument: A body that is not bytes, a secret that is empty, ...: an error of the calling program.
+    """
+    check_headers(headers)
+    check_tolerance(tolerance)
+    raw = checked_body(body)
+    check_signature(headers, raw, checked_secrets(secrets))
+    check_time(headers, _clock.wall(), tolerance, required=require_timestamp)
+    event = verified_event(raw, fingerprint(raw))
+    if seen is not None and _knew(seen, event.id):
+        raise Replayed(
+            "This event was taken before.",
+            hint="Answer 200, so that it is not sent again, and do nothing else with the delivery.",
+        )
+    return event
+
+
+def _knew(seen: SeenStore | Callable[[str], bool], event_id: str) -> bool:
+    if callable(seen):
+        knew = seen(event_id)
+        if not isinstance(knew, bool):
+            # A coroutine, say, which counts as true whatever it would have said.
+            raise InvalidArgument("seen", "must return True or False, at once")
+        return knew
+    knew = event_id in seen
+    seen.add(event_id)
+    return knew
+
+
+def parse_unverified(body: bytes | bytearray | memoryview) -> UnverifiedEvent:
+    """
+    Return what an unsigned delivery says, as one to a `callback_url` is: good only for `HeyGen.notify`.
+
+    Raises:
+        BadPayload: It is no event.
+        InvalidArgument: The body is not bytes.
+    """
+    return unverified_event(checked_body(body))
+
+
+def sign(
+    body: bytes | bytearray | memoryview,
+    secret: str,
+    *,
+    event_id: str | None = None,
+    timestamp: float | None = None,
+) -> dict[str, str]:
+    """
+    Return the headers of a delivery, for tests of your endpoint.
+
+    Args:
+        body: What is delivered.
+        secret: The endpoint's secret.
+        event_id: The event's id as the header says it; left out when None.
+        timestamp: When it is delivered, in Unix seconds; now when None.
+
+    Raises:
+        InvalidArgument: A body that is not bytes, or an empty secret.
+    """
+    raw, (key,) = checked_body(body), checked_secrets([secret])
+    at = _clock.wall() if timestamp is None else timestamp
+    named = {} if event_id is None else {EVENT_ID: event_id}
+    return {SIGNATURE: signature(raw, key), TIMESTAMP: str(int(at)), **named}

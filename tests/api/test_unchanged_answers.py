@@ -1,0 +1,54 @@
+"""A session read again: messages that are the same to the byte are not read twice."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from heygen_async._api import responses
+from heygen_async._api import sessions as session_api
+from heygen_async.models import Message, SessionData
+
+FIELDS = {"session_id": "sess_1", "status": "thinking", "created_at": 1, "progress": 5, "title": "A tour"}
+TOLD = [{"role": "user", "content": "A tour", "created_at": 1}]
+
+
+def body(*, messages: object = TOLD, **fields: object) -> bytes:
+    """Return an answer of the service."""
+    return json.dumps({"data": {**FIELDS, "messages": messages, **fields}}).encode()
+
+
+def read(answer: bytes) -> SessionData:
+    """Read an answer from nothing."""
+    return responses.read("session", session_api.SESSION, 200, {}, answer).data
+
+
+def test_the_same_messages_are_kept() -> None:
+    """What has not changed is the very same object, so nothing is compared or kept twice."""
+    first = read(body())
+    _, told = session_api.outlined(body(), None, ())
+    again, _ = session_api.outlined(body(progress=60, video_id="v1"), told, first.messages)
+
+    assert again is not None
+    assert read(body(progress=60, video_id="v1")) == again
+    assert first.messages is again.messages
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(body(messages=[*TOLD, {"role": "model", "content": "Hm."}]), id="another message"),
+        pytest.param(body(messages=None), id="null"),
+        pytest.param(body()[:-1] + b', "error": {"code": "internal_error"}}', id="an error beside it"),
+        pytest.param(b'{"error": {"code": "not_found"}}', id="an error"),
+        pytest.param(b"<html>", id="no JSON"),
+        pytest.param(b"[" * 100_000, id="too deep"),
+    ],
+)
+def test_anything_else_is_read_in_full(answer: bytes) -> None:
+    """Only a plain success with the messages of before takes the short way."""
+    _, told = session_api.outlined(body(), None, ())
+    again, _ = session_api.outlined(answer, told, (Message(role="user", content="A tour"),))
+
+    assert again is None

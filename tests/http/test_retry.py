@@ -1,0 +1,331 @@
+from __future__ import annotations
+
+from itertools import islice
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from heygen_async import RetryPolicy
+from heygen_async._api.calls import Kind
+from heygen_async._http.retry import (
+    Again,
+    Delivery,
+    Tries,
+    Verdict,
+    delivery,
+    is_refused_for_all,
+    pause,
+    waits,
+)
+from heygen_async._polling.planner import poll_pause
+from heygen_async._sessions.matching import Adopt, Found, Look, Unclear, settle_create
+from heygen_async.errors import (
+    APIError,
+    BadResponse,
+    ClientStateError,
+    Conflict,
+    ConnectFailed,
+    ConnectionLost,
+    Forbidden,
+    HeyGenError,
+    InsufficientCredit,
+    InvalidRequest,
+    NotFound,
+    RateLimited,
+    RequestTimeout,
+    ServerError,
+    TransportError,
+    Unauthorized,
+)
+
+COSTLY = [Kind.CREATE, Kind.SEND]
+CHEAP = [Kind.READ, Kind.REPEATABLE]
+DICE = st.floats(0, 1, exclude_max=True)
+
+
+def said(kind: type[APIError], status: int, code: str | None = None, after: float | None = None) -> APIError:
+    """A refusal of the service."""
+    return kind("No.", status=status, code=code, retry_after=after)
+
+
+NEVER_SENT: dict[str, HeyGenError] = {"connect": ConnectFailed("No route.")}
+PACED: dict[str, HeyGenError] = {
+    "429": said(RateLimited, 429, "rate_limit_exceeded", 3.0),
+    "429-without-pace": said(RateLimited, 429),
+    "429-in-a-success": said(RateLimited, 200, "rate_limited"),
+    "503-with-pace": said(ServerError, 503, after=3.0),
+    "409-in-progress": said(Conflict, 409, "request_in_progress"),
+    "409-not-ready": said(Conflict, 409, "resource_not_ready"),
+    "409-brand-kit": said(Conflict, 409, "brand_kit_not_ready"),
+}
+MAYBE_DONE: dict[str, HeyGenError] = {
+    "timeout": RequestTimeout("Silence."),
+    "lost": ConnectionLost("Reset."),
+    "500": said(ServerError, 500, "internal_error"),
+    "500-with-pace": said(ServerError, 500, after=3.0),
+    "502": said(ServerError, 502),
+    "503-without-pace": said(ServerError, 503),
+    "504": said(ServerError, 504, "gateway_timeout"),
+    "500-in-a-success": said(ServerError, 200, "internal_error"),
+    "nonsense": BadResponse("Not JSON.", status=200),
+    "nonsense-without-status": BadResponse("Not HTTP."),
+}
+FINAL: dict[str, HeyGenError] = {
+    "400": said(InvalidRequest, 400, "invalid_parameter"),
+    "400-download": said(InvalidRequest, 400, "download_failed"),
+    "401": said(Unauthorized, 401),
+    "402": said(InsufficientCredit, 402),
+    "403": said(Forbidden, 403),
+    "404": said(NotFound, 404),
+    "409-conflict": said(Conflict, 409, "conflict"),
+    "409-without-code": said(Conflict, 409),
+    "418": said(APIError, 418),
+    "422": said(InvalidRequest, 422),
+    "429-quota": said(RateLimited, 429, "quota_exceeded", 3.0),
+    "redirect": BadResponse("Elsewhere.", status=302),
+    "closed": ClientStateError("Closed."),
+}
+ALL = [
+    *((Delivery.NEVER_SENT, error) for error in NEVER_SENT.values()),
+    *((Delivery.PACED, error) for error in PACED.values()),
+    *((Delivery.MAYBE_DONE, error) for error in MAYBE_DONE.values()),
+    *((Delivery.FINAL, error) for error in FINAL.values()),
+]
+NAMES = [*NEVER_SENT, *PACED, *MAYBE_DONE, *FINAL]
+
+
+def step(
+    error: HeyGenError, kind: Kind, *, tried: int = 1, elapsed: float = 1.0, **policy: Any
+) -> Again | Verdict:
+    """What follows a failure after so many exchanges."""
+    limits = RetryPolicy(**policy)
+    tries = Tries(limits)
+    tries.count = tried
+    return tries.next_step(kind, error, elapsed=elapsed, policy=limits, die=0.5)
+
+
+# ---- the table of design 3.2 --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("expected", "error"), ALL, ids=NAMES)
+def test_failure_tells_what_became_of_the_request(expected: Delivery, error: HeyGenError) -> None:
+    """Each failure says whether the request never left, was refused for now or for good, or may be done."""
+    assert expected is delivery(error)
+
+
+@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("error", [*NEVER_SENT.values(), *PACED.values()], ids=[*NEVER_SENT, *PACED])
+def test_what_was_not_done_is_sent_again(error: HeyGenError, kind: Kind) -> None:
+    """What never left or was refused for now is sent again, whatever it costs."""
+    assert isinstance(step(error, kind), Again)
+
+
+@pytest.mark.parametrize("kind", CHEAP)
+@pytest.mark.parametrize("error", MAYBE_DONE.values(), ids=MAYBE_DONE)
+def test_harmless_repetition_is_sent_again(error: HeyGenError, kind: Kind) -> None:
+    """What may be done is sent again where twice is the same as once."""
+    assert isinstance(step(error, kind), Again)
+
+
+@pytest.mark.parametrize("kind", COSTLY)
+@pytest.mark.parametrize("error", MAYBE_DONE.values(), ids=MAYBE_DONE)
+def test_costly_repetition_is_settled_first(error: HeyGenError, kind: Kind) -> None:
+    """A create or send that may be done is never sent again blindly, at whatever point of the limits."""
+    assert step(error, kind) is Verdict.SETTLE
+    assert step(error, kind, tried=99, elapsed=1e6) is Verdict.SETTLE
+
+
+@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("error", FINAL.values(), ids=FINAL)
+def test_final_refusal_is_raised(error: HeyGenError, kind: Kind) -> None:
+    """A refusal for good is raised at once."""
+    assert step(error, kind) is Verdict.GIVE_UP
+
+
+@pytest.mark.parametrize(("_", "error"), ALL, ids=NAMES)
+def test_refused_credential_concerns_all(_: Delivery, error: HeyGenError) -> None:
+    """401, 402 and 403 would meet every further request too; nothing else would."""
+    assert isinstance(error, Unauthorized | InsufficientCredit | Forbidden) == is_refused_for_all(error)
+
+
+# ---- how long to wait ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("base", "longest", "expected"),
+    [
+        (0.5, 30.0, [0.5, 1, 2, 4, 8, 16, 30, 30]),
+        (1.0, 4.0, [1, 2, 4, 4, 4, 4, 4, 4]),
+        (10.0, 3.0, [3] * 8),
+    ],
+    ids=["default", "short", "capped-at-once"],
+)
+def test_waits_double_up_to_the_longest(base: float, longest: float, expected: list[float]) -> None:
+    """Our own waits double, and none is longer than the longest."""
+    assert expected == list(islice(waits(base, longest), 8))
+
+
+def test_waits_go_on_for_ever() -> None:
+    """The thousandth wait is as long as the longest."""
+    assert 30 == next(islice(waits(0.5, 30), 1000, None))
+
+
+@given(st.floats(0, 1e6), DICE)
+def test_pace_is_only_jittered_upwards(asked: float, die: float) -> None:
+    """The service's pace is kept, or a little longer; never shorter."""
+    assert asked <= pause(said(RateLimited, 429, after=asked), 99.0, die=die) <= asked * 1.1
+
+
+@given(st.floats(0, 1e6), DICE)
+def test_own_wait_is_jittered(own: float, die: float) -> None:
+    """Without a pace the wait is ours, between half of it and all of it, so that clients spread."""
+    for error in (said(RateLimited, 429), ConnectFailed("No route.")):
+        assert own / 2 <= pause(error, own, die=die) <= own
+
+
+@given(st.integers(1, 10_000), DICE)
+def test_failed_polls_slow_down(failures: int, die: float) -> None:
+    """Polls that fail in a row come slower, by a bounded wait, and never busily."""
+    wait = poll_pause(failures, die=die)
+
+    assert 1 <= wait <= 30
+    assert wait <= poll_pause(failures + 1, die=die)
+
+
+# ---- limits -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tried", [1, 2, 3, 4])
+def test_attempts_are_limited(tried: int) -> None:
+    """With three attempts the third failure is raised; with one the first."""
+    assert (tried < 3) == isinstance(
+        step(ConnectFailed("No route."), Kind.READ, tried=tried, max_attempts=3), Again
+    )
+    assert step(ConnectFailed("No route."), Kind.READ, tried=tried, max_attempts=1) is Verdict.GIVE_UP
+
+
+@pytest.mark.parametrize(
+    ("elapsed", "expected"), [(0.0, True), (56.9, True), (57.1, False), (1e9, False)], ids=str
+)
+def test_elapsed_time_is_limited(elapsed: float, expected: bool) -> None:
+    """No exchange starts later than the elapsed limit: the wait before it counts."""
+    error = said(RateLimited, 429, after=3 / 1.05)  # three seconds with half the jitter
+
+    assert expected == isinstance(step(error, Kind.READ, elapsed=elapsed, max_elapsed=60), Again)
+
+
+@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("pace", [120.1, 86_400.0, 1e300])
+def test_pace_above_the_cap_is_raised_at_once(kind: Kind, pace: float) -> None:
+    """A pace longer than the policy bears is not waited for; the error carries it."""
+    error = said(RateLimited, 429, after=pace)
+
+    assert step(error, kind, max_elapsed=1e9) is Verdict.GIVE_UP
+    assert pace == error.retry_after
+
+
+def test_pace_at_the_cap_is_kept() -> None:
+    """A pace of just what the policy bears is waited for, jitter and all."""
+    assert Again(120.0 * 1.05) == step(said(RateLimited, 429, after=120.0), Kind.CREATE)
+
+
+def test_waits_of_one_call_double() -> None:
+    """One call's failures are answered with longer and longer waits; the next call starts over."""
+    policy = RetryPolicy()
+    for _ in range(2):
+        tries = Tries(policy)
+        steps = [
+            tries.next_step(Kind.READ, ConnectionLost("Reset."), elapsed=0, policy=policy, die=1.0)
+            for tries.count in (1, 2, 3)
+        ]
+
+        assert [Again(0.5), Again(1.0), Again(2.0)] == steps
+
+
+@given(
+    st.sampled_from([error for _, error in ALL]),
+    st.sampled_from(list(Kind)),
+    st.integers(1, 50),
+    st.floats(0, 1e4),
+)
+def test_next_exchange_is_within_the_limits(
+    error: HeyGenError, kind: Kind, tried: int, elapsed: float
+) -> None:
+    """Whatever fails whenever: what is sent again is within attempts and time, and was not final."""
+    outcome = step(error, kind, tried=tried, elapsed=elapsed)
+    if isinstance(outcome, Again):
+        assert tried < RetryPolicy().max_attempts
+        assert 0 <= outcome.after <= RetryPolicy().max_elapsed - elapsed
+        assert delivery(error) is not Delivery.FINAL
+
+
+# ---- settling a create --------------------------------------------------------------------------------------------
+
+OURS = [Found(f"ours-{number}", matches=True, created_at=number) for number in range(4)]
+OTHER = Found("other", matches=False)
+UNREAD = Found("unread", matches=None)
+
+
+@pytest.mark.parametrize(
+    ("found", "unknown", "expected"),
+    [
+        ([], 1, Look.ABSENT),
+        ([OTHER, OTHER], 1, Look.ABSENT),
+        ([UNREAD], 1, Look.AGAIN),
+        ([OTHER, UNREAD], 3, Look.AGAIN),
+        ([OURS[0]], 1, Adopt(OURS[0])),
+        ([OTHER, OURS[1]], 1, Adopt(OURS[1])),
+        ([OURS[1]], 3, Adopt(OURS[1])),
+        (OURS[:3], 3, Adopt(OURS[0])),
+        (OURS[:2], 1, Unclear(("ours-0", "ours-1"))),
+        ([OTHER, *OURS], 3, Unclear(("ours-0", "ours-1", "ours-2", "ours-3"))),
+    ],
+    ids=["nothing", "others", "unread", "others-and-unread", "one", "one-among-others", "fewer-than-creates",
+         "as-many-as-creates", "one-too-many", "far-too-many"],
+)  # fmt: skip
+def test_create_is_settled_by_what_is_there(
+    found: list[Found], unknown: int, expected: Adopt | Unclear | Look
+) -> None:
+    """One session for each create is adopted; more than that may be somebody else's; none is not there."""
+    assert expected == settle_create(found, unknown=unknown, interchangeable=True)
+
+
+@pytest.mark.parametrize(
+    ("found", "unknown", "expected"),
+    [
+        (OURS[:1], 1, Unclear(("ours-0",))),
+        (OURS[:1], 2, Unclear(("ours-0",))),
+        (OURS[:2], 2, Unclear(("ours-0", "ours-1"))),
+        ([OTHER], 2, Look.ABSENT),
+    ],
+    ids=["one-after-another-gave-up", "one-of-two", "two-of-two", "none"],
+)
+def test_creates_that_differ_are_not_interchangeable(
+    found: list[Found], unknown: int, expected: Adopt | Unclear | Look
+) -> None:
+    """Of two creates that differ in their options, or of which one gave up, nobody can say which made a session."""
+    assert expected == settle_create(found, unknown=unknown, interchangeable=False)
+
+
+@given(st.integers(1, 8), st.integers(0, 8))
+def test_identical_creates_share_what_is_there(unknown: int, made: int) -> None:
+    """Of k unknown creates as many adopt a session of their own as were made; the rest find none and send again."""
+    there = [Found(str(number), matches=True) for number in range(min(made, unknown))]
+    adopted: list[str] = []
+    for left in range(unknown, 0, -1):
+        verdict = settle_create(
+            [item for item in there if item.session_id not in adopted], unknown=left, interchangeable=True
+        )
+        if isinstance(verdict, Adopt):
+            adopted.append(verdict.found.session_id)
+        else:
+            assert verdict is Look.ABSENT
+
+    assert [item.session_id for item in there] == adopted
+
+
+def test_base_errors_are_final() -> None:
+    """A failure of no known kind is not repeated."""
+    assert delivery(TransportError("Something.")) is Delivery.FINAL

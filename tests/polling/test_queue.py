@@ -1,0 +1,155 @@
+"""Who is looked at when."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from heygen_async._polling.queue import LAST_LOOK, NEVER, Agenda, Ends, Record
+from heygen_async._polling.state import SETTLED, Track
+from heygen_async._polling.watcher import Watcher
+
+
+def record(name: str = "sess_1", **options: float | None) -> Record:
+    """Return a record somebody watches."""
+    made = Record(Track(name))
+    watcher = Watcher(
+        made.track, until=SETTLED, timeout=options.get("timeout"), stall_timeout=options.get("stall")
+    )
+    watcher.begin(0.0)
+    made.watchers.append(watcher)
+    made.muster()
+    return made
+
+
+def taken(agenda: Agenda, until: float) -> list[Record]:
+    """Take all that have come."""
+    found: list[Record] = []
+    while batch := agenda.take(until):
+        found += batch
+    return found
+
+
+@given(st.lists(st.floats(0, 1000), max_size=30))
+def test_taken_in_order(moments: list[float]) -> None:
+    """Records come out by their moments, whatever order they went in."""
+    agenda, records = Agenda(), [record(f"sess_{n}") for n in range(len(moments))]
+    for item, moment in zip(records, moments, strict=True):
+        agenda.put((item,), moment)
+    order: list[float] = []
+    while (first := agenda.first()) < NEVER:
+        assert 1 == len(agenda.take(first))
+        order.append(first)
+
+    assert sorted(moments) == order
+
+
+def test_nothing_before_its_moment() -> None:
+    """A record whose moment is still to come stays."""
+    agenda = Agenda()
+    agenda.put((record(),), 5.0)
+
+    assert [] == taken(agenda, 4.9)
+    assert 1 == len(taken(agenda, 5.0))
+
+
+def test_brought_forward() -> None:
+    """A record entered again counts once, at its new moment."""
+    agenda, item = Agenda(), record()
+    agenda.put((item,), 50.0)
+
+    assert agenda.put((item,), 5.0)
+    assert [item] == taken(agenda, 100.0)
+
+
+def test_moved_to_another_agenda() -> None:
+    """A record entered elsewhere leaves nothing behind that counts."""
+    here, there, item = Agenda(), Agenda(), record()
+    here.put((item,), 5.0)
+    there.put((item,), 5.0)
+
+    assert [] == taken(here, 10.0)
+    assert NEVER == here.first()
+    assert [item] == taken(there, 10.0)
+
+
+def test_one_of_a_batch_leaves() -> None:
+    """Who is entered again on his own comes up once, and the others of his batch without him."""
+    agenda, items = Agenda(), [record(f"sess_{n}") for n in range(3)]
+    agenda.put(items, 5.0)
+    agenda.put((items[1],), 7.0)
+
+    assert [items[0], items[2]] == agenda.take(5.0)
+    assert [items[1]] == taken(agenda, 10.0)
+
+
+def test_counts_who_is_due() -> None:
+    """What is due is counted by records, and only those somebody watches."""
+    agenda, items = Agenda(), [record(f"sess_{n}") for n in range(4)]
+    agenda.put(items[:3], 5.0)
+    agenda.put((items[3],), 9.0)
+    items[0].watchers.clear()
+
+    assert 2 == agenda.count(5.0)
+    assert 3 == agenda.count(9.0)
+
+
+def test_old_entries_do_not_pile_up() -> None:
+    """A session looked at for hours leaves no trail of moments that lie ahead."""
+    agenda, ends, item = Agenda(), Ends(), record(timeout=3600.0)
+    for n in range(1000):
+        agenda.put((item,), 3600.0 + n)
+        item.deadline = 3600.0 - n
+        ends.put(item)
+        agenda.tidy(1)
+        ends.tidy(1)
+
+    assert len(agenda._heap) < 100
+    assert len(ends._heap) < 100
+    assert [item] == taken(agenda, 10_000.0)
+    assert item is ends.take(10_000.0)
+
+
+def test_unwatched_records_are_skipped() -> None:
+    """A record nobody watches any more never comes up."""
+    agenda, item = Agenda(), record()
+    agenda.put((item,), 5.0)
+    item.watchers.clear()
+
+    assert NEVER == agenda.first()
+    assert [] == taken(agenda, 10.0)
+
+
+def test_a_look_at_the_deadline() -> None:
+    """The look before a deadline is made at it, not after."""
+    item = record(timeout=60.0)
+
+    assert 60.0 == item.clamped(75.0, now=10.0)
+    assert 50.0 == item.clamped(50.0, now=10.0)
+
+
+def test_a_look_at_the_stall() -> None:
+    """The look that may show a stall is made when it would be one."""
+    item = record(stall=30.0)
+
+    assert 30.0 == item.clamped(75.0, now=10.0)
+
+
+def test_ends_in_order() -> None:
+    """Whose deadline passes first is seen to first, a little after it, and only once."""
+    ends, late, later = Ends(), record("sess_1", timeout=60.0), record("sess_2", timeout=90.0)
+    ends.put(later)
+
+    assert ends.put(late)
+    assert not ends.put(late)
+    assert ends.take(60.0) is None
+    assert late is ends.take(60.0 + LAST_LOOK)
+    assert 90.0 + LAST_LOOK == ends.first()
+
+
+def test_no_end_without_a_deadline() -> None:
+    """Who waits for ever is never late."""
+    ends = Ends()
+    ends.put(record())
+
+    assert NEVER == ends.first()

@@ -1,0 +1,76 @@
+"""Importing the package is cheap, and each module can be imported first."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import pytest
+
+from repository import house
+
+# Loaded at the first request, or never.
+HEAVY = (
+    "aiohttp",
+    "yarl",
+    "multidict",
+    "http.client",
+    "urllib.request",
+    "importlib.metadata",
+    "pytest",
+    "xml",
+)
+
+BUDGET = 80  # 69 on Python 3.11
+EXTRAS = {"heygen_async._cli": "cyclopts", "heygen_async.durable": "dbos"}
+
+
+def loaded_by(statement: str) -> set[str]:
+    """The modules that *statement* brings into a new interpreter, beyond those of the standard event loop."""
+    code = f"import asyncio, sys; before = set(sys.modules); {statement}; print(*(set(sys.modules) - before))"
+    done = house.run_python(code, "-W", "error")
+    assert done.stderr == ""
+    return set(done.stdout.split())
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    """`import heygen_async` leaves the HTTP stack for the first request."""
+    loaded = loaded_by("import heygen_async")
+
+    assert [] == sorted(loaded.intersection(HEAVY))
+    assert not any(name.startswith("heygen_async.testing") for name in loaded)
+
+
+def test_importing_the_package_loads_little() -> None:
+    """`import heygen_async` brings a bounded number of modules that are not its own."""
+    loaded = {name for name in loaded_by("import heygen_async") if not name.startswith("heygen_async")}
+
+    assert len(loaded) <= BUDGET, sorted(loaded)
+
+
+def test_importing_the_simulator_loads_no_http_stack() -> None:
+    """`import heygen_async.testing` leaves the server for the first one started."""
+    loaded = loaded_by("import heygen_async.testing")
+
+    assert [] == sorted(loaded.intersection({"aiohttp", "yarl", "pytest"}))
+
+
+# Naming any module loads the package first, and with it all that is not left for later.
+LATER = sorted(set(house.modules()) - loaded_by("import heygen_async"))
+
+
+@pytest.mark.parametrize("module", LATER)
+def test_each_module_can_be_imported_alone(module: str) -> None:
+    """No module relies on another having been imported first, and none warns."""
+    needs = next((needs for part, needs in EXTRAS.items() if module.startswith(part)), "heygen_async")
+    if importlib.util.find_spec(needs) is None:
+        pytest.skip("its extra is not installed")
+    done = house.run_python(f"import {module}", "-W", "error")
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_package_survives_optimisation() -> None:
+    """Nothing relies on assertions or docstrings being there at run time."""
+    done = house.run_python("import heygen_async, heygen_async.testing", "-OO", "-W", "error")
+
+    assert (done.returncode, done.stderr) == (0, "")
