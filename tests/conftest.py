@@ -17,11 +17,14 @@ from blockbuster import blockbuster_ctx
 import loops
 from flows import Line, client
 from heygen_async.testing import Simulator, VirtualLoop
+from programs import Programs, restore_ctrl_c
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from heygen_async import HeyGen
+
+restore_ctrl_c()
 
 # Deadlines measure the machine, not the code; a failing example is printed in a form that can be replayed.
 # New examples at every run, but not in continuous integration: a change must not fail for what it did not touch.
@@ -63,6 +66,14 @@ async def heygen(line: Line, anyio_backend: object) -> AsyncIterator[HeyGen]:
     """A client of it."""
     async with client(line) as heygen:
         yield heygen
+
+
+@pytest.fixture
+def programs() -> Iterator[Programs]:
+    """Starts programs; kills those that are left at the end of the test, even of one that failed or took too long."""
+    programs = Programs()
+    yield programs
+    programs.kill()
 
 
 @pytest.fixture(autouse=True)

@@ -25,6 +25,9 @@ async def attended(work: Coroutine[Any, Any, int]) -> int:
     """
     Do the work, and cancel it at the first Ctrl-C (or SIGTERM); the second ends the process where it stands.
 
+    A signal that the process was started to ignore stays ignored: `nohup`, or a script that puts the command in the
+    background, wants it to go on.
+
     What must not be lost is on the disk by then: a create in flight is finished first after the first signal, and
     looked for by the next run after the second.
     """
@@ -39,7 +42,11 @@ async def attended(work: Coroutine[Any, Any, int]) -> int:
         was_asked = True
         loop.call_soon_threadsafe(task.cancel)
 
-    previous = {number: signal.signal(number, leave) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {
+        number: signal.signal(number, leave)
+        for number in (signal.SIGINT, signal.SIGTERM)
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }
     try:
         return await work
     except asyncio.CancelledError:

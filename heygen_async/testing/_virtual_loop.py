@@ -2,16 +2,19 @@
 An event loop whose clock jumps to the next timer when nothing else is left to do.
 
 Twenty minutes of polling cost as much as the polls themselves. Work that the loop cannot see (worker threads, bytes on
-their way through loopback) is given a moment of real time before the clock moves.
+their way through loopback) is given a moment of real time before the clock moves. Real time never decides what is a
+deadlock: a slow machine would look like one.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import selectors
 import threading
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Executor
+from contextvars import Context
 from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
 if TYPE_CHECKING:
@@ -25,7 +28,7 @@ EPOCH = 1_767_225_600.0
 """What `wall_time()` says at the start: the first moment of 2026, UTC."""
 
 SOCKET_PATIENCE = 0.001
-LAST_PATIENCE = 0.05
+THREAD_CHECK = 0.05
 
 
 class Deadlock(RuntimeError):
@@ -36,9 +39,13 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     """
     An asyncio loop in virtual time.
 
-    Timers fire in order and at once; `time()` says what they were set to. A worker thread gets up to a second of real
-    time before timers overtake it, and all the time it needs when no timer is set. Peers in other processes look
+    Timers fire in order and at once; `time()` says what they were set to. A worker thread gets up to ten seconds of
+    real time before timers overtake it, and all the time it needs when no timer is set. Peers in other processes look
     idle: keep client and server in this one loop.
+
+    When no timer is set and nothing could wake the loop, it raises `Deadlock` at once; an infinite sleep is no timer.
+    An open socket or pipe could wake it, and so could any other thread, but for idle workers of `asyncio.to_thread`
+    and `anyio.to_thread`. Then it waits in real time, however long that takes.
 
     Give it to anyio as `loop_factory` (`VIRTUAL_TIME` is that, ready made), or use `run()`.
 
@@ -46,12 +53,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         thread_patience: Real seconds for which timers wait for threads at work.
     """
 
-    thread_patience: float = 1.0
+    thread_patience: float = 10.0
 
     def __init__(self) -> None:
         self._virtual_now = START_SECONDS
         self._executor_jobs = 0
-        super().__init__(_JumpingSelector(self._advance, self._patience))
+        super().__init__(_JumpingSelector(self._advance, self._patience, self._can_be_woken))
 
     def time(self) -> float:
         """Return the virtual time in seconds."""
@@ -60,6 +67,18 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def wall_time(self) -> float:
         """Return the virtual time as Unix seconds."""
         return EPOCH + self._virtual_now - START_SECONDS
+
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        """Call back when the clock says `when`; never, if that is infinite."""
+        if when == math.inf:  # `anyio.sleep_forever()`
+            return asyncio.TimerHandle(when, callback, args, self, context)
+        return super().call_at(when, callback, *args, context=context)
 
     def run_in_executor(
         self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts
@@ -84,8 +103,18 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def _patience(self) -> float:
         """Return for how many real seconds threads at work deserve to be waited for."""
-        busy = self._executor_jobs > 0 or any(_is_busy(thread) for thread in threading.enumerate())
+        busy = self._executor_jobs > 0 or any(
+            _is_anyio_worker(thread) and not _is_idle(thread) for thread in threading.enumerate()
+        )
         return self.thread_patience if busy else 0.0
+
+    def _can_be_woken(self) -> bool:
+        """Return whether another thread could have something to tell this loop."""
+        pool: object = getattr(self, "_default_executor", None)
+        mine = {threading.current_thread(), *getattr(pool, "_threads", ())}
+        return self._executor_jobs > 0 or any(
+            thread not in mine and not _is_idle(thread) for thread in threading.enumerate()
+        )
 
     def _advance(self, seconds: float) -> None:
         self._virtual_now += seconds
@@ -94,9 +123,15 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 class _JumpingSelector(selectors.BaseSelector):
     """Waits on real files for a moment only, then moves the clock of its loop."""
 
-    def __init__(self, advance: Callable[[float], None], thread_patience: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        advance: Callable[[float], None],
+        thread_patience: Callable[[], float],
+        can_be_woken: Callable[[], bool],
+    ) -> None:
         self._advance = advance
         self._thread_patience = thread_patience
+        self._can_be_woken = can_be_woken
         self._real = selectors.DefaultSelector()
 
     def register(
@@ -120,32 +155,46 @@ class _JumpingSelector(selectors.BaseSelector):
         ready = self._real.select(0)
         if ready or (timeout is not None and timeout <= 0):
             return ready
-        ready = self._listen(timeout)
-        if not ready and timeout is None:
-            message = "deadlock: every task waits for something that never comes"
-            raise Deadlock(message)
-        if not ready and timeout is not None:
+        if timeout is None:
+            return self._wait()
+        ready = self._listen()
+        if not ready:
             self._advance(timeout)
         return ready
 
-    def _listen(self, timeout: float | None) -> list[tuple[selectors.SelectorKey, int]]:
-        """Wait in real time for what the loop cannot see coming."""
+    def _listen(self) -> list[tuple[selectors.SelectorKey, int]]:
+        """Wait a moment for what the loop cannot see coming."""
         patience = self._thread_patience()
-        if len(self._real.get_map()) > 1:
+        if self._has_files():
             patience = max(patience, SOCKET_PATIENCE)
-        if timeout is None:
-            patience = max(patience, LAST_PATIENCE)
-        ready = self._real.select(patience) if patience else []
-        while not ready and timeout is None and (patience := self._thread_patience()):
-            ready = self._real.select(patience)
-        return ready
+        return self._real.select(patience) if patience else []
+
+    def _wait(self) -> list[tuple[selectors.SelectorKey, int]]:
+        """Wait for the one thing that can still happen: something from outside the loop."""
+        while self._has_files() or self._can_be_woken():
+            # A thread that ends without a word wakes nobody, so whether there is one is asked again and again.
+            if ready := self._real.select(None if self._has_files() else THREAD_CHECK):
+                return ready
+        # The last of them may have spoken since.
+        if ready := self._real.select(0):
+            return ready
+        message = "deadlock: every task waits for something that never comes"
+        raise Deadlock(message)
+
+    def _has_files(self) -> bool:
+        """Return whether there is any open file but the loop's own, by which threads wake it."""
+        return len(self._real.get_map()) > 1
 
 
-def _is_busy(thread: threading.Thread) -> bool:
-    """Return whether this is one of anyio's worker threads with a job to do."""
+def _is_anyio_worker(thread: threading.Thread) -> bool:
     # They are not run by run_in_executor, and a limiter tells of its own threads only.
+    return getattr(thread, "idle_workers", None) is not None
+
+
+def _is_idle(thread: threading.Thread) -> bool:
+    """Return whether this is one of anyio's worker threads without a job."""
     idle: object = getattr(thread, "idle_workers", None)
-    return idle is not None and not getattr(thread, "stopping", True) and thread not in idle  # type: ignore[operator]
+    return idle is not None and (getattr(thread, "stopping", True) or thread in idle)  # type: ignore[operator]
 
 
 def run(main: Callable[[*Ts], Coroutine[object, object, T]], *args: *Ts) -> T:
@@ -157,7 +206,7 @@ def run(main: Callable[[*Ts], Coroutine[object, object, T]], *args: *Ts) -> T:
         *args: Its arguments.
 
     Raises:
-        Deadlock: Every task waits for something that never comes.
+        Deadlock: Every task waits for something that never comes; see `VirtualLoop`.
     """
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(main(*args))

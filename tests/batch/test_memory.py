@@ -35,7 +35,6 @@ def _traced() -> Iterator[None]:
     tracemalloc.stop()
 
 
-@pytest.mark.timeout(60)
 async def test_memory_does_not_grow_with_the_jobs() -> None:
     """From the 400th to the 1,000th outcome a batch grows by at most 60 bytes a job: what a key takes."""
     sizes: dict[int, int] = {}

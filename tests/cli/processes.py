@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from asyncio import create_subprocess_exec, subprocess
+from asyncio import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pathlib
 
     from heygen_async.testing import SimulatorServer
+    from programs import Programs
 
 COMMAND: Final = (sys.executable, "-W", "error", "-m", "heygen_async")
 # The command itself but for its client, which does not look for ten seconds for a session that was never made.
@@ -57,10 +58,15 @@ class Program:
 
     @classmethod
     async def started(
-        cls, server: SimulatorServer, folder: pathlib.Path, *command: str, stdout: int = subprocess.PIPE
+        cls,
+        programs: Programs,
+        server: SimulatorServer,
+        folder: pathlib.Path,
+        *command: str,
+        stdout: int = subprocess.PIPE,
     ) -> Program:
         """Start a command in a folder."""
-        process = await create_subprocess_exec(
+        process = await programs.open(
             *command,
             cwd=folder,
             env=environment(server),

@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from heygen_async import __main__ as entry
@@ -35,9 +36,7 @@ def test_the_command_is_installed() -> None:
 def test_without_the_extra_it_says_how_to_get_it(name: str) -> None:
     """Where only the library is installed, the command says in words what to install."""
     code = WITHOUT.format(name=name)
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=15
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
     assert (2, "") == (done.returncode, done.stdout)
     assert 'pip install "heygen-async[cli]"' in done.stderr
@@ -47,9 +46,7 @@ def test_without_the_extra_it_says_how_to_get_it(name: str) -> None:
 def test_a_broken_package_is_not_taken_for_a_missing_extra() -> None:
     """A module of the package itself that is not there is told as what it is."""
     code = WITHOUT.format(name="heygen_async._cli.exit_codes")
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=15
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
     assert 1 == done.returncode
     assert "heygen_async._cli.exit_codes" in done.stderr
@@ -88,6 +85,23 @@ def test_the_first_signal_cancels_and_the_handlers_come_back(number: signal.Sign
 
     assert 130 == asyncio.run(attended(work()))
     assert before == [signal.getsignal(it) for it in (signal.SIGINT, signal.SIGTERM)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_ignored_signal_stays_ignored(number: signal.Signals) -> None:
+    """A command that was started to outlive a signal, as by `nohup` or a script's `&`, does its work to the end."""
+
+    async def work() -> int:
+        signal.raise_signal(number)
+        await anyio.lowlevel.checkpoint()
+        return 7
+
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        assert 7 == asyncio.run(attended(work()))
+        assert signal.SIG_IGN is signal.getsignal(number)
+    finally:
+        signal.signal(number, before)
 
 
 def test_the_simulator_takes_its_options(

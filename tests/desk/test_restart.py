@@ -9,9 +9,7 @@ import re
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,9 +21,8 @@ from repository import house
 from review_desk.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
     from desk.conftest import OpenDesk
+    from programs import Programs
 
 QUICKLY = Cadence.constant(0.02)
 FORM = {"form": "a-form", "prompt": "A tour of our bakery"}
@@ -108,35 +105,26 @@ def environment() -> dict[str, str]:
     return kept | {"PYTHONPATH": str(house.ROOT / "examples")}
 
 
-@contextmanager
-def command(*options: str) -> Generator[tuple[subprocess.Popen[str], str]]:
-    """Run `python -m review_desk`; yield the process and its address."""
-    words = [sys.executable, "-u", "-W", "error", "-m", "review_desk", "--port", "0", *options]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(words, env=environment(), text=True, stdout=pipe, stderr=pipe) as process:
-        try:
-            assert process.stdout is not None
-            lines = iter(process.stdout.readline, "")
-            yield process, next(found[0] for line in lines if (found := re.search(r"http://\S+", line)))
-        finally:
-            process.kill()
+def started(programs: Programs) -> tuple[subprocess.Popen[str], str]:
+    """Run `python -m review_desk`; return the process and its address."""
+    words = (sys.executable, "-u", "-W", "error", "-m", "review_desk", "--port", "0")
+    process = programs.start(*words, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    lines = iter(process.stdout.readline, "")
+    return process, next(found[0] for line in lines if (found := re.search(r"http://\S+", line)))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for a child process")
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "terminated"])
-def test_the_desk_ends_within_two_seconds(how: signal.Signals) -> None:
-    """A desk that is told to end does so although a browser follows it, and without complaints."""
-    with command() as (process, url), urllib.request.urlopen(f"{url}/events") as stream:
+def test_the_desk_ends_although_a_browser_follows_it(programs: Programs, how: signal.Signals) -> None:
+    """A desk that is told to end closes the streams of its browsers, which never end by themselves, and so itself."""
+    process, url = started(programs)
+    with urllib.request.urlopen(f"{url}/events") as stream:
         assert b"id: 0\n" == stream.readline()
-        began = time.perf_counter()  # noqa: TID251 - a real process
         process.send_signal(how)
         rest = stream.read()
-        process.wait(timeout=5)
-        took = time.perf_counter() - began  # noqa: TID251
-        assert process.stderr is not None
-        complaints = process.stderr.read()
+        _, complaints = process.communicate()
 
-    assert took < 2
     assert "" == complaints
     assert process.returncode in {130, -how}
     assert rest.endswith(b"\n\n")

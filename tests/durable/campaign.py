@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 SPEED = 400.0
 POLL = 0.05
+PATIENCE = 100.0  # a guard against hanging
 
 
 def service(*, max_jobs: int = 20, **options: Any) -> Simulator:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -89,8 +90,9 @@ def postgres() -> Iterator[Postgres]:
     try:
         server.create()
         yield server
-        server.stop()
     finally:
+        with suppress(subprocess.CalledProcessError):  # it may not have come up
+            server.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from durable.campaign import campaign, ended, films, service
+from durable.campaign import PATIENCE, campaign, ended, films, service
 from heygen_async import (
     Approve,
     BatchEvent,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 
-pytestmark = [pytest.mark.durable, pytest.mark.timeout(20)]
+pytestmark = pytest.mark.durable
 
 
 async def test_every_job_ends_once(database: str) -> None:
@@ -148,7 +148,7 @@ async def test_a_late_job_goes_on_with_its_session(sqlite: str) -> None:
         await batch.submit([Job("A film", "late", mode="generate", timeout=0.06)])
         first = await ended(batch)
         last = first
-        with anyio.fail_after(15):
+        with anyio.fail_after(PATIENCE):
             while last["late"].error is not None:
                 assert ["late"] == await batch.retry(["late"])
                 last = await ended(batch)
@@ -163,7 +163,7 @@ async def test_a_cancelled_job_ends_and_its_session_is_stopped(database: str) ->
     simulator = service(scenario=Scenario.stuck())
     async with campaign(database, simulator, max_in_flight=1) as batch:
         await batch.submit(films(2))
-        with anyio.fail_after(20):
+        with anyio.fail_after(PATIENCE):
             while not (await batch.status()).jobs[0].session_id:
                 await anyio.sleep(0.05)
         assert await batch.cancel("film-1")

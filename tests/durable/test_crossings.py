@@ -10,7 +10,7 @@ import anyio
 import pytest
 import sqlalchemy as sa
 
-from durable.campaign import Held, campaign, change, client, ended, films, service
+from durable.campaign import PATIENCE, Held, campaign, change, client, ended, films, service
 from heygen_async import Approve, InvalidArgument
 from heygen_async.durable import DatabaseUnavailable, _database, _engine
 from heygen_async.durable._locks import AdvisoryLocks
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from durable.conftest import Postgres
     from heygen_async import Session, SessionState
 
-pytestmark = [pytest.mark.durable, pytest.mark.timeout(30)]
+pytestmark = pytest.mark.durable
 
 
 async def test_who_was_replaced_says_nothing_more(database: str) -> None:
@@ -31,7 +31,7 @@ async def test_who_was_replaced_says_nothing_more(database: str) -> None:
     held = Held(simulator, "{session_id}")
     async with campaign(database, simulator, http=held, reviewer=Approve()) as batch:
         await batch.submit(films(1, mode="chat"))
-        with anyio.fail_after(15):
+        with anyio.fail_after(PATIENCE):
             await held.is_here.wait()
         async with client(simulator) as another:
             await another.sessions.attach(simulator.ledger.sessions[0]).approve()
@@ -50,7 +50,7 @@ async def test_who_was_replaced_creates_nothing_more(database: str) -> None:
     held = Held(simulator, "video-agents")
     async with campaign(database, simulator, http=held) as batch:
         await batch.submit(films(1))
-        with anyio.fail_after(15):
+        with anyio.fail_after(PATIENCE):
             await held.is_here.wait()
         async with client(simulator) as another:
             made = await another.sessions.create("A film about the number 0", mode="generate")
@@ -74,7 +74,7 @@ async def test_a_refusal_to_who_was_replaced_ends_nothing(database: str) -> None
     held = Held(simulator, "video-agents")
     async with campaign(database, simulator, http=held) as batch:
         await batch.submit(films(1))
-        with anyio.fail_after(15):
+        with anyio.fail_after(PATIENCE):
             await held.is_here.wait()
         change(database, "update heygen_jobs set sender = 'another'")
         held.let_go.set()
@@ -91,7 +91,7 @@ async def test_a_refusal_to_who_was_replaced_hides_nothing(sqlite: str) -> None:
     held = Held(simulator, "video-agents")
     async with campaign(sqlite, simulator, http=held) as batch:
         await batch.submit(films(1))
-        with anyio.fail_after(15):
+        with anyio.fail_after(PATIENCE):
             await held.is_here.wait()
         change(sqlite, "update heygen_jobs set sender = 'another'")
         held.let_go.set()
@@ -113,7 +113,7 @@ async def test_a_reviewer_who_fails_too_late_is_not_heard(sqlite: str) -> None:
 
     async with campaign(sqlite, simulator, reviewer=absent) as batch:
         await batch.submit(films(1, mode="chat"))
-        with anyio.fail_after(15):
+        with anyio.fail_after(PATIENCE):
             await asked.wait()
         await batch.answer("film-0", Approve())
         answered.set()
@@ -127,7 +127,7 @@ async def test_an_answer_that_crosses_a_cancellation_comes_too_late(postgres: Po
     database = postgres.database()
     async with campaign(database, service()) as batch, anyio.create_task_group() as tasks:
         await batch.submit(films(1, mode="chat"))
-        with anyio.fail_after(15):
+        with anyio.fail_after(PATIENCE):
             while not await batch.pending_reviews():
                 await anyio.sleep(0.05)
         refused = anyio.Event()
@@ -143,7 +143,7 @@ async def test_an_answer_that_crosses_a_cancellation_comes_too_late(postgres: Po
             tasks.start_soon(answer)
             await anyio.sleep(0.5)
         engine.dispose()
-        with anyio.fail_after(15):
+        with anyio.fail_after(PATIENCE):
             await refused.wait()
 
 
@@ -164,7 +164,7 @@ async def test_a_database_that_goes_away_while_opening_is_said(postgres: Postgre
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(fail_to_open)
             waits = "from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
-            with anyio.fail_after(15):
+            with anyio.fail_after(PATIENCE):
                 while not told:
                     connection.execute(sa.text(f"select pg_terminate_backend(pid) {waits}"))
                     await anyio.sleep(0.1)
@@ -208,7 +208,7 @@ async def test_a_video_another_process_saves_is_waited_for(sqlite: str, tmp_path
         fcntl.flock(file, fcntl.LOCK_EX)
         async with campaign(sqlite, simulator, download_to=tmp_path) as batch:
             await batch.submit(films(1))
-            with anyio.fail_after(15):
+            with anyio.fail_after(PATIENCE):
                 while not simulator.ledger.billed:
                     await anyio.sleep(0.05)
             await anyio.sleep(0.5)

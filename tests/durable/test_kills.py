@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
     from durable.conftest import Crew, Postgres
 
-pytestmark = [pytest.mark.durable, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.durable, pytest.mark.timeout(1200)]
 
 JOBS = 200
 KILLS = 20
-PATIENCE = 180.0
+PATIENCE = 900.0  # a guard against hanging: seconds are expected
 LIVES = (0.4, 1.6)  # seconds between two kills
 
 

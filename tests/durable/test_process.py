@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from durable.conftest import Postgres
 
-pytestmark = [pytest.mark.durable, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.durable
 
 
 async def test_two_batches_of_one_database(database: str) -> None:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from durable.campaign import campaign, client, ended, films, service
+from durable.campaign import PATIENCE, campaign, client, ended, films, service
 from heygen_async import Approve, InvalidArgument, Reply, SessionFailed, Stop
 from heygen_async.testing import Simulator
 
 if TYPE_CHECKING:
     from heygen_async import Session, SessionState
 
-pytestmark = [pytest.mark.durable, pytest.mark.timeout(20)]
+pytestmark = pytest.mark.durable
 
 
 async def test_a_review_survives_closing(database: str) -> None:
@@ -41,7 +41,7 @@ async def paused(database: str, simulator: Simulator) -> None:
     """Leave a batch whose two jobs wait for a reviewer."""
     async with campaign(database, simulator) as batch:
         await batch.submit(films(2, mode="chat"))
-        with anyio.fail_after(20):
+        with anyio.fail_after(PATIENCE):
             while len(await batch.pending_reviews()) < 2:
                 await anyio.sleep(0.05)
 
@@ -83,7 +83,7 @@ async def test_a_waiting_review_holds_no_place(sqlite: str) -> None:
 
     async with campaign(sqlite, simulator, reviewer=slow, max_in_flight=2) as batch:
         await batch.submit(films(6, mode="chat"))
-        with anyio.fail_after(30):
+        with anyio.fail_after(PATIENCE):
             while (await batch.status(jobs=False)).counts.get("reviewing", 0) < 6:
                 await anyio.sleep(0.05)
         open_up.set()
@@ -105,7 +105,7 @@ async def test_a_reviewer_is_asked_again_after_a_restart(database: str) -> None:
 
     async with campaign(database, simulator, reviewer=never) as batch:
         await batch.submit(films(1, mode="chat"))
-        with anyio.fail_after(20):
+        with anyio.fail_after(PATIENCE):
             while not asked:
                 await anyio.sleep(0.05)
 

@@ -57,5 +57,9 @@ def left_in(folder: pathlib.Path) -> list[str]:
 async def half_a_file(video: Video, service: Simulator, target: pathlib.Path) -> None:
     """Leave half a file behind, as a run that ended badly does."""
     service.faults.add("stall_after", bytes=MIB // 2, times=1)
-    with anyio.move_on_after(0.3):
-        await video.download(target)
+    part = target.with_name(f"{target.name}.part")
+    async with anyio.create_task_group() as group:
+        group.start_soon(video.download, target)
+        while not part.exists() or part.stat().st_size < MIB // 2:
+            await anyio.sleep(0.005)
+        group.cancel_scope.cancel()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from heygen_async import HeyGen, Transfer, Video
     from heygen_async.testing import Simulator, SimulatorServer
+    from programs import Programs
 
 
 @pytest.mark.parametrize("by", ["name", "folder"])
@@ -79,7 +80,7 @@ async def test_endless_name_is_an_error(video: Video, tmp_path: pathlib.Path) ->
 
 
 async def test_refused_storage_leaves_nothing(
-    video: Video, service: Simulator, tmp_path: pathlib.Path
+    video: Video, service: Simulator, programs: Programs, tmp_path: pathlib.Path
 ) -> None:
     """A storage host that refuses for good leaves no half file."""
     service.faults.add("error_500", on="media", times=None)
@@ -89,15 +90,14 @@ async def test_refused_storage_leaves_nothing(
     assert [] == left_in(tmp_path)
 
 
-def run(code: str, *arguments: object) -> subprocess.Popen[str]:
+def run(programs: Programs, code: str, *arguments: object) -> subprocess.Popen[str]:
     """Run code that downloads, in a process of its own; one that is killed or powerless measures no coverage."""
-    return subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)],
+    return programs.start(
+        *(sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)),
         cwd=ROOT,
         env={name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
     )
 
 
@@ -129,14 +129,14 @@ async def finished(process: subprocess.Popen[str]) -> list[str]:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of a process are POSIX")
 async def test_full_disk_is_an_error(
-    server: SimulatorServer, service: Simulator, tmp_path: pathlib.Path
+    server: SimulatorServer, service: Simulator, programs: Programs, tmp_path: pathlib.Path
 ) -> None:
     """A disk that takes no more is an error; the final name is not there, the half is kept for a larger disk."""
     service.storage.video = noise(4 * MIB)
     target = tmp_path / "intro.mp4"
     # A file-size limit refuses a write in the middle, as a full disk does.
     limit = f"signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, ({MIB},) * 2)"
-    said = await finished(run(DOWNLOAD, server.url, film(service), target, limit))
+    said = await finished(run(programs, DOWNLOAD, server.url, film(service), target, limit))
 
     assert said[-1].startswith("DownloadError")
     assert "File too large" in said[-1]
@@ -146,14 +146,21 @@ async def test_full_disk_is_an_error(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="users are POSIX")
 async def test_no_permission_is_an_error(
-    server: SimulatorServer, service: Simulator, tmp_path: pathlib.Path
+    server: SimulatorServer, service: Simulator, programs: Programs, tmp_path: pathlib.Path
 ) -> None:
     """A folder that may not be written to is an error with the reason."""
     folder = tmp_path / "theirs"
     folder.mkdir(mode=0o555)
     # Only somebody without privileges is refused anything; who has them gives them up.
     said = await finished(
-        run(DOWNLOAD, server.url, film(service), folder / "intro.mp4", "os.getuid() or os.setuid(65534)")
+        run(
+            programs,
+            DOWNLOAD,
+            server.url,
+            film(service),
+            folder / "intro.mp4",
+            "os.getuid() or os.setuid(65534)",
+        )
     )
 
     assert said[-1].startswith("DownloadError")
@@ -162,17 +169,16 @@ async def test_no_permission_is_an_error(
 
 
 async def test_kill_in_the_middle_loses_little(
-    server: SimulatorServer, service: Simulator, heygen: HeyGen, tmp_path: pathlib.Path
+    server: SimulatorServer, service: Simulator, heygen: HeyGen, programs: Programs, tmp_path: pathlib.Path
 ) -> None:
     """After kill -9 in the middle, a second run goes on and gives the identical file."""
     service.storage.video = noise(8 * MIB)
     video_id, target = film(service), tmp_path / "intro.mp4"
     service.faults.add("stall_after", bytes=6 * MIB)
-    process = run(DOWNLOAD, server.url, video_id, target, "")
+    process = run(programs, DOWNLOAD, server.url, video_id, target, "")
     part = tmp_path / "intro.mp4.part"
-    with anyio.fail_after(10):
-        while not part.exists() or part.stat().st_size < 4 * MIB:
-            await anyio.sleep(0.01)  # noqa: TID251 - another process lives in real time
+    while not part.exists() or part.stat().st_size < 4 * MIB:
+        await anyio.sleep(0.01)  # noqa: TID251 - another process lives in real time
     process.kill()
     await anyio.to_thread.run_sync(process.communicate)
     assert ["intro.mp4.part", "intro.mp4.part.json"] == left_in(tmp_path)

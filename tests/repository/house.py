@@ -129,6 +129,5 @@ def run_python(code: str, *options: str) -> subprocess.CompletedProcess[str]:
         env=kept,
         text=True,
         capture_output=True,
-        timeout=30,
         check=False,
     )

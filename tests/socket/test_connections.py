@@ -154,8 +154,10 @@ async def test_cancelling_closes_the_connection(transport: OpenTransport, behavi
 async def test_cancelling_a_handshake_closes_the_connection(transport: OpenTransport) -> None:
     """An exchange cancelled before anything was sent hangs up too."""
     async with peer(stays()) as server, transport() as it:
-        with anyio.move_on_after(0.01):
-            await it.send(get(server.url.replace("http", "https")))
+        async with anyio.create_task_group() as group:
+            group.start_soon(it.send, get(server.url.replace("http", "https")))
+            await server.until_connected()
+            group.cancel_scope.cancel()
         await server.until_quiet()
 
     assert [] == server.heard
@@ -164,8 +166,11 @@ async def test_cancelling_a_handshake_closes_the_connection(transport: OpenTrans
 async def test_cancelling_a_download_closes_the_connection(transport: OpenTransport) -> None:
     """A download left in the middle hangs up."""
     async with peer(stays(OK + b"content-length: 50\r\n\r\nabc")) as server, transport() as it:
-        with anyio.move_on_after(0.01):
-            await download(it, server.url)
+        async with anyio.create_task_group() as group:
+            group.start_soon(download, it, server.url)
+            await server.until_heard()
+            await anyio.sleep(0.005)
+            group.cancel_scope.cancel()
         await server.until_quiet()
 
     assert 1 == server.connections

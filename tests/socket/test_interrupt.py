@@ -3,22 +3,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import sys
-import time
-from asyncio import create_subprocess_exec, subprocess
+from asyncio import subprocess
 from collections.abc import AsyncGenerator
 
+import anyio
 import pytest
 
 from heygen_async.testing import Scenario, Simulator, SimulatorServer
+from peers import Line, http, peer, silence
+from programs import Programs
 
 COMPLAINTS = ("unclosed", "Unclosed", "Warning", "never retrieved", "was destroyed", "never awaited")
 SETUP = """
 import asyncio, gc, aiohttp
 from heygen_async import HeyGen, RetryPolicy, Timeouts
+
+def once(moment):
+    return 1000.0 if moment.polls else 0.1
 """
 
 
@@ -29,44 +33,55 @@ async def server(anyio_backend: object) -> AsyncGenerator[SimulatorServer]:
         yield running
 
 
-async def start(server: SimulatorServer, code: str, *, python: tuple[str, ...] = ()) -> subprocess.Process:
-    """Start a program that has every warning as an error and asyncio in debug mode."""
+class Started:
+    """A program that has every warning as an error and asyncio in debug mode."""
+
+    def __init__(self, process: subprocess.Process) -> None:
+        self.process = process
+
+    async def says(self, line: str) -> None:
+        """Expect its next line."""
+        assert self.process.stdout is not None
+        assert f"{line}\n".encode() == await self.process.stdout.readline()
+
+    def interrupt(self) -> None:
+        """Press Ctrl-C."""
+        self.process.send_signal(signal.SIGINT)
+
+    async def ends(self) -> tuple[int | None, str, str]:
+        """How it ends: its exit code, what it still says, and what it complains of."""
+        said, complained = await self.process.communicate()
+        return self.process.returncode, said.decode(), without_slowness(complained.decode())
+
+
+async def start(programs: Programs, url: str, code: str) -> Started:
+    """Start a program before the service at that address."""
     kept = {
         name: value for name, value in os.environ.items() if not name.startswith(("COV", "PYTEST", "PYTHON"))
     }
-    kept |= {"HEYGEN_API_KEY": server.simulator.api_key, "HEYGEN_API_BASE": server.url}
-    return await create_subprocess_exec(
-        *(sys.executable, *python, "-X", "dev", "-W", "error", "-c", SETUP + code),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=kept,
-    )
+    kept |= {"HEYGEN_API_KEY": "test-key", "HEYGEN_API_BASE": url}
+    command = (sys.executable, "-X", "dev", "-W", "error", "-c", SETUP + code)
+    pipe = subprocess.PIPE
+    return Started(await programs.open(*command, stdout=pipe, stderr=pipe, env=kept))
 
 
-async def interrupt(
-    program: subprocess.Process, server: SimulatorServer, requests: int = 0
-) -> tuple[str, str, float]:
-    """Press Ctrl-C once the program is ready and has asked; what it then prints, and how long it takes to end."""
-    assert program.stdout is not None
-    assert b"ready\n" == await program.stdout.readline()
+async def until_asked(server: SimulatorServer, requests: int) -> None:
+    """Wait until so many requests have come."""
     while server.simulator.ledger.total_requests < requests:
-        await asyncio.sleep(0.001)
-    pressed = time.monotonic()
-    program.send_signal(signal.SIGINT)
-    said, complained = await program.communicate()
-    return said.decode(), complained.decode(), time.monotonic() - pressed
+        await anyio.sleep(0.001)
 
 
 WATCH = """
 async def main():
-    async with HeyGen() as heygen:
+    async with HeyGen(cadence=once) as heygen:
         session = await heygen.sessions.create("p")
+        print("ready", flush=True)
         async for state in session.watch(progress=True):
-            print("ready", flush=True)
+            pass
 """
 WAIT = """
 async def main():
-    async with HeyGen() as heygen:
+    async with HeyGen(cadence=once) as heygen:
         session = await heygen.sessions.create("p")
         print("ready", flush=True)
         await session.wait()
@@ -79,7 +94,7 @@ async def main():
 """
 UNCLOSED = """
 async def main():
-    heygen = HeyGen()
+    heygen = HeyGen(cadence=once)
     session = await heygen.sessions.create("p")
     print("ready", flush=True)
     await session.wait()
@@ -97,34 +112,47 @@ asyncio.run(main())
 
 
 @pytest.mark.parametrize(
-    "code", [WATCH, WAIT, READ, UNCLOSED], ids=["watch", "wait", "read", "wait without closing"]
+    ("code", "requests"),
+    [(WATCH, 2), (WAIT, 2), (READ, 1), (UNCLOSED, 2)],
+    ids=["watch", "wait", "read", "wait without closing"],
 )
-async def test_ctrl_c_leaves_quietly(server: SimulatorServer, code: str) -> None:
-    """A program interrupted while it waits ends within a second, and nothing complains."""
+async def test_ctrl_c_leaves_quietly(
+    server: SimulatorServer, programs: Programs, code: str, requests: int
+) -> None:
+    """A program interrupted while it waits for ever ends, asks nothing more, and nothing complains."""
     server.simulator.faults.add("silence", on="account")
-    program = await start(server, code + QUIET)
-    said, complained, seconds = await interrupt(program, server)
+    program = await start(programs, server.url, code + QUIET)
+    await program.says("ready")
+    await until_asked(server, requests)
+    program.interrupt()
 
-    assert (0, "bye\n", "") == (program.returncode, said, without_slowness(complained))
-    assert seconds < 1
+    assert (0, "bye\n", "") == await program.ends()
+    assert requests == server.simulator.ledger.total_requests
 
 
-async def test_ctrl_c_shows_only_itself(server: SimulatorServer) -> None:
+async def test_ctrl_c_shows_only_itself(server: SimulatorServer, programs: Programs) -> None:
     """Uncaught, Ctrl-C shows its own traceback and no other complaint."""
-    program = await start(server, WATCH + LOUD)
-    _, complained, seconds = await interrupt(program, server)
+    program = await start(programs, server.url, WATCH + LOUD)
+    await program.says("ready")
+    await until_asked(server, 2)
+    program.interrupt()
+    _, _, complained = await program.ends()
 
     assert complained.endswith("\nKeyboardInterrupt\n")
     assert [] == [word for word in COMPLAINTS if word in complained]
     assert "heygen_async" not in complained.rpartition("During handling")[2]
-    assert seconds < 1
 
 
+CREATED = b'{"data": {"session_id": "sess_1", "status": "thinking", "created_at": 1767225600}}'
 CREATE = """
+async def tell_of_ctrl_c(main):
+    while not main.cancelling():
+        await asyncio.sleep(0.01)
+    print("interrupted", flush=True)
+
 async def main():
-    async with HeyGen(timeouts=Timeouts(write=0.5)) as heygen:
-        await heygen.account.me()
-        print("ready", flush=True)
+    async with HeyGen(timeouts=Timeouts(write={limit})) as heygen:
+        telling = asyncio.create_task(tell_of_ctrl_c(asyncio.current_task()))
         try:
             await heygen.sessions.create("p")
         finally:
@@ -132,27 +160,38 @@ async def main():
 """
 
 
-async def test_ctrl_c_loses_no_session(server: SimulatorServer) -> None:
-    """A create interrupted before its answer ends within a second of it, with the session among the orphans."""
-    server.simulator.faults.add("slow", on="create", seconds=0.3)
-    program = await start(server, CREATE + QUIET)
-    said, complained, seconds = await interrupt(program, server, 2)
+async def test_ctrl_c_loses_no_session(programs: Programs) -> None:
+    """A create interrupted before its answer ends with it, the session among the orphans."""
+    interrupted = anyio.Event()
 
-    [made] = server.simulator.ledger.sessions
-    assert (0, f"['{made}']\nbye\n", "") == (program.returncode, said, without_slowness(complained))
-    assert seconds < 1
+    async def answer(line: Line) -> None:
+        await interrupted.wait()
+        await line.say(http(CREATED))
+
+    async with peer(answer) as service:
+        program = await start(programs, service.url, CREATE.format(limit=1000) + QUIET)
+        await service.until_heard()
+        program.interrupt()
+        await program.says("interrupted")
+        interrupted.set()
+
+        assert (0, "['sess_1']\nbye\n", "") == await program.ends()
+        assert ["POST"] == [heard.method for heard in service.heard]
 
 
-async def test_ctrl_c_is_bounded(server: SimulatorServer) -> None:
+async def test_ctrl_c_is_bounded(programs: Programs) -> None:
     """A create interrupted while the service is silent ends once the write limit is over, and says what it left."""
-    server.simulator.faults.add("silence_before", on="create")
-    program = await start(server, CREATE + QUIET)
-    said, complained, seconds = await interrupt(program, server, 2)
+    async with peer(silence) as service:
+        program = await start(programs, service.url, CREATE.format(limit=0.2) + QUIET)
+        await service.until_heard()
+        program.interrupt()
+        await program.says("interrupted")
+        code, said, complained = await program.ends()
 
-    assert (0, "[]\nbye\n") == (program.returncode, said)
-    assert "may have happened" in complained
-    assert [] == [word for word in COMPLAINTS if word in complained]
-    assert seconds < 0.5 + 1
+        assert (0, "[]\nbye\n") == (code, said)
+        assert "may have happened" in complained
+        assert [] == [word for word in COMPLAINTS if word in complained]
+        assert 1 == [heard.method for heard in service.heard].count("POST")
 
 
 AGAIN = """
@@ -174,16 +213,11 @@ gc.collect()
 """
 
 
-async def test_one_client_in_one_loop_after_another(server: SimulatorServer) -> None:
+async def test_one_client_in_one_loop_after_another(server: SimulatorServer, programs: Programs) -> None:
     """A client used in one asyncio.run after another works in each and leaves nothing open."""
-    program = await start(server, AGAIN)
-    said, complained = await program.communicate()
+    program = await start(programs, server.url, AGAIN)
 
-    assert (0, "thinking\n" * 3, "") == (
-        program.returncode,
-        said.decode(),
-        without_slowness(complained.decode()),
-    )
+    assert (0, "thinking\n" * 3, "") == await program.ends()
 
 
 def without_slowness(complained: str) -> str:

@@ -60,7 +60,7 @@ async def outcome(it: AiohttpTransport, request: Request) -> int | TransportErro
         return error
 
 
-async def failure(server: Peer, transport: OpenTransport, *, timeout: float = 2.0) -> TransportError:
+async def failure(server: Peer, transport: OpenTransport, *, timeout: float = AMPLE) -> TransportError:
     """The error of one exchange, after which the server has no connection left."""
     async with transport() as it:
         with pytest.raises(TransportError) as caught:
@@ -222,7 +222,7 @@ async def test_foreign_errors_never_escape(transport: OpenTransport, seed: int) 
     for answer in mutants(seed):
         # A line of its own for each: what one leaves over must not be the answer to the next.
         async with peer(says(answer)) as server, transport() as it:
-            seen = await outcome(it, get(server.url, timeout=1.0))
+            seen = await outcome(it, get(server.url))
             await server.until_heard()
         shown = f"{seen} {seen.__cause__!r}" if isinstance(seen, TransportError) else ""
         assert str(KEY) not in shown
@@ -254,7 +254,7 @@ async def test_simulated_failures_are_typed(transport: OpenTransport, fault: str
             simulator.faults.add(fault, on="create")
         outcomes = [
             await outcome(it, creating(simulator, server.url, patience))
-            for patience in (SOON if fault in ENDLESS else AMPLE, AMPLE)
+            for patience in (10 * SOON if fault in ENDLESS else AMPLE, AMPLE)
         ]
 
     assert 200 == outcomes[1]

@@ -38,6 +38,6 @@ def test_fixtures_give_a_client_of_a_simulator(tmp_path: pathlib.Path) -> None:
     (tmp_path / "test_mine.py").write_text(TEST)
     plugins = ("-p", "no:randomly", "-W", "error")
     command = [sys.executable, "-m", "pytest", "-q", *plugins, "--rootdir", str(tmp_path), str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=15)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
 
     assert "2 passed" in done.stdout, done.stdout + done.stderr

@@ -16,6 +16,7 @@ import pytest
 
 from heygen_async.testing import Simulator, SimulatorServer
 from heygen_async.testing.__main__ import build, main, parser
+from programs import Programs
 
 KEY = {"x-api-key": "test-key"}
 
@@ -142,16 +143,14 @@ def test_port_in_use_is_explained() -> None:
         assert 1 == main(["--port", str(taken.getsockname()[1])])
 
 
-def test_command_serves_until_interrupted() -> None:
+def test_command_serves_until_interrupted(programs: Programs) -> None:
     """The command says how to reach it, serves, and leaves quietly on Ctrl-C."""
-    command = [sys.executable, "-W", "error", "-m", "heygen_async.testing", "--port", "0"]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ)
-    ) as child:
-        assert child.stdout is not None
-        said = "".join(child.stdout.readline() for _ in range(4))
-        child.send_signal(signal.SIGINT)
-        _, complaints = child.communicate(timeout=5)
+    command = (sys.executable, "-W", "error", "-m", "heygen_async.testing", "--port", "0")
+    child = programs.start(*command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert child.stdout is not None
+    said = "".join(child.stdout.readline() for _ in range(4))
+    child.send_signal(signal.SIGINT)
+    _, complaints = child.communicate()
 
     assert "export HEYGEN_API_BASE=http://127.0.0.1:" in said
     assert "export HEYGEN_API_KEY=test-key" in said

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def browser() -> Iterator[Browser]:
     """One Chromium for all."""
     with launched() as browser:
-        expect.set_options(timeout=10_000)
+        expect.set_options(timeout=60_000)
         yield browser
 
 

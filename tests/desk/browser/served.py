@@ -44,7 +44,7 @@ def launched() -> Generator[Browser]:
     is_root = hasattr(os, "geteuid") and os.geteuid() == 0
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=chromium(), args=["--no-sandbox"] if is_root else [], timeout=60_000
+            executable_path=chromium(), args=["--no-sandbox"] if is_root else [], timeout=100_000
         )
         yield browser
         browser.close()
@@ -73,13 +73,13 @@ class ServedDesk:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        server = self._ready.result(timeout=10)
+        server = self._ready.result()
         self.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
         return self
 
     def __exit__(self, *_: object) -> None:
         self._ready.result().should_exit = True
-        self._thread.join(timeout=10)
+        self._thread.join()
 
     async def _serve(self) -> None:
         async with SimulatorServer(self.agent) as agent:

@@ -18,7 +18,7 @@ from desk.browser.served import (
 )
 from heygen_async.testing import Scenario
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.browser
 
 LONG = "Wort" * 60
 PHONE = {"width": 360, "height": 740}

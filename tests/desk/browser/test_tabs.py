@@ -19,7 +19,7 @@ from desk.browser.served import (
 )
 from review_desk.settings import Settings
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.browser
 
 
 def test_two_tabs_show_the_same(desk: ServedDesk, open_tab: OpenTab) -> None:

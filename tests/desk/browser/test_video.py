@@ -18,7 +18,7 @@ from desk.browser.served import (
 )
 from heygen_async.testing import Line, Scenario, Step
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.browser
 
 HOSTILE = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script></title><b>bold</b>'
 
