@@ -71,7 +71,7 @@ async def own_bytes(count: int) -> Row:
     """Count what is ours, nothing having been answered and nobody waiting yet."""
     heygen, _ = _client("small")
     core, sizes = heygen._core, {}
-    core.caller.bind()
+    core.api.bind()
     sessions = sizes["handle and what is known of it"] = _Counted(
         count, lambda number: heygen.sessions.attach(f"sess_{number}")
     )
@@ -88,7 +88,7 @@ async def own_bytes(count: int) -> Row:
 
 def _scheduled(heygen: HeyGen, session: Any) -> Any:
     watch = session.watch(until=(), timeout=None)
-    heygen._core.hub.add(watch._watcher)
+    heygen._core.scheduler.add(watch._watcher)
     return watch
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from statistics import fmean, quantiles
 from typing import TYPE_CHECKING
 
-from heygen_async.cadence import Durations, Moment
+from heygen_async.cadence import Durations, PollContext
 from heygen_async.models import SessionStatus
 
 if TYPE_CHECKING:
@@ -56,28 +56,28 @@ class Trace:
         return min(max(int(rough) // self.step * self.step, 0), 99)
 
 
-def draw(die: random.Random, *, informative: bool, stretch: float = 1.0) -> Trace:
+def draw(jitter: random.Random, *, informative: bool, stretch: float = 1.0) -> Trace:
     """Draw a session; `stretch` makes all of them longer or shorter than documented."""
     phases = (
-        (SessionStatus.THINKING, stretch * _seconds(die, 30, 300)),
-        (SessionStatus.GENERATING, stretch * _seconds(die, 180, 1800)),
+        (SessionStatus.THINKING, stretch * _seconds(jitter, 30, 300)),
+        (SessionStatus.GENERATING, stretch * _seconds(jitter, 180, 1800)),
     )
     if not informative:
         return Trace(phases)
     return Trace(
         phases,
-        warp=math.exp(die.gauss(0, 0.3)),
-        rests_from=die.uniform(0.7, 0.97) if die.random() < 1 / 4 else 1.0,
-        step=die.choice((1, 1, 1, 5)),
-        notes=tuple(die.gauss(0, 1.5) for _ in range(_NOTES)),
+        warp=math.exp(jitter.gauss(0, 0.3)),
+        rests_from=jitter.uniform(0.7, 0.97) if jitter.random() < 1 / 4 else 1.0,
+        step=jitter.choice((1, 1, 1, 5)),
+        notes=tuple(jitter.gauss(0, 1.5) for _ in range(_NOTES)),
     )
 
 
-def _seconds(die: random.Random, low: float, high: float) -> float:
+def _seconds(jitter: random.Random, low: float, high: float) -> float:
     """Draw a duration of which 98 % lie between the two."""
     middle, spread = math.log(low * high) / 2, math.log(high / low) / (2 * 2.326)
-    tail = die.paretovariate(1.5) if die.random() < _TAIL_SHARE else 1.0
-    return math.exp(die.gauss(middle, spread)) * min(tail, 6.0)
+    tail = jitter.paretovariate(1.5) if jitter.random() < _TAIL_SHARE else 1.0
+    return math.exp(jitter.gauss(middle, spread)) * min(tail, 6.0)
 
 
 @dataclass(slots=True)
@@ -102,8 +102,8 @@ class Bill:
 
 def cost(
     traces: Iterable[Trace],
-    schedule: Callable[[Moment], float],
-    die: random.Random,
+    schedule: Callable[[PollContext], float],
+    jitter: random.Random,
     *,
     durations: Durations | None = None,
 ) -> Bill:
@@ -113,7 +113,7 @@ def cost(
         bill.sessions += 1
         late = 0.0
         for status, seconds in trace.phases:
-            late, seen, looks = _watch(trace, status, seconds - late, schedule, die, durations)
+            late, seen, looks = _watch(trace, status, seconds - late, schedule, jitter, durations)
             bill.requests += looks
             bill.delays.append(late)
             if durations is not None:
@@ -126,8 +126,8 @@ def _watch(
     trace: Trace,
     status: SessionStatus,
     rest: float,
-    schedule: Callable[[Moment], float],
-    die: random.Random,
+    schedule: Callable[[PollContext], float],
+    jitter: random.Random,
     durations: Durations | None,
 ) -> tuple[float, float, int]:
     """Look until a phase is over: seconds late, seconds it seemed to take, looks it took."""
@@ -138,14 +138,14 @@ def _watch(
     elapsed, looks, history = 0.0, 0, ((0.0, begun),)
     while True:
         elapsed += schedule(
-            Moment(
+            PollContext(
                 status=status,
                 elapsed=elapsed,
                 progress=history[-1][1],
                 history=history,
                 polls=looks,
                 unchanged=elapsed - history[-1][0],
-                die=die.random(),
+                jitter=jitter.random(),
                 expected=expected,
             )
         )

@@ -121,7 +121,7 @@ async def _ask_all(ask: Ask, callers: int, total: int) -> Row:
     answered, done, marks, until = [0] * callers, 0, list[tuple[float, float]](), float("inf")
     enough = asyncio.Event()
 
-    async def caller(number: int) -> None:
+    async def api(number: int) -> None:
         nonlocal done
         while not enough.is_set():
             await ask(number)
@@ -136,9 +136,7 @@ async def _ask_all(ask: Ask, callers: int, total: int) -> Row:
     tasks = list[asyncio.Future[None]]()
     step = max(callers // (_STEPS if callers <= _STEPS else 10), 1)
     for first in range(0, callers, step):
-        tasks += [
-            asyncio.ensure_future(caller(number)) for number in range(first, min(first + step, callers))
-        ]
+        tasks += [asyncio.ensure_future(api(number)) for number in range(first, min(first + step, callers))]
         await asyncio.sleep(0.004)
     begin, answered[:] = done + 2 * callers, [0] * callers
     until = begin + total
@@ -201,7 +199,7 @@ def _ref(number: int, *, bulk: bool) -> str:
 
 
 async def _count(heygen: HeyGen, total: int, *, bulk: bool) -> Row:
-    counters = heygen._core.caller.counters  # `statistics()` would count the watchers of every session, too
+    counters = heygen._core.api.counters  # `statistics()` would count the watchers of every session, too
 
     def looks() -> tuple[int, int]:
         return counters.polls, counters.bulk_polls

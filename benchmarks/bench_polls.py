@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from heygen_async import Cadence
-from heygen_async.cadence import Durations, Moment
+from heygen_async.cadence import Durations, PollContext
 
 from ._traces import Trace, cost, draw
 
@@ -35,8 +35,8 @@ def run(*, quick: bool) -> Row:
     count = 500 if quick else 10_000
     rows: list[Row] = []
     for number, (kind, informative) in enumerate(KINDS.items()):
-        die = random.Random(SEED + number)
-        traces = [draw(die, informative=informative) for _ in range(count)]
+        jitter = random.Random(SEED + number)
+        traces = [draw(jitter, informative=informative) for _ in range(count)]
         figures = {name: _figures(traces, schedule) for name, schedule in _schedules().items()}
         figures[LEARNT] = _figures(traces, Cadence.adaptive(), durations=_learnt(50))
         figures |= {
@@ -51,8 +51,8 @@ def run(*, quick: bool) -> Row:
     return {"rows": rows, "targets": _targets(rows), "sessions": count}
 
 
-def _schedules() -> dict[str, Callable[[Moment], float]]:
-    found: dict[str, Callable[[Moment], float]] = {OURS: Cadence.adaptive()}
+def _schedules() -> dict[str, Callable[[PollContext], float]]:
+    found: dict[str, Callable[[PollContext], float]] = {OURS: Cadence.adaptive()}
     found |= {f"fixed {seconds:g} s": Cadence.constant(seconds) for seconds in FIXED}
     found["command line: 2 s doubling to 30 s"] = Cadence.exponential()
     found["plugin: 5 s x 6, 15 s x 12, 30 s"] = Cadence.stepped([(5, 6), (15, 12)], then=30)
@@ -60,29 +60,29 @@ def _schedules() -> dict[str, Callable[[Moment], float]]:
     return found
 
 
-def _guide(moment: Moment) -> float:
+def _guide(moment: PollContext) -> float:
     """Ten seconds to minute 2, thirty to minute 5, then sixty."""
     return 10.0 if moment.elapsed < 120 else 30.0 if moment.elapsed < 300 else 60.0
 
 
 def _figures(
-    traces: list[Trace], schedule: Callable[[Moment], float], durations: Durations | None = None
+    traces: list[Trace], schedule: Callable[[PollContext], float], durations: Durations | None = None
 ) -> Row:
     return cost(traces, schedule, random.Random(SEED), durations=durations).figures()
 
 
 def _learnt(sessions: int) -> Durations:
-    durations, die = Durations(), random.Random(SEED - 1)
+    durations, jitter = Durations(), random.Random(SEED - 1)
     for _ in range(sessions):
-        for status, seconds in draw(die, informative=False).phases:
+        for status, seconds in draw(jitter, informative=False).phases:
             durations.add(status, seconds)
     return durations
 
 
 def _robust(kind: str, *, informative: bool, stretch: float, count: int) -> Row:
     """Sessions that take a third or three times of what the documentation says."""
-    die = random.Random(SEED + 7)
-    traces = [draw(die, informative=informative, stretch=stretch) for _ in range(count)]
+    jitter = random.Random(SEED + 7)
+    traces = [draw(jitter, informative=informative, stretch=stretch) for _ in range(count)]
     fixed = [_figures(traces, Cadence.constant(seconds)) for seconds in FIXED]
     row = _figures(traces, Cadence.adaptive())
     return {"progress": kind, "schedule": f"{OURS}, sessions x {stretch:.2g}", **row, **_against(row, fixed)}

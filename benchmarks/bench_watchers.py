@@ -65,11 +65,11 @@ async def _ours(base: str, watchers: int, sessions: int, spread: Spread) -> Call
             pass
 
     await spread(consume, watchers)
-    hub = heygen._core.hub
+    scheduler = heygen._core.scheduler
 
     def lateness() -> list[float]:
-        seen = list(hub._line._late_by)
-        hub._line._late_by.clear()
+        seen = list(scheduler._line._late_by)
+        scheduler._line._late_by.clear()
         return seen
 
     return lateness

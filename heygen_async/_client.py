@@ -5,28 +5,29 @@
 from __future__ import annotations
 
 import os
+import random
 from functools import partial
 from typing import TYPE_CHECKING, Literal, Self
 
 from . import _config
 from ._batch.batch import Batch
-from ._batch.output_folder import Shelf
+from ._batch.output_folder import OutputFolder
 from ._config import RetryPolicy, Timeouts
 from ._http import auth
-from ._http.auth import AccessToken, Identity
-from ._http.client import Caller
+from ._http.auth import AccessToken, Authenticator
+from ._http.client import ApiClient
 from ._http.hooks import Hooks, OnRequest, OnRetry, OnTransition
-from ._polling.notify import Notices
-from ._polling.scheduler import Hub
+from ._polling.notify import EventNotifier
+from ._polling.scheduler import PollScheduler
 from ._resources._context import Core
 from ._resources.assets import Assets
 from ._resources.catalog import Account, Avatars, BrandKits, Styles, Voices
 from ._resources.videos import Videos
 from ._resources.webhooks import Webhooks
-from ._sessions.create_recovery import Ownership
+from ._sessions.create_recovery import CreateRecovery
 from ._sessions.sessions import Sessions
 from ._version import __version__
-from .cadence import Cadence, Moment
+from .cadence import Cadence, PollContext
 from .errors import InsufficientCredit, InvalidArgument, Unauthorized
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class HeyGen:
             raises is logged and disturbs nothing; an async one goes on by itself, and `aclose` gives it ten seconds.
         on_retry: Called with a `RetryEvent` when a call has failed and will be made again.
         on_transition: Called with a `TransitionEvent` when a session is seen to change its status.
+        rng: Where jitter comes from: give a seeded one to have a test run the same each time.
 
     Raises:
         ConfigError: No credential, two, or an address that is not safe.
@@ -80,7 +82,7 @@ class HeyGen:
         base_url: str | None = None,
         timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
-        cadence: Callable[[Moment], float] | None = None,
+        cadence: Callable[[PollContext], float] | None = None,
         max_connections: int = 100,
         requests_per_second: float | None = None,
         trust_env: bool = False,
@@ -88,6 +90,7 @@ class HeyGen:
         on_request: OnRequest | None = None,
         on_retry: OnRetry | None = None,
         on_transition: OnTransition | None = None,
+        rng: random.Random | None = None,
     ) -> None:
         if max_connections < 1:
             raise InvalidArgument("max_connections", "must be at least 1")
@@ -98,22 +101,23 @@ class HeyGen:
         opening = partial(
             _opened, http, timeouts=timeouts, max_connections=max_connections, trust_env=trust_env
         )
-        caller = Caller(
-            identity=Identity(auth.credential(api_key, access_token), __version__),
+        api = ApiClient(
+            identity=Authenticator(auth.credential(api_key, access_token), __version__),
             open_transport=lambda: hooks.listening(opening()),
             base_url=_config.base_url(base_url),
             timeouts=timeouts,
             retry=retry,
             retried=hooks.retried,
+            rng=rng or random.Random(),
         )
-        hub = Hub(
-            caller,
+        scheduler = PollScheduler(
+            api,
             cadence=cadence or Cadence.adaptive(),
             most=max_connections,
             rate=requests_per_second,
         )
-        self._core = core = Core(caller, hub, Ownership(caller), hooks.moved)
-        self._notices = Notices(caller, hub)
+        self._core = core = Core(api, scheduler, CreateRecovery(api), hooks.moved)
+        self._notices = EventNotifier(api, scheduler)
         self.sessions: Sessions = Sessions(core)
         self.videos: Videos = Videos(core)
         self.assets: Assets = Assets(core)
@@ -192,7 +196,7 @@ class HeyGen:
             max_paused=max_paused,
             reviewer=reviewer,
             on_event=on_event,
-            shelf=None if download_to is None else Shelf(download_to),
+            shelf=None if download_to is None else OutputFolder(download_to),
             stop_on=stop_on if isinstance(stop_on, tuple) else (stop_on,),
             on_exit=on_exit,
             min_balance=min_balance,
@@ -201,13 +205,13 @@ class HeyGen:
 
     def statistics(self) -> Statistics:
         """Return what the client has done so far."""
-        return self._core.hub.statistics()
+        return self._core.scheduler.statistics()
 
     async def aclose(self) -> None:
         """End all watches with `ClientStateError` and close the connections; twice is the same as once."""
-        if not self._core.caller.is_closed:
-            await self._core.hub.aclose()
-            await self._core.caller.aclose()
+        if not self._core.api.is_closed:
+            await self._core.scheduler.aclose()
+            await self._core.api.aclose()
             await self._hooks.aclose()
 
     async def __aenter__(self) -> Self:
@@ -219,7 +223,7 @@ class HeyGen:
         await self.aclose()
 
     def __repr__(self) -> str:
-        return f"<HeyGen {'closed' if self._core.caller.is_closed else 'open'}>"
+        return f"<HeyGen {'closed' if self._core.api.is_closed else 'open'}>"
 
 
 def _opened(

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import anyio
 
 from . import _clock
-from .errors import HeyGenError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterable
@@ -58,13 +57,13 @@ def _settle(waiter: asyncio.Future[None] | None) -> None:
 async def concurrently(jobs: Iterable[Callable[[], Awaitable[None]]], *, most: int = 4) -> None:
     """Do the jobs side by side, at most so many at once; the first error ends them all and is raised as itself."""
     gate = anyio.Semaphore(most)
-    errors: list[HeyGenError] = []
+    errors: list[Exception] = []
 
     async def do(job: Callable[[], Awaitable[None]]) -> None:
         async with gate:
             try:
                 await job()
-            except HeyGenError as error:
+            except Exception as error:  # noqa: BLE001 - raised below, as itself and not in a group
                 errors.append(error)
                 group.cancel_scope.cancel()
 

@@ -1,7 +1,7 @@
 """
 When to look again: pure functions of what a watcher knows.
 
-A cadence is any callable from a `Moment` to seconds. It reads no clock and draws no lots: time and a die come in
+A cadence is any callable from a `PollContext` to seconds. It reads no clock and draws no lots: time and a die come in
 with the moment, so a schedule can be tested, simulated and compared without waiting for it.
 """
 
@@ -16,7 +16,7 @@ from msgspec import Struct
 from .errors import InvalidArgument
 from .models import SessionStatus
 
-__all__ = ["Cadence", "Durations", "Expected", "Moment", "bounded", "schedule"]
+__all__ = ["Cadence", "Durations", "Expected", "PollContext", "bounded", "schedule"]
 
 # Of the adaptive schedule. The first two say what matters, the others what is known of the service; results move
 # little with any of them (benchmarks/README.md).
@@ -118,7 +118,7 @@ def _fitted(seconds: list[float]) -> Expected:
     return Expected(middle, min(max(shape, 1.0), _SHARPEST), len(seconds))
 
 
-class Moment(Struct, frozen=True, kw_only=True):
+class PollContext(Struct, frozen=True, kw_only=True):
     """
     What is known of a session when the next look is planned.
 
@@ -142,7 +142,7 @@ class Moment(Struct, frozen=True, kw_only=True):
     history: tuple[tuple[float, int], ...] = ()
     polls: int = 0
     unchanged: float = 0.0
-    die: float = 0.5
+    jitter: float = 0.5
     expected: Expected | None = None
     shared_by: int = 1
     announced: int = 0
@@ -154,17 +154,17 @@ class Cadence:
     A schedule of looks; `HeyGen(cadence=...)` and `watch(cadence=...)` take one, or any callable like it.
 
     Args:
-        interval: From a `Moment` to the seconds until the next look.
+        interval: From a `PollContext` to the seconds until the next look.
         name: Shown in the repr.
     """
 
     __slots__ = ("_interval", "_name")
 
-    def __init__(self, interval: Callable[[Moment], float], name: str = "Cadence(...)") -> None:
+    def __init__(self, interval: Callable[[PollContext], float], name: str = "Cadence(...)") -> None:
         self._interval = interval
         self._name = name
 
-    def __call__(self, moment: Moment) -> float:
+    def __call__(self, moment: PollContext) -> float:
         """Return the seconds until the next look, from 0.2 to 3600."""
         return bounded(self._interval(moment))
 
@@ -203,12 +203,12 @@ class Cadence:
         if not 0 <= jitter < 1:
             raise InvalidArgument("jitter", "must be from 0 up to 1")
 
-        def interval(moment: Moment) -> float:
+        def interval(moment: PollContext) -> float:
             try:
                 wait = min(first * float(factor) ** moment.polls, longest)
             except OverflowError:  # long before a watch ends
                 wait = longest
-            return wait * (1 + jitter * (2 * moment.die - 1))
+            return wait * (1 + jitter * (2 * moment.jitter - 1))
 
         return cls(interval, f"Cadence.exponential({first:g}, factor={factor:g}, longest={longest:g})")
 
@@ -254,7 +254,7 @@ class Cadence:
         return cls(lambda moment: _adaptive(moment, worth), f"Cadence.adaptive(worth={worth:g})")
 
 
-def schedule(given: Callable[[Moment], float]) -> Cadence:
+def schedule(given: Callable[[PollContext], float]) -> Cadence:
     """Return a schedule within bounds, whoever wrote it."""
     return given if isinstance(given, Cadence) else Cadence(given)
 
@@ -272,25 +272,25 @@ def _check(name: str, value: float) -> None:
 # ---- the adaptive schedule ----------------------------------------------------------------------------------------
 
 
-def _adaptive(moment: Moment, worth: float) -> float:
+def _adaptive(moment: PollContext, worth: float) -> float:
     if moment.status in _STILL:
         # It moves only when the caller speaks, and a send looks at once.
         wait = min(15.0 + moment.elapsed / 4, _RAREST)
     else:
         wait = max(min(_balanced(moment, worth), _EARLY + 2 * moment.elapsed, _RAREST), _OFTENEST)
     # The first looks of sessions that began together are strewn widely; later ones need only not fall into step.
-    wait *= 0.5 + moment.die if moment.polls == 0 else 0.85 + 0.3 * moment.die
+    wait *= 0.5 + moment.jitter if moment.polls == 0 else 0.85 + 0.3 * moment.jitter
     if moment.heard is not None:
         return min(wait, max(moment.heard, _OFTENEST))  # the service has told of what it does not show yet
     return max(wait, _safety(moment)) if moment.announced else wait
 
 
-def _safety(moment: Moment) -> float:
+def _safety(moment: PollContext) -> float:
     """Return how long a webhook is relied on that has shown so often that it works."""
-    return min(moment.announced * _SAFETY_LOOK, _RAREST_SAFETY_LOOK) * (0.7 + 0.3 * moment.die)
+    return min(moment.announced * _SAFETY_LOOK, _RAREST_SAFETY_LOOK) * (0.7 + 0.3 * moment.jitter)
 
 
-def _balanced(moment: Moment, worth: float) -> float:
+def _balanced(moment: PollContext, worth: float) -> float:
     """Find the interval after which one look costs as much as the seconds it saves."""
     weight, usual = _THINKING if moment.status is SessionStatus.THINKING else _WORK
     price = worth * weight / max(moment.shared_by, 1)
@@ -305,7 +305,7 @@ def _balanced(moment: Moment, worth: float) -> float:
     return math.sqrt(2 * price / guess.odds(since + first / 2))
 
 
-def _rest(moment: Moment, guess: Expected) -> Expected | None:
+def _rest(moment: PollContext, guess: Expected) -> Expected | None:
     """Say how long it lasts from the last change of progress on; None while progress says nothing."""
     history, progress = moment.history, moment.progress
     if moment.status is not SessionStatus.GENERATING or not history or progress <= 0:

@@ -57,10 +57,8 @@ class Line(MemoryTransport):
 def client(line: Line | Simulator, **options: Any) -> HeyGen:
     """Return a client of the service whose dice fall the same way each time."""
     line = line if isinstance(line, Line) else Line(line)
-    options = {"api_key": "test-key", **options}
-    heygen = HeyGen(base_url="http://127.0.0.1:8080", http=line, **options)
-    heygen._core.caller.die = random.Random(1)
-    return heygen
+    options = {"api_key": "test-key", "rng": random.Random(1), **options}
+    return HeyGen(base_url="http://127.0.0.1:8080", http=line, **options)
 
 
 def clock() -> float:

@@ -11,7 +11,7 @@ from heygen_async._api import responses
 from heygen_async._api import sessions as session_api
 from heygen_async._api import videos as video_api
 from heygen_async._api.responses import Answer
-from heygen_async.cadence import Moment
+from heygen_async.cadence import PollContext
 from heygen_async.models import Message, SessionData, SessionStatus, VideoInfo, VideoStatus
 
 if TYPE_CHECKING:
@@ -79,14 +79,14 @@ videos: Final = st.builds(
 )
 
 moments: Final = st.builds(
-    Moment,
+    PollContext,
     status=session_statuses,
     elapsed=seconds,
     progress=st.integers(-10, 1000),
     history=st.lists(st.tuples(seconds, st.integers(-10, 1000)), max_size=16).map(tuple),
     polls=st.integers(0, 10_000_000),
     unchanged=seconds,
-    die=st.floats(0, 1, exclude_max=True),
+    jitter=st.floats(0, 1, exclude_max=True),
 )
 
 

@@ -13,11 +13,11 @@ from .._resources.catalog import check_wallet
 from .._sessions.review import check_reviewer
 from ..errors import ClientStateError, InvalidArgument
 from .concurrency import Place, Places
-from .events import Listener
+from .events import EventHook
 from .job import BatchEvent, Outcome
-from .job_runner import NotStarted, Production
-from .job_source import Intake, Item, Jobs
-from .session_runner import Terms
+from .job_runner import JobRunner, NotStarted
+from .job_source import Item, Jobs, JobSource
+from .session_runner import BatchContext
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .._sessions.review import BatchReviewer
     from .events import OnEvent
     from .job import Job
-    from .output_folder import Shelf
+    from .output_folder import OutputFolder
 
 
 class Batch:
@@ -50,7 +50,7 @@ class Batch:
         max_paused: int,
         reviewer: BatchReviewer | None,
         on_event: OnEvent | None,
-        shelf: Shelf | None,
+        shelf: OutputFolder | None,
         stop_on: tuple[type[Exception], ...],
         on_exit: Literal["detach", "stop"],
         min_balance: float | None,
@@ -59,14 +59,14 @@ class Batch:
         _check(max_in_flight, max_paused, on_exit)
         check_reviewer(reviewer)
         self._core: Core = core
-        self._intake: Intake = Intake(jobs, name_of=str if shelf is None else shelf.name_of)
+        self._intake: JobSource = JobSource(jobs, name_of=str if shelf is None else shelf.name_of)
         self._max_paused: int = max_paused
-        self._listener: Listener = Listener(on_event, self._stop)
-        self._shelf: Shelf | None = shelf
+        self._listener: EventHook = EventHook(on_event, self._stop)
+        self._shelf: OutputFolder | None = shelf
         self._stop_on: tuple[type[Exception], ...] = stop_on
         self._min_balance: float | None = min_balance
-        self._places: Places = Places(max_in_flight, longest_pace=core.caller.retry.max_retry_after)
-        self._terms: Terms = Terms(
+        self._places: Places = Places(max_in_flight, longest_pace=core.api.retry.max_retry_after)
+        self._terms: BatchContext = BatchContext(
             core=core,
             places=self._places,
             reviewer=reviewer,
@@ -121,7 +121,7 @@ class Batch:
     async def __aenter__(self) -> Self:
         if self._group is not None:
             raise ClientStateError("A batch is run once.", hint="Make a new one with heygen.batch(...).")
-        self._core.caller.bind()
+        self._core.api.bind()
         if self._shelf is not None:
             await self._shelf.prepare()
         if self._min_balance is not None:
@@ -233,7 +233,7 @@ class Batch:
 
     async def _work(self, job: Job, key: str, place: Place) -> None:
         try:
-            await self._end(await Production(self._terms, job, key, place).run())
+            await self._end(await JobRunner(self._terms, job, key, place).run())
         except NotStarted:
             await self._end_unstarted(key, job)
         finally:

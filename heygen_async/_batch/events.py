@@ -16,7 +16,7 @@ log = logging.getLogger("heygen_async")
 OnEvent = Callable[[BatchEvent], Awaitable[None] | None]
 
 
-class Listener:
+class EventHook:
     """
     The caller's `on_event`.
 

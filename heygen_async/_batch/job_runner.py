@@ -20,7 +20,7 @@ from .._sessions.attachments import attached
 from .._sessions.create import create, resumed
 from ..errors import HeyGenError, RateLimited
 from .job import BatchEvent, Outcome, create_call
-from .session_runner import Filming
+from .session_runner import SessionRunner
 
 if TYPE_CHECKING:
     from .._resources.videos import Video
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ..models import Transfer
     from .concurrency import Place
     from .job import EventKind, Job
-    from .session_runner import Terms
+    from .session_runner import BatchContext
 
 log = logging.getLogger("heygen_async")
 
@@ -37,16 +37,16 @@ class NotStarted(Exception):
     """Creating has ended before this job's turn came."""
 
 
-class Production:
+class JobRunner:
     """A job at work; `place` is tried for already when it begins."""
 
-    def __init__(self, terms: Terms, job: Job, key: str, place: Place) -> None:
+    def __init__(self, terms: BatchContext, job: Job, key: str, place: Place) -> None:
         self._terms = terms
         self._job = job
         self._key = key
         self._place = place
         self._session: Session | None = None
-        self._filming: Filming | None = None
+        self._filming: SessionRunner | None = None
         self._is_recorded = False
         self._unwritten: Exception | None = None
 
@@ -65,7 +65,7 @@ class Production:
             if self._terms.shelf is not None and not self._is_resumed:
                 await self._terms.shelf.refuse_taken(self._key)
             session = await self._begin()
-            self._filming = Filming(self._terms, self._job, self._key, self._place, session)
+            self._filming = SessionRunner(self._terms, self._job, self._key, self._place, session)
             video = await self._filming.run()
             path = await self._save(video)
         except NotStarted:
@@ -122,7 +122,7 @@ class Production:
                     job.prompt,
                     job.mode,
                     begun_at=begun_at,
-                    gives_way=True,
+                    raise_rate_limit=True,
                     rescue=self._rescue,
                 )
             except RateLimited as error:
@@ -139,7 +139,7 @@ class Production:
     async def _record_session(self, session: Session) -> None:
         """Have the session written down, also while the job is being cancelled; it goes on if that fails."""
         self._is_recorded = True
-        with anyio.move_on_after(self._terms.core.caller.timeouts.write, shield=True):
+        with anyio.move_on_after(self._terms.core.api.timeouts.write, shield=True):
             try:
                 await self._terms.listener.record(replace(self._event("created"), ref=session.ref()))
             except Exception as error:  # noqa: BLE001 - it is the outcome's, after the session's end
@@ -156,7 +156,7 @@ class Production:
             said = {"event": "unwritten", "session_id": session.id, "error": type(self._unwritten).__name__}
             log.error("Session %s was not written down", session.id, exc_info=self._unwritten, extra=said)
         if self._terms.on_exit == "stop" and not (session.state and session.state.is_terminal):
-            with anyio.move_on_after(self._terms.core.caller.timeouts.write, shield=True):
+            with anyio.move_on_after(self._terms.core.api.timeouts.write, shield=True):
                 await _stop(session)
 
     # -- the file --

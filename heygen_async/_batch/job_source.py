@@ -30,7 +30,7 @@ class Item:
     error: InvalidArgument | None = None
 
 
-class Intake:
+class JobSource:
     """
     Takes jobs in.
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _SUFFIX = ".mp4"
 
 
-class Shelf:
+class OutputFolder:
     """A folder; it is made when the batch begins."""
 
     __slots__ = ("_folder",)

@@ -27,16 +27,16 @@ if TYPE_CHECKING:
     from .._sessions.session import Session
     from ..models import SessionState
     from .concurrency import Place, Places
-    from .events import Listener
+    from .events import EventHook
     from .job import EventKind, Job
-    from .output_folder import Shelf
+    from .output_folder import OutputFolder
 
 _STATES = 50  # transitions an outcome tells
 _LEAST = 0.001  # seconds left of a time that is up: a look is still worth it
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class BatchContext:
     """
     What all jobs of a batch share.
 
@@ -54,14 +54,14 @@ class Terms:
     core: Core
     places: Places
     reviewer: BatchReviewer | None
-    shelf: Shelf | None
+    shelf: OutputFolder | None
     on_exit: Literal["detach", "stop"]
     progress: bool
-    listener: Listener
+    listener: EventHook
     has_stopped: Callable[[], bool]
 
 
-class Filming:
+class SessionRunner:
     """
     The conversation of one job.
 
@@ -69,7 +69,7 @@ class Filming:
         states: The newest transitions, without their messages.
     """
 
-    def __init__(self, terms: Terms, job: Job, key: str, place: Place, session: Session) -> None:
+    def __init__(self, terms: BatchContext, job: Job, key: str, place: Place, session: Session) -> None:
         self.states: deque[SessionState] = deque(maxlen=_STATES)
         self._terms = terms
         self._job = job
@@ -134,7 +134,7 @@ class Filming:
         """Return the seconds the agent may still work."""
         limit = self._job.timeout
         if isinstance(limit, UnsetType):
-            limit = self._terms.core.caller.timeouts.watch
+            limit = self._terms.core.api.timeouts.watch
         return None if limit is None else max(limit - self._spent, _LEAST)
 
     async def _say(self, answer: Answer) -> None:

@@ -24,7 +24,7 @@ from .durable import worker
 from .exit_codes import Exit, UsageError, exit_of, hint_of, message_of
 from .interrupt import attended
 from .job_files import STDIN
-from .output import Terminal, Voice
+from .output import Output, Terminal
 from .session import sessions
 from .simulate import simulate
 
@@ -127,8 +127,8 @@ def _misused(tokens: Sequence[str], error: CycloptsError) -> int:
     return Exit.USAGE
 
 
-def _voice(tokens: Sequence[str]) -> Voice:
-    return Voice(is_json="--json" in tokens)
+def _voice(tokens: Sequence[str]) -> Output:
+    return Output(is_json="--json" in tokens)
 
 
 def _stand_in() -> None:

@@ -26,8 +26,8 @@ from .interrupt import apart
 from .job_files import STDIN, JobFile, open_jobs
 from .journal import FINAL, Journal
 from .options import AN_HOUR, Json, Poll, Switch, Timeout, client
-from .output import Voice, brief
-from .report import Tally, result_of
+from .output import Output, brief
+from .report import Report, result_of
 
 if TYPE_CHECKING:
     from heygen_async import BatchEvent, Outcome
@@ -39,7 +39,7 @@ _AT_A_TIME: Final = 50  # rows read in one go, while the batch waits for none of
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wish:
+class BatchOptions:
     """What the user asked for."""
 
     jobs: str
@@ -55,7 +55,7 @@ class Wish:
     def command(self) -> str:
         """The command that goes on with it."""
         words = ["heygen-async", "batch", "-" if self.jobs == STDIN else self.jobs, "--out", str(self.out)]
-        if self.max_in_flight != Wish.max_in_flight:
+        if self.max_in_flight != BatchOptions.max_in_flight:
             words += ["--max-in-flight", str(self.max_in_flight)]
         words += ["--approve"] if self.approve else []
         if self.min_balance is not None:
@@ -118,8 +118,8 @@ async def batch(
         campaign = Campaign(
             database=database, name=name, out=out, max_in_flight=max_in_flight, approve=approve, poll=poll
         )
-        return await submitted(campaign, jobs, Voice(is_json=json))
-    wish = Wish(
+        return await submitted(campaign, jobs, Output(is_json=json))
+    wish = BatchOptions(
         jobs=jobs,
         out=out,
         max_in_flight=max_in_flight,
@@ -129,12 +129,12 @@ async def batch(
         timeout=timeout,
         poll=poll,
     )
-    voice = Voice(is_json=json)
+    voice = Output(is_json=json)
     async with client(poll) as heygen:
         return await make(heygen, wish, voice)
 
 
-async def make(heygen: HeyGen, wish: Wish, voice: Voice) -> int:
+async def make(heygen: HeyGen, wish: BatchOptions, voice: Output) -> int:
     """
     Do what the user asked for.
 
@@ -157,14 +157,14 @@ async def make(heygen: HeyGen, wish: Wish, voice: Voice) -> int:
 class Plan:
     """A wish that has been checked; its files are open."""
 
-    wish: Wish
+    wish: BatchOptions
     file: JobFile
     journal: Journal
     total: int
     remarks: list[str]
 
     @classmethod
-    def made(cls, stack: ExitStack, wish: Wish) -> Plan:
+    def made(cls, stack: ExitStack, wish: BatchOptions) -> Plan:
         """
         Open the files, and read all rows once to see that they are good.
 
@@ -234,11 +234,11 @@ def _remarks(forgotten: list[str]) -> list[str]:
 class Making:
     """A batch at work: everything that happens is written down first and shown then."""
 
-    def __init__(self, heygen: HeyGen, plan: Plan, voice: Voice) -> None:
+    def __init__(self, heygen: HeyGen, plan: Plan, voice: Output) -> None:
         self._heygen = heygen
         self._plan = plan
         self._voice = voice
-        self._tally = Tally(plan.journal.ends)
+        self._tally = Report(plan.journal.ends)
         self._fingerprints: dict[str, str] = {}
         self._view = View(voice, self._tally, total=plan.total)
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from heygen_async import BatchEvent, Outcome
 
-    from .output import Voice
-    from .report import Tally
+    from .output import Output
+    from .report import Report
 
 _PER_SECOND = 4
 
@@ -27,7 +27,7 @@ _PER_SECOND = 4
 class View:
     """Shows the events of a batch."""
 
-    def __init__(self, voice: Voice, tally: Tally, *, total: int) -> None:
+    def __init__(self, voice: Output, tally: Report, *, total: int) -> None:
         """
         Begin.
 

@@ -21,8 +21,8 @@ from .batch_view import View
 from .exit_codes import UsageError
 from .job_files import open_jobs
 from .options import Json, Poll, Switch, client
-from .output import Voice, brief
-from .report import Tally, result_of
+from .output import Output, brief
+from .report import Report, result_of
 
 if TYPE_CHECKING:
     from heygen_async import BatchEvent, Job
@@ -75,10 +75,10 @@ async def worker(
     campaign = Campaign(
         database=database, name=name, out=out, max_in_flight=max_in_flight, approve=approve, poll=poll
     )
-    return await Working(campaign, Voice(is_json=json)).run(())
+    return await Working(campaign, Output(is_json=json)).run(())
 
 
-async def submitted(campaign: Campaign, jobs: str, voice: Voice) -> int:
+async def submitted(campaign: Campaign, jobs: str, voice: Output) -> int:
     """
     Queue the jobs of a file and work for the batch.
 
@@ -103,10 +103,10 @@ def _read(jobs: str, mode: Mode) -> list[Job]:
 class Working:
     """A campaign at work in this process."""
 
-    def __init__(self, campaign: Campaign, voice: Voice) -> None:
+    def __init__(self, campaign: Campaign, voice: Output) -> None:
         self._campaign = campaign
         self._voice = voice
-        self._tally = Tally(Counter(), is_durable=True)
+        self._tally = Report(Counter(), is_durable=True)
         self._view: View | None = None
 
     async def run(self, jobs: Sequence[Job]) -> Exit:

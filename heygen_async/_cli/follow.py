@@ -14,7 +14,7 @@ from heygen_async import Resource, Session, SessionState, SessionStatus, Transfe
 from .output import brief, duration
 
 if TYPE_CHECKING:
-    from .output import Voice
+    from .output import Output
 
 _ENDS: Final = (
     SessionStatus.REVIEWING,
@@ -24,7 +24,7 @@ _ENDS: Final = (
 )
 
 
-async def follow(session: Session, voice: Voice, *, timeout: float | None) -> SessionState:
+async def follow(session: Session, voice: Output, *, timeout: float | None) -> SessionState:
     """
     Show a session until it pauses or ends, and return the state it is in then.
 
@@ -45,7 +45,7 @@ async def follow(session: Session, voice: Voice, *, timeout: float | None) -> Se
     return last
 
 
-def _tell(voice: Voice, session: Session, before: SessionState | None, state: SessionState) -> None:
+def _tell(voice: Output, session: Session, before: SessionState | None, state: SessionState) -> None:
     if before is None or before.status != state.status:
         lasted = f" ({duration(state.elapsed)})" if state.previous else ""
         words = f"{state.previous}{lasted} -> {state.status}" if state.previous else str(state.status)
@@ -65,7 +65,7 @@ def _tell(voice: Voice, session: Session, before: SessionState | None, state: Se
             voice.say("agent", words, session_id=session.id, type=message.type, content=words)
 
 
-async def show_resources(session: Session, voice: Voice, known: set[str]) -> None:
+async def show_resources(session: Session, voice: Output, known: set[str]) -> None:
     """
     Show the links of what the agent's messages refer to, each once.
 
@@ -92,7 +92,7 @@ def _link(resource: Resource) -> str | None:
     return next((link for link in links if link and link.startswith(("https://", "http://"))), None)
 
 
-async def save(video: Video, voice: Voice, out: Path) -> Path:
+async def save(video: Video, voice: Output, out: Path) -> Path:
     """
     Download a video, and show how far that is.
 

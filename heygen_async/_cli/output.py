@@ -34,7 +34,7 @@ class Terminal(Console):
         raise  # noqa: PLE0704 - called while it is handled
 
 
-class Voice:
+class Output:
     """
     Says what happens.
 

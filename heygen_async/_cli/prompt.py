@@ -15,7 +15,7 @@ from heygen_async import Approve, Conflict, Reply, Session, SessionState, Sessio
 from .interrupt import apart
 
 if TYPE_CHECKING:
-    from .output import Voice
+    from .output import Output
 
 _REVIEW = "Your answer (Enter approves, /stop ends it): "
 _QUESTION = "Your answer (/stop ends it): "
@@ -68,7 +68,7 @@ class Keyboard:
         return os.read((self._file or sys.stdin).fileno(), 65536)
 
 
-async def ask(state: SessionState, voice: Voice, keyboard: Keyboard) -> Reply | Approve | Stop:
+async def ask(state: SessionState, voice: Output, keyboard: Keyboard) -> Reply | Approve | Stop:
     """
     Return what the person says to a pause.
 
@@ -97,7 +97,7 @@ async def ask(state: SessionState, voice: Voice, keyboard: Keyboard) -> Reply | 
             return Approve()
 
 
-async def pass_on(session: Session, answer: Reply | Approve | Stop, voice: Voice) -> None:
+async def pass_on(session: Session, answer: Reply | Approve | Stop, voice: Output) -> None:
     """
     Tell the agent.
 

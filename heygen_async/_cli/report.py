@@ -30,7 +30,7 @@ from .output import brief
 if TYPE_CHECKING:
     from heygen_async import Outcome
 
-    from .output import Voice
+    from .output import Output
 
 End = Literal["completed", "failed", "paused", "late", "unfinished", "not_started"]
 
@@ -96,7 +96,7 @@ def result_of(outcome: Outcome, fingerprint: str, folder: Path) -> dict[str, obj
     }
 
 
-class Tally:
+class Report:
     """
     The ends so far.
 
@@ -132,7 +132,7 @@ class Tally:
             return Exit.FAILED
         return Exit.LATE if self.ends["late"] else Exit.DONE
 
-    def tell(self, voice: Voice) -> None:
+    def tell(self, voice: Output) -> None:
         """
         Say the last word.
 

@@ -21,7 +21,7 @@ from .exit_codes import Exit, goes_on
 from .follow import follow, save, show_resources
 from .job_rows import attachment
 from .options import AN_HOUR, Files, Json, Orientation, Out, Poll, Switch, Timeout, client
-from .output import Voice, brief
+from .output import Output, brief
 from .prompt import Keyboard, LeftUnansweredError, ask, pass_on
 
 SessionId = Annotated[str, Parameter(help="The session, such as sess_629f6fbed82c07cd.")]
@@ -69,7 +69,7 @@ async def run(
     brand_kit_id
         A brand kit.
     """
-    voice = Voice(is_json=json)
+    voice = Output(is_json=json)
     async with client(poll) as heygen:
         with orphans_told(heygen, voice), voice.busy("creating a session"):
             session = await heygen.sessions.create(
@@ -92,7 +92,7 @@ async def run(
 
 
 @contextmanager
-def orphans_told(heygen: HeyGen, voice: Voice) -> Generator[None]:
+def orphans_told(heygen: HeyGen, voice: Output) -> Generator[None]:
     """Tell of the session that came to be although its create was interrupted."""
     try:
         yield
@@ -103,7 +103,7 @@ def orphans_told(heygen: HeyGen, voice: Voice) -> Generator[None]:
         raise
 
 
-async def converse(session: Session, voice: Voice, *, timeout: float | None) -> bool:
+async def converse(session: Session, voice: Output, *, timeout: float | None) -> bool:
     """
     Let a person answer each pause; return whether a video is to be expected.
 
@@ -129,7 +129,7 @@ async def converse(session: Session, voice: Voice, *, timeout: float | None) -> 
             return False
 
 
-async def deliver(session: Session, voice: Voice, out: Path, *, timeout: float | None) -> int:
+async def deliver(session: Session, voice: Output, out: Path, *, timeout: float | None) -> int:
     """
     Download a session's video, once it is there; say how to answer when the agent asks something instead.
 
@@ -168,7 +168,7 @@ async def watch(
     """
     Show a session until it pauses or ends.
     """
-    voice = Voice(is_json=json)
+    voice = Output(is_json=json)
     async with client(poll) as heygen:
         session = heygen.sessions.attach(session_id)
         with voice.if_left(goes_on(session_id)):
@@ -192,7 +192,7 @@ async def send(session_id: SessionId, message: str, /, *, file: Files = (), json
     message
         1 to 10,000 characters.
     """
-    voice = Voice(is_json=json)
+    voice = Output(is_json=json)
     async with client(None) as heygen:
         sent = await heygen.sessions.attach(session_id).send(message, files=map(attachment, file))
     voice.say("sent", session_id, session_id=session_id, run_id=sent.run_id)
@@ -209,7 +209,7 @@ async def approve(session_id: SessionId, message: str | None = None, /, *, json:
     message
         Your own words; plain ones when not given.
     """
-    voice = Voice(is_json=json)
+    voice = Output(is_json=json)
     async with client(None) as heygen:
         session = heygen.sessions.attach(session_id)
         state = await session.refresh()
@@ -228,7 +228,7 @@ async def stop(session_id: SessionId, /, *, json: Json = False) -> int:
     """
     Ask the agent to end at its next checkpoint; what it has made so far is kept.
     """
-    voice = Voice(is_json=json)
+    voice = Output(is_json=json)
     async with client(None) as heygen:
         await heygen.sessions.attach(session_id).stop()
     voice.say("stopping", session_id, session_id=session_id)
@@ -247,7 +247,7 @@ async def download(
     """
     Download a session's newest video, and wait for it if need be.
     """
-    voice = Voice(is_json=json)
+    voice = Output(is_json=json)
     async with client(poll) as heygen:
         session = heygen.sessions.attach(session_id)
         with voice.if_left(goes_on(session_id)):
@@ -266,7 +266,7 @@ async def sessions(
     limit
         How many.
     """
-    voice = Voice(is_json=json)
+    voice = Output(is_json=json)
     number = count(1)
     async with client(None) as heygen:
         async for summary in heygen.sessions.list(page_size=min(limit, 100)):

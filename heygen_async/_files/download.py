@@ -28,7 +28,7 @@ from .progress import Meter
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
-    from .._http.client import Caller
+    from .._http.client import ApiClient
     from .._http.transport import Download
     from ..models import OnProgress
 
@@ -61,7 +61,7 @@ class Wanted:
 
 
 async def save(
-    caller: Caller,
+    api: ApiClient,
     wanted: Wanted,
     target: str | os.PathLike[str],
     *,
@@ -77,11 +77,11 @@ async def save(
         APIError: The service refused to give a fresh link.
         ClientStateError: The client is closed or belongs to another loop.
     """
-    caller.bind()
+    api.bind()
     path = await _in_thread(wanted, partial(_place, Path(target), wanted.name, overwrite=overwrite))
     part = await _in_thread(wanted, partial(PartFile, path, wanted.what, resume=resume))
     try:
-        await _Fetch(caller, wanted, part, on_progress).run()
+        await _Fetch(api, wanted, part, on_progress).run()
         await _in_thread(wanted, partial(part.finish, overwrite=overwrite))
     finally:
         with anyio.CancelScope(shield=True):
@@ -107,12 +107,12 @@ class _Refused(Exception):
 class _Fetch:
     """The attempts of one download."""
 
-    __slots__ = ("_caller", "_meter", "_part", "_url", "_wanted")
+    __slots__ = ("_api", "_meter", "_part", "_url", "_wanted")
 
     def __init__(
-        self, caller: Caller, wanted: Wanted, part: PartFile, on_progress: OnProgress | None
+        self, api: ApiClient, wanted: Wanted, part: PartFile, on_progress: OnProgress | None
     ) -> None:
-        self._caller = caller
+        self._api = api
         self._wanted = wanted
         self._part = part
         self._meter = Meter(on_progress, part.note.total)
@@ -120,7 +120,7 @@ class _Fetch:
 
     async def run(self) -> None:
         """Go on until the file is whole; tries are counted from the last one that brought something new."""
-        policy, best, since = self._caller.retry, self._part.size, _clock.now()
+        policy, best, since = self._api.retry, self._part.size, _clock.now()
         tries = Tries(policy)
         while True:
             tries.count += 1
@@ -134,7 +134,7 @@ class _Fetch:
                 wait = self._pause(tries, error, _clock.now() - since)
             said = {"event": "transfer_retry", "operation": "download", "after": wait}
             log.info("%s broke off; again in %.1f s", self._wanted.what, wait, extra=said)
-            self._caller.counters.retries += 1
+            self._api.counters.retries += 1
             await _clock.sleep(wait)
         await self._meter.finished(self._part.size)
 
@@ -157,18 +157,18 @@ class _Fetch:
         Raises:
             DownloadError: There is none.
         """
-        policy, die = self._caller.retry, self._caller.die.random()
+        policy, jitter = self._api.retry, self._api.rng.random()
         error = problem.error if isinstance(problem, _Refused) else problem
         if isinstance(error, APIError) and error.status in _EXPIRED:
             self._url = None
-            step = tries.again(error, elapsed=elapsed, policy=policy, die=die)
+            step = tries.again(error, elapsed=elapsed, policy=policy, jitter=jitter)
             # A fresh link works at once, or it was not the link.
             step = Again(0.0) if isinstance(step, Again) and tries.count == 1 else step
         elif isinstance(error, APIError) and error.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             self._part.forget()
-            step = tries.again(error, elapsed=elapsed, policy=policy, die=die)
+            step = tries.again(error, elapsed=elapsed, policy=policy, jitter=jitter)
         else:
-            step = tries.next_step(Kind.READ, error, elapsed=elapsed, policy=policy, die=die)
+            step = tries.next_step(Kind.READ, error, elapsed=elapsed, policy=policy, jitter=jitter)
         if not isinstance(step, Again):
             raise _failed(self._wanted, error) from error
         return step.after
@@ -176,7 +176,7 @@ class _Fetch:
     async def _attempt(self, url: str) -> None:
         part = self._part
         start = byte_ranges.place(part.note, part.size)
-        async with self._caller.download(url, byte_ranges.asked(part.note, start)) as answer:
+        async with self._api.download(url, byte_ranges.asked(part.note, start)) as answer:
             if answer.status not in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:
                 raise _Refused(responses.refusal(answer.status, answer.headers, {}))
             try:

@@ -27,7 +27,7 @@ from .upload_source import Content
 
 if TYPE_CHECKING:
     from .._api.assets import Slot, Uploaded
-    from .._http.client import Caller
+    from .._http.client import ApiClient
     from ..models import Asset, OnProgress
     from .upload_source import Source
 
@@ -72,7 +72,7 @@ _EXPIRED = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GON
 
 
 async def upload(
-    caller: Caller,
+    api: ApiClient,
     source: Source,
     filename: str | None = None,
     content_type: str | None = None,
@@ -95,9 +95,9 @@ async def upload(
     form, before, after = asset_api.wrapping(name, kind)
     body = Content(source, meter, before, after)
     if body.length <= asset_api.MULTIPART_BYTES:
-        made = (await caller.call(asset_api.upload(body, form))).data
+        made = (await api.call(asset_api.upload(body, form))).data
     else:
-        made = await _Direct(caller, source, meter).upload(name, kind)
+        made = await _Direct(api, source, meter).upload(name, kind)
     await meter.finished(source.size)
     return made.named(name)
 
@@ -105,38 +105,40 @@ async def upload(
 class _Direct:
     """An upload straight to the service's storage, by an address that is a credential of its own and expires."""
 
-    __slots__ = ("_caller", "_meter", "_source")
+    __slots__ = ("_api", "_meter", "_source")
 
-    def __init__(self, caller: Caller, source: Source, meter: Meter) -> None:
-        self._caller = caller
+    def __init__(self, api: ApiClient, source: Source, meter: Meter) -> None:
+        self._api = api
         self._meter = meter
         self._source = source
 
     async def upload(self, name: str, kind: str) -> Uploaded:
         """Ask for a place, put the bytes there, say so."""
-        policy, source, tries = self._caller.retry, self._source, Tries(self._caller.retry)
+        policy, source, tries = self._api.retry, self._source, Tries(self._api.retry)
         slot: Slot | None = None
         expires = 0.0
         while True:
             if slot is None or _clock.now() >= expires:
                 asked = _clock.now()
-                slot = (await self._caller.call(asset_api.begin(name, kind, source.size, source.sha256))).data
+                slot = (await self._api.call(asset_api.begin(name, kind, source.size, source.sha256))).data
                 self._check_room(slot)
                 expires = asked + slot.expires_in_seconds
             tries.count += 1
             problem = await self._put(slot)
             if problem is None:
                 call = asset_api.complete(slot.asset_id, source.sha256)
-                return (await self._caller.call(call)).data
+                return (await self._api.call(call)).data
             # Only the number of tries counts, not their time: each may take an hour and be worth it.
-            step = tries.next_step(Kind.REPEATABLE, problem, elapsed=0.0, policy=policy, die=self._die())
+            step = tries.next_step(
+                Kind.REPEATABLE, problem, elapsed=0.0, policy=policy, jitter=self._jitter()
+            )
             if isinstance(problem, APIError) and problem.status in _EXPIRED:
-                slot, step = None, tries.again(problem, elapsed=0.0, policy=policy, die=self._die())
+                slot, step = None, tries.again(problem, elapsed=0.0, policy=policy, jitter=self._jitter())
             if not isinstance(step, Again):
                 raise UploadError(f"{source.label} could not be stored: {clean(str(problem))}") from problem
             said = {"event": "transfer_retry", "operation": "upload", "after": step.after}
             log.info("An upload broke off; again in %.1f s", step.after, extra=said)
-            self._caller.counters.retries += 1
+            self._api.counters.retries += 1
             await _clock.sleep(step.after)
 
     def _check_room(self, slot: Slot) -> None:
@@ -149,15 +151,15 @@ class _Direct:
     async def _put(self, slot: Slot) -> APIError | TransportError | None:
         """Send the bytes; the headers are signed, so they go out as they came, and no key with them."""
         body = Content(self._source, self._meter)
-        limit = self._caller.timeouts.write
+        limit = self._api.timeouts.write
         request = Request("PUT", slot.upload_url, slot.upload_headers, body, limit, "an upload to storage")
         try:
-            answer = await self._caller.bind().send(request)
+            answer = await self._api.bind().send(request)
         except TransportError as error:
             return error
         if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
             return None
         return responses.refusal(answer.status, answer.headers, {})
 
-    def _die(self) -> float:
-        return self._caller.die.random()
+    def _jitter(self) -> float:
+        return self._api.rng.random()

@@ -27,8 +27,8 @@ from ..errors import (
     RequestTimeout,
     TransportError,
 )
-from .limits import Deadlines, Gate
-from .streaming import Outflow
+from .limits import Gate, TimeoutWheel
+from .streaming import UploadStream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
@@ -112,7 +112,7 @@ class AiohttpTransport:
         self._timeouts = timeouts
         self._max_body_bytes = max_body_bytes
         self._gate = Gate(max_connections)
-        self._deadlines = Deadlines()
+        self._deadlines = TimeoutWheel()
         # The limit on the whole is ours: the library would set a timer for every request.
         self._limits = aiohttp.ClientTimeout(total=None, connect=timeouts.connect)
         # Asking for proxies at every request, as the library's own trust_env does, costs more than the request.
@@ -229,7 +229,7 @@ class AiohttpTransport:
 
     async def _pour_out(self, request: Request, body: Body) -> Answer:
         """Send what is too large for memory; there is a limit on silence, none on the whole."""
-        outflow = Outflow(body, silence=self._timeouts.transfer, answer=request.timeout)
+        outflow = UploadStream(body, silence=self._timeouts.transfer, answer=request.timeout)
         url = URL(request.url, encoded=True)
         session = self._session or await self._open()
         try:

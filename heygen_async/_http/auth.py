@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..errors import Unauthorized
 
 
-class Identity:
+class Authenticator:
     """The credential as headers; asks for a new token once after a 401, for all concurrent calls together."""
 
     __slots__ = ("_base", "_credential", "_lock", "headers")

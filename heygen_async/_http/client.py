@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 
     from .._api.responses import Envelope
     from .._config import RetryPolicy, Timeouts
-    from .._polling.queue import Seen
+    from .._polling.queue import CachedAnswer
     from ..models import SessionData
-    from .auth import Identity
+    from .auth import Authenticator
     from .transport import Answer, Download, Transport
-    from .writes import Write
+    from .writes import PendingWrite
 
 T = TypeVar("T")
 
@@ -60,7 +60,7 @@ class Counters:
         self.bytes_received: int = 0
 
 
-class Caller:
+class ApiClient:
     """
     Sends calls for one client, bound to the loop of the first.
 
@@ -74,18 +74,19 @@ class Caller:
     def __init__(
         self,
         *,
-        identity: Identity,
+        identity: Authenticator,
         open_transport: Callable[[], Transport],
         base_url: str,
         timeouts: Timeouts,
         retry: RetryPolicy,
+        rng: random.Random,
         retried: Callable[[RetryEvent], None] | None = None,
     ) -> None:
         self.identity = identity
         self.timeouts = timeouts
         self.retry = retry
         self.counters: Counters = Counters()
-        self.die: random.Random = random.Random()
+        self.rng = rng
         self.polls_resume: float = 0.0
         self.creates_resume: float = 0.0
         self.keys_honoured: set[Kind] = set()
@@ -173,7 +174,7 @@ class Caller:
         except Unauthorized as error:
             raise identity.explained(error) from None
 
-    async def poll(self, seen: Seen) -> SessionData | None:
+    async def poll(self, seen: CachedAnswer) -> SessionData | None:
         """
         Make one exchange that was made before; None when the answer is the same to the byte.
 
@@ -238,7 +239,9 @@ class Caller:
         self.counters.rate_limited += 1
         if delivery(error) is Delivery.FINAL:
             return
-        until = _clock.now() + min(pause(error, _UNPACED, die=self.die.random()), self.retry.max_retry_after)
+        until = _clock.now() + min(
+            pause(error, _UNPACED, jitter=self.rng.random()), self.retry.max_retry_after
+        )
         if call.kind is Kind.CREATE:
             self.creates_resume = max(self.creates_resume, until)
         elif call.kind is Kind.READ:
@@ -255,7 +258,7 @@ class Caller:
 
     # -- as many as it takes --
 
-    async def call(self, call: Call[T], *, write: Write[T] | None = None) -> Envelope[T]:
+    async def call(self, call: Call[T], *, write: PendingWrite[T] | None = None) -> Envelope[T]:
         """
         Send a call until it is answered, refused for good, or not worth more tries.
 
@@ -290,7 +293,7 @@ class Caller:
             await _pause(write, step.after)
 
     async def _after(
-        self, call: Call[T], error: HeyGenError, write: Write[T] | None, tries: Tries, started: float
+        self, call: Call[T], error: HeyGenError, write: PendingWrite[T] | None, tries: Tries, started: float
     ) -> tuple[T | None, Again | Verdict]:
         """Find out what a failed exchange did, and whether it is worth another."""
         made: T | None = None
@@ -298,9 +301,9 @@ class Caller:
         if is_in_progress:
             self.keys_honoured.add(call.kind)  # only a service that honours keys knows that one is in use
         step = tries.next_step(
-            call.kind, error, elapsed=_clock.now() - started, policy=self.retry, die=self.die.random()
+            call.kind, error, elapsed=_clock.now() - started, policy=self.retry, jitter=self.rng.random()
         )
-        if write is not None and write.gives_way and isinstance(error, RateLimited):
+        if write is not None and write.raise_rate_limit and isinstance(error, RateLimited):
             step = Verdict.GIVE_UP
         if write is None or write.settle is None:
             return made, step
@@ -315,7 +318,7 @@ class Caller:
         return made, step
 
     def _again(self, tries: Tries, error: HeyGenError, started: float) -> Again | Verdict:
-        return tries.again(error, elapsed=_clock.now() - started, policy=self.retry, die=self.die.random())
+        return tries.again(error, elapsed=_clock.now() - started, policy=self.retry, jitter=self.rng.random())
 
     def _note_retry(self, call: Call[T], error: HeyGenError, step: Again, attempt: int) -> None:
         self.counters.retries += 1
@@ -335,7 +338,7 @@ class Caller:
             )
 
 
-async def _pause(write: Write[T] | None, seconds: float) -> None:
+async def _pause(write: PendingWrite[T] | None, seconds: float) -> None:
     await (_clock.sleep(max(seconds, 0.0)) if write is None else write.pause(seconds))
 
 

@@ -18,7 +18,7 @@ Task = asyncio.Task[Any]
 _NEVER: Final = float("inf")
 
 
-class Deadlines:
+class TimeoutWheel:
     """The time limits of tasks on one event loop; a task has one at a time."""
 
     __slots__ = ("_earliest", "_expired", "_limits", "_timer")

@@ -96,7 +96,7 @@ class Tries:
         self._waits = waits(policy.base, policy.longest)
 
     def next_step(
-        self, kind: Kind, error: HeyGenError, *, elapsed: float, policy: RetryPolicy, die: float
+        self, kind: Kind, error: HeyGenError, *, elapsed: float, policy: RetryPolicy, jitter: float
     ) -> Again | Verdict:
         """Decide what follows a failure, `count` exchanges and so many seconds after the start."""
         known = delivery(error)
@@ -104,13 +104,13 @@ class Tries:
             return Verdict.GIVE_UP
         if known is Delivery.MAYBE_DONE and kind in (Kind.CREATE, Kind.SEND):
             return Verdict.SETTLE
-        return self.again(error, elapsed=elapsed, policy=policy, die=die)
+        return self.again(error, elapsed=elapsed, policy=policy, jitter=jitter)
 
     def again(
-        self, error: HeyGenError, *, elapsed: float, policy: RetryPolicy, die: float
+        self, error: HeyGenError, *, elapsed: float, policy: RetryPolicy, jitter: float
     ) -> Again | Verdict:
         """Decide whether there is room for another exchange, and when."""
-        wait = pause(error, next(self._waits), die=die)
+        wait = pause(error, next(self._waits), jitter=jitter)
         asked = getattr(error, "retry_after", None) or 0.0
         if (
             self.count >= policy.max_attempts
@@ -129,9 +129,9 @@ def waits(base: float, longest: float) -> Iterator[float]:
         yield float(step)
 
 
-def pause(error: HeyGenError, own: float, *, die: float) -> float:
+def pause(error: HeyGenError, own: float, *, jitter: float) -> float:
     """Return the pace the service asked for, a little longer; or our own wait, somewhat shorter."""
     asked = getattr(error, "retry_after", None)
     if asked is None:
-        return own * (0.5 + die / 2)
-    return float(asked) * (1 + _JITTER * die)
+        return own * (0.5 + jitter / 2)
+    return float(asked) * (1 + _JITTER * jitter)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..models._assets import Body
 
 
-class Outflow:
+class UploadStream:
     """
     Hands out a body piece by piece.
 
@@ -78,7 +78,7 @@ class _Pieces:
 
     __slots__ = ("_outflow", "_pieces")
 
-    def __init__(self, outflow: Outflow, pieces: AsyncIterator[bytes | memoryview]) -> None:
+    def __init__(self, outflow: UploadStream, pieces: AsyncIterator[bytes | memoryview]) -> None:
         self._outflow = outflow
         self._pieces = pieces
 

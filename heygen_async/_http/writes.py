@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 R = TypeVar("R")
-Permit = Callable[[], Awaitable[None]]  # what raises unless a write may be sent now
+SendGuard = Callable[[], Awaitable[None]]  # what raises unless a write may be sent now
 
 log = logging.getLogger("heygen_async")
 
 _OLD = 5.0  # seconds: half of what a successor looks for our write before it makes its own
 
 
-class Write(Generic[T]):
+class PendingWrite(Generic[T]):
     """
     What is known of one write.
 
@@ -36,7 +36,7 @@ class Write(Generic[T]):
         trouble: Why the outcome of an attempt is not known, until it has been looked for.
         is_abandoned: Whether the caller was cancelled, so that it must not be sent again.
         is_settling: Whether it is being looked for.
-        gives_way: Whether a refusal for want of room (429) is raised at once, since the caller waits for room itself.
+        raise_rate_limit: Whether a refusal for want of room (429) is raised at once: the caller waits for room.
         settle: Finds out what an attempt with an unknown outcome made; None when it did not happen.
         permit: Awaited right before each attempt, which is not made if it raises.
     """
@@ -44,19 +44,21 @@ class Write(Generic[T]):
     __slots__ = (
         "_alarm",
         "call",
-        "gives_way",
         "is_abandoned",
         "is_settling",
         "may_exist",
         "permit",
+        "raise_rate_limit",
         "settle",
         "trouble",
     )
 
-    def __init__(self, call: Call[T], *, gives_way: bool = False, permit: Permit | None = None) -> None:
+    def __init__(
+        self, call: Call[T], *, raise_rate_limit: bool = False, permit: SendGuard | None = None
+    ) -> None:
         self.call: Call[T] = call
-        self.permit: Permit | None = permit
-        self.gives_way: bool = gives_way
+        self.permit: SendGuard | None = permit
+        self.raise_rate_limit: bool = raise_rate_limit
         self.may_exist: bool = False
         self.trouble: HeyGenError | None = None
         self.is_abandoned: bool = False
@@ -109,7 +111,7 @@ class Write(Generic[T]):
         return made
 
 
-async def _prompt(permit: Permit) -> None:
+async def _prompt(permit: SendGuard) -> None:
     """Get a permit that is not old: whoever stood still after it was given may have been replaced meanwhile."""
     asked = -math.inf
     while _clock.now() - asked > _OLD:
@@ -117,8 +119,8 @@ async def _prompt(permit: Permit) -> None:
         await permit()
 
 
-async def shielded(
-    write: Write[T],
+async def run_shielded(
+    write: PendingWrite[T],
     work: Coroutine[None, None, R],
     *,
     limit: float,
@@ -149,7 +151,7 @@ async def shielded(
         raise
 
 
-def _take_stock(write: Write[T], rescue: Callable[[R], None], task: asyncio.Task[R]) -> None:
+def _take_stock(write: PendingWrite[T], rescue: Callable[[R], None], task: asyncio.Task[R]) -> None:
     said = {"event": "cancelled_write", "operation": write.call.name, "idempotency_key": write.call.key}
     if task.cancelled():
         if write.may_exist:

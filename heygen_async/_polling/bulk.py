@@ -19,8 +19,8 @@ from ..models import VideoStatus
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .._http.client import Caller
-    from .queue import Record
+    from .._http.client import ApiClient
+    from .queue import WatchedSession
 
 WINDOW = 2.0  # seconds a look may come early to share a request
 MOST = video_api.STATUS_IDS
@@ -28,7 +28,7 @@ _OWN_LOOKS_APART = 10.0  # seconds between the looks at one of many on its own
 _LONG_UNSEEN = 60.0  # seconds without a look of its own after which it is its turn
 
 
-class Renders:
+class BulkPoller:
     """
     Looks at videos in groups.
 
@@ -37,17 +37,17 @@ class Renders:
         share: The number of sessions that shared the last look.
     """
 
-    def __init__(self, caller: Caller) -> None:
+    def __init__(self, api: ApiClient) -> None:
         self.is_offered = True
         self.share = 1
-        self._caller = caller
+        self._api = api
         self._own_look_at = 0.0
 
-    def share_of(self, record: Record) -> int:
+    def share_of(self, record: WatchedSession) -> int:
         """Return how many sessions share the looks at this one; 0 for looks of its own."""
         return self.share if self.is_offered and record.is_shared else 0
 
-    async def look(self, batch: Sequence[Record]) -> list[Record]:
+    async def look(self, batch: Sequence[WatchedSession]) -> list[WatchedSession]:
         """
         Look at up to 100 sessions; return those that must be looked at on their own now.
 
@@ -57,11 +57,11 @@ class Renders:
         """
         if not self.is_offered:
             return list(batch)  # entered before that was known
-        self._caller.counters.bulk_polls += 1
+        self._api.counters.bulk_polls += 1
         self.share = len(batch)
         ids = [record.track.video_id or "" for record in batch]
         try:
-            rows = (await self._caller.attempt(video_api.statuses(ids))).data
+            rows = (await self._api.attempt(video_api.statuses(ids))).data
         except InvalidRequest:
             return _set_apart(batch)
         except APIError as error:
@@ -71,9 +71,9 @@ class Renders:
             return list(batch)
         now = _clock.now()
         told = {row.video_id: row.status for row in rows}
-        unknown: list[Record] = []
-        ended: list[Record] = []
-        going_on: list[Record] = []
+        unknown: list[WatchedSession] = []
+        ended: list[WatchedSession] = []
+        going_on: list[WatchedSession] = []
         for record in batch:
             status = told.get(record.track.video_id, _UNKNOWN)
             if status not in _ENDED:
@@ -85,7 +85,7 @@ class Renders:
                 (unknown if status is _UNKNOWN else ended).append(record)
         return _set_apart(unknown) + ended + self._longest_unseen(going_on, now)
 
-    def _longest_unseen(self, records: Sequence[Record], now: float) -> list[Record]:
+    def _longest_unseen(self, records: Sequence[WatchedSession], now: float) -> list[WatchedSession]:
         if not records or now - self._own_look_at < _OWN_LOOKS_APART:
             return []
         longest = min(records, key=lambda record: record.looked_at)
@@ -99,7 +99,7 @@ _UNKNOWN = VideoStatus.NOT_FOUND
 _ENDED = frozenset(status for status in VideoStatus if status.is_terminal)
 
 
-def _set_apart(records: Sequence[Record]) -> list[Record]:
+def _set_apart(records: Sequence[WatchedSession]) -> list[WatchedSession]:
     for record in records:
         record.alone_for = record.track.video_id
     return list(records)

@@ -9,16 +9,16 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from ..cadence import Durations, Moment, schedule
+from ..cadence import Durations, PollContext, schedule
 from .queue import NEVER
-from .webhook_signals import Announced
+from .webhook_signals import WebhookReliability
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .._http.client import Caller
+    from .._http.client import ApiClient
     from ..cadence import Cadence
-    from .queue import Record
+    from .queue import WatchedSession
     from .watcher import Watcher
 
 log = logging.getLogger("heygen_async")
@@ -37,21 +37,21 @@ class Plans:
         dismiss: Lets go of the watchers of a record that are done.
     """
 
-    __slots__ = ("_cadence", "_caller", "_dismiss", "_experience")
+    __slots__ = ("_api", "_cadence", "_dismiss", "_experience")
 
     def __init__(
         self,
-        caller: Caller,
-        cadence: Callable[[Moment], float],
+        api: ApiClient,
+        cadence: Callable[[PollContext], float],
         experience: Experience,
-        dismiss: Callable[[Record], None],
+        dismiss: Callable[[WatchedSession], None],
     ) -> None:
-        self._caller = caller
+        self._api = api
         self._cadence = schedule(cadence)
         self._experience = experience
         self._dismiss = dismiss
 
-    def next_look(self, record: Record, now: float, share: int) -> float:
+    def next_look(self, record: WatchedSession, now: float, share: int) -> float:
         """Return when to look next; of several watchers' own schedules the keenest counts."""
         moment = self._moment(record, now, share)
         if len(record.watchers) == 1:
@@ -59,7 +59,7 @@ class Plans:
         schedules = {watcher.cadence or self._cadence for watcher in record.watchers}
         return now + min(self._asked(record, cadence, moment) for cadence in schedules)
 
-    def first_look(self, record: Record, watcher: Watcher, now: float, share: int) -> float:
+    def first_look(self, record: WatchedSession, watcher: Watcher, now: float, share: int) -> float:
         """
         Return when somebody who joins wants the next look: he is not to wait for the one others have asked for.
 
@@ -75,10 +75,10 @@ class Plans:
         read_at = record.track.read_at or now
         return read_at + self._asked(record, mine, self._moment(record, read_at, share))
 
-    def _moment(self, record: Record, now: float, share: int) -> Moment:
-        return self._experience.moment(record, now, share=share, die=self._caller.die.random())
+    def _moment(self, record: WatchedSession, now: float, share: int) -> PollContext:
+        return self._experience.moment(record, now, share=share, jitter=self._api.rng.random())
 
-    def _asked(self, record: Record, cadence: Cadence, moment: Moment) -> float:
+    def _asked(self, record: WatchedSession, cadence: Cadence, moment: PollContext) -> float:
         try:
             return cadence(moment)
         except Exception as error:
@@ -110,10 +110,10 @@ class Experience:
 
     def __init__(self) -> None:
         self.durations: Durations = Durations()
-        self.announced: Announced = Announced()
+        self.announced: WebhookReliability = WebhookReliability()
 
     @staticmethod
-    def begin(record: Record, now: float) -> None:
+    def begin(record: WatchedSession, now: float) -> None:
         """Note where a session is that is watched from now on."""
         track = record.track
         if track.state is not None and now - track.since < _JUST_BEGUN:
@@ -121,27 +121,27 @@ class Experience:
         if track.state is not None and track.is_fresh(now):
             record.known = track.state.status
 
-    def moment(self, record: Record, now: float, *, share: int, die: float) -> Moment:
+    def moment(self, record: WatchedSession, now: float, *, share: int, jitter: float) -> PollContext:
         """Say what is known when a session's next look is planned; `share` is 0 for a look of its own."""
         track, heard = record.track, record.heard
         status, since = track.phase(for_video=record.for_video)
         # A look at many tells no progress, so what is known of it is old and would mislead.
         state = None if share else track.state
-        return Moment(
+        return PollContext(
             status=status,
             elapsed=max(now - since, 0.0),  # asked of a moment before a message was sent
             progress=0 if state is None else state.progress,
             history=() if state is None else track.history,
             polls=track.polls,
             unchanged=max(now - track.moved_at, 0.0),
-            die=die,
+            jitter=jitter,
             expected=self.durations.expected(status),
             shared_by=share or 1,
             announced=0 if track.is_completed else self.announced.in_a_row(status, now),
             heard=None if heard is None else heard.unconfirmed(now),
         )
 
-    def learn(self, record: Record, now: float) -> bool:
+    def learn(self, record: WatchedSession, now: float) -> bool:
         """Learn from a transition; True when webhooks have turned out not to be relied on."""
         state = record.track.state
         if state is None:
@@ -159,7 +159,7 @@ class Experience:
         return is_off
 
 
-def poll_pause(failures: int, *, die: float) -> float:
+def poll_pause(failures: int, *, jitter: float) -> float:
     """Return the seconds to the next poll after so many failed ones in a row."""
     own = min(_POLL_FACTOR * 2.0 ** min(failures - 1, 10), _POLL_LONGEST)
-    return own * (0.5 + die / 2)
+    return own * (0.5 + jitter / 2)

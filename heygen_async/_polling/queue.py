@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from .._api.calls import Call
     from .._http.transport import Request
     from ..models import SessionData, SessionState, SessionStatus
-    from .state import Track
+    from .state import SessionTracker
     from .watcher import Watcher
-    from .webhook_signals import Heard
+    from .webhook_signals import EventSignals
 
 _ENTRIES = count(1)  # one for all agendas, so that an entry left behind in another counts no more
 NEVER = float("inf")
@@ -34,7 +34,7 @@ _LATENESS = 1000  # looks whose lateness is remembered
 LAST_LOOK = 5.0  # seconds after a deadline in which the look made at it may still bring the end
 
 
-class Record:
+class WatchedSession:
     """
     A watched session.
 
@@ -83,8 +83,8 @@ class Record:
         "watchers",
     )
 
-    def __init__(self, track: Track) -> None:
-        self.track: Track = track
+    def __init__(self, track: SessionTracker) -> None:
+        self.track: SessionTracker = track
         self.watchers: list[Watcher] = []
         self.entry: int = 0
         self.due: float = NEVER
@@ -100,10 +100,10 @@ class Record:
         self.progress: bool = False
         self.follows: SessionStatus | None = None
         self.alone_for: str | None = None
-        self.seen: Seen | None = None
+        self.seen: CachedAnswer | None = None
         self.failing_since: float | None = None
         self.failures: int = 0
-        self.heard: Heard | None = None
+        self.heard: EventSignals | None = None
         self.known: SessionStatus | None = None
 
     @property
@@ -168,7 +168,7 @@ class Record:
         return due
 
 
-class Agenda:
+class PollQueue:
     """
     Batches of records by the moment of their next look.
 
@@ -178,9 +178,9 @@ class Agenda:
     __slots__ = ("_heap",)
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, int, Sequence[Record]]] = []
+        self._heap: list[tuple[float, int, Sequence[WatchedSession]]] = []
 
-    def put(self, records: Sequence[Record], moment: float) -> bool:
+    def put(self, records: Sequence[WatchedSession], moment: float) -> bool:
         """Enter records, wherever they were before; True when they are now the first."""
         entry = next(_ENTRIES)
         for record in records:
@@ -188,16 +188,16 @@ class Agenda:
         heappush(self._heap, (moment, entry, records))
         return self._heap[0][1] == entry
 
-    def take(self, until: float) -> Sequence[Record]:
+    def take(self, until: float) -> Sequence[WatchedSession]:
         """Remove and return the first whose moment has come by `until`; empty when there are none."""
         if self.first() > until:
             return ()
         _, entry, records = heappop(self._heap)
         return [record for record in records if record.entry == entry and record.watchers]
 
-    def take_many(self, until: float, most: int) -> Sequence[Record]:
+    def take_many(self, until: float, most: int) -> Sequence[WatchedSession]:
         """Remove and return so many at most of those whose moments have come by `until`."""
-        batch: list[Record] = []
+        batch: list[WatchedSession] = []
         while len(batch) < most and (more := self.take(until)):
             batch += more
         if rest := batch[most:]:
@@ -225,7 +225,7 @@ class Agenda:
             heapify(self._heap)
 
 
-def _counts(one: tuple[float, int, Sequence[Record]]) -> bool:
+def _counts(one: tuple[float, int, Sequence[WatchedSession]]) -> bool:
     _, entry, records = one
     for record in records:  # noqa: SIM110 - a generator would cost more than all the rest
         if record.entry == entry and record.watchers:
@@ -233,7 +233,7 @@ def _counts(one: tuple[float, int, Sequence[Record]]) -> bool:
     return False
 
 
-class Line:
+class PollQueues:
     """Everybody who waits for a look, alone or together with others."""
 
     __slots__ = ("_alone", "_late_by", "_together")
@@ -244,10 +244,10 @@ class Line:
 
     def clear(self) -> None:
         """Forget who waits."""
-        self._alone = Agenda()
-        self._together = Agenda()
+        self._alone = PollQueue()
+        self._together = PollQueue()
 
-    def put(self, records: Sequence[Record], moment: float, *, is_shared: bool) -> bool:
+    def put(self, records: Sequence[WatchedSession], moment: float, *, is_shared: bool) -> bool:
         """Enter records; True when they are now the first of their kind."""
         return (self._together if is_shared else self._alone).put(records, moment)
 
@@ -255,7 +255,7 @@ class Line:
         """Return the first moment, NEVER when there is none."""
         return min(self._alone.first(), self._together.first())
 
-    def take(self, now: float, *, early: float, most: int) -> Sequence[Record]:
+    def take(self, now: float, *, early: float, most: int) -> Sequence[WatchedSession]:
         """
         Remove and return who has been due longest; empty when nobody is.
 
@@ -283,15 +283,15 @@ class Line:
         self._together.tidy(records)
 
 
-class Ends:
+class DeadlineQueue:
     """Records by the moment at which the first of their watchers must be told that it is too late."""
 
     __slots__ = ("_heap",)
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, int, Record]] = []
+        self._heap: list[tuple[float, int, WatchedSession]] = []
 
-    def put(self, record: Record) -> bool:
+    def put(self, record: WatchedSession) -> bool:
         """Enter a record, unless it is there for as early a moment; True when it is now the first."""
         moment = record.deadline + LAST_LOOK
         if moment >= record.ends_at:
@@ -300,7 +300,7 @@ class Ends:
         heappush(self._heap, (moment, next(_ENTRIES), record))
         return self._heap[0][2] is record
 
-    def take(self, until: float) -> Record | None:
+    def take(self, until: float) -> WatchedSession | None:
         """Remove and return the first record whose moment has come by `until`."""
         if self.first() > until:
             return None
@@ -322,7 +322,7 @@ class Ends:
             heapify(self._heap)
 
 
-class Seen:
+class CachedAnswer:
     """A session that is read again and again, with what was sent and what came back the last time."""
 
     __slots__ = ("body", "request", "session_id", "state", "told")

@@ -12,27 +12,27 @@ from .._api import sessions as session_api
 from .._api import videos as video_api
 from .._redact import clean
 from ..errors import NotFound
-from .queue import Seen
+from .queue import CachedAnswer
 from .state import Change, Look
 
 if TYPE_CHECKING:
     from .._api.calls import Call
     from .._api.responses import Envelope
-    from .._http.client import Caller
+    from .._http.client import ApiClient
     from ..models import SessionState
-    from .queue import Record
-    from .state import Track
+    from .queue import WatchedSession
+    from .state import SessionTracker
 
 T = TypeVar("T")
 
 
 class Ask(Protocol):
-    """How to ask: once (`Caller.attempt`) or until answered (`Caller.call`)."""
+    """How to ask: once (`ApiClient.attempt`) or until answered (`ApiClient.call`)."""
 
     async def __call__(self, call: Call[T], /) -> Envelope[T]: ...
 
 
-async def read(track: Track, ask: Ask, *, for_video: bool = False) -> Change:
+async def read(track: SessionTracker, ask: Ask, *, for_video: bool = False) -> Change:
     """
     Make the read that is due and return what it changed.
 
@@ -51,7 +51,7 @@ async def read(track: Track, ask: Ask, *, for_video: bool = False) -> Change:
         return change
 
 
-async def _told(track: Track, ask: Ask, look: Look, asked: float) -> Change:
+async def _told(track: SessionTracker, ask: Ask, look: Look, asked: float) -> Change:
     if look is Look.SESSION:
         session = (await ask(session_api.session(track.session_id))).data
         return track.saw_session(session, asked=asked, now=_clock.now())
@@ -62,7 +62,7 @@ async def _told(track: Track, ask: Ask, look: Look, asked: float) -> Change:
     return track.saw_videos(videos, asked=asked, now=_clock.now())
 
 
-async def look(record: Record, caller: Caller) -> Change:
+async def look(record: WatchedSession, api: ApiClient) -> Change:
     """
     Look at a watched session on its own and return what changed.
 
@@ -71,18 +71,18 @@ async def look(record: Record, caller: Caller) -> Change:
         TransportError: See `read`.
         APIError: See `read`.
     """
-    caller.counters.polls += 1
+    api.counters.polls += 1
     record.is_single = False
     record.looked_at = now = _clock.now()
     track, seen = record.track, record.seen
     if track.is_stale or track.look(for_video=record.for_video) is not Look.SESSION:
-        return await read(track, caller.attempt, for_video=record.for_video)
+        return await read(track, api.attempt, for_video=record.for_video)
     if seen is None:
-        seen = record.seen = Seen(track.session_id)
-    return await reread(track, caller, seen, now)
+        seen = record.seen = CachedAnswer(track.session_id)
+    return await reread(track, api, seen, now)
 
 
-async def reread(track: Track, caller: Caller, seen: Seen, asked: float) -> Change:
+async def reread(track: SessionTracker, api: ApiClient, seen: CachedAnswer, asked: float) -> Change:
     """
     Read a session that was read before; an answer that is the same to the byte costs next to nothing.
 
@@ -94,7 +94,7 @@ async def reread(track: Track, caller: Caller, seen: Seen, asked: float) -> Chan
     if seen.state is not track.state:
         seen.forget()  # something else was learnt in between: the old answer is news again
     try:
-        data = await caller.poll(seen)
+        data = await api.poll(seen)
     except NotFound:
         change = track.saw_nothing(Look.SESSION, now=_clock.now())
         if Change.GONE in change:

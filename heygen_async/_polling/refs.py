@@ -16,7 +16,7 @@ from .._api.calls import segment
 from .._redact import clean
 from ..errors import InvalidArgument
 from ..models import SessionState
-from .state import Guard, Track
+from .state import SessionTracker, StaleGuard
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,7 +40,7 @@ class _Ref(Struct, frozen=True, kw_only=True, omit_defaults=True):
 _DECODER = msgspec.json.Decoder(_Ref)
 
 
-def write(track: Track, cursor: int) -> bytes:
+def write(track: SessionTracker, cursor: int) -> bytes:
     """Return the session as plain JSON; messages up to the cursor count as delivered."""
     state = track.state
     if state is not None:
@@ -67,7 +67,7 @@ def write(track: Track, cursor: int) -> bytes:
     return msgspec.json.encode(ref)
 
 
-def _doubted(guard: Guard | None, cursor: int) -> tuple[float | None, str, int]:
+def _doubted(guard: StaleGuard | None, cursor: int) -> tuple[float | None, str, int]:
     if guard is None:
         return None, "", 0
     if cursor < guard.cursor:
@@ -75,7 +75,7 @@ def _doubted(guard: Guard | None, cursor: int) -> tuple[float | None, str, int]:
     return guard.settle, guard.said, cursor - guard.cursor
 
 
-def read(ref: bytes | str, known: Mapping[str, Track]) -> tuple[Track, int]:
+def read(ref: bytes | str, known: Mapping[str, SessionTracker]) -> tuple[SessionTracker, int]:
     """
     Return the track a ref names, the known one if there is one, and the cursor of what was delivered.
 
@@ -91,7 +91,7 @@ def read(ref: bytes | str, known: Mapping[str, Track]) -> tuple[Track, int]:
     if told.v != _VERSION:
         raise InvalidArgument("ref", f"has version {told.v}; this release reads version {_VERSION}")
     segment("ref", told.session_id)
-    track = known.get(told.session_id) or Track(told.session_id, told.mode, told.video_id)
+    track = known.get(told.session_id) or SessionTracker(told.session_id, told.mode, told.video_id)
     track.mode = track.mode or told.mode
     track.state = track.state or told.state
     cursor = track.conversation.recall(told.seen)
@@ -101,8 +101,8 @@ def read(ref: bytes | str, known: Mapping[str, Track]) -> tuple[Track, int]:
     return track, cursor
 
 
-def _doubt(track: Track, told: _Ref, cursor: int) -> None:
+def _doubt(track: SessionTracker, told: _Ref, cursor: int) -> None:
     track.revised = track.revised or told.revised
     if told.settle is not None and track.guard is None:
         status = None if told.state is None else told.state.status
-        track.guard = Guard(None, told.settle, told.said, status, max(cursor - told.since_said, 0))
+        track.guard = StaleGuard(None, told.settle, told.said, status, max(cursor - told.since_said, 0))

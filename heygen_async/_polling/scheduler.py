@@ -17,9 +17,9 @@ from .. import _clock, _concurrency
 from .._http.retry import Delivery, delivery, is_refused_for_all
 from ..errors import ClientStateError, ConnectionLost, HeyGenError, RateLimited
 from ..models import Statistics
-from .bulk import MOST, WINDOW, Renders
+from .bulk import MOST, WINDOW, BulkPoller
 from .planner import Experience, Plans, poll_pause
-from .queue import FIRST, LAST_LOOK, NEVER, Ends, Line, Record
+from .queue import FIRST, LAST_LOOK, NEVER, DeadlineQueue, PollQueues, WatchedSession
 from .reads import Vocabulary, look
 from .state import Change
 from .watcher import late, own_copy, stalled, unknown
@@ -27,9 +27,9 @@ from .watcher import late, own_copy, stalled, unknown
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from .._http.client import Caller
-    from ..cadence import Moment
-    from .state import Track
+    from .._http.client import ApiClient
+    from ..cadence import PollContext
+    from .state import SessionTracker
     from .watcher import Watcher
 
 log = logging.getLogger("heygen_async")
@@ -38,7 +38,7 @@ _TRIES_FOR_A_REASON = 3  # failed reads of a failed session's video before its r
 _ASKED = 4  # of those looked at together, how many the schedule is asked for; the first to be due counts
 
 
-class Hub:
+class PollScheduler:
     """
     Looks for all watchers of one client.
 
@@ -54,24 +54,24 @@ class Hub:
     """
 
     def __init__(
-        self, caller: Caller, *, cadence: Callable[[Moment], float], most: int, rate: float | None
+        self, api: ApiClient, *, cadence: Callable[[PollContext], float], most: int, rate: float | None
     ) -> None:
-        self._caller = caller
+        self._api = api
         self._most = most
         self._spacing = 0.0 if rate is None else 1.0 / rate
         self._vocabulary = Vocabulary()
-        self._line = Line()
+        self._line = PollQueues()
         self._is_closing = False
         self.experience: Experience = Experience()
-        self._plans = Plans(caller, cadence, self.experience, self._dismiss)
+        self._plans = Plans(api, cadence, self.experience, self._dismiss)
         self._start_over()
 
     def _start_over(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
-        self.records: dict[str, Record] = {}
+        self.records: dict[str, WatchedSession] = {}
         self._line.clear()
-        self._renders = Renders(self._caller)
-        self._ends = Ends()
+        self._renders = BulkPoller(self._api)
+        self._ends = DeadlineQueue()
         self._workers: set[asyncio.Task[None]] = set()
         self._scheduler: asyncio.Task[None] | None = None
         self._alarm = _concurrency.Alarm()
@@ -90,7 +90,7 @@ class Hub:
         """
         if self._is_closing:
             raise ClientStateError("This client is closed.", hint="Make a new HeyGen().")
-        self._caller.bind()
+        self._api.bind()
         self.follow()
         now, track = _clock.now(), watcher.track
         watcher.begin(now)
@@ -101,7 +101,7 @@ class Hub:
         if watcher.is_done:
             return
         if record is None:
-            record = self.records[track.session_id] = Record(track)
+            record = self.records[track.session_id] = WatchedSession(track)
             self.experience.begin(record, now)
         record.join(watcher)
         if self._ends.put(record):
@@ -112,9 +112,9 @@ class Hub:
 
     def follow(self) -> None:
         """Follow the client into its next loop: for what was watched in the last one nobody can wait any more."""
-        if self._caller.loop is not self._loop:
+        if self._api.loop is not self._loop:
             self._start_over()
-            self._loop = self._caller.loop
+            self._loop = self._api.loop
 
     def remove(self, watcher: Watcher) -> None:
         """Stop looking on this watcher's account; what serves nobody else is dropped at once."""
@@ -122,7 +122,7 @@ class Hub:
         if record is not None and watcher in record.watchers:
             self._keep(record, [other for other in record.watchers if other is not watcher])
 
-    def _keep(self, record: Record, watchers: list[Watcher]) -> None:
+    def _keep(self, record: WatchedSession, watchers: list[Watcher]) -> None:
         record.watchers = watchers
         record.muster()
         if not watchers and self.records.get(record.track.session_id) is record:
@@ -130,7 +130,7 @@ class Hub:
             if not self.records and self._loop is not None and not self._loop.is_closed():
                 self._alarm.ring()
 
-    def _dismiss(self, record: Record) -> None:
+    def _dismiss(self, record: WatchedSession) -> None:
         """Let go of all who are done, at once: there may be thousands."""
         self._keep(record, [watcher for watcher in record.watchers if not watcher.is_done])
 
@@ -142,21 +142,21 @@ class Hub:
             record.is_woken = record.asking
             self.look_by(record, now, now)
 
-    def tell(self, track: Track, change: Change) -> None:
+    def tell(self, track: SessionTracker, change: Change) -> None:
         """Tell the watchers of a session what somebody else has read."""
         self.follow()
         record = self.records.get(track.session_id)
         if record is not None:  # a look under way may fail, and plans the next one in any case
             (self._tell if record.asking else self._saw)(record, change, _clock.now())
 
-    def look_by(self, record: Record, moment: float, now: float) -> None:
+    def look_by(self, record: WatchedSession, moment: float, now: float) -> None:
         """Look at a session at a moment at the latest, unless a look is under way."""
         if not record.asking and moment < record.due:
             self._schedule(record, moment, now)
 
     def statistics(self) -> Statistics:
         """Return the numbers of now."""
-        counters, now = self._caller.counters, 0.0 if self._loop is None else _clock.of(self._loop)
+        counters, now = self._api.counters, 0.0 if self._loop is None else _clock.of(self._loop)
         late_by = self._line.late_by()
         return Statistics(
             **{name: getattr(counters, name) for name in counters.__slots__},
@@ -183,7 +183,7 @@ class Hub:
 
     # -- when --
 
-    def _schedule(self, record: Record, due: float, now: float) -> None:
+    def _schedule(self, record: WatchedSession, due: float, now: float) -> None:
         record.due = due = record.clamped(due, now)
         is_shared = self._renders.is_offered and record.is_shared
         is_first = self._line.put((record,), due, is_shared=is_shared)
@@ -215,7 +215,7 @@ class Hub:
             self._start_workers(now)
             await self._alarm.wait(self._next_moment())
         self._line.clear()  # nothing in it counts any more
-        self._ends = Ends()
+        self._ends = DeadlineQueue()
 
     def _start_workers(self, now: float) -> None:
         while len(self._workers) < self._allowed and (batch := self._next_batch(now)):
@@ -241,13 +241,13 @@ class Hub:
         self._is_full = len(self._workers) >= self._allowed
         next_look = NEVER  # when all are at work, whoever is done takes what is due
         if not self._is_full:
-            next_look = max(self._line.first(), self._slot, self._caller.polls_resume)
+            next_look = max(self._line.first(), self._slot, self._api.polls_resume)
         moment = min(next_look, self._ends.first())
         return None if moment == NEVER else moment
 
-    def _next_batch(self, now: float) -> Sequence[Record]:
+    def _next_batch(self, now: float) -> Sequence[WatchedSession]:
         """Take who is due longest, unless the service or the budget says to wait; the agendas are the line."""
-        if now < self._slot or now < self._caller.polls_resume or len(self._workers) > self._allowed:
+        if now < self._slot or now < self._api.polls_resume or len(self._workers) > self._allowed:
             return ()
         batch = self._line.take(now, early=WINDOW, most=MOST)
         if not batch:
@@ -258,12 +258,12 @@ class Hub:
             record.asking = True
         return batch
 
-    def _next_look(self, record: Record, now: float) -> float:
+    def _next_look(self, record: WatchedSession, now: float) -> float:
         return self._plans.next_look(record, now, self._renders.share_of(record))
 
     # -- a look --
 
-    async def _work(self, batch: Sequence[Record]) -> None:
+    async def _work(self, batch: Sequence[WatchedSession]) -> None:
         while batch:
             try:
                 await self._look_at(batch)
@@ -274,7 +274,7 @@ class Hub:
                     self._end_all(record, error)
             batch = self._next_batch(_clock.now())
 
-    async def _look_at(self, batch: Sequence[Record]) -> None:
+    async def _look_at(self, batch: Sequence[WatchedSession]) -> None:
         try:
             await (self._look(batch[0]) if len(batch) == 1 else self._look_at_all(batch))
         except HeyGenError as error:
@@ -287,21 +287,21 @@ class Hub:
             for record in batch:
                 self._failed(record, ConnectionLost("The exchange was cancelled by what makes it."))
         else:
-            if self._allowed < self._most and _clock.now() >= self._caller.polls_resume:
+            if self._allowed < self._most and _clock.now() >= self._api.polls_resume:
                 self._allowed += 1
                 self._alarm.ring()
 
-    async def _look(self, record: Record) -> None:
-        change = await look(record, self._caller)
+    async def _look(self, record: WatchedSession) -> None:
+        change = await look(record, self._api)
         self._saw(record, change, _clock.now())
 
-    async def _look_at_all(self, batch: Sequence[Record]) -> None:
+    async def _look_at_all(self, batch: Sequence[WatchedSession]) -> None:
         closer = await self._renders.look(batch)
         now = _clock.now()
         for record in closer:
             record.is_single = True
             self._plan(record, now, due=FIRST)
-        alike: list[Record] = []
+        alike: list[WatchedSession] = []
         for record in batch:
             if record.is_single:
                 continue
@@ -314,7 +314,7 @@ class Hub:
         if alike:
             self._plan_together(alike, now)
 
-    def _plan_together(self, alike: Sequence[Record], now: float) -> None:
+    def _plan_together(self, alike: Sequence[WatchedSession], now: float) -> None:
         """Keep together what was looked at together: asking the schedule for each would cost more than the look."""
         asked = alike[:: max(len(alike) // _ASKED, 1)]
         due = min([self._next_look(record, now) for record in asked] + [record.deadline for record in alike])
@@ -328,14 +328,14 @@ class Hub:
         if self._line.put(alike, due, is_shared=True):
             self._rouse()
 
-    def _saw(self, record: Record, change: Change, now: float) -> None:
+    def _saw(self, record: WatchedSession, change: Change, now: float) -> None:
         record.failing_since, record.failures = None, 0
         is_told = record.is_quiet and record.told_turn == record.track.turn
         if not is_told or (change and record.progress):
             self._tell(record, change, now)
         self._plan(record, now, due=now if change and Change.LOOK_AGAIN in change else None)
 
-    def _tell(self, record: Record, change: Change, now: float) -> None:
+    def _tell(self, record: WatchedSession, change: Change, now: float) -> None:
         if not (record.track.is_stale or Change.LOOK_AGAIN in change):
             record.told_turn = record.track.turn
         if record.track.state is not None:
@@ -350,8 +350,8 @@ class Hub:
                 watcher.fail(stalled(watcher, now))
         self._dismiss(record)
 
-    def _failed(self, record: Record, error: HeyGenError) -> None:
-        now, outage = _clock.now(), self._caller.timeouts.outage
+    def _failed(self, record: WatchedSession, error: HeyGenError) -> None:
+        now, outage = _clock.now(), self._api.timeouts.outage
         if isinstance(error, RateLimited):
             self._allowed = 1  # and one more with every answer: a slow restart after the pause
         record.failures += 1
@@ -363,10 +363,10 @@ class Hub:
         elif record.failures >= _TRIES_FOR_A_REASON and (change := record.track.saw_no_reason(now=now)):
             self._saw(record, change, now)
             return
-        pause = poll_pause(record.failures, die=self._caller.die.random())
+        pause = poll_pause(record.failures, jitter=self._api.rng.random())
         self._plan(record, now, due=min(now + pause, record.failing_since + outage))
 
-    def _plan(self, record: Record, now: float, *, due: float | None) -> None:
+    def _plan(self, record: WatchedSession, now: float, *, due: float | None) -> None:
         """After a look: whoever's deadline it was is let go, the others get the next look."""
         record.asking = False
         if record.deadline <= now:
@@ -377,7 +377,7 @@ class Hub:
             due = self._next_look(record, now) if due is None else due
             self._schedule(record, due if record.heard is None else record.hurried(due), now)
 
-    def _let_go(self, record: Record, now: float, grace: float = 0.0) -> None:
+    def _let_go(self, record: WatchedSession, now: float, grace: float = 0.0) -> None:
         # Added as when it was entered: taken away from the moment it may come out a hair short, again and again.
         for watcher in record.watchers:
             if watcher.deadline is not None and watcher.deadline + grace <= now:
@@ -388,11 +388,11 @@ class Hub:
         for record in list(self.records.values()):
             self._end_all(record, error)
 
-    def _end_all(self, record: Record, error: Exception) -> None:
+    def _end_all(self, record: WatchedSession, error: Exception) -> None:
         record.asking = False
         self._fail(record, lambda _: own_copy(error))
 
-    def _fail(self, record: Record, cause: Callable[[Watcher], Exception]) -> None:
+    def _fail(self, record: WatchedSession, cause: Callable[[Watcher], Exception]) -> None:
         for watcher in record.watchers:
             watcher.fail(cause(watcher))
         self._dismiss(record)

@@ -1,11 +1,11 @@
 """
 What a session's answers mean over time: the one place that compares statuses.
 
-A `Track` is fed with what was read (`saw_*`), with what was said (`sent`), and answers two questions: what to read
+A `SessionTracker` is fed with what was read (`saw_*`), with what was sent (`sent`), and answers two: what to read
 next (`look`) and what is known (`state`). It never waits and never reads a clock; moments come in as seconds.
 
 The arrows between statuses are only inferred (contract.md), so none is enforced: whatever is read is believed,
-except what was true before the caller spoke (`Guard`).
+except what was true before the caller spoke (`StaleGuard`).
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ _TRANSITION, _PROGRESS, _MESSAGES = Change.TRANSITION.value, Change.PROGRESS.val
 _CHANGES = tuple(Change(bits) for bits in range(8))  # combined beforehand: combining costs more than decoding
 
 
-class Guard(Struct):
+class StaleGuard(Struct):
     """
     After a send: what to disbelieve, and until when.
 
@@ -76,7 +76,7 @@ class Guard(Struct):
     cursor: int
 
 
-class Track:
+class SessionTracker:
     """
     All that is known of one session.
 
@@ -134,7 +134,7 @@ class Track:
         self.is_sending: bool = False
         self.heed: Callable[[SessionState], None] | None = None
         self.has_heard: bool = False
-        self.guard: Guard | None = None
+        self.guard: StaleGuard | None = None
         self._failed: SessionData | None = None
         self._session_gone = False
         self._is_missing = False
@@ -219,7 +219,7 @@ class Track:
         `cursor` is the conversation's from before the message was sent.
         """
         status = None if self.state is None else self.state.status
-        self.guard = Guard(since, settle, marked(text), status, cursor)
+        self.guard = StaleGuard(since, settle, marked(text), status, cursor)
         self.has_heard = False
         self.revised = self.video_id if status in (None, SessionStatus.COMPLETED) else self.revised
         self.video = self._failed = self._completed_at = self._missing_since = None
@@ -229,7 +229,7 @@ class Track:
     def doubt(self, *, since: float, settle: float) -> None:
         """Note that the session may not be in the pause it shows: it refused a message, or has been answered."""
         if self.state is not None and self.state.is_paused and self.guard is None:
-            self.guard = Guard(since, settle, "", self.state.status, self.conversation.cursor)
+            self.guard = StaleGuard(since, settle, "", self.state.status, self.conversation.cursor)
 
     def saw_session(self, data: SessionData, *, asked: float, now: float) -> Change:
         """Take a session as read; `asked` is when the read began."""
@@ -329,7 +329,7 @@ class Track:
             guard.since = asked
         return guard is not None and guard.since is not None and asked < guard.since
 
-    def _is_from_before(self, status: SessionStatus, guard: Guard, now: float) -> bool:
+    def _is_from_before(self, status: SessionStatus, guard: StaleGuard, now: float) -> bool:
         """Whether a status may be the one from before our send (design §3.6, stale state)."""
         may_be = status.is_paused or (status.is_terminal and guard.status in (None, status))
         is_recent = guard.since is None or now - guard.since < guard.settle

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from ..models import SessionState
-    from .scheduler import Hub
+    from .scheduler import PollScheduler
     from .watcher import Watcher
 
 
@@ -24,10 +24,10 @@ class Watch:
     loses no state. An object and not a generator, so that no cancel scope is ever left open inside it.
     """
 
-    __slots__ = ("__weakref__", "_hub", "_loop", "_source", "_watcher")
+    __slots__ = ("__weakref__", "_loop", "_scheduler", "_source", "_watcher")
 
-    def __init__(self, hub: Hub, watcher: Watcher, source: Handle) -> None:
-        self._hub = hub
+    def __init__(self, scheduler: PollScheduler, watcher: Watcher, source: Handle) -> None:
+        self._scheduler = scheduler
         self._watcher = watcher
         self._source = source
         self._loop: asyncio.AbstractEventLoop | None = None  # where it is followed
@@ -49,14 +49,14 @@ class Watch:
         """
         loop = asyncio.get_running_loop()
         if self._loop is not loop and not self._watcher.is_done:
-            self._hub.add(self._watcher)
+            self._scheduler.add(self._watcher)
             self._loop = loop
         try:
             state = await self._watcher.next_state()
         except asyncio.CancelledError:
             # Whoever keeps the error keeps this watch alive; its polls must not go on for so long. The next step,
             # should there be one, takes them up again.
-            self._hub.remove(self._watcher)
+            self._scheduler.remove(self._watcher)
             self._loop = None
             raise
         self._source.cursor = max(self._source.cursor, self._watcher.cursor)
@@ -74,12 +74,12 @@ class Watch:
 
     async def aclose(self) -> None:
         """End the watch; polls that serve nobody else stop. Twice is the same as once."""
-        self._hub.remove(self._watcher)
+        self._scheduler.remove(self._watcher)
         self._watcher.is_done = True
 
     def __del__(self) -> None:
         # A loop left by `break` never closes its iterator: letting go of it is all that happens.
-        self._hub.remove(self._watcher)
+        self._scheduler.remove(self._watcher)
 
 
 class Handle:

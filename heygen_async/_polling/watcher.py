@@ -25,9 +25,9 @@ from .state import Change
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..cadence import Cadence, Moment
+    from ..cadence import Cadence, PollContext
     from ..models import SessionState
-    from .state import Track
+    from .state import SessionTracker
 
 
 @lru_cache(maxsize=100)
@@ -72,17 +72,17 @@ class Watcher:
 
     def __init__(
         self,
-        track: Track,
+        track: SessionTracker,
         *,
         until: frozenset[SessionStatus],
         timeout: float | None,
         progress: bool = False,
         for_video: bool = False,
         stall_timeout: float | None = None,
-        cadence: Callable[[Moment], float] | None = None,
+        cadence: Callable[[PollContext], float] | None = None,
         cursor: int = 0,
     ) -> None:
-        self.track: Track = track
+        self.track: SessionTracker = track
         self.until: frozenset[SessionStatus] = until
         self.progress: bool = progress
         self.for_video: bool = for_video

@@ -20,7 +20,7 @@ _REMEMBERED_FOR = 3600.0  # seconds a webhook is relied on without showing again
 _SUSPECTS = 256
 
 
-class Heard:
+class EventSignals:
     """
     What was heard of one watched session. Verified events and rumours do not wait for each other.
 
@@ -80,7 +80,7 @@ class _Suspect(NamedTuple):
     names: tuple[str, ...]
 
 
-class Announced:
+class WebhookReliability:
     """
     How many ends of each status in a row were told by verified events, in one client.
 
@@ -101,7 +101,7 @@ class Announced:
         return row if now - at <= _REMEMBERED_FOR else 0
 
     def ended(
-        self, status: SessionStatus, heard: Heard | None, now: float, names: tuple[str | None, ...]
+        self, status: SessionStatus, heard: EventSignals | None, now: float, names: tuple[str | None, ...]
     ) -> bool:
         """
         Note that a look found the end of a status; True when webhooks are not to be relied on any more.

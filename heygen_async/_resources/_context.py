@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from .._api.calls import Call
-    from .._http.client import Caller
-    from .._polling.scheduler import Hub
-    from .._polling.state import Track
-    from .._sessions.create_recovery import Ownership
+    from .._http.client import ApiClient
+    from .._polling.scheduler import PollScheduler
+    from .._polling.state import SessionTracker
+    from .._sessions.create_recovery import CreateRecovery
     from .._sessions.session import Session
     from ..models import SessionState
 
@@ -35,20 +35,29 @@ class Core:
         uploads: What was uploaded for `files=`.
     """
 
-    __slots__ = ("caller", "heed", "hub", "orphans", "ownership", "takes_auto_proceed", "tracks", "uploads")
+    __slots__ = (
+        "api",
+        "heed",
+        "orphans",
+        "ownership",
+        "scheduler",
+        "takes_auto_proceed",
+        "tracks",
+        "uploads",
+    )
 
     def __init__(
         self,
-        caller: Caller,
-        hub: Hub,
-        ownership: Ownership,
+        api: ApiClient,
+        scheduler: PollScheduler,
+        ownership: CreateRecovery,
         heed: Callable[[SessionState], None] | None = None,
     ) -> None:
-        self.caller: Caller = caller
-        self.hub: Hub = hub
-        self.ownership: Ownership = ownership
+        self.api: ApiClient = api
+        self.scheduler: PollScheduler = scheduler
+        self.ownership: CreateRecovery = ownership
         self.heed: Callable[[SessionState], None] | None = heed
-        self.tracks: WeakValueDictionary[str, Track] = WeakValueDictionary()
+        self.tracks: WeakValueDictionary[str, SessionTracker] = WeakValueDictionary()
         self.orphans: list[Session] = []
         self.takes_auto_proceed: bool = True
         self.uploads: Uploads = Uploads()
@@ -58,7 +67,7 @@ class Core:
         token: str | None = None
         told: set[str] = set()
         while True:
-            envelope = await self.caller.call(page(token))
+            envelope = await self.api.call(page(token))
             for item in envelope.data:
                 yield item
             token = envelope.next_page

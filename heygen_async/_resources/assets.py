@@ -54,9 +54,9 @@ class Assets:
             APIError: The service refused.
             ClientStateError: The client is closed or belongs to another loop.
         """
-        self._core.caller.bind()
+        self._core.api.bind()
         async with opened(source) as ready:
-            return await upload(self._core.caller, ready, filename, content_type, on_progress)
+            return await upload(self._core.api, ready, filename, content_type, on_progress)
 
     async def get(self, asset_id: str) -> Asset:
         """
@@ -68,7 +68,7 @@ class Assets:
             TransportError: The service could not be asked.
             APIError: The service refused.
         """
-        return (await self._core.caller.call(asset_api.read(asset_id))).data
+        return (await self._core.api.call(asset_api.read(asset_id))).data
 
     async def delete(self, asset_id: str) -> None:
         """
@@ -80,5 +80,5 @@ class Assets:
             TransportError: The service could not be asked.
             APIError: The service refused.
         """
-        await self._core.caller.call(asset_api.delete(asset_id))
+        await self._core.api.call(asset_api.delete(asset_id))
         self._core.uploads.forget(asset_id)

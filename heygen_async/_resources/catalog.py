@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..models import AvatarGroup, AvatarLook, BrandKit, Style, User, Voice
     from ._context import Core
 
-Ownership = Literal["public", "private"]
+CreateRecovery = Literal["public", "private"]
 
 
 class _Group:
@@ -54,7 +54,7 @@ class Avatars(_Group):
     __slots__ = ()
 
     def list(
-        self, *, ownership: Ownership | None = None, page_size: int | None = None
+        self, *, ownership: CreateRecovery | None = None, page_size: int | None = None
     ) -> AsyncIterator[AvatarGroup]:
         """
         Iterate over all avatar groups; a group's id is not an `avatar_id`, see `looks`.
@@ -77,7 +77,7 @@ class Avatars(_Group):
         *,
         group_id: str | None = None,
         avatar_type: Literal["studio_avatar", "digital_twin", "photo_avatar"] | None = None,
-        ownership: Ownership | None = None,
+        ownership: CreateRecovery | None = None,
         page_size: int | None = None,
     ) -> AsyncIterator[AvatarLook]:
         """
@@ -167,7 +167,7 @@ class Account(_Group):
             TransportError: The service could not be asked.
             APIError: The service refused.
         """
-        return (await self._core.caller.call(catalog_api.account())).data
+        return (await self._core.api.call(catalog_api.account())).data
 
 
 async def check_wallet(core: Core, least: float) -> None:
@@ -178,7 +178,7 @@ async def check_wallet(core: Core, least: float) -> None:
         InsufficientCredit: There is less.
         InvalidArgument: There is no wallet.
     """
-    wallet = (await core.caller.call(catalog_api.account())).data.wallet
+    wallet = (await core.api.call(catalog_api.account())).data.wallet
     balance = None if wallet is None else wallet.remaining_balance
     if wallet is None or balance is None:
         raise InvalidArgument("min_balance", "this account has no wallet to check")

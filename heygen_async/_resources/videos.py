@@ -121,10 +121,10 @@ class Video(VideoInfo, frozen=True, kw_only=True, dict=True):
             raise ClientStateError(
                 "This video has no client.", hint="Read it with heygen.videos.get(video.id)."
             )
-        caller = core.caller
+        api = core.api
 
         async def fresh() -> str | None:
-            return link((await caller.call(video_api.video(self.id))).data)
+            return link((await api.call(video_api.video(self.id))).data)
 
         def link(info: VideoInfo) -> str | None:
             return info.video_url if which == "video_url" else info.subtitle_url
@@ -136,7 +136,7 @@ class Video(VideoInfo, frozen=True, kw_only=True, dict=True):
             url=link(self),
             fresh=fresh,
         )
-        return await save(caller, wanted, target, resume=resume, overwrite=overwrite, on_progress=on_progress)
+        return await save(api, wanted, target, resume=resume, overwrite=overwrite, on_progress=on_progress)
 
 
 class Videos:
@@ -157,7 +157,7 @@ class Videos:
             TransportError: The service could not be asked.
             APIError: The service refused.
         """
-        return Video.bound(self._core, (await self._core.caller.call(video_api.video(video_id))).data)
+        return Video.bound(self._core, (await self._core.api.call(video_api.video(video_id))).data)
 
     async def list(
         self, *, title: str | None = None, folder_id: str | None = None, page_size: int | None = None
@@ -190,7 +190,7 @@ class Videos:
             TransportError: The service could not be asked.
             APIError: The service refused.
         """
-        await self._core.caller.call(video_api.delete_video(video_id))
+        await self._core.api.call(video_api.delete_video(video_id))
 
     async def statuses(self, video_ids: Iterable[str]) -> dict[str, VideoState]:
         """
@@ -208,7 +208,7 @@ class Videos:
         ]
         states: dict[str, VideoState] = {}
         for call in calls:
-            for state in (await self._core.caller.call(call)).data:
+            for state in (await self._core.api.call(call)).data:
                 if state.video_id is not None:
                     states[state.video_id] = state
         return states

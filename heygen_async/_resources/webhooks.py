@@ -41,7 +41,7 @@ class WebhookEndpoints:
             TransportError: The service could not be asked.
             APIError: The service refused.
         """
-        return (await self._core.caller.call(webhook_api.create(url, events, entity_id))).data
+        return (await self._core.api.call(webhook_api.create(url, events, entity_id))).data
 
     def list(self, *, page_size: int | None = None) -> AsyncIterator[WebhookEndpoint]:
         """
@@ -74,7 +74,7 @@ class WebhookEndpoints:
             TransportError: The service could not be asked.
             APIError: The service refused.
         """
-        return (await self._core.caller.call(webhook_api.update(endpoint_id, url, events))).data
+        return (await self._core.api.call(webhook_api.update(endpoint_id, url, events))).data
 
     async def delete(self, endpoint_id: str) -> None:
         """
@@ -86,7 +86,7 @@ class WebhookEndpoints:
             TransportError: The service could not be asked.
             APIError: The service refused.
         """
-        await self._core.caller.call(webhook_api.delete(endpoint_id))
+        await self._core.api.call(webhook_api.delete(endpoint_id))
 
     async def rotate_secret(self, endpoint_id: str) -> WebhookSecret:
         """
@@ -98,7 +98,7 @@ class WebhookEndpoints:
             TransportError: The service could not be asked.
             APIError: The service refused.
         """
-        return (await self._core.caller.call(webhook_api.rotate_secret(endpoint_id))).data
+        return (await self._core.api.call(webhook_api.rotate_secret(endpoint_id))).data
 
 
 class Webhooks:
@@ -123,7 +123,7 @@ class Webhooks:
             TransportError: The service could not be asked.
             APIError: The service refused.
         """
-        return (await self._core.caller.call(webhook_api.event_types())).data
+        return (await self._core.api.call(webhook_api.event_types())).data
 
     def events(
         self, *, event_type: str | None = None, entity_id: str | None = None, page_size: int | None = None

@@ -44,7 +44,7 @@ async def attached(core: Core, files: Iterable[File], build: Callable[..., Call[
     paths = {place: item for place, item in enumerate(items) if isinstance(item, os.PathLike)}
     if not paths:
         return call
-    core.caller.bind()
+    core.api.bind()
     made: dict[int, Asset] = {}
 
     async def put(place: int, path: os.PathLike[str]) -> None:
@@ -57,7 +57,7 @@ async def attached(core: Core, files: Iterable[File], build: Callable[..., Call[
 async def _uploaded(core: Core, place: str, path: os.PathLike[str]) -> Asset:
     try:
         async with opened(path) as source:
-            return await core.uploads.once(source.sha256, partial(upload, core.caller, source))
+            return await core.uploads.once(source.sha256, partial(upload, core.api, source))
     except UploadError as error:
         raise UploadError(f"{place}: {error}", hint=error.hint) from error
     except (APIError, TransportError) as error:

@@ -9,9 +9,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .. import _clock
-from .._http.writes import Write, shielded
+from .._http.writes import PendingWrite, run_shielded
 from .._polling import refs
-from .._polling.state import Track
+from .._polling.state import SessionTracker
 from ..errors import ConnectionLost
 from .session import Session
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from .._api.calls import Call
-    from .._http.writes import Permit
+    from .._http.writes import SendGuard
     from .._resources._context import Core
     from ..models import SessionData
 
@@ -31,9 +31,9 @@ async def create(
     mode: str,
     *,
     begun_at: datetime | None = None,
-    gives_way: bool = False,
+    raise_rate_limit: bool = False,
     rescue: Callable[[Session], None] | None = None,
-    permit: Permit | None = None,
+    permit: SendGuard | None = None,
 ) -> Session:
     """
     Make the session of a call; see `Sessions.create`.
@@ -44,7 +44,7 @@ async def create(
         prompt: Its prompt, by which the session is known again.
         mode: Its mode.
         begun_at: When an earlier process may have sent it.
-        gives_way: Whether a 429 is raised at once.
+        raise_rate_limit: Whether a 429 is raised at once.
         rescue: Also gets the session that a cancelled caller leaves behind.
         permit: Awaited right before each attempt, which is not made if it raises.
     """
@@ -54,29 +54,29 @@ async def create(
         if rescue is not None:
             rescue(session)
 
-    core.caller.bind()
-    write = Write(call, gives_way=gives_way, permit=permit)
-    return await shielded(
+    core.api.bind()
+    write = PendingWrite(call, raise_rate_limit=raise_rate_limit, permit=permit)
+    return await run_shielded(
         write,
         _made(core, write, prompt, mode, None if begun_at is None else begun_at.timestamp()),
-        limit=core.caller.timeouts.write,
+        limit=core.api.timeouts.write,
         rescue=keep,
-        rescues=core.caller.rescues,
+        rescues=core.api.rescues,
     )
 
 
 async def _made(
-    core: Core, write: Write[SessionData], prompt: str, mode: str, began: float | None
+    core: Core, write: PendingWrite[SessionData], prompt: str, mode: str, began: float | None
 ) -> Session:
     with core.ownership.flight(prompt, write, began):
         data: SessionData | None = None
         if began is not None:
             data = await write.recall(ConnectionLost("An earlier process may have made this session."))
         if data is None:
-            data = (await core.caller.call(write.call, write=write)).data
+            data = (await core.api.call(write.call, write=write)).data
         while key := core.ownership.swapped_key(data.session_id, write):
             write.call = replace(write.call, key=key)
-            data = (await core.caller.call(write.call, write=write)).data
+            data = (await core.api.call(write.call, write=write)).data
         core.ownership.own(data.session_id)
     track = track_of(core, data.session_id)
     track.mode = mode
@@ -85,16 +85,16 @@ async def _made(
     return Session(core, track)
 
 
-def track_of(core: Core, session_id: str) -> Track:
+def track_of(core: Core, session_id: str) -> SessionTracker:
     """Return what is known of a session, the same for all its handles."""
     track = core.tracks.get(session_id)
     if track is None:
-        track = core.tracks[session_id] = Track(session_id)
+        track = core.tracks[session_id] = SessionTracker(session_id)
         track.heed = core.heed
     return track
 
 
-def restored(core: Core, ref: bytes | str, permit: Permit | None = None) -> Session:
+def restored(core: Core, ref: bytes | str, permit: SendGuard | None = None) -> Session:
     """Return the session of a ref; see `Sessions.restore`. What it says is sent only if `permit` does not raise."""
     track, cursor = refs.read(ref, core.tracks)
     core.tracks[track.session_id] = track
@@ -111,5 +111,5 @@ def resumed(core: Core, ref: bytes | str) -> Session:
     for a while: answered twice, an approval is a revision that is paid for.
     """
     session = restored(core, ref)
-    core.tracks[session.id].doubt(since=_clock.now(), settle=core.caller.timeouts.settle)
+    core.tracks[session.id].doubt(since=_clock.now(), settle=core.api.timeouts.settle)
     return session

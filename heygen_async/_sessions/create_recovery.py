@@ -23,8 +23,8 @@ from .matching import Adopt, Found, Look, Unclear, settle_create
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Generator, Sequence
 
-    from .._http.client import Caller
-    from .._http.writes import Write
+    from .._http.client import ApiClient
+    from .._http.writes import PendingWrite
     from ..models import SessionSummary
 
 T = TypeVar("T")
@@ -39,12 +39,12 @@ LOOK_AGAIN = 0.25
 LONGEST_WAIT = 4.0
 
 
-class Flight:
+class PendingCreate:
     """One create on its way, among those of the same prompt; it may have been begun by an earlier process."""
 
     __slots__ = ("began", "ended", "is_inherited", "prompt", "write")
 
-    def __init__(self, prompt: str, write: Write[SessionData], began: float | None) -> None:
+    def __init__(self, prompt: str, write: PendingWrite[SessionData], began: float | None) -> None:
         self.prompt = prompt.strip()  # as the service may show it
         self.write = write
         self.is_inherited = began is not None
@@ -52,7 +52,7 @@ class Flight:
         self.ended = self.began
 
 
-class Ownership:
+class CreateRecovery:
     """
     Which sessions this client has, and which creates are on their way.
 
@@ -61,12 +61,12 @@ class Ownership:
     for a while nobody else takes one of that prompt.
     """
 
-    def __init__(self, caller: Caller) -> None:
-        self._caller = caller
+    def __init__(self, api: ApiClient) -> None:
+        self._api = api
         self._owned: dict[str, float] = {}
         self._adopters: dict[str, str | None] = {}
-        self._flights: dict[str, list[Flight]] = {}
-        self._lost: list[Flight] = []
+        self._flights: dict[str, list[PendingCreate]] = {}
+        self._lost: list[PendingCreate] = []
         self._first_words: dict[str, str] = {}
 
     def own(self, session_id: str) -> None:
@@ -79,7 +79,7 @@ class Ownership:
                 del self._owned[old]
                 self._adopters.pop(old, None)
 
-    def swapped_key(self, session_id: str, write: Write[SessionData]) -> str | None:
+    def swapped_key(self, session_id: str, write: PendingWrite[SessionData]) -> str | None:
         """
         Return the key that is left over when the answer to ours is a session that a twin has adopted.
 
@@ -90,14 +90,14 @@ class Ownership:
 
     @contextmanager
     def flight(
-        self, prompt: str, write: Write[SessionData], began: float | None = None
+        self, prompt: str, write: PendingWrite[SessionData], began: float | None = None
     ) -> Generator[None, None, None]:
         """
         Keep a create among its siblings while it is on its way, and settle it if need be.
 
         `began`, in Unix seconds, is when an earlier process may have sent it.
         """
-        flight = Flight(prompt, write, began)
+        flight = PendingCreate(prompt, write, began)
         self._flights.setdefault(flight.prompt, []).append(flight)
 
         async def settle(error: HeyGenError) -> SessionData | None:
@@ -116,13 +116,13 @@ class Ownership:
             if not siblings:
                 del self._flights[flight.prompt]
 
-    def _lose(self, flight: Flight) -> None:
+    def _lose(self, flight: PendingCreate) -> None:
         flight.ended = _clock.wall()
         self._lost = [lost for lost in self._lost if lost.ended > flight.ended - 2 * SKEW]
         self._lost.append(flight)
 
-    async def _settle(self, flight: Flight, error: HeyGenError) -> SessionData | None:
-        if self._caller.retry.settle == "raise":
+    async def _settle(self, flight: PendingCreate, error: HeyGenError) -> SessionData | None:
+        if self._api.retry.settle == "raise":
             raise outcome_unknown(flight.write, flight.began, "settling is switched off") from error
         flight.write.is_settling = True
         try:
@@ -139,7 +139,7 @@ class Ownership:
         finally:
             flight.write.is_settling = False
 
-    async def _search(self, flight: Flight) -> SessionData | None:
+    async def _search(self, flight: PendingCreate) -> SessionData | None:
         await self._quiet(flight)
         began = _clock.now()
         unread: tuple[str, ...] = ()
@@ -163,38 +163,40 @@ class Ownership:
             await _clock.sleep(wait)
         return None
 
-    def _verdict(self, flight: Flight, unowned: Sequence[Found]) -> Adopt | Unclear | Look:
+    def _verdict(self, flight: PendingCreate, unowned: Sequence[Found]) -> Adopt | Unclear | Look:
         return settle_create(unowned, unknown=self._unknown(flight), interchangeable=self._are_alike(flight))
 
-    def _patience(self, flight: Flight, verdict: Unclear | Look) -> float:
+    def _patience(self, flight: PendingCreate, verdict: Unclear | Look) -> float:
         """Return for how long to look; what cannot be read now may be read soon, and an orphan is in no hurry."""
-        policy = self._caller.retry
+        policy = self._api.retry
         if verdict is not Look.AGAIN:
             return policy.settle_time
         return policy.max_elapsed if flight.write.is_abandoned else UNREAD * policy.settle_time
 
-    def _unclear(self, flight: Flight, verdict: Unclear | Look, unread: tuple[str, ...]) -> OutcomeUnknown:
+    def _unclear(
+        self, flight: PendingCreate, verdict: Unclear | Look, unread: tuple[str, ...]
+    ) -> OutcomeUnknown:
         if isinstance(verdict, Unclear):
             why, candidates = "several sessions may be it", verdict.candidates
         else:
             why, candidates = "the newest sessions cannot be read", unread
         return outcome_unknown(flight.write, flight.began, why, candidates)
 
-    async def _quiet(self, flight: Flight) -> None:
+    async def _quiet(self, flight: PendingCreate) -> None:
         while self._is_sibling_away(flight):
             await _clock.sleep(LOOK_AGAIN)
 
-    def _is_sibling_away(self, flight: Flight) -> bool:
+    def _is_sibling_away(self, flight: PendingCreate) -> bool:
         return any(
             other.write.may_exist and not other.write.is_settling
             for other in self._flights[flight.prompt]
             if other is not flight
         )
 
-    def _unknown(self, flight: Flight) -> int:
+    def _unknown(self, flight: PendingCreate) -> int:
         return sum(other.write.is_settling for other in self._flights[flight.prompt])
 
-    def _are_alike(self, flight: Flight) -> bool:
+    def _are_alike(self, flight: PendingCreate) -> bool:
         """Whether any session found may be anybody's: all who look made the same request, and none gave up."""
         looking = [other for other in self._flights[flight.prompt] if other.write.is_settling]
         lost = [
@@ -208,14 +210,14 @@ class Ownership:
 
     async def _adopted(self, found: Found) -> SessionData:
         try:
-            return (await self._caller.call(session_api.session(found.session_id))).data
+            return (await self._api.call(session_api.session(found.session_id))).data
         except HeyGenError:
             # The id is what must not be lost; how the session is, the first look will tell.
             return SessionData(
                 session_id=found.session_id, status=SessionStatus.THINKING, created_at=found.created_at
             )
 
-    async def _found(self, flight: Flight) -> Sequence[Found] | None:
+    async def _found(self, flight: PendingCreate) -> Sequence[Found] | None:
         """Return the new sessions nobody owns; None while the list cannot be read."""
         found: list[Found] = []
         listed = await unless_failing(self._listed(flight))
@@ -228,13 +230,13 @@ class Ownership:
                 found.append(Found(summary.session_id, matches, summary.created_at))
         return found
 
-    async def _listed(self, flight: Flight) -> list[SessionSummary] | None:
+    async def _listed(self, flight: PendingCreate) -> list[SessionSummary] | None:
         """Return the sessions that are new enough; None when there are too many to tell."""
         listed: list[SessionSummary] = []
         token: str | None = None
         since = flight.began - SKEW
         for _ in range(_OLD_PAGES if flight.is_inherited else _PAGES):
-            page = await self._caller.call(session_api.sessions(limit=100, token=token))
+            page = await self._api.call(session_api.sessions(limit=100, token=token))
             recent = [item for item in page.data if item.created_at >= since]
             listed += recent
             token = page.next_page
@@ -245,7 +247,7 @@ class Ownership:
     async def _first_words_of(self, session_id: str) -> str | None:
         """Return the first message of a user, None while there is none to read."""
         if session_id not in self._first_words:
-            call = self._caller.call(session_api.session(session_id))
+            call = self._api.call(session_api.session(session_id))
             answer = await unless_failing(call)  # new sessions may be 404 for a while
             own = (
                 [message.content for message in answer.data.messages if message.role == "user"]
@@ -275,7 +277,10 @@ async def unless_failing(asking: Awaitable[T]) -> T | None:
 
 
 def outcome_unknown(
-    write: Write[SessionData] | Write[SentMessage], began: float, why: str, candidates: tuple[str, ...] = ()
+    write: PendingWrite[SessionData] | PendingWrite[SentMessage],
+    began: float,
+    why: str,
+    candidates: tuple[str, ...] = (),
 ) -> OutcomeUnknown:
     """Return the error of a write nobody knows the outcome of; `began` in Unix seconds."""
     return OutcomeUnknown(

@@ -76,7 +76,7 @@ class Resource(ResourceInfo, frozen=True, kw_only=True, dict=True):
         core, session_id = home
 
         async def fresh() -> str | None:
-            return (await core.caller.call(session_api.resource(session_id, self.resource_id))).data.url
+            return (await core.api.call(session_api.resource(session_id, self.resource_id))).data.url
 
         wanted = Wanted(
             what=f"resource {self.resource_id}",
@@ -85,5 +85,5 @@ class Resource(ResourceInfo, frozen=True, kw_only=True, dict=True):
             fresh=fresh,
         )
         return await save(
-            core.caller, wanted, target, resume=resume, overwrite=overwrite, on_progress=on_progress
+            core.api, wanted, target, resume=resume, overwrite=overwrite, on_progress=on_progress
         )

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 from .. import _clock
 from .._api import sessions as session_api
-from .._http.writes import Write, shielded
+from .._http.writes import PendingWrite, run_shielded
 from .._polling import refs
 from ..errors import Conflict, HeyGenError, InvalidArgument, SessionBusy
 from .send_recovery import settle_send
 
 if TYPE_CHECKING:
     from .._api.calls import Call
-    from .._http.writes import Permit
-    from .._polling.state import Track
+    from .._http.writes import SendGuard
+    from .._polling.state import SessionTracker
     from .._resources._context import Core
     from ..errors import InvalidRequest
     from ..models import SentMessage
@@ -27,12 +27,12 @@ APPROVAL = "Looks good, go ahead and generate."
 
 async def say(
     core: Core,
-    track: Track,
+    track: SessionTracker,
     call: Call[SentMessage],
     message: str,
     *,
     cursor: int,
-    permit: Permit | None = None,
+    permit: SendGuard | None = None,
 ) -> SentMessage:
     """
     Deliver a message; see `Session.send`. Each attempt is made only if `permit` does not raise.
@@ -40,7 +40,7 @@ async def say(
     Raises:
         SessionBusy: Another is on its way: the agent answers in order, and two racing ones fail (contract.md, 6).
     """
-    core.caller.bind()
+    core.api.bind()
     if track.is_sending:
         raise SessionBusy(
             f"Another message to session {track.session_id} is on its way.",
@@ -50,13 +50,13 @@ async def say(
         )
     track.is_sending = True
     try:
-        write = Write(call, permit=permit)
-        return await shielded(
+        write = PendingWrite(call, permit=permit)
+        return await run_shielded(
             write,
             _deliver(core, track, write, message),
-            limit=core.caller.timeouts.write,
+            limit=core.api.timeouts.write,
             rescue=lambda _: None,
-            rescues=core.caller.rescues,
+            rescues=core.api.rescues,
         )
     except HeyGenError as error:
         error.add_note(f"Session: {track.session_id}")
@@ -65,13 +65,15 @@ async def say(
         track.is_sending = False
 
 
-async def _deliver(core: Core, track: Track, write: Write[SentMessage], message: str) -> SentMessage:
+async def _deliver(
+    core: Core, track: SessionTracker, write: PendingWrite[SentMessage], message: str
+) -> SentMessage:
     if not track.has_heard:
         await _listen(core, track)
     before = track.conversation.cursor
     write.settle = partial(
         settle_send,
-        core.caller,
+        core.api,
         track,
         write,
         text=message,
@@ -79,20 +81,20 @@ async def _deliver(core: Core, track: Track, write: Write[SentMessage], message:
         known=before if track.has_heard else None,
     )
     try:
-        sent = (await core.caller.call(write.call, write=write)).data
+        sent = (await core.api.call(write.call, write=write)).data
     except Conflict:
-        track.doubt(since=_clock.now(), settle=core.caller.timeouts.settle)
+        track.doubt(since=_clock.now(), settle=core.api.timeouts.settle)
         raise
-    track.sent(message, since=_clock.now(), settle=core.caller.timeouts.settle, cursor=before)
-    core.hub.wake(track.session_id)
+    track.sent(message, since=_clock.now(), settle=core.api.timeouts.settle, cursor=before)
+    core.scheduler.wake(track.session_id)
     return sent
 
 
-async def _listen(core: Core, track: Track) -> None:
+async def _listen(core: Core, track: SessionTracker) -> None:
     """Read what has been said so far, or nobody could tell a lost message from an older one with the same words."""
     asked = _clock.now()
     try:
-        session = (await core.caller.attempt(session_api.session(track.session_id))).data
+        session = (await core.api.attempt(session_api.session(track.session_id))).data
     except HeyGenError:
         return  # the message matters more: without this, only times tell
     track.saw_session(session, asked=asked, now=_clock.now())

@@ -27,18 +27,18 @@ from .create_recovery import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .._http.client import Caller
-    from .._http.writes import Write
-    from .._polling.state import Track
+    from .._http.client import ApiClient
+    from .._http.writes import PendingWrite
+    from .._polling.state import SessionTracker
     from ..models import Message, SessionData
 
 _SAME_TIME = 2.0  # seconds within which two clocks that agree may differ
 
 
 async def settle_send(
-    caller: Caller,
-    track: Track,
-    write: Write[SentMessage],
+    api: ApiClient,
+    track: SessionTracker,
+    write: PendingWrite[SentMessage],
     error: HeyGenError,
     *,
     text: str,
@@ -52,20 +52,20 @@ async def settle_send(
     our message from an older one with the same words.
     """
     where = (track.session_id,)
-    if caller.retry.settle == "raise":
+    if api.retry.settle == "raise":
         raise outcome_unknown(write, began, "settling is switched off", where) from error
     started = _clock.now()
     for count, wait in enumerate(waits(LOOK_AGAIN, LONGEST_WAIT)):
         try:
-            session = await _heard(caller, track)
+            session = await _heard(api, track)
         except HeyGenError as trouble:
             raise outcome_unknown(write, began, f"looking failed: {clean(str(trouble))}", where) from error
         is_there = None if session is None else _is_there(track, session, text, began, known)
         if session is not None and is_there:
             return SentMessage(session_id=track.session_id, title=session.title)
-        if session is None and await _has_new_video(caller, track):
+        if session is None and await _has_new_video(api, track):
             return SentMessage(session_id=track.session_id)
-        patience = caller.retry.settle_time * (UNREAD if session is None else 1)
+        patience = api.retry.settle_time * (UNREAD if session is None else 1)
         if count and _clock.now() - started >= patience:
             if is_there is None or is_busy(error):
                 why = "the conversation does not tell" if is_there is None else BUSY
@@ -75,23 +75,25 @@ async def settle_send(
     return None
 
 
-async def _heard(caller: Caller, track: Track) -> SessionData | None:
+async def _heard(api: ApiClient, track: SessionTracker) -> SessionData | None:
     """Read the session into what is known of it; None while the service does not show it."""
     asked = _clock.now()
-    answer = await unless_failing(caller.call(session_api.session(track.session_id)))
+    answer = await unless_failing(api.call(session_api.session(track.session_id)))
     if answer is None:
         return None
     track.saw_session(answer.data, asked=asked, now=_clock.now())
     return answer.data
 
 
-async def _has_new_video(caller: Caller, track: Track) -> bool:
+async def _has_new_video(api: ApiClient, track: SessionTracker) -> bool:
     """Whether our message set off a video, behind which the session has vanished (contract.md, 1)."""
-    answer = await unless_failing(caller.call(session_api.session_videos(track.session_id)))
+    answer = await unless_failing(api.call(session_api.session_videos(track.session_id)))
     return answer is not None and bool(answer.data) and answer.data[0].id != track.video_id
 
 
-def _is_there(track: Track, session: SessionData, text: str, began: float, known: int | None) -> bool | None:
+def _is_there(
+    track: SessionTracker, session: SessionData, text: str, began: float, known: int | None
+) -> bool | None:
     """Whether the conversation has our message; None when it cannot tell."""
     if known is None:
         return _is_there_by_time(session.messages, text, began)

@@ -28,10 +28,10 @@ from .review import Reviewer, converse
 from .send import APPROVAL, check_chat, names_auto_proceed, say
 
 if TYPE_CHECKING:
-    from .._http.writes import Permit
-    from .._polling.state import Track
+    from .._http.writes import SendGuard
+    from .._polling.state import SessionTracker
     from .._resources._context import Core
-    from ..cadence import Moment
+    from ..cadence import PollContext
 
 _READS = 3  # at most: session, then its video, then the session's videos
 
@@ -47,7 +47,9 @@ class Session:
 
     __slots__ = ("__weakref__", "_core", "_handle", "_permit", "_track")
 
-    def __init__(self, core: Core, track: Track, cursor: int = 0, permit: Permit | None = None) -> None:
+    def __init__(
+        self, core: Core, track: SessionTracker, cursor: int = 0, permit: SendGuard | None = None
+    ) -> None:
         self._core = core
         self._track = track
         self._handle = Handle(cursor)
@@ -97,10 +99,10 @@ class Session:
         """
         change = Change.LOOK_AGAIN
         for _ in range(_READS):
-            change = await read(self._track, self._core.caller.call)
+            change = await read(self._track, self._core.api.call)
             if Change.LOOK_AGAIN not in change:
                 break
-        self._core.hub.tell(self._track, change)
+        self._core.scheduler.tell(self._track, change)
         if self._track.state is None:
             raise NotFound("Nothing is known of this session yet.", status=404)
         return self._track.state
@@ -112,7 +114,7 @@ class Session:
         timeout: float | UnsetType | None = UNSET,
         stall_timeout: float | None = None,
         progress: bool = False,
-        cadence: Callable[[Moment], float] | None = None,
+        cadence: Callable[[PollContext], float] | None = None,
     ) -> Watch:
         """
         Iterate over the session's states, one for each transition.
@@ -132,9 +134,8 @@ class Session:
         Raises:
             InvalidArgument: A duration that is not positive.
         """
-        return Watch(
-            self._core.hub, self._watcher(until, timeout, stall_timeout, progress, cadence), self._handle
-        )
+        watcher = self._watcher(until, timeout, stall_timeout, progress, cadence)
+        return Watch(self._core.scheduler, watcher, self._handle)
 
     def _watcher(
         self,
@@ -142,12 +143,12 @@ class Session:
         timeout: float | UnsetType | None,
         stall_timeout: float | None = None,
         progress: bool = False,  # noqa: FBT001, FBT002 - private
-        cadence: Callable[[Moment], float] | None = None,
+        cadence: Callable[[PollContext], float] | None = None,
         *,
         for_video: bool = False,
     ) -> Watcher:
         if isinstance(timeout, UnsetType):
-            timeout = self._core.caller.timeouts.watch
+            timeout = self._core.api.timeouts.watch
         for name, seconds in (("timeout", timeout), ("stall_timeout", stall_timeout)):
             if seconds is not None and not seconds > 0:
                 raise InvalidArgument(name, "must be a positive number of seconds")
@@ -168,7 +169,7 @@ class Session:
         until: Iterable[SessionStatus | str] = SETTLED,
         timeout: float | UnsetType | None = UNSET,
         stall_timeout: float | None = None,
-        cadence: Callable[[Moment], float] | None = None,
+        cadence: Callable[[PollContext], float] | None = None,
     ) -> SessionState:
         """
         Wait until the session settles: it pauses, or its run ends.
@@ -190,7 +191,7 @@ class Session:
     async def _last(self, watcher: Watcher) -> SessionState:
         last: SessionState | None = None
         cursor = watcher.cursor
-        async with Watch(self._core.hub, watcher, self._handle) as states:
+        async with Watch(self._core.scheduler, watcher, self._handle) as states:
             async for state in states:
                 last = state
         assert last is not None  # noqa: S101 - a watch ends with a state or an error
@@ -296,8 +297,8 @@ class Session:
             TransportError: The service could not be asked.
             APIError: The service refused.
         """
-        await self._core.caller.call(session_api.stop(self.id))
-        self._core.hub.wake(self.id)
+        await self._core.api.call(session_api.stop(self.id))
+        self._core.scheduler.wake(self.id)
 
     # -- what came of it --
 
@@ -311,7 +312,7 @@ class Session:
             TransportError: The service could not be asked.
             APIError: The service refused.
         """
-        info = (await self._core.caller.call(session_api.resource(self.id, resource_id))).data
+        info = (await self._core.api.call(session_api.resource(self.id, resource_id))).data
         return Resource.bound(self._core, self.id, info)
 
     async def resources(self) -> list[Resource]:

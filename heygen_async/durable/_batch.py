@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from .._batch.job import Job, Outcome
     from .._client import HeyGen
-    from ._open_batch import Desk
+    from ._open_batch import OpenBatch
 
 
 class DurableBatch:
@@ -106,7 +106,7 @@ class DurableBatch:
             stop_on=stop_on,
             poll=poll_interval,
         )
-        self._desk: Desk | None = None
+        self._desk: OpenBatch | None = None
         self._own: HeyGen | None = None
 
     # -- open and close --
@@ -157,7 +157,7 @@ class DurableBatch:
             await own.aclose()
 
     @property
-    def _here(self) -> Desk:
+    def _here(self) -> OpenBatch:
         if self._desk is None:
             raise ClientStateError("This batch is not open.", hint="Use it within `async with`.")
         return self._desk
@@ -293,13 +293,13 @@ class DurableBatch:
         return await self._here.purge(older_than)
 
 
-def _desk() -> type[Desk]:
+def _desk() -> type[OpenBatch]:
     try:
-        from ._open_batch import Desk
+        from ._open_batch import OpenBatch
     except ModuleNotFoundError as error:
         if error.name is not None and error.name.partition(".")[0] == "heygen_async":
             raise
         raise ConfigError(
             f"Durable batches need the package {error.name}.", hint="pip install heygen-async[durable]"
         ) from error
-    return Desk
+    return OpenBatch

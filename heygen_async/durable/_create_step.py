@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from .. import Session
     from ._concurrency import Window
-    from ._job_context import Case
+    from ._job_context import JobContext
     from ._schema import Place, Row
 
 log = logging.getLogger("heygen_async")
@@ -38,7 +38,7 @@ _TAKES: Final = 3  # sessions in a row that turn out to be another job's
 class Creating:
     """Announces and creates, for one open batch."""
 
-    def __init__(self, case: Case, window: Window, halt: Callable[[Exception], None]) -> None:
+    def __init__(self, case: JobContext, window: Window, halt: Callable[[Exception], None]) -> None:
         self._case = case
         self._window = window
         self._halt = halt
@@ -147,7 +147,13 @@ class Creating:
             self._case.sending.add(place)
 
         return await create(
-            core, call, job.prompt, job.mode, begun_at=_sent_before(row, job), gives_way=True, permit=permit
+            core,
+            call,
+            job.prompt,
+            job.mode,
+            begun_at=_sent_before(row, job),
+            raise_rate_limit=True,
+            permit=permit,
         )
 
     async def _attach(self, row: Row) -> None:

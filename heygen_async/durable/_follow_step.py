@@ -12,7 +12,7 @@ from msgspec import UnsetType, structs
 
 from .. import _clock
 from .._batch.job import BatchEvent, Job
-from .._batch.output_folder import Shelf
+from .._batch.output_folder import OutputFolder
 from .._polling.state import SETTLED, TERMINAL
 from .._sessions.review import answer_of
 from ..errors import DownloadError, HeyGenError
@@ -24,7 +24,7 @@ from ._workflows import FINISH, NOTHING
 
 if TYPE_CHECKING:
     from .. import Session, Transfer
-    from ._job_context import Case
+    from ._job_context import JobContext
     from ._schema import Place, Row
 
 log = logging.getLogger("heygen_async")
@@ -36,7 +36,7 @@ _LEAST: Final = 0.001  # seconds left of a time that is up: a look is still wort
 class Following:
     """Follows and finishes, for one open batch."""
 
-    def __init__(self, case: Case) -> None:
+    def __init__(self, case: JobContext) -> None:
         self._case = case
 
     # -- until it pauses or ends --
@@ -88,7 +88,7 @@ class Following:
     def _left(self, job: Job, told: _Told) -> float | None:
         limit = job.timeout
         if isinstance(limit, UnsetType):
-            limit = self._case.heygen._core.caller.timeouts.watch
+            limit = self._case.heygen._core.api.timeouts.watch
         return None if limit is None else max(limit - told.worked, _LEAST)
 
     async def _note(self, place: Place, session: Session, told: _Told) -> None:
@@ -165,7 +165,7 @@ class Following:
             await self._case.mention(replace(event, transfer=transfer))
 
         # Whatever of that name is there was saved by this job, before a crash.
-        path = await Shelf(folder).save(
+        path = await OutputFolder(folder).save(
             video_of(info, self._case.heygen), row.key, again=True, on_progress=tell
         )
         await self._case.mention(replace(event, kind="downloaded", path=path))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from .. import HeyGen, Session
-    from .._http.writes import Permit
+    from .._http.writes import SendGuard
     from ._database import Access
     from ._schema import Place, Row
     from ._transitions import Store
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("heygen_async")
 
 
-class Case:
+class JobContext:
     """
     One open batch, as its steps see it.
 
@@ -71,7 +71,7 @@ class Case:
             raise MovedOn
         return row
 
-    def session(self, row: Row, permit: Permit | None = None) -> Session:
+    def session(self, row: Row, permit: SendGuard | None = None) -> Session:
         """Return the session of a job, as it was known when it was last written down; see `restored`."""
         assert row.ref is not None  # noqa: S101 - written with the session's id
         return restored(self.heygen._core, row.ref, permit)

@@ -12,18 +12,18 @@ import anyio
 
 from .. import _clock, _concurrency
 from .._batch.job import Job, Outcome
-from .._batch.output_folder import Shelf
+from .._batch.output_folder import OutputFolder
 from ..errors import HeyGenError, InvalidArgument
 from ..models import Approve, Reply, Stop
 from . import _database, _records
 from ._database import Access
 from ._engine import Engine
-from ._job_context import Case, moment, outcome_of
+from ._job_context import JobContext, moment, outcome_of
 from ._maintenance import Upkeep
 from ._records import PauseRecord
 from ._transitions import Store
 from ._types import ENDED, BatchStatus, JobCancelled, JobStatus, PendingReview, SubmitReport
-from ._worker import Station
+from ._worker import BatchWorker
 
 if TYPE_CHECKING:
     from .. import HeyGen
@@ -36,7 +36,7 @@ log = logging.getLogger("heygen_async")
 _CHUNK: Final = 1_000  # jobs read before they are queued
 
 
-class Desk:
+class OpenBatch:
     """The engine, the store, and, if this process works, its station."""
 
     def __init__(
@@ -48,13 +48,13 @@ class Desk:
         self._access = access
         self._settings = settings
         self._heygen = heygen
-        self._station: Station | None = None
+        self._station: BatchWorker | None = None
         self._alarm = _concurrency.Alarm()
 
     @classmethod
     async def open(
         cls, url: str, name: str, settings: Settings, heygen: HeyGen | None, *, work: bool
-    ) -> Desk:
+    ) -> OpenBatch:
         """
         Open a batch; see `DurableBatch.__aenter__`.
 
@@ -64,7 +64,7 @@ class Desk:
             DatabaseUnavailable: The database went away just now.
         """
         if settings.download_to is not None:
-            await Shelf(settings.download_to).prepare()
+            await OutputFolder(settings.download_to).prepare()
         access = Access()
         engine = await access.ask(Engine.lease, _database.parse(url))
         try:
@@ -81,13 +81,13 @@ class Desk:
         await self._access.ask(self._store.open_queues, settings.max_in_flight, settings.poll, anew=work)
         if work:
             assert self._heygen is not None  # noqa: S101 - DurableBatch makes one to work with
-            case = Case(self._store, self._access, self._heygen, settings)
-            station = Station(self._engine, case, self._alarm.ring)
+            case = JobContext(self._store, self._access, self._heygen, settings)
+            station = BatchWorker(self._engine, case, self._alarm.ring)
             await station.open()
             self._station = station
 
     async def close(self) -> None:
-        """Leave in good order; see `Station.close`."""
+        """Leave in good order; see `BatchWorker.close`."""
         with anyio.CancelScope(shield=True):
             if self._station is not None:
                 await self._station.close()

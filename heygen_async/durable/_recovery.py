@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("heygen_async")
 
 
-class Keeper:
+class Reaper:
     """Looks every few seconds, until told to stop."""
 
     def __init__(self, engine: Engine, store: Store, *, every: float) -> None:

@@ -21,7 +21,7 @@ from ._workflows import FINISH, FOLLOW, NOTHING
 
 if TYPE_CHECKING:
     from .. import Session
-    from ._job_context import Case
+    from ._job_context import JobContext
     from ._schema import Place, Row
 
 log = logging.getLogger("heygen_async")
@@ -34,7 +34,7 @@ _MOST_TURNS: Final = 100  # pauses after which a session that refuses what it as
 class Talking:
     """Asks and says, for one open batch."""
 
-    def __init__(self, case: Case) -> None:
+    def __init__(self, case: JobContext) -> None:
         self._case = case
 
     async def ask(self, place: Place) -> str:
@@ -118,13 +118,13 @@ class Talking:
 
         It may be on its way still, so it gets its time; and the pause it answers may show for a while.
         """
-        caller = self._case.heygen._core.caller
-        until = _clock.now() + caller.retry.settle_time
+        api = self._case.heygen._core.api
+        until = _clock.now() + api.retry.settle_time
         while not await self._is_there(row, session, answer):
             if _clock.now() >= until:
                 return False
             await _clock.sleep(_GLANCE_SECONDS)
-        session._track.doubt(since=_clock.now(), settle=caller.timeouts.settle)
+        session._track.doubt(since=_clock.now(), settle=api.timeouts.settle)
         return True
 
     async def _is_there(self, row: Row, session: Session, answer: Answer) -> bool:

@@ -18,7 +18,7 @@ from .. import _clock
 from ._concurrency import Window
 from ._create_step import Creating
 from ._follow_step import Following
-from ._recovery import Keeper
+from ._recovery import Reaper
 from ._review_step import Talking
 from ._schema import MovedOn
 from ._workflows import FOLLOW, NOTHING
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from ._engine import Engine
-    from ._job_context import Case
+    from ._job_context import JobContext
     from ._schema import Place
     from ._types import Phase
 
@@ -50,10 +50,10 @@ _GRACE: Final = 30.0  # seconds more than a write may take
 _JOIN: Final = 5.0
 
 
-class Station:
+class BatchWorker:
     """The worker of a batch; see `_workflows.Worker`."""
 
-    def __init__(self, engine: Engine, case: Case, changed: Callable[[], None]) -> None:
+    def __init__(self, engine: Engine, case: JobContext, changed: Callable[[], None]) -> None:
         self.loop = asyncio.get_running_loop()
         self.halted: Exception | None = None
         self._engine = engine
@@ -65,7 +65,7 @@ class Station:
         self._turns: WeakValueDictionary[tuple[str, Place], asyncio.Lock] = WeakValueDictionary()
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
-        self._keeper: Keeper | None = None
+        self._keeper: Reaper | None = None
         window = Window(case.store, case.access, case.settings.max_in_flight)
         creating, following, talking = Creating(case, window, self.halt), Following(case), Talking(case)
         self._steps: dict[str, Callable[[Place], Awaitable[str]]] = {
@@ -159,14 +159,14 @@ class Station:
         if settings.reviewer is not None:
             queues.append(store.reviews)
         self._threads = [self._engine.listen(queue, self._stop) for queue in queues]
-        self._keeper = Keeper(self._engine, store, every=_KEEPER_LOOKS * settings.poll)
+        self._keeper = Reaper(self._engine, store, every=_KEEPER_LOOKS * settings.poll)
 
     async def close(self) -> None:
         """Take no more work, bring to its checkpoint what was paid for, and leave the rest to others."""
         self._stop.set()
         self._is_closing = True
         self._let_go()
-        with anyio.move_on_after(self._case.heygen._core.caller.timeouts.write + _GRACE):
+        with anyio.move_on_after(self._case.heygen._core.api.timeouts.write + _GRACE):
             while self._paying or self._tasks:
                 await _clock.sleep(_LOOK)
                 self._let_go()

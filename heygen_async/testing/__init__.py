@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ._transports.memory import MemoryStream as MemoryStream
     from ._transports.memory import MemoryTransport as MemoryTransport
     from ._transports.server import SimulatorServer as SimulatorServer
-    from ._transports.webhook_sender import Postman as Postman
+    from ._transports.webhook_sender import WebhookSender as WebhookSender
     from ._virtual_loop import VIRTUAL_TIME as VIRTUAL_TIME
     from ._virtual_loop import Deadlock as Deadlock
     from ._virtual_loop import VirtualLoop as VirtualLoop
@@ -55,7 +55,6 @@ __all__ = [
     "MemoryTransport",
     "MessageRecord",
     "Notice",
-    "Postman",
     "Request",
     "Response",
     "Scenario",
@@ -64,6 +63,7 @@ __all__ = [
     "Step",
     "Storage",
     "VirtualLoop",
+    "WebhookSender",
     "run",
 ]
 
@@ -74,7 +74,7 @@ _HOMES = {
     "_virtual_loop": ("VIRTUAL_TIME", "Deadlock", "VirtualLoop", "run"),
     "_transports.memory": ("MemoryAnswer", "MemoryStream", "MemoryTransport"),
     "_service.webhook_queue": ("Notice",),
-    "_transports.webhook_sender": ("Postman",),
+    "_transports.webhook_sender": ("WebhookSender",),
     "_service.operations": ("OPERATIONS",),
     "_scenario": ("Line", "Scenario", "Step"),
     "_transports.server": ("SimulatorServer",),

@@ -18,7 +18,7 @@ from ._service.files import is_file
 from ._service.idempotency import Replays, check_key
 from ._service.ledger import CreateRecord, Ledger, MessageRecord
 from ._service.routes import Route, find
-from ._service.state import DAY_SECONDS, Call, Contract, Idempotency, Rotation, Settings, World
+from ._service.state import DAY_SECONDS, Call, Contract, Idempotency, Rotation, ServiceState, Settings
 from ._service.timeline import view_video
 from ._service.validation import parse_object
 from ._storage.links import Storage
@@ -38,7 +38,7 @@ class Simulator:
     The simulated service: its state, its faults, and its books.
 
     Give it to a skin: `MemoryTransport` for one process, `SimulatorServer` for sockets. The same requests at the same
-    moments with the same seed give the same answers. A `Postman` carries its webhooks.
+    moments with the same seed give the same answers. A `WebhookSender` carries its webhooks.
 
     Attributes:
         faults: What goes wrong.
@@ -98,7 +98,7 @@ class Simulator:
         self.faults: Faults = Faults(seed)
         self.ledger: Ledger = Ledger(self._billed)
         self.storage: Storage = Storage(secret=api_key)
-        self._world = World(
+        self._world = ServiceState(
             settings=settings,
             seed=seed,
             rotation=Rotation(scenario),

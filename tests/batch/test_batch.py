@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from batch.batches import ends, film, films, made, quick, statuses, through
+from batches import ends, film, films, made, quick, statuses, through
 from flows import Line, client, pass_time
 from heygen_async import Approve, ClientStateError, HeyGen, Job, Session, SessionState, SessionStatus
 from heygen_async.testing import Scenario, Simulator

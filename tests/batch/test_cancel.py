@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 import pytest
 
-from batch.batches import Notes, Slow, film, films, finished, quick, through
+from batches import Notes, Slow, film, films, finished, quick, through
 from flows import Line, client, pass_time
 from heygen_async import Approve, BatchEvent, HeyGen, Job, Session, SessionState
 from heygen_async.testing import MemoryAnswer, Simulator

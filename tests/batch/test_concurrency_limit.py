@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
-from batch.batches import Notes, ends, film, films, made, quick
+from batches import Notes, ends, film, films, made, quick
 from flows import Line, client, clock, pass_time
 from heygen_async import Approve, Batch, HeyGen, Job, RateLimited, Reply, Session, SessionState
 from heygen_async.testing import Scenario, Simulator

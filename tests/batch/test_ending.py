@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from batch.batches import Notes, ends, film, films, finished, made, quick, through
+from batches import Notes, ends, film, films, finished, made, quick, through
 from flows import Line, client, clock, pass_time
 from heygen_async import (
     Batch,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from batch.batches import Notes, ends, film, films, made, quick
+from batches import Notes, ends, film, films, made, quick
 from flows import Line, clock, pass_time
 from heygen_async import (
     Approve,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from batch.batches import ends, errors, film, films, made, quick, statuses
+from batches import ends, errors, film, films, made, quick, statuses
 from flows import Line, client, clock
 from heygen_async import (
     Approve,

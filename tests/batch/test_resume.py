@@ -7,7 +7,7 @@ from typing import Any
 import anyio
 import pytest
 
-from batch.batches import Notes, Slow, ends, errors, films, made, quick, through
+from batches import Notes, Slow, ends, errors, films, made, quick, through
 from flows import client
 from heygen_async import Approve, BatchEvent, Job, Reply
 from heygen_async.testing import Scenario, Simulator

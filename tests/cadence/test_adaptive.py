@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from heygen_async.cadence import Cadence, Durations, Expected, Moment
+from heygen_async.cadence import Cadence, Durations, Expected, PollContext
 from heygen_async.models import SessionStatus
 
 THINKING = SessionStatus.THINKING
@@ -22,7 +22,7 @@ def rendering(
     """The wait in the middle of a render with these changes of progress so far."""
     steps = ((0.0, 0), *history)
     return adaptive(
-        Moment(
+        PollContext(
             status=GENERATING,
             elapsed=elapsed,
             progress=steps[-1][1],
@@ -42,16 +42,16 @@ def learnt(*seconds: float) -> Expected | None:
     return durations.expected(GENERATING)
 
 
-def looks(status: SessionStatus, seconds: float, die: random.Random | None = None) -> list[float]:
+def looks(status: SessionStatus, seconds: float, jitter: random.Random | None = None) -> list[float]:
     """The moments of all looks in so many seconds without any news."""
     moments = [0.0]
     while moments[-1] < seconds:
-        moment = Moment(
+        moment = PollContext(
             status=status,
             elapsed=moments[-1],
             polls=len(moments) - 1,
             unchanged=moments[-1],
-            die=0.5 if die is None else die.random(),
+            jitter=0.5 if jitter is None else jitter.random(),
         )
         moments.append(moments[-1] + adaptive(moment))
     return moments[1:]
@@ -66,7 +66,7 @@ def test_what_fails_early_is_known_early(status: SessionStatus) -> None:
 @pytest.mark.parametrize("lasted", [0.0, 2.0, 10.0, 25.0])
 def test_short_sessions_do_not_wait_for_long_ones(lasted: float) -> None:
     """A wait is bounded by how long the status has lasted, so a fast service is followed fast."""
-    assert adaptive(Moment(status=GENERATING, elapsed=lasted, polls=1)) <= 4 + 2 * lasted
+    assert adaptive(PollContext(status=GENERATING, elapsed=lasted, polls=1)) <= 4 + 2 * lasted
 
 
 def test_waits_stretch_while_nothing_moves() -> None:
@@ -112,7 +112,7 @@ def test_a_render_that_rests_at_99_may_end_any_time() -> None:
 )
 def test_silent_progress_counts_for_nothing(history: tuple[tuple[float, int], ...]) -> None:
     """Where progress says nothing of the end the wait is that of a session without any."""
-    assert pytest.approx(adaptive(Moment(status=GENERATING, elapsed=200, polls=9))) == rendering(
+    assert pytest.approx(adaptive(PollContext(status=GENERATING, elapsed=200, polls=9))) == rendering(
         200, *history
     )
 
@@ -179,8 +179,8 @@ def test_sharing_a_request_makes_looks_cheap() -> None:
 
 def test_sessions_created_together_spread_out() -> None:
     """A thousand sessions created in the same second do not come back in the same second."""
-    die = random.Random(7)
-    crowd = Counter(int(moment) for _ in range(1000) for moment in looks(THINKING, 120, die))
+    jitter = random.Random(7)
+    crowd = Counter(int(moment) for _ in range(1000) for moment in looks(THINKING, 120, jitter))
 
     later = [crowd[second] for second in range(30, 120)]
 
@@ -190,10 +190,12 @@ def test_sessions_created_together_spread_out() -> None:
 
 def test_looks_never_crowd() -> None:
     """However it is fed, it looks at most once a second or so and at least once a minute or so."""
-    die = random.Random(3)
+    jitter = random.Random(3)
     waits = [
         rendering(
-            elapsed, (elapsed * die.random(), die.randrange(101)), expected=Expected(die.random() * 9, 5)
+            elapsed,
+            (elapsed * jitter.random(), jitter.randrange(101)),
+            expected=Expected(jitter.random() * 9, 5),
         )
         for elapsed in (0.0, 0.01, 1.0, 100.0, 1e5, 1e9)
         for _ in range(50)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 import strategies
-from heygen_async.cadence import Cadence, Moment, bounded
+from heygen_async.cadence import Cadence, PollContext, bounded
 from heygen_async.errors import InvalidArgument
 from heygen_async.models import SessionStatus
 
@@ -28,33 +28,33 @@ SCHEDULES = [
 ]
 
 
-def ladder(cadence: Cadence, count: int, die: float = 0.5) -> list[float]:
+def ladder(cadence: Cadence, count: int, jitter: float = 0.5) -> list[float]:
     """The intervals of the first looks in a status."""
-    return [cadence(Moment(status=THINKING, polls=polls, die=die)) for polls in range(count)]
+    return [cadence(PollContext(status=THINKING, polls=polls, jitter=jitter)) for polls in range(count)]
 
 
 def test_constant_is_constant() -> None:
     """Every look is so many seconds after the one before, with no jitter."""
-    assert [7, 7, 7] == ladder(Cadence.constant(7), 3, die=0.9)
+    assert [7, 7, 7] == ladder(Cadence.constant(7), 3, jitter=0.9)
 
 
 def test_exponential_doubles_up_to_the_longest() -> None:
     """The official command line's ladder: 2 seconds, doubled to 30."""
     assert [2, 4, 8, 16, 30, 30] == ladder(Cadence.exponential(), 6)
-    assert [1, 3, 9, 10] == ladder(Cadence.exponential(1, factor=3, longest=10, jitter=0), 4, die=0.9)
+    assert [1, 3, 9, 10] == ladder(Cadence.exponential(1, factor=3, longest=10, jitter=0), 4, jitter=0.9)
 
 
 def test_exponential_lasts_as_long_as_a_watch() -> None:
     """The billionth look costs no more thought than the first, whole numbers or not."""
-    moment = Moment(status=THINKING, polls=10**9)
+    moment = PollContext(status=THINKING, polls=10**9)
 
     assert 30 == Cadence.exponential(2, factor=3)(moment) == Cadence.exponential(2, factor=1e9)(moment)
 
 
-@pytest.mark.parametrize(("die", "share"), [(0.0, 0.75), (0.5, 1.0), (0.999, 1.25)])
-def test_exponential_varies_both_ways(die: float, share: float) -> None:
+@pytest.mark.parametrize(("jitter", "share"), [(0.0, 0.75), (0.5, 1.0), (0.999, 1.25)])
+def test_exponential_varies_both_ways(jitter: float, share: float) -> None:
     """A quarter less to a quarter more, as the die falls."""
-    varied = ladder(Cadence.exponential(), 8, die)
+    varied = ladder(Cadence.exponential(), 8, jitter)
     exact = [wait * share for wait in ladder(Cadence.exponential(), 8)]
 
     assert exact == pytest.approx(varied, rel=0.01)
@@ -70,7 +70,7 @@ def test_stepped_follows_its_steps() -> None:
 
 def test_own_schedule_is_bounded_too() -> None:
     """A schedule of one's own cannot make a watch busy or blind."""
-    moment = Moment(status=THINKING)
+    moment = PollContext(status=THINKING)
 
     assert 0.2 == Cadence(lambda _: -5.0)(moment)
     assert 3600 == Cadence(lambda _: 1e12)(moment) == Cadence(lambda _: math.nan)(moment)
@@ -84,22 +84,24 @@ def test_any_interval_is_bounded(wait: float) -> None:
 
 @pytest.mark.parametrize("cadence", SCHEDULES, ids=range(len(SCHEDULES)))
 @given(moment=strategies.moments)
-def test_every_schedule_bears_every_moment(cadence: Cadence, moment: Moment) -> None:
+def test_every_schedule_bears_every_moment(cadence: Cadence, moment: PollContext) -> None:
     """No state of a session breaks a schedule or makes it busy."""
     assert 0.2 <= cadence(moment) <= 3600
 
 
 @given(strategies.moments)
-def test_adaptive_is_never_busy(moment: Moment) -> None:
+def test_adaptive_is_never_busy(moment: PollContext) -> None:
     """The default never looks more than twice a second, nor less than every few minutes."""
     assert 0.5 <= Cadence.adaptive()(moment) <= 300
 
 
 @pytest.mark.parametrize("status", [SessionStatus.REVIEWING, SessionStatus.WAITING_FOR_INPUT])
-@given(elapsed=strategies.seconds, polls=st.integers(0, 1000), die=st.floats(0, 1, exclude_max=True))
-def test_adaptive_is_rare_at_a_pause(status: SessionStatus, elapsed: float, polls: int, die: float) -> None:
+@given(elapsed=strategies.seconds, polls=st.integers(0, 1000), jitter=st.floats(0, 1, exclude_max=True))
+def test_adaptive_is_rare_at_a_pause(
+    status: SessionStatus, elapsed: float, polls: int, jitter: float
+) -> None:
     """A session that waits for its caller moves when the caller speaks, so it is seldom looked at."""
-    moment = Moment(status=status, elapsed=elapsed, unchanged=elapsed, polls=polls, die=die)
+    moment = PollContext(status=status, elapsed=elapsed, unchanged=elapsed, polls=polls, jitter=jitter)
 
     assert Cadence.adaptive()(moment) >= (12 if polls else 7)
 
@@ -107,7 +109,7 @@ def test_adaptive_is_rare_at_a_pause(status: SessionStatus, elapsed: float, poll
 def test_adaptive_stretches_while_nothing_moves() -> None:
     """The first looks at a thinking session are quick, later ones slower."""
     early, late = (
-        Cadence.adaptive()(Moment(status=THINKING, elapsed=seconds, unchanged=seconds))
+        Cadence.adaptive()(PollContext(status=THINKING, elapsed=seconds, unchanged=seconds))
         for seconds in (0.0, 300.0)
     )
 
@@ -116,15 +118,15 @@ def test_adaptive_stretches_while_nothing_moves() -> None:
 
 
 @given(strategies.moments)
-def test_adaptive_spreads_by_the_die(moment: Moment) -> None:
+def test_adaptive_spreads_by_the_die(moment: PollContext) -> None:
     """Sessions that started together are not looked at together: the interval grows with the die."""
-    low, high = (Cadence.adaptive()(structs.replace(moment, die=die)) for die in (0.0, 0.99))
+    low, high = (Cadence.adaptive()(structs.replace(moment, jitter=jitter)) for jitter in (0.0, 0.99))
 
     assert low < high
 
 
 @given(strategies.moments)
-def test_schedule_is_pure(moment: Moment) -> None:
+def test_schedule_is_pure(moment: PollContext) -> None:
     """The same moment has the same answer, from any instance: no clock and no lots inside."""
     assert Cadence.adaptive()(moment) == Cadence.adaptive()(moment)
 

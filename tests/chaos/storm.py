@@ -98,8 +98,12 @@ def opened(seed: int, idempotency: Idempotency, rate: float) -> tuple[Books, Hey
     told = "in_progress" if idempotency == "ignored" else ""
     weather = tuple(name for name, fault in FAULTS.items() if fault.survivable and name != told)
     service.faults.mix(rate, seed=seed, only=weather)
-    heygen = HeyGen("test-key", base_url=service.base_url, http=MemoryTransport(service, latency=0.2))
-    heygen._core.caller.die = random.Random(seed)  # the only dice of the client
+    heygen = HeyGen(
+        "test-key",
+        base_url=service.base_url,
+        http=MemoryTransport(service, latency=0.2),
+        rng=random.Random(seed),
+    )
     return Books(seed, service), heygen
 
 

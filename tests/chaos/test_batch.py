@@ -85,8 +85,12 @@ async def batched(count: int, idempotency: Idempotency, most: int = CAP) -> Repo
         if event.kind == "created":
             report.told.add(event.session_id)
 
-    heygen = HeyGen("test-key", base_url=service.base_url, http=MemoryTransport(service, latency=0.1))
-    heygen._core.caller.die = random.Random(SEED)  # the only dice of the client
+    heygen = HeyGen(
+        "test-key",
+        base_url=service.base_url,
+        http=MemoryTransport(service, latency=0.1),
+        rng=random.Random(SEED),
+    )
     began = anyio.current_time()
     options: dict[str, Any] = {"max_in_flight": most, "reviewer": review, "on_event": listen}
     async with (

@@ -22,8 +22,8 @@ from rich.text import Text
 
 from cli.desk import as_csv
 from heygen_async import Cadence, HeyGen
-from heygen_async._cli.batch import Making, Plan, Wish
-from heygen_async._cli.output import Voice
+from heygen_async._cli.batch import BatchOptions, Making, Plan
+from heygen_async._cli.output import Output
 from heygen_async.testing import MemoryTransport, Scenario, Simulator, Step, run
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def service() -> Simulator:
     return simulator
 
 
-class Witness(Voice):
+class Witness(Output):
     """Says what stands above the board, and has no screen to redraw it on."""
 
     @property
@@ -100,7 +100,7 @@ async def watched(folder: pathlib.Path) -> str:
     console.print(Text("$ heygen-async batch towns.csv --out films --approve", style="bold"))
     simulator, voice = service(), Witness(out=io.StringIO())
     voice.out = console
-    wish = Wish(jobs=str(folder / "towns.csv"), out=folder / "films", approve=True)
+    wish = BatchOptions(jobs=str(folder / "towns.csv"), out=folder / "films", approve=True)
     async with HeyGen(
         simulator.api_key, http=MemoryTransport(simulator), cadence=Cadence.constant(5)
     ) as heygen:

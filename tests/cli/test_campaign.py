@@ -11,7 +11,7 @@ import pytest
 from heygen_async import Job, Outcome, SessionState, SessionStatus, Unauthorized
 from heygen_async._cli.durable import Campaign, Working
 from heygen_async._cli.exit_codes import UsageError
-from heygen_async._cli.output import Voice
+from heygen_async._cli.output import Output
 from heygen_async.durable import BatchStatus, DurableBatch, PendingReview
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 STATE = SessionState(session_id="sess_1", status=SessionStatus.REVIEWING, created_at=1_760_000_000)
 
 
-class Shelf:
+class OutputFolder:
     """A batch without a database, of one job that waits for an answer or of none."""
 
     def __init__(self, *, jobs: int = 1) -> None:
@@ -48,10 +48,10 @@ def working() -> Working:
         approve=False,
         poll=None,
     )
-    return Working(campaign, Voice())
+    return Working(campaign, Output())
 
 
-async def work(on: Shelf) -> None:
+async def work(on: OutputFolder) -> None:
     """Work for it to its end."""
     await working().work(cast("DurableBatch", on), ())
 
@@ -60,7 +60,7 @@ async def test_who_waits_for_an_answer_is_told(
     anyio_backend: object, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A worker that approves nothing names the jobs that wait, and what answers them."""
-    await work(Shelf())
+    await work(OutputFolder())
     said = capsys.readouterr().err
 
     assert "tour  sess_1 waits for an answer" in said
@@ -70,7 +70,7 @@ async def test_who_waits_for_an_answer_is_told(
 async def test_a_batch_without_jobs_is_a_mistake(anyio_backend: object) -> None:
     """A worker with a slip in the batch's name does not end as if all were done."""
     with pytest.raises(UsageError, match="spring has no jobs") as caught:
-        await work(Shelf(jobs=0))
+        await work(OutputFolder(jobs=0))
 
     assert "--name" in caught.value.hint
 
@@ -80,7 +80,7 @@ async def test_the_last_word_suggests_what_there_is(
 ) -> None:
     """What was not begun is begun by the same command, as there is no --resume here."""
     at_work = working()
-    await at_work.work(cast("DurableBatch", Shelf()), ())
+    await at_work.work(cast("DurableBatch", OutputFolder()), ())
     at_work.tell()
     said = capsys.readouterr().out
 

@@ -12,8 +12,8 @@ from rich.console import Console
 
 from cli import picture
 from heygen_async import Cadence, HeyGen
-from heygen_async._cli.batch import Wish, make
-from heygen_async._cli.output import Voice
+from heygen_async._cli.batch import BatchOptions, make
+from heygen_async._cli.output import Output
 from heygen_async._cli.progress import Board
 from heygen_async.testing import MemoryTransport, Scenario
 
@@ -124,11 +124,11 @@ async def test_failures_scroll_by_above_the_board(desk: Desk, monkeypatch: pytes
     desk.simulator.script(Scenario.failing("generating"), prompt="Bad")
     desk.writes("jobs.csv", [{"key": "good", "prompt": "Good"}, {"key": "bad", "prompt": "Bad"}])
     screen = Screen()
-    wish = Wish(jobs="jobs.csv", out=desk.folder / "videos")
+    wish = BatchOptions(jobs="jobs.csv", out=desk.folder / "videos")
     async with HeyGen(
         desk.simulator.api_key, http=MemoryTransport(desk.simulator), cadence=Cadence.constant(2)
     ) as heygen:
-        code = await make(heygen, wish, Voice(out=screen))
+        code = await make(heygen, wish, Output(out=screen))
     text = screen.getvalue()
 
     assert 1 == code

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heygen_async._cli.output import Voice, brief, duration, safe
+from heygen_async._cli.output import Output, brief, duration, safe
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_nothing_that_controls_is_left(said: str) -> None:
 def test_a_voice_takes_words_as_they_are() -> None:
     """Brackets in a message are no markup, and colons no emoji."""
     out = io.StringIO()
-    Voice(out=out).say("agent", "[bold]:smile:[/bold] [link=x]y \x1b[5m")
+    Output(out=out).say("agent", "[bold]:smile:[/bold] [link=x]y \x1b[5m")
 
     assert "agent    [bold]:smile:[/bold] [link=x]y \n" == out.getvalue()
 
@@ -53,7 +53,7 @@ def test_a_voice_takes_words_as_they_are() -> None:
 def test_json_is_plain_ascii() -> None:
     """A program gets text whole, in a form that is harmless on a terminal."""
     out = io.StringIO()
-    Voice(is_json=True, out=out).say("agent", "shown to nobody", content="\x1b[31m\u202e日")
+    Output(is_json=True, out=out).say("agent", "shown to nobody", content="\x1b[31m\u202e日")
 
     assert '{"event": "agent", "content": "\\u001b[31m\\u202e\\u65e5"}\n' == out.getvalue()
 
@@ -62,7 +62,7 @@ def test_long_words_are_not_broken() -> None:
     """A link stays on one line, however narrow the window: it is to be copied."""
     out = io.StringIO()
     link = "https://example.com/" + "x" * 300
-    Voice(out=out).say("resource", link)
+    Output(out=out).say("resource", link)
 
     assert f"resource {link}\n" == out.getvalue()
 

@@ -14,7 +14,7 @@ from heygen_async._config import Timeouts
 from heygen_async._http.aiohttp_transport import opened
 from heygen_async._http.transport import Answer, Download, Request, Transport
 from heygen_async.durable import DurableBatch
-from heygen_async.durable._recovery import Keeper
+from heygen_async.durable._recovery import Reaper
 
 POLL = 0.1
 
@@ -41,7 +41,7 @@ class Deadly:
         await self._inner.aclose()
 
 
-def _suspect(self: Keeper, executor: str) -> bool:
+def _suspect(self: Reaper, executor: str) -> bool:
     return True
 
 
@@ -53,7 +53,7 @@ def jobs(count: int, prompts: int) -> list[Job]:
 async def work(options: argparse.Namespace) -> None:
     """Open the batch, submit what is not known, and stay until all has ended."""
     if options.suspicious:
-        Keeper._is_dead = _suspect  # type: ignore[method-assign]
+        Reaper._is_dead = _suspect  # type: ignore[method-assign]
     transport = opened(None, timeouts=Timeouts(), max_connections=100, trust_env=False)
     heygen = HeyGen(
         "test-key",

@@ -53,7 +53,7 @@ async def test_nothing_shows_the_key(line: Line, caplog: pytest.LogCaptureFixtur
     async with client(line) as heygen:
         session = await heygen.sessions.create(PROMPT)
         await session.wait()
-        shown = f"{heygen!r} {session!r} {heygen._core.caller.identity.headers!r} {session.ref()!r}"
+        shown = f"{heygen!r} {session!r} {heygen._core.api.identity.headers!r} {session.ref()!r}"
 
     assert "test-key" not in shown
     assert caplog.records

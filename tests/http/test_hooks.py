@@ -238,9 +238,9 @@ async def test_no_hooks_cost_nothing(line: Line, service: Simulator) -> None:
     async with HeyGen(service.api_key, http=line, retry=RetryPolicy(max_attempts=1)) as heygen:
         await heygen.account.me()
 
-        assert line is heygen._core.caller._transport
+        assert line is heygen._core.api._transport
         assert heygen._core.heed is None
-        assert heygen._core.caller._retried is None
+        assert heygen._core.api._retried is None
 
 
 async def test_looks_belong_to_no_request_of_the_program(line: Line, service: Simulator) -> None:

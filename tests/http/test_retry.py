@@ -103,7 +103,7 @@ def step(
     limits = RetryPolicy(**policy)
     tries = Tries(limits)
     tries.count = tried
-    return tries.next_step(kind, error, elapsed=elapsed, policy=limits, die=0.5)
+    return tries.next_step(kind, error, elapsed=elapsed, policy=limits, jitter=0.5)
 
 
 # ---- the table of design 3.2 --------------------------------------------------------------------------------------
@@ -173,25 +173,25 @@ def test_waits_go_on_for_ever() -> None:
 
 
 @given(st.floats(0, 1e6), DICE)
-def test_pace_is_only_jittered_upwards(asked: float, die: float) -> None:
+def test_pace_is_only_jittered_upwards(asked: float, jitter: float) -> None:
     """The service's pace is kept, or a little longer; never shorter."""
-    assert asked <= pause(said(RateLimited, 429, after=asked), 99.0, die=die) <= asked * 1.1
+    assert asked <= pause(said(RateLimited, 429, after=asked), 99.0, jitter=jitter) <= asked * 1.1
 
 
 @given(st.floats(0, 1e6), DICE)
-def test_own_wait_is_jittered(own: float, die: float) -> None:
+def test_own_wait_is_jittered(own: float, jitter: float) -> None:
     """Without a pace the wait is ours, between half of it and all of it, so that clients spread."""
     for error in (said(RateLimited, 429), ConnectFailed("No route.")):
-        assert own / 2 <= pause(error, own, die=die) <= own
+        assert own / 2 <= pause(error, own, jitter=jitter) <= own
 
 
 @given(st.integers(1, 10_000), DICE)
-def test_failed_polls_slow_down(failures: int, die: float) -> None:
+def test_failed_polls_slow_down(failures: int, jitter: float) -> None:
     """Polls that fail in a row come slower, by a bounded wait, and never busily."""
-    wait = poll_pause(failures, die=die)
+    wait = poll_pause(failures, jitter=jitter)
 
     assert 1 <= wait <= 30
-    assert wait <= poll_pause(failures + 1, die=die)
+    assert wait <= poll_pause(failures + 1, jitter=jitter)
 
 
 # ---- limits -------------------------------------------------------------------------------------------------------
@@ -237,7 +237,7 @@ def test_waits_of_one_call_double() -> None:
     for _ in range(2):
         tries = Tries(policy)
         steps = [
-            tries.next_step(Kind.READ, ConnectionLost("Reset."), elapsed=0, policy=policy, die=1.0)
+            tries.next_step(Kind.READ, ConnectionLost("Reset."), elapsed=0, policy=policy, jitter=1.0)
             for tries.count in (1, 2, 3)
         ]
 

@@ -8,10 +8,10 @@ import anyio
 import pytest
 
 from flows import pass_time
-from heygen_async._http.limits import Deadlines
+from heygen_async._http.limits import TimeoutWheel
 
 
-async def limited(deadlines: Deadlines, seconds: float, takes: float) -> str:
+async def limited(deadlines: TimeoutWheel, seconds: float, takes: float) -> str:
     """Do something that takes a while under a limit."""
     task = deadlines.begin(seconds)
     try:
@@ -30,7 +30,7 @@ def now() -> float:
 
 async def test_what_takes_too_long_ends_at_its_limit() -> None:
     """Each gets `TimeoutError` at its own limit, to the moment; the others go on."""
-    deadlines, began, ended = Deadlines(), now(), dict[str, float]()
+    deadlines, began, ended = TimeoutWheel(), now(), dict[str, float]()
 
     async def one(name: str, seconds: float, takes: float) -> None:
         try:
@@ -49,7 +49,7 @@ async def test_what_takes_too_long_ends_at_its_limit() -> None:
 
 async def test_a_limit_after_another() -> None:
     """A task may have one limit after another; one that was kept has no consequence later."""
-    deadlines = Deadlines()
+    deadlines = TimeoutWheel()
 
     assert "done" == await limited(deadlines, 5, 1)
     assert "done" == await limited(deadlines, 60, 50)
@@ -62,7 +62,7 @@ async def test_a_limit_after_another() -> None:
 
 async def test_a_cancel_from_elsewhere_wins() -> None:
     """Who is cancelled in the moment the limit passes is cancelled, not late."""
-    deadlines = Deadlines()
+    deadlines = TimeoutWheel()
     task = asyncio.ensure_future(limited(deadlines, 5, 100))
     asyncio.get_running_loop().call_later(5, task.cancel)
     with pytest.raises(asyncio.CancelledError):
@@ -73,7 +73,7 @@ async def test_a_cancel_from_elsewhere_wins() -> None:
 
 async def test_closed() -> None:
     """Nothing is ended, and no timer left, by limits that are not kept any more."""
-    deadlines = Deadlines()
+    deadlines = TimeoutWheel()
     task = asyncio.ensure_future(limited(deadlines, 5, 100))
     await pass_time(1)
     deadlines.close()

@@ -14,7 +14,7 @@ import pytest
 
 from flows import Line, client, clock, pass_time, rendering
 from heygen_async import Cadence, ClientStateError, HeyGen, Session, SessionStatus
-from heygen_async._polling.queue import Record
+from heygen_async._polling.queue import WatchedSession
 from heygen_async.testing import MemoryAnswer, Scenario, Simulator
 from heygen_async.testing._virtual_loop import VirtualLoop
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
     from heygen_async import Watch
-    from heygen_async.cadence import Moment
+    from heygen_async.cadence import PollContext
     from heygen_async.testing._transports.memory import Outgoing
 
 PROMPT = "An espresso machine"
@@ -53,11 +53,11 @@ async def one_of_many() -> AsyncGenerator[Session]:
         group.cancel_scope.cancel()
 
 
-def failing(looks: int) -> Callable[[Moment], float]:
+def failing(looks: int) -> Callable[[PollContext], float]:
     """Return a schedule that fails when it has been asked so often."""
     intervals = [10.0] * looks
 
-    def interval(moment: Moment) -> float:
+    def interval(moment: PollContext) -> float:
         return intervals.pop()
 
     return interval
@@ -153,15 +153,15 @@ async def test_a_crowd_comes_and_goes_at_once(heygen: HeyGen, monkeypatch: pytes
         await heygen.sessions.create(PROMPT, mode="generate"),
         list[object](),
         0,
-        Record.muster,
+        WatchedSession.muster,
     )
 
-    def counting(record: Record) -> None:
+    def counting(record: WatchedSession) -> None:
         nonlocal seen
         seen += len(record.watchers)
         muster(record)
 
-    monkeypatch.setattr(Record, "muster", counting)
+    monkeypatch.setattr(WatchedSession, "muster", counting)
     async with anyio.create_task_group() as group:
         for _ in range(1000):
             group.start_soon(outcome, session, told)

@@ -11,7 +11,7 @@ import pytest
 from flows import Line, client, clock, pass_time, words
 from heygen_async import Cadence, ClientStateError, HeyGen, InvalidArgument, UnverifiedEvent, WebhookEvent
 from heygen_async.errors import Replayed, WebhookError
-from heygen_async.testing import Notice, Postman, Scenario, Simulator, run
+from heygen_async.testing import Notice, Scenario, Simulator, WebhookSender, run
 from heygen_async.webhooks import SeenEvents, verify
 from polling.events import RENDERING, looks, notify_at, render, rumour, session_known, told
 
@@ -235,7 +235,7 @@ async def test_disturbed_deliveries_change_nothing_wrong(
     secrets.append(made.secret or "")
     if fault is not None:
         service.faults.add(fault, times=None)
-    async with Postman(service, receive), anyio.create_task_group() as group:
+    async with WebhookSender(service, receive), anyio.create_task_group() as group:
         for number in range(6):
             group.start_soon(follow, number)
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heygen_async._polling.queue import LAST_LOOK, NEVER, Agenda, Ends, Record
-from heygen_async._polling.state import SETTLED, Track
+from heygen_async._polling.queue import LAST_LOOK, NEVER, DeadlineQueue, PollQueue, WatchedSession
+from heygen_async._polling.state import SETTLED, SessionTracker
 from heygen_async._polling.watcher import Watcher
 
 
-def record(name: str = "sess_1", **options: float | None) -> Record:
+def record(name: str = "sess_1", **options: float | None) -> WatchedSession:
     """Return a record somebody watches."""
-    made = Record(Track(name))
+    made = WatchedSession(SessionTracker(name))
     watcher = Watcher(
         made.track, until=SETTLED, timeout=options.get("timeout"), stall_timeout=options.get("stall")
     )
@@ -22,9 +22,9 @@ def record(name: str = "sess_1", **options: float | None) -> Record:
     return made
 
 
-def taken(agenda: Agenda, until: float) -> list[Record]:
+def taken(agenda: PollQueue, until: float) -> list[WatchedSession]:
     """Take all that have come."""
-    found: list[Record] = []
+    found: list[WatchedSession] = []
     while batch := agenda.take(until):
         found += batch
     return found
@@ -33,7 +33,7 @@ def taken(agenda: Agenda, until: float) -> list[Record]:
 @given(st.lists(st.floats(0, 1000), max_size=30))
 def test_taken_in_order(moments: list[float]) -> None:
     """Records come out by their moments, whatever order they went in."""
-    agenda, records = Agenda(), [record(f"sess_{n}") for n in range(len(moments))]
+    agenda, records = PollQueue(), [record(f"sess_{n}") for n in range(len(moments))]
     for item, moment in zip(records, moments, strict=True):
         agenda.put((item,), moment)
     order: list[float] = []
@@ -46,7 +46,7 @@ def test_taken_in_order(moments: list[float]) -> None:
 
 def test_nothing_before_its_moment() -> None:
     """A record whose moment is still to come stays."""
-    agenda = Agenda()
+    agenda = PollQueue()
     agenda.put((record(),), 5.0)
 
     assert [] == taken(agenda, 4.9)
@@ -55,7 +55,7 @@ def test_nothing_before_its_moment() -> None:
 
 def test_brought_forward() -> None:
     """A record entered again counts once, at its new moment."""
-    agenda, item = Agenda(), record()
+    agenda, item = PollQueue(), record()
     agenda.put((item,), 50.0)
 
     assert agenda.put((item,), 5.0)
@@ -64,7 +64,7 @@ def test_brought_forward() -> None:
 
 def test_moved_to_another_agenda() -> None:
     """A record entered elsewhere leaves nothing behind that counts."""
-    here, there, item = Agenda(), Agenda(), record()
+    here, there, item = PollQueue(), PollQueue(), record()
     here.put((item,), 5.0)
     there.put((item,), 5.0)
 
@@ -75,7 +75,7 @@ def test_moved_to_another_agenda() -> None:
 
 def test_one_of_a_batch_leaves() -> None:
     """Who is entered again on his own comes up once, and the others of his batch without him."""
-    agenda, items = Agenda(), [record(f"sess_{n}") for n in range(3)]
+    agenda, items = PollQueue(), [record(f"sess_{n}") for n in range(3)]
     agenda.put(items, 5.0)
     agenda.put((items[1],), 7.0)
 
@@ -85,7 +85,7 @@ def test_one_of_a_batch_leaves() -> None:
 
 def test_counts_who_is_due() -> None:
     """What is due is counted by records, and only those somebody watches."""
-    agenda, items = Agenda(), [record(f"sess_{n}") for n in range(4)]
+    agenda, items = PollQueue(), [record(f"sess_{n}") for n in range(4)]
     agenda.put(items[:3], 5.0)
     agenda.put((items[3],), 9.0)
     items[0].watchers.clear()
@@ -96,7 +96,7 @@ def test_counts_who_is_due() -> None:
 
 def test_old_entries_do_not_pile_up() -> None:
     """A session looked at for hours leaves no trail of moments that lie ahead."""
-    agenda, ends, item = Agenda(), Ends(), record(timeout=3600.0)
+    agenda, ends, item = PollQueue(), DeadlineQueue(), record(timeout=3600.0)
     for n in range(1000):
         agenda.put((item,), 3600.0 + n)
         item.deadline = 3600.0 - n
@@ -112,7 +112,7 @@ def test_old_entries_do_not_pile_up() -> None:
 
 def test_unwatched_records_are_skipped() -> None:
     """A record nobody watches any more never comes up."""
-    agenda, item = Agenda(), record()
+    agenda, item = PollQueue(), record()
     agenda.put((item,), 5.0)
     item.watchers.clear()
 
@@ -137,7 +137,7 @@ def test_a_look_at_the_stall() -> None:
 
 def test_ends_in_order() -> None:
     """Whose deadline passes first is seen to first, a little after it, and only once."""
-    ends, late, later = Ends(), record("sess_1", timeout=60.0), record("sess_2", timeout=90.0)
+    ends, late, later = DeadlineQueue(), record("sess_1", timeout=60.0), record("sess_2", timeout=90.0)
     ends.put(later)
 
     assert ends.put(late)
@@ -149,7 +149,7 @@ def test_ends_in_order() -> None:
 
 def test_no_end_without_a_deadline() -> None:
     """Who waits for ever is never late."""
-    ends = Ends()
+    ends = DeadlineQueue()
     ends.put(record())
 
     assert NEVER == ends.first()

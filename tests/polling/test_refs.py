@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import strategies
 from heygen_async._polling import refs
-from heygen_async._polling.state import Track
+from heygen_async._polling.state import SessionTracker
 from heygen_async.errors import InvalidArgument
 from heygen_async.models import Message, SessionData, SessionStatus
 
@@ -24,9 +24,9 @@ MESSAGES = tuple(
 )
 
 
-def track(*states: SessionData, mode: str | None = "chat") -> Track:
+def track(*states: SessionData, mode: str | None = "chat") -> SessionTracker:
     """What is known of a session after these reads, a second apart."""
-    known = Track(strategies.SESSION_ID, mode)
+    known = SessionTracker(strategies.SESSION_ID, mode)
     for moment, state in enumerate(states):
         known.saw_session(state, asked=float(moment), now=float(moment))
     return known
@@ -87,7 +87,7 @@ def test_restored_state_is_not_fresh() -> None:
 
 def test_unread_session_has_a_ref() -> None:
     """A session that was never read is its id."""
-    there, cursor = refs.read(refs.write(Track("s"), 0), {})
+    there, cursor = refs.read(refs.write(SessionTracker("s"), 0), {})
 
     assert ("s", None, None, None, 0) == (there.session_id, there.mode, there.video_id, there.state, cursor)
 
@@ -101,7 +101,7 @@ def test_known_session_is_joined() -> None:
     assert 1 == cursor
 
 
-def said(here: Track, words: str = "Bluer") -> Track:
+def said(here: SessionTracker, words: str = "Bluer") -> SessionTracker:
     """The same after a message of ours, which is known to be there."""
     here.sent(words, since=10.0, settle=30.0, cursor=here.conversation.cursor)
     return here

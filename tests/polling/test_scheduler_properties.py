@@ -26,11 +26,11 @@ WALKS = 50
 class Weather(Line):
     """A line on which reads fail in every way while the weather is bad."""
 
-    def __init__(self, service: Simulator, die: random.Random) -> None:
+    def __init__(self, service: Simulator, rng: random.Random) -> None:
         super().__init__(service, latency=1.0)  # slow enough that the places are all taken at times
-        self.die = die
+        self.rng = rng
         self.clears_at = 0.0
-        self.has_statuses = die.random() < 0.7
+        self.has_statuses = rng.random() < 0.7
 
     async def send(self, request: Outgoing) -> MemoryAnswer:
         """Pass it on, if it gets through."""
@@ -42,10 +42,10 @@ class Weather(Line):
         """Return what comes instead of the answer; None when that gets through."""
         if "statuses" in request.url and not self.has_statuses:
             return MemoryAnswer(404, {}, b"{}")
-        if clock() > self.clears_at or self.die.random() > 0.2:
+        if clock() > self.clears_at or self.rng.random() > 0.2:
             return None
-        pace = {"retry-after": f"{self.die.uniform(1, PAUSE):.1f}"}
-        return self.die.choice(
+        pace = {"retry-after": f"{self.rng.uniform(1, PAUSE):.1f}"}
+        return self.rng.choice(
             [
                 MemoryAnswer(429, pace, b"{}"),
                 MemoryAnswer(500, {}, b"{}"),
@@ -58,19 +58,19 @@ class Weather(Line):
 class Walk:
     """One random history of one client's watches."""
 
-    def __init__(self, heygen: HeyGen, die: random.Random, sessions: list[Session]) -> None:
+    def __init__(self, heygen: HeyGen, rng: random.Random, sessions: list[Session]) -> None:
         self.heygen = heygen
-        self.die = die
+        self.rng = rng
         self.sessions = sessions
 
     def options(self) -> dict[str, Any]:
         """Draw what a watch wants."""
-        own = Cadence.constant(self.die.uniform(0.5, 120))
+        own = Cadence.constant(self.rng.uniform(0.5, 120))
         return {
-            "timeout": self.die.choice([None, self.die.uniform(1, 300)]),
-            "cadence": self.die.choice([None, None, own]),
-            "stall_timeout": self.die.choice([None, 2_000.0]),
-            "progress": self.die.random() < 0.3,
+            "timeout": self.rng.choice([None, self.rng.uniform(1, 300)]),
+            "cadence": self.rng.choice([None, None, own]),
+            "stall_timeout": self.rng.choice([None, 2_000.0]),
+            "progress": self.rng.random() < 0.3,
         }
 
     async def watch(self, session: Session) -> None:
@@ -80,7 +80,7 @@ class Walk:
         try:
             async for state in session.watch(**options):
                 last = state
-                if self.die.random() < 0.1:
+                if self.rng.random() < 0.1:
                     return
             assert last is not None
             assert last.status.is_terminal
@@ -90,7 +90,7 @@ class Walk:
 
     async def watch_for_a_while(self, session: Session) -> None:
         """Give up at some time."""
-        with anyio.move_on_after(self.die.expovariate(0.1)):
+        with anyio.move_on_after(self.rng.expovariate(0.1)):
             await self.watch(session)
 
     async def refresh(self, session: Session) -> None:
@@ -109,23 +109,23 @@ class Walk:
         async with anyio.create_task_group() as group:
             until = clock() + TROUBLE
             while clock() < until:
-                await pass_time(self.die.expovariate(0.5))
+                await pass_time(self.rng.expovariate(0.5))
                 assert PLACES >= self.heygen.statistics().in_flight
-                group.start_soon(self.die.choice(deeds), self.die.choice(self.sessions))
+                group.start_soon(self.rng.choice(deeds), self.rng.choice(self.sessions))
 
 
 @pytest.mark.parametrize("seed", range(WALKS))
 async def test_walk(seed: int) -> None:
     """Whatever the weather, whoever comes and goes: each watch ends as it should, and no look or record stays."""
-    die, before = random.Random(seed), tasks()
-    scenario = Scenario.generate().timed(thinking=30, generating=die.uniform(60, 500))
-    line = Weather(Simulator(max_jobs=100, scenario=scenario), die)
-    rate = die.choice([None, 2.0])
+    rng, before = random.Random(seed), tasks()
+    scenario = Scenario.generate().timed(thinking=30, generating=rng.uniform(60, 500))
+    line = Weather(Simulator(max_jobs=100, scenario=scenario), rng)
+    rate = rng.choice([None, 2.0])
     async with client(line, max_connections=PLACES, requests_per_second=rate) as heygen:
         sessions = [await heygen.sessions.create(f"Film {n}", mode="generate") for n in range(12)]
         line.clears_at = clock() + TROUBLE
         with anyio.fail_after(LONGEST):
-            await Walk(heygen, die, sessions).live()
+            await Walk(heygen, rng, sessions).live()
         await pass_time(PAUSE)
 
         after = heygen.statistics()

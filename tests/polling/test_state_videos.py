@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import strategies
-from heygen_async._polling.state import MISSING_GRACE, NO_VIDEO, VIDEO_GRACE, Change, Look, Track
+from heygen_async._polling.state import MISSING_GRACE, NO_VIDEO, VIDEO_GRACE, Change, Look, SessionTracker
 from heygen_async.models import SessionData, SessionStatus, VideoInfo, VideoStatus
 from polling.walk import ANSWER, HELLO, OURS, Walk, session, video
 
@@ -263,7 +263,7 @@ EVENTS: st.SearchStrategy[Event] = st.one_of(
 )
 
 
-def happens(track: Track, event: Event, now: float, late: float) -> Change:
+def happens(track: SessionTracker, event: Event, now: float, late: float) -> Change:
     """Let one thing happen to a session; an answer may be late."""
     match event:
         case SessionData():
@@ -291,7 +291,7 @@ def test_no_order_of_events_breaks_a_session(
     events: list[tuple[Event, float, float]], for_video: bool
 ) -> None:
     """Whatever is read, said and missed in whatever order: no crash, and what is known stays consistent."""
-    track, now = Track(strategies.SESSION_ID), 0.0
+    track, now = SessionTracker(strategies.SESSION_ID), 0.0
     for event, pause, late in events:
         now += pause
         before = track.state
@@ -305,7 +305,7 @@ def test_no_order_of_events_breaks_a_session(
             assert before.status == track.state.previous
 
 
-def assert_consistent(track: Track, now: float) -> None:
+def assert_consistent(track: SessionTracker, now: float) -> None:
     """Assert what holds of a session at any time."""
     state, told = track.state, track.finished_video
     assert now >= track.moved_at
@@ -324,7 +324,7 @@ def assert_consistent(track: Track, now: float) -> None:
 @given(st.lists(st.tuples(strategies.sessions, strategies.videos, st.floats(0, 60)), min_size=1, max_size=10))
 def test_every_session_can_still_end(steps: list[tuple[SessionData, VideoInfo, float]]) -> None:
     """Whatever a session went through, and however often it was revised, its next run's video ends the wait."""
-    track, now = Track(strategies.SESSION_ID), 0.0
+    track, now = SessionTracker(strategies.SESSION_ID), 0.0
     for told, its_video, pause in steps:
         now += pause
         if track.look() is Look.VIDEO:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heygen_async._polling.webhook_signals import Announced, Heard
-from heygen_async.cadence import Cadence, Moment
+from heygen_async._polling.webhook_signals import EventSignals, WebhookReliability
+from heygen_async.cadence import Cadence, PollContext
 from heygen_async.models import SessionStatus
 
 GENERATING: Final = SessionStatus.GENERATING
@@ -18,16 +18,16 @@ NAMES: Final = ("sess_1", "vid_1")
 each = pytest.mark.parametrize
 
 
-def heard(at: float, *, verified: bool = True) -> Heard:
+def heard(at: float, *, verified: bool = True) -> EventSignals:
     """A session of which an event told."""
-    it = Heard()
+    it = EventSignals()
     it.note(at, 0.0, verified=verified)
     return it
 
 
-def announced(times: int, at: float = 100.0) -> Announced:
+def announced(times: int, at: float = 100.0) -> WebhookReliability:
     """A client that was told of so many ends in a row."""
-    it = Announced()
+    it = WebhookReliability()
     for _ in range(times):
         it.ended(GENERATING, heard(at), at, NAMES)
     return it
@@ -39,12 +39,12 @@ def announced(times: int, at: float = 100.0) -> Announced:
 @each("verified", [True, False])
 def test_the_first_event_is_a_look_now(verified: bool) -> None:
     """The first event about a session deserves a look at once."""
-    assert 50.0 == Heard().note(50.0, 0.0, verified=verified)
+    assert 50.0 == EventSignals().note(50.0, 0.0, verified=verified)
 
 
 def test_looks_keep_a_distance() -> None:
     """The next one deserves a look a second after the first, which then serves all that come until it begins."""
-    it = Heard()
+    it = EventSignals()
     moments = [it.note(50.0, 0.0, verified=True)]
     moments += [it.note(at, 50.0, verified=True) for at in (50.2, 50.4, 50.99)]
     moments.append(it.note(51.5, 51.0, verified=True))
@@ -54,7 +54,7 @@ def test_looks_keep_a_distance() -> None:
 
 def test_an_open_request_is_not_put_off() -> None:
     """A look that was asked for and has not begun stays due when more events come."""
-    it = Heard()
+    it = EventSignals()
     it.note(50.0, 49.0, verified=True)
 
     assert 50.0 == it.note(50.5, 49.0, verified=True)
@@ -63,7 +63,7 @@ def test_an_open_request_is_not_put_off() -> None:
 @given(st.lists(st.tuples(st.floats(0, 0.5), st.booleans()), min_size=1, max_size=60))
 def test_however_many_come(events: list[tuple[float, bool]]) -> None:
     """Whatever comes and when, the looks granted are at most two a second, and none is before its event."""
-    it, now, looked_at, made = Heard(), 100.0, 0.0, list[float]()
+    it, now, looked_at, made = EventSignals(), 100.0, 0.0, list[float]()
     for wait, verified in events:
         now += wait
         if looked_at < it.wanted <= now:
@@ -112,7 +112,7 @@ def test_rumours_count_for_nothing() -> None:
 @each("status", [SessionStatus.REVIEWING, SessionStatus.COMPLETED, SessionStatus("dreaming")])
 def test_what_the_caller_ends_counts_for_nothing(status: SessionStatus) -> None:
     """A pause ends by what the caller says, so no event is missed there; nor of a status nobody knows."""
-    it = Announced()
+    it = WebhookReliability()
 
     assert not it.ended(status, heard(100.0), 100.0, NAMES)
     assert 0 == it.in_a_row(status, 100.0)
@@ -141,7 +141,7 @@ def test_others_are_not_excused(names: tuple[str | None, ...], at: float) -> Non
 
 def test_suspects_are_bounded() -> None:
     """Silent ends do not fill the memory."""
-    it = Announced()
+    it = WebhookReliability()
     for number in range(5000):
         it.ended(GENERATING, None, 100.0, (f"sess_{number}", f"vid_{number}"))
 
@@ -151,10 +151,10 @@ def test_suspects_are_bounded() -> None:
 # ---- what the schedule makes of it --------------------------------------------------------------------------------
 
 
-def wait(row: int, *, heard: float | None = None, elapsed: float = 60.0, die: float = 0.5) -> float:
+def wait(row: int, *, heard: float | None = None, elapsed: float = 60.0, jitter: float = 0.5) -> float:
     """The default schedule's interval in a rendering."""
     return Cadence.adaptive()(
-        Moment(status=GENERATING, elapsed=elapsed, polls=5, die=die, announced=row, heard=heard)
+        PollContext(status=GENERATING, elapsed=elapsed, polls=5, jitter=jitter, announced=row, heard=heard)
     )
 
 
@@ -165,7 +165,7 @@ def test_the_safety_look_becomes_rarer() -> None:
     assert waits == sorted(waits)
     assert 2 * waits[0] < waits[4] <= 120
     assert waits[4] == waits[7]
-    assert wait(99, die=0.999) <= 120
+    assert wait(99, jitter=0.999) <= 120
 
 
 def test_what_was_told_and_not_shown_is_looked_for() -> None:
@@ -178,4 +178,4 @@ def test_what_was_told_and_not_shown_is_looked_for() -> None:
 
 def test_other_schedules_are_left_alone() -> None:
     """A schedule that the caller chose is followed whatever webhooks tell."""
-    assert 7.0 == Cadence.constant(7)(Moment(status=GENERATING, announced=9, heard=0.0))
+    assert 7.0 == Cadence.constant(7)(PollContext(status=GENERATING, announced=9, heard=0.0))

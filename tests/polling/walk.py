@@ -1,10 +1,10 @@
-"""A session as a `Track` sees it, read at given seconds: what the tests of the lifecycle share."""
+"""A session as a `SessionTracker` sees it, read at given seconds: what the tests of the lifecycle share."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from heygen_async._polling.state import Change, Look, Track
+from heygen_async._polling.state import Change, Look, SessionTracker
 from heygen_async.models import Message, SessionData, SessionState, SessionStatus, VideoInfo, VideoStatus
 
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ def video(
 class Walk:
     """A session read at given seconds, each read asked and answered in the same moment."""
 
-    def __init__(self, track: Track | None = None) -> None:
-        self.track = track or Track("s", "chat")
+    def __init__(self, track: SessionTracker | None = None) -> None:
+        self.track = track or SessionTracker("s", "chat")
 
     def saw(self, now: float, status: str, **fields: object) -> Change:
         """Read the session."""

@@ -14,7 +14,7 @@ import pytest
 
 from contract.book import Book
 from heygen_async import HeyGen
-from heygen_async.testing import Deadlock, MemoryTransport, Notice, Postman, Scenario, Simulator, run
+from heygen_async.testing import Deadlock, MemoryTransport, Notice, Scenario, Simulator, WebhookSender, run
 
 QUICK = Scenario.generate().timed(thinking=10, generating=20)
 HOOK = "https://example.test/hook"
@@ -56,7 +56,7 @@ def played(
     """Have sessions made and ended, ten seconds apart; return the endpoint's secret and the sessions' ids."""
 
     async def play() -> tuple[str, list[str]]:
-        async with client(service) as heygen, Postman(service, box):
+        async with client(service) as heygen, WebhookSender(service, box):
             made = await heygen.webhooks.endpoints.create(HOOK)
             ids: list[str] = []
             for number in range(count):
@@ -119,7 +119,7 @@ def test_only_what_was_subscribed_to() -> None:
     service, box = Simulator(scenario=QUICK), Box()
 
     async def play() -> list[str]:
-        async with client(service) as heygen, Postman(service, box):
+        async with client(service) as heygen, WebhookSender(service, box):
             early = await heygen.sessions.create("Early", mode="generate")
             await anyio.sleep(5)
             await heygen.webhooks.endpoints.create(HOOK, events=["video_agent.fail"])
@@ -142,7 +142,7 @@ def test_who_registers_late_is_told_of_those_at_work() -> None:
     service, box = Simulator(scenario=QUICK), Box()
 
     async def play() -> str:
-        async with client(service) as heygen, Postman(service, box):
+        async with client(service) as heygen, WebhookSender(service, box):
             await heygen.sessions.create("Ended", mode="generate")
             await anyio.sleep(60)
             session = await heygen.sessions.create("At work", mode="generate")
@@ -160,7 +160,7 @@ def test_a_rotated_secret_signs_at_once() -> None:
     service, box = Simulator(scenario=QUICK), Box()
 
     async def play() -> str:
-        async with client(service) as heygen, Postman(service, box):
+        async with client(service) as heygen, WebhookSender(service, box):
             made = await heygen.webhooks.endpoints.create(HOOK)
             await heygen.sessions.create("A", mode="generate")
             rotated = await heygen.webhooks.endpoints.rotate_secret(made.endpoint_id)
@@ -193,7 +193,7 @@ def test_a_receiver_that_fails_counts_as_an_error() -> None:
             raise RuntimeError(notice.url)
 
     async def play() -> None:
-        async with client(service) as heygen, Postman(service, receive):
+        async with client(service) as heygen, WebhookSender(service, receive):
             await heygen.webhooks.endpoints.create(HOOK)
             await heygen.sessions.create("A", mode="generate")
             await anyio.sleep(60)
@@ -266,7 +266,7 @@ def test_nothing_to_tell_is_no_reason_to_wait() -> None:
     """A postman with nothing to carry does not keep virtual time from seeing that nothing will ever come."""
 
     async def play() -> None:
-        async with Postman(Simulator(), Box()):
+        async with WebhookSender(Simulator(), Box()):
             await anyio.Event().wait()
 
     with pytest.raises(Deadlock):

@@ -7,6 +7,7 @@ name or method is not used here.
 
 from __future__ import annotations
 
+import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -45,7 +46,7 @@ from heygen_async import (
     VideoStatus,
     Watch,
 )
-from heygen_async.cadence import Durations, Expected, Moment, bounded, schedule
+from heygen_async.cadence import Durations, Expected, PollContext, bounded, schedule
 from heygen_async.models import (
     AutoReload,
     AvatarGroup,
@@ -92,7 +93,7 @@ def clients(http: aiohttp.ClientSession, transport: Transport) -> list[HeyGen]:
         HeyGen(),
         HeyGen("a-key"),
         HeyGen(api_key="a-key", base_url="https://api.heygen.com", trust_env=True),
-        HeyGen(access_token="a-token", max_connections=10, requests_per_second=2.5),
+        HeyGen(access_token="a-token", max_connections=10, requests_per_second=2.5, rng=random.Random(7)),
         HeyGen(access_token=token, http=http),
         HeyGen(access_token=fresh_token, http=transport),
         HeyGen(
@@ -323,13 +324,13 @@ async def catalog(heygen: HeyGen) -> None:
 # ---- cadence ------------------------------------------------------------------------------------------------------
 
 
-def cadences(steps: Sequence[tuple[float, int]]) -> list[Callable[[Moment], float]]:
+def cadences(steps: Sequence[tuple[float, int]]) -> list[Callable[[PollContext], float]]:
     """Schedules, ready made and of one's own."""
     durations = Durations()
     durations.add(SessionStatus.THINKING, 42.0)
     expected = durations.expected(SessionStatus.THINKING)
     assert_type(expected, Expected | None)
-    moment = Moment(status=SessionStatus.GENERATING, elapsed=1.0, progress=10, expected=expected)
+    moment = PollContext(status=SessionStatus.GENERATING, elapsed=1.0, progress=10, expected=expected)
     assert_type(Expected(100.0, 2.0).odds(10.0), float)
     assert_type(bounded(0.01), float)
     assert_type(schedule(lambda moment: moment.elapsed), Cadence)

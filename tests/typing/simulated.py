@@ -27,7 +27,6 @@ from heygen_async.testing import (
     MemoryTransport,
     MessageRecord,
     Notice,
-    Postman,
     Request,
     Response,
     Scenario,
@@ -36,6 +35,7 @@ from heygen_async.testing import (
     Step,
     Storage,
     VirtualLoop,
+    WebhookSender,
     run,
 )
 from heygen_async.testing.pytest_plugin import heygen_client, heygen_simulator
@@ -131,9 +131,9 @@ async def receive(notice: Notice) -> int:
 
 async def delivered(simulator: Simulator) -> None:
     """Webhooks, carried to a function or by hand."""
-    async with Postman(simulator, receive) as postman:
-        assert_type(postman, Postman)
-    await Postman(simulator, lambda _: None).aclose()
+    async with WebhookSender(simulator, receive) as postman:
+        assert_type(postman, WebhookSender)
+    await WebhookSender(simulator, lambda _: None).aclose()
     assert_type(simulator.next_notice(), float)
     for notice in simulator.notices(0.0):
         simulator.answered(notice, 200, 0.0)

@@ -8,7 +8,7 @@ import re
 from .._http import JsonObject, Refusal, Request, Response, data_response, invalid, not_found
 from .._storage.media import PREFIX
 from . import validation
-from .state import Asset, Call, World
+from .state import Asset, Call, ServiceState
 from .validation import MAX_FILE_BYTES
 
 UPLOAD_PREFIX = "/_simulator/uploads/"
@@ -32,7 +32,7 @@ _MAGIC = (
 )
 
 
-def upload(world: World, call: Call) -> Response:
+def upload(world: ServiceState, call: Call) -> Response:
     """Take one multipart file."""
     name, content = _multipart(call.request)
     if len(content) > MAX_FILE_BYTES:
@@ -50,7 +50,7 @@ def upload(world: World, call: Call) -> Response:
     return data_response(_uploaded(world, asset))
 
 
-def begin_direct(world: World, call: Call) -> Response:
+def begin_direct(world: ServiceState, call: Call) -> Response:
     """Give a slot in storage for one file of a known size."""
     validation.check(call.body, _DIRECT, required=("filename", "content_type", "size_bytes"))
     size = int(str(call.body["size_bytes"]))
@@ -71,7 +71,7 @@ def begin_direct(world: World, call: Call) -> Response:
     return data_response(_slot(world, asset, call.now))
 
 
-def complete(world: World, call: Call) -> Response:
+def complete(world: ServiceState, call: Call) -> Response:
     """Check what storage holds, and make the asset usable; again and again gives the same."""
     asset = _asset(world, call.params["asset_id"])
     validation.check(call.body, _COMPLETE, required=())
@@ -84,7 +84,7 @@ def complete(world: World, call: Call) -> Response:
     return data_response({**_uploaded(world, asset), "status": "processing"})
 
 
-def store(world: World, request: Request, now: float) -> Response:
+def store(world: ServiceState, request: Request, now: float) -> Response:
     """Take the raw bytes of a direct upload, as object storage does."""
     world.storage.check(request, now)
     asset = world.assets.get(request.path.removeprefix(UPLOAD_PREFIX))
@@ -101,7 +101,7 @@ def store(world: World, request: Request, now: float) -> Response:
     return Response(200, {"etag": f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"'}, b"")
 
 
-def read(world: World, call: Call) -> Response:
+def read(world: ServiceState, call: Call) -> Response:
     """Describe one asset."""
     asset = _asset(world, call.params["asset_id"])
     return data_response(
@@ -118,21 +118,21 @@ def read(world: World, call: Call) -> Response:
     )
 
 
-def delete(world: World, call: Call) -> Response:
+def delete(world: ServiceState, call: Call) -> Response:
     """Delete one asset for good."""
     asset = _asset(world, call.params["asset_id"])
     del world.assets[asset.asset_id]
     return data_response({"id": asset.asset_id})
 
 
-def _asset(world: World, asset_id: str) -> Asset:
+def _asset(world: ServiceState, asset_id: str) -> Asset:
     try:
         return world.assets[asset_id]
     except KeyError:
         raise not_found("Asset", "asset_not_found") from None
 
 
-def _uploaded(world: World, asset: Asset) -> JsonObject:
+def _uploaded(world: ServiceState, asset: Asset) -> JsonObject:
     return {
         "asset_id": asset.asset_id,
         "url": _url(world, asset),
@@ -141,7 +141,7 @@ def _uploaded(world: World, asset: Asset) -> JsonObject:
     }
 
 
-def _slot(world: World, asset: Asset, now: float) -> JsonObject:
+def _slot(world: ServiceState, asset: Asset, now: float) -> JsonObject:
     storage, path = world.storage, f"{UPLOAD_PREFIX}{asset.asset_id}"
     return {
         "asset_id": asset.asset_id,
@@ -153,7 +153,7 @@ def _slot(world: World, asset: Asset, now: float) -> JsonObject:
     }
 
 
-def _url(world: World, asset: Asset) -> str:
+def _url(world: ServiceState, asset: Asset) -> str:
     return f"{world.storage.url}{PREFIX}assets/{asset.asset_id}"
 
 

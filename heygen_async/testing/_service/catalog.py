@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from .._http import JsonObject, Response, as_list, data_response, invalid
 from .._storage.media import PREFIX
-from .state import Call, World, page
+from .state import Call, ServiceState, page
 
 _CREATED_AT = 1767225600
 _TAGS = ("cinematic", "retro-tech", "iconic-artist", "pop-culture", "handmade", "print")
@@ -109,7 +109,7 @@ LOOKS = _looks()
 VOICES = _voices()
 
 
-def styles(world: World, call: Call) -> Response:
+def styles(world: ServiceState, call: Call) -> Response:
     """List styles."""
     tag = call.request.query.get("tag")
     base = world.storage.url
@@ -122,18 +122,18 @@ def styles(world: World, call: Call) -> Response:
     return page(call, _reversed(STYLES), show)
 
 
-def brand_kits(_world: World, call: Call) -> Response:
+def brand_kits(_world: ServiceState, call: Call) -> Response:
     """List brand kits."""
     return page(call, _reversed(BRAND_KITS), lambda row: row)
 
 
-def avatars(_world: World, call: Call) -> Response:
+def avatars(_world: ServiceState, call: Call) -> Response:
     """List avatar groups; the last one belongs to the caller."""
     ownership = _choice(call, "ownership", ("public", "private"))
     return page(call, _reversed(GROUPS), _only(lambda row: _owned(str(row["id"]), ownership)), most=50)
 
 
-def looks(_world: World, call: Call) -> Response:
+def looks(_world: ServiceState, call: Call) -> Response:
     """List looks."""
     ownership = _choice(call, "ownership", ("public", "private"))
     kind = _choice(call, "avatar_type", ("studio_avatar", "digital_twin", "photo_avatar"))
@@ -146,7 +146,7 @@ def looks(_world: World, call: Call) -> Response:
     return page(call, _reversed(LOOKS), _only(fits), most=50)
 
 
-def voices(_world: World, call: Call) -> Response:
+def voices(_world: ServiceState, call: Call) -> Response:
     """List voices of one library."""
     library = _choice(call, "type", ("public", "private")) or "public"
     language, gender = call.request.query.get("language"), call.request.query.get("gender")
@@ -159,7 +159,7 @@ def voices(_world: World, call: Call) -> Response:
     return page(call, _reversed(VOICES), _only(fits))
 
 
-def account(_world: World, _call: Call) -> Response:
+def account(_world: ServiceState, _call: Call) -> Response:
     """Describe the caller."""
     wallet = {"currency": "usd", "remaining_balance": 12.5, "auto_reload": None}
     return data_response(

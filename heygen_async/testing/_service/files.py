@@ -10,7 +10,7 @@ from .._storage.media import PREFIX, picture, serve, video_bytes
 from .assets import UPLOAD_PREFIX, store
 
 if TYPE_CHECKING:
-    from .state import World
+    from .state import ServiceState
 
 CREDENTIALS = ("x-api-key", "authorization")
 
@@ -20,7 +20,7 @@ def is_file(path: str) -> bool:
     return path.startswith((PREFIX, UPLOAD_PREFIX))
 
 
-def answer(world: World, request: Request, now: float) -> Response:
+def answer(world: ServiceState, request: Request, now: float) -> Response:
     """Serve a file or take an upload; neither asks for a key, and none should be sent."""
     if any(name in request.headers for name in CREDENTIALS):
         world.ledger.key_leaks.append(f"{request.method} {request.path}")
@@ -34,7 +34,7 @@ def answer(world: World, request: Request, now: float) -> Response:
     return _served(world, request, content, kind)
 
 
-def _content(world: World, request: Request, now: float) -> tuple[bytes, str]:
+def _content(world: ServiceState, request: Request, now: float) -> tuple[bytes, str]:
     name, storage = request.path.removeprefix(PREFIX), world.storage
     if name.endswith(".mp4"):
         storage.check(request, now)
@@ -50,7 +50,7 @@ def _content(world: World, request: Request, now: float) -> tuple[bytes, str]:
     return picture(name)
 
 
-def _served(world: World, request: Request, content: bytes, kind: str) -> Response:
+def _served(world: ServiceState, request: Request, content: bytes, kind: str) -> Response:
     storage = world.storage
     if not storage.ranges:
         headers = {name: value for name, value in request.headers.items() if name != "range"}

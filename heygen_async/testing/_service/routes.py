@@ -9,9 +9,9 @@ from urllib.parse import unquote
 
 from .._http import Refusal, Response
 from . import assets, catalog, sessions, videos, webhooks
-from .state import Call, World
+from .state import Call, ServiceState
 
-Handler = Callable[[World, Call], Response]
+Handler = Callable[[ServiceState, Call], Response]
 
 
 @dataclass(frozen=True, slots=True)

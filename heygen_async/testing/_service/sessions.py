@@ -17,13 +17,13 @@ from .._scenario import ACTIVE, Step
 from .._storage.media import PREFIX
 from .catalog import BRAND_KITS, LOOKS, STYLES, VOICES
 from .ledger import CreateRecord, MessageRecord
-from .state import Call, World, page
+from .state import Call, ServiceState, page
 from .timeline import Attachment, Message, Run, Session, Stale, newest_first
 from .validation import CREATE, GUIDE_ONLY, SEND, Rules, check
 from .videos import show_video
 
 
-def create(world: World, call: Call) -> Response:
+def create(world: ServiceState, call: Call) -> Response:
     """Start a session."""
     _check(world, call.body, CREATE, "prompt")
     if call.body.get("callback_id") is not None and call.body.get("callback_url") is None:
@@ -42,7 +42,7 @@ def create(world: World, call: Call) -> Response:
     )
 
 
-def send(world: World, call: Call) -> Response:
+def send(world: ServiceState, call: Call) -> Response:
     """Take a message: an answer, a revision, or an approval."""
     session = world.session(call.params["session_id"])
     _check(world, call.body, SEND, "message")
@@ -58,12 +58,12 @@ def send(world: World, call: Call) -> Response:
     return _take_message(world, call, session, status)
 
 
-def listing(world: World, call: Call) -> Response:
+def listing(world: ServiceState, call: Call) -> Response:
     """List sessions, newest first."""
     return page(call, world.session_order, _row)
 
 
-def read(world: World, call: Call) -> Response:
+def read(world: ServiceState, call: Call) -> Response:
     """Read one session."""
     session = world.session(call.params["session_id"])
     world.ledger.polls[session.session_id] += 1
@@ -86,7 +86,7 @@ def read(world: World, call: Call) -> Response:
     )
 
 
-def stop(world: World, call: Call) -> Response:
+def stop(world: ServiceState, call: Call) -> Response:
     """Ask a session to end at its next checkpoint."""
     session = world.session(call.params["session_id"])
     session.stop(call.now)
@@ -96,7 +96,7 @@ def stop(world: World, call: Call) -> Response:
     return data_response({"session_id": session.session_id})
 
 
-def resource(world: World, call: Call) -> Response:
+def resource(world: ServiceState, call: Call) -> Response:
     """Read one resource a message refers to."""
     session = world.session(call.params["session_id"])
     found = session.attachment(call.params["resource_id"], call.now)
@@ -105,19 +105,19 @@ def resource(world: World, call: Call) -> Response:
     return data_response(_show_resource(world, found))
 
 
-def videos(world: World, call: Call) -> Response:
+def videos(world: ServiceState, call: Call) -> Response:
     """List the videos of one session, newest first."""
     session = world.session(call.params["session_id"])
     ids = [video_id for video_id in reversed(session.video_ids(call.now)) if video_id in world.videos]
     return page_response([show_video(world, session, video_id, call.now) for video_id in ids])
 
 
-def _check(world: World, body: JsonObject, rules: Rules, field: str) -> None:
+def _check(world: ServiceState, body: JsonObject, rules: Rules, field: str) -> None:
     allowed = {**rules, **GUIDE_ONLY} if world.settings.contract == "guide" else rules
     check(body, allowed, required=(field,))
 
 
-def _check_ids(world: World, body: JsonObject) -> None:
+def _check_ids(world: ServiceState, body: JsonObject) -> None:
     """Refuse ids this account does not have; nothing is charged for that."""
     for field, known in (("style_id", STYLES), ("brand_kit_id", BRAND_KITS)):
         _check_known(body, field, known, 400, "invalid_parameter")
@@ -148,13 +148,13 @@ def _files(body: JsonObject) -> list[JsonObject]:
     return [item for item in map(as_object, as_list(body.get("files")) or []) if item is not None]
 
 
-def _check_room(world: World, now: float) -> None:
+def _check_room(world: ServiceState, now: float) -> None:
     if world.in_progress(now) >= world.settings.max_jobs:
         message = f"Too many jobs in progress: {world.settings.max_jobs} at once."
         raise Refusal(429, "rate_limit_exceeded", message, headers={"retry-after": "2"})
 
 
-def _new_session(world: World, call: Call) -> Session:
+def _new_session(world: ServiceState, call: Call) -> Session:
     prompt, mode = str(call.body["prompt"]), str(call.body.get("mode", "generate"))
     scenario = world.rotation.pick(prompt, mode).at_speed(world.settings.speed)
     session = Session(
@@ -173,7 +173,7 @@ def _new_session(world: World, call: Call) -> Session:
     return session
 
 
-def _take_message(world: World, call: Call, session: Session, status: str) -> Response:
+def _take_message(world: ServiceState, call: Call, session: Session, status: str) -> Response:
     message = str(call.body["message"])
     steps = session.scenario.run_for(status, message, proceed=call.body.get("auto_proceed") is True)
     run = _start(world, call, session, message, steps)
@@ -183,7 +183,7 @@ def _take_message(world: World, call: Call, session: Session, status: str) -> Re
     return data_response({"session_id": session.session_id, "run_id": run.run_id, "title": session.title})
 
 
-def _start(world: World, call: Call, session: Session, text: str, steps: tuple[Step, ...]) -> Run:
+def _start(world: ServiceState, call: Call, session: Session, text: str, steps: tuple[Step, ...]) -> Run:
     run = Run(
         run_id=world.mint("run"),
         number=len(session.runs),
@@ -198,7 +198,7 @@ def _start(world: World, call: Call, session: Session, text: str, steps: tuple[S
     return run
 
 
-def _attach(world: World, call: Call, session: Session) -> tuple[str, ...]:
+def _attach(world: ServiceState, call: Call, session: Session) -> tuple[str, ...]:
     ids: list[str] = []
     for number, item in enumerate(_files(call.body)):
         resource_id = world.mint("res")
@@ -212,14 +212,14 @@ def _attach(world: World, call: Call, session: Session) -> tuple[str, ...]:
     return tuple(ids)
 
 
-def _attached_url(world: World, item: JsonObject, resource_id: str) -> str:
+def _attached_url(world: ServiceState, item: JsonObject, resource_id: str) -> str:
     if item["type"] == "url":
         return str(item["url"])
     name = f"assets/{item['asset_id']}" if item["type"] == "asset_id" else f"{resource_id}.png"
     return f"{world.storage.url}{PREFIX}{name}"
 
 
-def _record_create(world: World, call: Call, session: Session) -> None:
+def _record_create(world: ServiceState, call: Call, session: Session) -> None:
     key = call.request.headers.get("idempotency-key")
     record = CreateRecord(
         session_id=session.session_id, prompt=session.prompt, idempotency_key=key, created_at=call.now
@@ -266,7 +266,7 @@ def _show_message(message: Message) -> JsonObject:
     }
 
 
-def _show_resource(world: World, found: Attachment) -> JsonObject:
+def _show_resource(world: ServiceState, found: Attachment) -> JsonObject:
     stem = f"{world.storage.url}{PREFIX}{found.resource_id}"
     return {
         "resource_id": found.resource_id,

@@ -103,7 +103,7 @@ class Rotation:
 
 
 @dataclass(slots=True, kw_only=True)
-class World:
+class ServiceState:
     """The state of the service."""
 
     settings: Settings

@@ -97,7 +97,7 @@ class Stale:
 
 
 @dataclass(slots=True, kw_only=True)
-class Quirks:
+class SessionFaults:
     """What faults did to one session for good."""
 
     stuck_since: float | None = None
@@ -122,7 +122,7 @@ class Session:
     callback_url: str | None = None
     runs: list[Run] = field(default_factory=list[Run])
     uploads: list[Attachment] = field(default_factory=list[Attachment])
-    quirks: Quirks = field(default_factory=Quirks)
+    quirks: SessionFaults = field(default_factory=SessionFaults)
 
     @property
     def title(self) -> str:

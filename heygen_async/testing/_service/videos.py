@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from .._http import JsonObject, Response, data_response, invalid, not_found, page_response
 from .._storage.media import DURATION_SECONDS, PREFIX
-from .state import Call, World, page
+from .state import Call, ServiceState, page
 from .timeline import Session, view_video
 
 MAX_IDS = 100
 
 
-def show_video(world: World, session: Session, video_id: str, now: float) -> JsonObject:
+def show_video(world: ServiceState, session: Session, video_id: str, now: float) -> JsonObject:
     """Return a video as the service shows it."""
     view = view_video(session, video_id, now)
     done = view.status == "completed"
@@ -35,11 +35,11 @@ def show_video(world: World, session: Session, video_id: str, now: float) -> Jso
     }
 
 
-def _link(world: World, name: str, now: float) -> str:
+def _link(world: ServiceState, name: str, now: float) -> str:
     return world.storage.link(f"{PREFIX}{name}", now + world.settings.link_ttl)
 
 
-def read(world: World, call: Call) -> Response:
+def read(world: ServiceState, call: Call) -> Response:
     """Read one video."""
     video_id = call.params["video_id"]
     session = _owner(world, video_id, call.now)
@@ -47,7 +47,7 @@ def read(world: World, call: Call) -> Response:
     return data_response(show_video(world, session, video_id, call.now))
 
 
-def listing(world: World, call: Call) -> Response:
+def listing(world: ServiceState, call: Call) -> Response:
     """List the account's videos, newest first."""
     title = call.request.query.get("title", "").casefold()
     folder = call.request.query.get("folder_id")
@@ -63,7 +63,7 @@ def listing(world: World, call: Call) -> Response:
     return page(call, world.video_order, show, default=10)
 
 
-def delete(world: World, call: Call) -> Response:
+def delete(world: ServiceState, call: Call) -> Response:
     """Delete one video for good."""
     video_id = call.params["video_id"]
     _owner(world, video_id, call.now)
@@ -71,7 +71,7 @@ def delete(world: World, call: Call) -> Response:
     return data_response({"id": video_id, "deleted": True})
 
 
-def statuses(world: World, call: Call) -> Response:
+def statuses(world: ServiceState, call: Call) -> Response:
     """Answer for up to 100 ids at once; an unknown id is an entry, not an error."""
     query = call.request.query
     video_ids, batch_ids = _split(query.get("video_ids")), _split(query.get("batch_ids"))
@@ -84,14 +84,14 @@ def statuses(world: World, call: Call) -> Response:
     return page_response(entries + [_entry("not_found", batch_id=batch_id) for batch_id in batch_ids])
 
 
-def _owner(world: World, video_id: str, now: float) -> Session:
+def _owner(world: ServiceState, video_id: str, now: float) -> Session:
     session = world.videos.get(video_id)
     if session is None or video_id not in session.video_ids(now):
         raise not_found("Video", "video_not_found")
     return session
 
 
-def _status(world: World, video_id: str, now: float) -> JsonObject:
+def _status(world: ServiceState, video_id: str, now: float) -> JsonObject:
     session = world.videos.get(video_id)
     if session is None or video_id not in session.video_ids(now):
         return _entry("not_found", video_id=video_id)

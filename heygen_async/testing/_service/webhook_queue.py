@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .._faults.schedule import Faults, Rule
     from .._http import JsonObject
     from .ledger import Ledger
-    from .state import World
+    from .state import ServiceState
     from .timeline import Run, Session
 
 RETRIES_AFTER = (5.0, 30.0, 120.0)
@@ -107,7 +107,7 @@ class Outbox:
         """Return when something is due; infinity for never."""
         return min((heap[0][0] for heap in (self._ends, self._letters) if heap), default=math.inf)
 
-    def take(self, world: World, faults: Faults, now: float) -> list[Notice]:
+    def take(self, world: ServiceState, faults: Faults, now: float) -> list[Notice]:
         """Return what is due by `now`, each once."""
         while self._ends and self._ends[0][0] <= now:
             at, _, session, run = heapq.heappop(self._ends)
@@ -129,7 +129,9 @@ class Outbox:
             after = RETRIES_AFTER[letter.attempt - 1] / speed
             self._post(replace(letter, attempt=letter.attempt + 1), now + after)
 
-    def _announce(self, world: World, faults: Faults, event: JsonObject, session: Session, at: float) -> None:
+    def _announce(
+        self, world: ServiceState, faults: Faults, event: JsonObject, session: Session, at: float
+    ) -> None:
         """Send an event to all who want it."""
         name = event["event_type"]
         letters = [

@@ -18,7 +18,7 @@ from .._http import (
     page_response,
 )
 from . import validation
-from .state import Call, Endpoint, World, page
+from .state import Call, Endpoint, ServiceState, page
 from .webhook_queue import ending
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ _CREATE: validation.Rules = {
 _UPDATE: validation.Rules = {"url": validation.nullable(validation.callback_url), "events": _EVENTS}
 
 
-def create(world: World, call: Call) -> Response:
+def create(world: ServiceState, call: Call) -> Response:
     """Register an endpoint; this answer alone shows its secret."""
     validation.check(call.body, _CREATE, required=("url",))
     _check_probe(call)
@@ -83,12 +83,12 @@ def create(world: World, call: Call) -> Response:
     return data_response(_show(endpoint, secret=endpoint.secret))
 
 
-def listing(world: World, call: Call) -> Response:
+def listing(world: ServiceState, call: Call) -> Response:
     """List endpoints, newest first."""
     return page(call, list(world.endpoints.values()), _show, default=10)
 
 
-def update(world: World, call: Call) -> Response:
+def update(world: ServiceState, call: Call) -> Response:
     """Change the address or replace the subscription of an endpoint."""
     endpoint = _endpoint(world, call)
     validation.check(call.body, _UPDATE, required=())
@@ -100,25 +100,25 @@ def update(world: World, call: Call) -> Response:
     return data_response(_show(endpoint))
 
 
-def delete(world: World, call: Call) -> Response:
+def delete(world: ServiceState, call: Call) -> Response:
     """Remove an endpoint."""
     del world.endpoints[_endpoint(world, call).endpoint_id]
     return json_response({"data": {}, "error": None})
 
 
-def rotate(world: World, call: Call) -> Response:
+def rotate(world: ServiceState, call: Call) -> Response:
     """Give an endpoint a new secret; the old one is dead at once."""
     endpoint = _endpoint(world, call)
     endpoint.secret = world.mint("whsec")
     return data_response({"endpoint_id": endpoint.endpoint_id, "secret": endpoint.secret})
 
 
-def event_types(_world: World, _call: Call) -> Response:
+def event_types(_world: ServiceState, _call: Call) -> Response:
     """List what can be subscribed to."""
     return page_response([{"event_type": name, "description": f"Sent for {name}."} for name in EVENT_TYPES])
 
 
-def events(world: World, call: Call) -> Response:
+def events(world: ServiceState, call: Call) -> Response:
     """List what was delivered: the end of each session, as far as an endpoint asks for it."""
     wanted = call.request.query.get("event_type")
     if wanted is not None and wanted not in EVENT_TYPES:
@@ -134,7 +134,7 @@ def events(world: World, call: Call) -> Response:
     return page(call, world.session_order, show, default=10)
 
 
-def _ending(world: World, session: Session, now: float) -> JsonObject | None:
+def _ending(world: ServiceState, session: Session, now: float) -> JsonObject | None:
     ended_at = session.settled_at(now)
     if ended_at is None:
         return None
@@ -161,7 +161,7 @@ def _check_probe(call: Call) -> None:
         raise invalid("url", "The address did not answer OPTIONS and GET with 2xx within a second.")
 
 
-def _endpoint(world: World, call: Call) -> Endpoint:
+def _endpoint(world: ServiceState, call: Call) -> Endpoint:
     try:
         return world.endpoints[call.params["endpoint_id"]]
     except KeyError:

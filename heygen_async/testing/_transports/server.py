@@ -18,7 +18,7 @@ from aiohttp import web
 from .._http import Delivery, Exchange, Request, Response
 from .._service.webhooks import webhook_address
 from .memory import wall_time
-from .webhook_sender import Postman, post, probe
+from .webhook_sender import WebhookSender, post, probe
 
 if TYPE_CHECKING:
     from .._simulator import Simulator
@@ -64,7 +64,7 @@ class SimulatorServer:
         self._storage_port = storage_port
         self._ssl_context = ssl_context
         self._runner: web.AppRunner | None = None
-        self._postman = Postman(simulator, post)
+        self._postman = WebhookSender(simulator, post)
         self._seen: weakref.WeakSet[asyncio.Transport] = weakref.WeakSet()
         self._connections = 0
 

@@ -29,7 +29,7 @@ PROBE_PATIENCE = 1.0
 _LONGEST_LINE = 4096
 
 
-class Postman:
+class WebhookSender:
     """
     Delivers the webhooks of a simulator for as long as its block runs, in virtual time as in real time.
 
