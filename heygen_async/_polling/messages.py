@@ -8,9 +8,12 @@ delivered.
 
 from __future__ import annotations
 
+import html
+import re
+import unicodedata
 from hashlib import blake2b
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -113,3 +116,64 @@ def _fingerprints(window: Sequence[Message]) -> list[tuple[str, Message]]:
             mark = f"{mark}.{count}"
         named.append((mark, message))
     return named
+
+
+# ---- how an echo compares with what was sent ----------------------------------------------------------------------
+
+Likeness = Literal["same", "similar", "other"]
+
+_OVERLAP = 12  # letters and digits that a cut or prefixed echo must share with what was sent
+_UNESCAPES = 3  # an escaped text may have been escaped again
+_TYPOGRAPHY = str.maketrans(
+    {
+        **dict.fromkeys("\u2018\u2019\u201a\u201b\u2032\u02bc`\u00b4", "'"),
+        **dict.fromkeys("\u201c\u201d\u201e\u201f\u2033\u00ab\u00bb", '"'),
+        **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-"),
+        "\u2026": "...",
+    }
+)
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufe00-\ufe0f\ufeff]")
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+def compare_texts(sent: str, shown: str) -> Likeness:
+    """
+    Compare a text of ours with one the service shows, whose echo need not be exact (contract.md, 17).
+
+    `same`: equal but for line ends, spaces, Unicode form, quotes, dashes, HTML escapes and marks nobody sees.
+    `similar`: the rest of it may be ours, cut short, with something before or after it, or without its punctuation.
+    """
+    if sent == shown:
+        return "same"
+    ours, theirs = normalize_text(sent), normalize_text(shown)
+    if ours == theirs:
+        return "same"
+    return "similar" if _share_letters(_letters(ours), _letters(theirs)) else "other"
+
+
+def normalize_text(text: str) -> str:
+    """Return a text without what services change in an echo though a reader sees no difference."""
+    for _ in range(_UNESCAPES):
+        unescaped = html.unescape(text)
+        if unescaped == text:
+            break
+        text = unescaped
+    text = _INVISIBLE.sub("", _SURROGATES.sub("\ufffd", text)).translate(_TYPOGRAPHY)
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", text).casefold()))
+
+
+def _share_letters(ours: str, theirs: str) -> bool:
+    """Whether one text may be the other, cut short or with something around it."""
+    if not ours or not theirs:
+        return False
+    start = theirs.find(ours[:_OVERLAP])  # ours may begin later: something was put before it
+    if start < 0:
+        return False
+    rest = theirs[start:]
+    if len(rest) >= len(ours):
+        return rest.startswith(ours)
+    return len(rest) >= _OVERLAP and ours.startswith(rest)
