@@ -8,6 +8,7 @@ are checked here because the limits are the wire's. Answers are read in `respons
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import KW_ONLY, dataclass, fields
 from datetime import datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -23,6 +24,8 @@ from ..models import (
     AssetUrl,
     File,
     Message,
+    Mode,
+    Orientation,
     ResourceInfo,
     SentMessage,
     SessionData,
@@ -44,36 +47,68 @@ FILES = 20
 # ---- bodies -------------------------------------------------------------------------------------------------------
 
 
-# Fields that have an argument of their own: `extra` must not say them twice.
+@dataclass(frozen=True, slots=True)
+class CreateRequest:
+    """
+    What a create takes, each field under the service's name for it: the one place that lists them.
+
+    `Sessions.create` has an argument for each; `Job` inherits them; the durable record and the columns of the command
+    read them from here. An option that is None is not sent.
+
+    Args:
+        prompt: What to make, 1 to 10,000 characters.
+        mode: `chat` pauses for review, `generate` does not.
+        avatar_id: A look's id.
+        voice_id: The narration voice.
+        style_id: A visual style.
+        brand_kit_id: A brand kit.
+        brand_glossary_id: A brand glossary: how names are spoken and translated.
+        orientation: `landscape` or `portrait`.
+        files: Up to 20 attachments.
+        auto_proceed: Only for services that still take it.
+        incognito_mode: True: no memory is read or written for this session.
+        callback_url: Where the service reports the end.
+        callback_id: Echoed in that report; needs callback_url.
+        extra: Fields this release does not know.
+    """
+
+    prompt: str
+    _: KW_ONLY
+    mode: Mode = "chat"
+    avatar_id: str | None = None
+    voice_id: str | None = None
+    style_id: str | None = None
+    brand_kit_id: str | None = None
+    brand_glossary_id: str | None = None
+    orientation: Orientation | None = None
+    files: Iterable[File] = ()
+    auto_proceed: bool | None = None
+    incognito_mode: bool | None = None
+    callback_url: str | None = None
+    callback_id: str | None = None
+    extra: Mapping[str, object] | None = None
+
+
+CREATE_FIELDS: tuple[str, ...] = tuple(item.name for item in fields(CreateRequest))
+
+# Fields that have an argument of their own, so that `extra` must not repeat them.
+_CREATE_FIELDS = frozenset(CREATE_FIELDS) - {"extra"}
 _SEND_FIELDS = frozenset({"message", "avatar_id", "voice_id", "brand_kit_id", "files", "auto_proceed"})
-_CREATE_FIELDS = (_SEND_FIELDS - {"message"}) | {
-    "prompt",
-    "mode",
-    "style_id",
-    "orientation",
-    "incognito_mode",
-    "callback_url",
-    "callback_id",
-}
+_SWITCHES = frozenset({"auto_proceed", "incognito_mode"})
 
 
 def create(
-    prompt: str,
-    *,
-    mode: str,
-    files: Iterable[File],
-    extra: Mapping[str, object] | None,
-    idempotency_key: str | None,
-    **options: str | bool | None,
+    request: CreateRequest, *, files: Iterable[File], idempotency_key: str | None = None
 ) -> Call[SessionData]:
-    """Start a session."""
-    _check_text("prompt", prompt)
-    _check_word("mode", mode, ("generate", "chat"))
-    if options.get("orientation") is not None:
-        _check_word("orientation", options["orientation"], ("landscape", "portrait"))
-    if options.get("callback_id") is not None and options.get("callback_url") is None:
+    """Start a session; `files` go in place of the request's own, once those on this machine are uploaded."""
+    _check_text("prompt", request.prompt)
+    _check_word("mode", request.mode, ("generate", "chat"))
+    if request.orientation is not None:
+        _check_word("orientation", request.orientation, ("landscape", "portrait"))
+    if request.callback_id is not None and request.callback_url is None:
         raise InvalidArgument("callback_id", "needs callback_url: the service refuses one without the other")
-    body: dict[str, object] = {"prompt": prompt, "mode": mode, **_given(options), **_attachments(files)}
+    options = {name: getattr(request, name) for name in CREATE_FIELDS if name not in ("files", "extra")}
+    body: dict[str, object] = {**_given(options), **_attachments(files)}
     return Call(
         "create",
         Kind.CREATE,
@@ -81,7 +116,7 @@ def create(
         "/v3/video-agents",
         "/v3/video-agents",
         CREATED,
-        _encode(body, extra, _CREATE_FIELDS),
+        _encode(body, request.extra, _CREATE_FIELDS),
         choose_key(idempotency_key),
     )
 
@@ -112,7 +147,7 @@ def send(
 
 def _given(options: Mapping[str, str | bool | None]) -> dict[str, str | bool]:
     for name, value in options.items():
-        wanted = bool if name in ("auto_proceed", "incognito_mode") else str
+        wanted = bool if name in _SWITCHES else str
         if value is not None and (not isinstance(value, wanted) or value == ""):
             raise InvalidArgument(
                 name, f"must be a {'true or false' if wanted is bool else 'non-empty string'}"

@@ -5,7 +5,7 @@ The words of a batch: what goes in, what comes out, and what is told on the way.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -14,17 +14,16 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import UNSET, UnsetType
 
 from .._api import sessions as session_api
-from .._api.sessions import check_begun_at
+from .._api.sessions import CreateRequest, check_begun_at
 from .._polling import refs
 from .._sessions.review import check_reviewer
 from ..errors import InvalidArgument
 from ..models import AssetId
 
 if TYPE_CHECKING:
-    from .._api.calls import Call
     from .._resources.videos import Video
     from .._sessions.review import Answer, BatchReviewer
-    from ..models import File, Mode, Orientation, SessionData, SessionState, Transfer
+    from ..models import File, SessionState, Transfer
 
 EventKind = Literal[
     "creating", "created", "state", "paused", "answered", "downloading", "downloaded", "ended"
@@ -35,7 +34,7 @@ _KEY_CHARACTERS = 1_000
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Job:
+class Job(CreateRequest):
     """
     One video to make: a prompt, the options of `heygen.sessions.create`, and how a batch treats it.
 
@@ -47,6 +46,7 @@ class Job:
         voice_id: See there.
         style_id: See there.
         brand_kit_id: See there.
+        brand_glossary_id: See there.
         orientation: See there.
         files: See there; paths are uploaded when the job's turn has come.
         auto_proceed: See there.
@@ -69,21 +69,8 @@ class Job:
         InvalidArgument: Something the service would refuse, or two arguments that contradict each other.
     """
 
-    prompt: str
     key: str | None = None
     _: KW_ONLY
-    mode: Mode = "chat"
-    avatar_id: str | None = None
-    voice_id: str | None = None
-    style_id: str | None = None
-    brand_kit_id: str | None = None
-    orientation: Orientation | None = None
-    files: Iterable[File] = ()
-    auto_proceed: bool | None = None
-    incognito_mode: bool | None = None
-    callback_url: str | None = None
-    callback_id: str | None = None
-    extra: Mapping[str, object] | None = None
     idempotency_key: str | None = None
     reviewer: BatchReviewer | None = None
     timeout: float | UnsetType | None = UNSET
@@ -94,7 +81,7 @@ class Job:
         if not isinstance(self.files, str | bytes):  # which are refused below
             object.__setattr__(self, "files", tuple(self.files))
         _check_key(self.key)
-        create_call(self, files=_stand_ins(self.files), idempotency_key=self.idempotency_key)
+        session_api.create(self, files=_stand_ins(self.files), idempotency_key=self.idempotency_key)
         check_reviewer(self.reviewer)
         if not isinstance(self.timeout, UnsetType) and self.timeout is not None and not self.timeout > 0:
             raise InvalidArgument("timeout", "must be a positive number of seconds")
@@ -199,26 +186,6 @@ class BatchEvent:
     transfer: Transfer | None = None
     path: Path | None = None
     outcome: Outcome | None = None
-
-
-def create_call(job: Job, *, files: Iterable[File], idempotency_key: str | None) -> Call[SessionData]:
-    """Return the create of a job with these files and this key; see `_api.sessions.create`."""
-    return session_api.create(
-        job.prompt,
-        mode=job.mode,
-        avatar_id=job.avatar_id,
-        voice_id=job.voice_id,
-        style_id=job.style_id,
-        brand_kit_id=job.brand_kit_id,
-        orientation=job.orientation,
-        files=files,
-        auto_proceed=job.auto_proceed,
-        incognito_mode=job.incognito_mode,
-        callback_url=job.callback_url,
-        callback_id=job.callback_id,
-        extra=job.extra,
-        idempotency_key=idempotency_key,
-    )
 
 
 def _stand_ins(files: Iterable[File]) -> Iterable[File]:

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 import anyio.lowlevel
 
 from .. import _clock
+from .._api import sessions as session_api
 from .._http.retry import Delivery, delivery
 from .._sessions.attachments import attached
 from .._sessions.create import create, resumed
 from ..errors import HeyGenError, RateLimited
-from .job import BatchEvent, Outcome, create_call
+from .job import BatchEvent, Outcome
 from .session_runner import SessionRunner
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ class JobRunner:
     async def _create(self) -> Session:
         job, core = self._job, self._terms.core
         key = job.idempotency_key or str(uuid.uuid4())
-        call = await attached(core, job.files, partial(create_call, job, idempotency_key=key))
+        call = await attached(core, job.files, partial(session_api.create, job, idempotency_key=key))
         started_at = job.begun_at or datetime.fromtimestamp(_clock.wall(), UTC)
         event = replace(self._event("creating"), idempotency_key=key, started_at=started_at)
         await self._terms.listener.record(event)

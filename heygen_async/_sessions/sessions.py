@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from .._api import calls
 from .._api import sessions as session_api
-from .._api.sessions import check_begun_at
+from .._api.sessions import CreateRequest, check_begun_at
 from .attachments import attached
 from .create import create, restored, track_of
 from .session import Session
@@ -44,6 +44,7 @@ class Sessions:
         voice_id: str | None = None,
         style_id: str | None = None,
         brand_kit_id: str | None = None,
+        brand_glossary_id: str | None = None,
         orientation: Orientation | None = None,
         files: Iterable[File] = (),
         auto_proceed: bool | None = None,
@@ -69,6 +70,7 @@ class Sessions:
             voice_id: The narration voice.
             style_id: A visual style.
             brand_kit_id: A brand kit.
+            brand_glossary_id: A brand glossary: how names are spoken and translated.
             orientation: `landscape` or `portrait`.
             files: Up to 20 attachments: `Asset`, `AssetId`, `AssetUrl`, `AssetBase64`, an https address, or a
                 `Path`, which is uploaded first; the same content once for this client.
@@ -92,22 +94,23 @@ class Sessions:
             ClientStateError: The client is closed or belongs to another loop.
         """
         check_begun_at(begun_at, idempotency_key)
-        build = partial(
-            session_api.create,
+        request = CreateRequest(
             prompt,
             mode=mode,
             avatar_id=avatar_id,
             voice_id=voice_id,
             style_id=style_id,
             brand_kit_id=brand_kit_id,
+            brand_glossary_id=brand_glossary_id,
             orientation=orientation,
+            files=files,
             auto_proceed=auto_proceed,
             incognito_mode=incognito_mode,
             callback_url=callback_url,
             callback_id=callback_id,
             extra=extra,
-            idempotency_key=idempotency_key,
         )
+        build = partial(session_api.create, request, idempotency_key=idempotency_key)
         call = await attached(self._core, files, build)
         return await create(self._core, call, prompt, mode, begun_at=begun_at)
 

@@ -11,7 +11,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from .. import _clock
-from .._batch.job import BatchEvent, Job, create_call
+from .._api import sessions as session_api
+from .._batch.job import BatchEvent, Job
 from .._sessions.attachments import attached
 from .._sessions.create import create, resumed
 from ..errors import HeyGenError, InvalidArgument, OutcomeUnknown, RateLimited
@@ -140,7 +141,9 @@ class Creating:
                 started_at=moment(row.begun_at or 0.0),
             )
         )
-        call = await attached(core, job.files, partial(create_call, job, idempotency_key=row.create_key))
+        call = await attached(
+            core, job.files, partial(session_api.create, job, idempotency_key=row.create_key)
+        )
 
         async def permit() -> None:
             await self._case.access.persist(store.permit, place, sender, _clock.wall())

@@ -69,6 +69,7 @@ class JobRecord(Record, frozen=True, kw_only=True, omit_defaults=True):
     voice_id: str | None = None
     style_id: str | None = None
     brand_kit_id: str | None = None
+    brand_glossary_id: str | None = None
     orientation: Orientation | None = None
     files: tuple[AssetUrl | AssetId | AssetBase64 | PathFile, ...] = ()
     auto_proceed: bool | None = None

@@ -15,6 +15,7 @@ from heygen_async._api import catalog as catalog_api
 from heygen_async._api import sessions as session_api
 from heygen_async._api import videos as video_api
 from heygen_async._api.calls import Call, Kind
+from heygen_async._api.sessions import CreateRequest
 from heygen_async._http.transport import Request
 from heygen_async.errors import InvalidArgument
 from heygen_async.models import AssetBase64, AssetId, AssetUrl, SentMessage, SessionData
@@ -44,8 +45,9 @@ BAD_IDS = [
 
 def create(prompt: str = "A film", **options: Any) -> Call[SessionData]:
     """A create with the defaults of `sessions.create`."""
-    given: dict[str, Any] = {"mode": "chat", "files": (), "extra": None, "idempotency_key": None}
-    return session_api.create(prompt, **given | options)
+    key = options.pop("idempotency_key", None)
+    request = CreateRequest(prompt, **options)
+    return session_api.create(request, files=request.files, idempotency_key=key)
 
 
 def send(message: str = "Go on", *, session_id: str = "s1", **options: Any) -> Call[SentMessage]:
@@ -126,6 +128,7 @@ def test_create_sends_all_that_was_given() -> None:
         "voice_id": "v",
         "style_id": "st",
         "brand_kit_id": "b",
+        "brand_glossary_id": "g",
         "orientation": "portrait",
         "auto_proceed": False,
         "incognito_mode": True,
