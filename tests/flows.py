@@ -37,8 +37,8 @@ class Sent:
 class Line(MemoryTransport):
     """The way to the service, with a note of everything that went over it."""
 
-    def __init__(self, service: Simulator, *, latency: float = 0.01) -> None:
-        super().__init__(service, latency=latency)
+    def __init__(self, service: Simulator, *, latency: float = 0.01, connect: float = 0.0) -> None:
+        super().__init__(service, latency=latency, connect=connect)
         self.service = service
         self.sent: list[Sent] = []
 

@@ -31,7 +31,9 @@ from .limits import Gate, TimeoutWheel
 from .streaming import UploadStream
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
+
+    from aiohttp.abc import AbstractStreamWriter
 
     from .._config import Timeouts
     from ..models._assets import Body
@@ -87,6 +89,24 @@ class Download:
             raise _translated(error, "the download") from _harmless(error)
 
 
+class ReportingBody(aiohttp.BytesPayload):
+    """A body that says when it leaves: the library holds the head back until then."""
+
+    def __init__(self, body: bytes, on_send: Callable[[], None]) -> None:
+        super().__init__(body)
+        self._on_send = on_send
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        """Write it all."""
+        self._on_send()
+        await super().write(writer)
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        """Write as much of it as the head announces."""
+        self._on_send()
+        await super().write_with_length(writer, content_length)
+
+
 class AiohttpTransport:
     """
     Sends over one pooled session, its own or the caller's.
@@ -94,6 +114,8 @@ class AiohttpTransport:
     At most `max_connections` requests are under way; further ones wait in line. The line is ours because the pool's
     own lets some callers through hundreds of times while others starve.
     """
+
+    reports_sending = True
 
     def __init__(
         self,
@@ -203,13 +225,16 @@ class AiohttpTransport:
         if not isinstance(url, URL):
             request.prepared = url = URL(request.url, encoded=True)
         session = self._session or await self._open()
+        body: bytes | ReportingBody | None = None
+        if isinstance(request.body, bytes):
+            body = request.body if request.on_send is None else ReportingBody(request.body, request.on_send)
         task, response = self._deadlines.begin(request.timeout), None
         try:
             response = await session.request(
                 request.method,
                 url,
                 headers=request.headers,
-                data=request.body,
+                data=body,
                 timeout=self._limits,
                 allow_redirects=False,
                 proxy=self._proxy(url) if self._proxies else None,

@@ -139,8 +139,8 @@ class ApiClient:
 
     # -- one exchange --
 
-    def request(self, call: Call[T], attempt: int = 1) -> Request:
-        """Build what is sent for a call; `attempt` counts from 1, for who listens."""
+    def request(self, call: Call[T], attempt: int = 1, on_send: Callable[[], None] | None = None) -> Request:
+        """Build what is sent for a call; `attempt` counts from 1, for hooks."""
         headers: Mapping[str, str] = self.identity.headers
         if call.body is not None:
             headers = {**headers, "content-type": call.content_type}
@@ -148,11 +148,18 @@ class ApiClient:
             headers = {**headers, "idempotency-key": call.key}
         limit = self.timeouts.read if call.kind is Kind.READ else self.timeouts.write
         url = self._base_url + call.path
-        return Request(call.method, url, headers, call.body, limit, call.route, attempt)
+        return Request(call.method, url, headers, call.body, limit, call.route, attempt, on_send)
 
-    async def attempt(self, call: Call[T], number: int = 1) -> Envelope[T]:
+    async def attempt(
+        self, call: Call[T], number: int = 1, on_send: Callable[[], None] | None = None
+    ) -> Envelope[T]:
         """
         Make one exchange; a refused token is renewed and the exchange made once more.
+
+        Args:
+            call: What to send.
+            number: Which attempt it is, from 1.
+            on_send: Called right before the first byte leaves; what it raises keeps the call from being sent.
 
         Raises:
             TransportError: The exchange broke; the kind says whether it can have been processed.
@@ -165,12 +172,12 @@ class ApiClient:
             await identity.ready()
         used = identity.headers
         try:
-            return self._read(call, await self._sent(transport, self.request(call, number)))
+            return self._read(call, await self._sent(transport, self.request(call, number, on_send)))
         except Unauthorized as error:
             if not await identity.renew(used):
                 raise identity.explained(error) from None
         try:
-            return self._read(call, await self._sent(transport, self.request(call, number)))
+            return self._read(call, await self._sent(transport, self.request(call, number, on_send)))
         except Unauthorized as error:
             raise identity.explained(error) from None
 
@@ -213,6 +220,8 @@ class ApiClient:
 
     async def _sent(self, transport: Transport, request: Request) -> Answer:
         self.counters.requests += 1
+        if request.on_send is not None and not getattr(transport, "reports_sending", False):
+            request.on_send()
         answer = await transport.send(request)
         self.counters.bytes_received += len(answer.body)
         return answer
@@ -280,7 +289,7 @@ class ApiClient:
                 return responses.Envelope(data=found)
             tries.count += 1
             try:
-                return await self.attempt(call, tries.count)
+                return await self.attempt(call, tries.count, None if write is None else write.mark_sent)
             except HeyGenError as error:
                 outcome = await self._after(call, error, write, tries, started)
                 made, step = outcome

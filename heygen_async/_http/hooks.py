@@ -174,6 +174,7 @@ class Told:
         hook: OnRequest,
         tell: Callable[[OnRequest, RequestEvent], None],
     ) -> None:
+        self.reports_sending: bool = getattr(transport, "reports_sending", False)
         self._transport = transport
         self._hook = hook
         self._tell = tell

@@ -4,7 +4,7 @@ The seam under the client: what it asks of whatever carries its requests.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -41,6 +41,9 @@ class Transport(Protocol):
     The seam under the client: `HeyGen(http=...)` takes one in place of an aiohttp session.
 
     Its errors are `TransportError`s, whose kind says whether the request can have been processed.
+
+    One that has an attribute `reports_sending` that is true calls `Request.on_send` itself, right before the first
+    byte leaves; of any other, each request counts as sent as soon as it is handed over.
     """
 
     async def send(self, request: Request) -> Answer:
@@ -77,6 +80,8 @@ class Request:
     timeout: float
     route: str = ""
     attempt: int = 1
+    # Called right before the first byte leaves; what it raises keeps the request from being sent.
+    on_send: Callable[[], None] | None = field(default=None, repr=False)
     # A transport keeps its own form of the address here: building one costs more than comparing it.
     prepared: object = field(default=None, repr=False)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from .. import _clock, _concurrency
 from .._concurrency import finished
+from ..errors import ConnectFailed
 
 if TYPE_CHECKING:
     from .._api.calls import Call
@@ -82,17 +83,27 @@ class PendingWrite(Generic[T]):
             await self._alarm.wait(_clock.now() + seconds)
 
     async def begin(self) -> T | None:
-        """Note that the write may happen from now on; an abandoned one is looked for instead, or ends."""
+        """Get leave to send; an abandoned write is looked for instead, or ends."""
         if self.permit is not None and not self.is_abandoned:
             await _prompt(self.permit)
         if not self.is_abandoned:
-            self.may_exist = True
             return None
         made = await self.look()
         if made is None:
             self.may_exist = False
             raise asyncio.CancelledError
         return made
+
+    def mark_sent(self) -> None:
+        """
+        Note that the first byte leaves now: from here on the write may happen.
+
+        Raises:
+            ConnectFailed: The caller was cancelled, so it is not sent.
+        """
+        if self.is_abandoned:
+            raise ConnectFailed(f"This {self.call.name} was cancelled before it was sent.")
+        self.may_exist = True
 
     async def recall(self, trouble: HeyGenError) -> T | None:
         """Return what an earlier process made, None when it made nothing."""

@@ -205,6 +205,31 @@ async def test_cancel_before_the_first_step(cut: Cut) -> None:
     assert len(line.sent) == len(service.ledger.sessions)
 
 
+@each("cut", CUTS)
+async def test_cancel_before_the_first_byte(cut: Cut) -> None:
+    """A create cancelled while its connection is being made ends at once, and nothing is ever sent."""
+    service = served()
+    async with client(Line(service, connect=5.0)) as heygen:
+        began = clock()
+        await cut(heygen.sessions.create(PROMPT), 0.3)
+
+        assert clock() - began < 1
+        await pass_time(60)
+
+    assert [] == service.ledger.sessions
+
+
+async def test_cancel_at_a_transport_that_does_not_report() -> None:
+    """Of a transport that does not tell when bytes leave, a request counts as sent at once: its session is kept."""
+    service = served()
+    line = Line(service, latency=LATENCY)
+    line.reports_sending = False
+    async with client(line) as heygen:
+        await by_task(heygen.sessions.create(PROMPT), 0.3)
+
+        assert service.ledger.sessions == [session.id for session in heygen.sessions.orphans] != []
+
+
 async def test_cancel_is_bounded_and_the_session_comes_later() -> None:
     """A cancel waits no longer than the write timeout; what is found after that is still among the orphans."""
     service = served()

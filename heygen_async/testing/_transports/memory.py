@@ -6,7 +6,7 @@ import asyncio
 import gzip
 import time
 import zlib
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -116,18 +116,23 @@ class MemoryTransport:
 
     Attributes:
         max_in_flight: Most requests that were ever under way at once.
+        reports_sending: It tells a client when the first byte of a request leaves.
     """
 
-    def __init__(self, simulator: Simulator, *, latency: float = 0.01) -> None:
+    reports_sending: bool = True
+
+    def __init__(self, simulator: Simulator, *, latency: float = 0.01, connect: float = 0.0) -> None:
         """
         Carry to `simulator`.
 
         Args:
             simulator: The service.
             latency: Seconds of every round trip.
+            connect: Seconds until a connection is there, before the first byte of a request leaves.
         """
         self._simulator = simulator
         self._latency = latency
+        self._connect = connect
         self._in_flight = 0
         self.max_in_flight: int = 0
 
@@ -174,6 +179,11 @@ class MemoryTransport:
             self._in_flight -= 1
 
     async def _exchange(self, request: Outgoing) -> Exchange:
+        if self._connect:
+            await anyio.sleep(self._connect)
+        on_send: Callable[[], None] | None = getattr(request, "on_send", None)
+        if on_send is not None:
+            on_send()
         # Waits even for a latency of nothing: a request always gives other tasks their turn.
         await anyio.sleep(self._latency / 2)
         at_storage = request.url.startswith(f"{self._simulator.storage.url}/")
