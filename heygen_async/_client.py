@@ -161,19 +161,19 @@ class HeyGen:
         progress: bool = False,
     ) -> Batch:
         """
-        Make many videos, a window of them at a time, with one outcome for each job.
+        Make many videos, some at a time, with one outcome for each job.
 
-        Use it with `async with` and `async for`; nothing happens before. The window follows what the service takes:
-        its cap counts jobs in progress, those of other processes too. A refusal for want of room (429) is never an
-        outcome: the job waits, however long it takes.
+        Use it with `async with` and `async for`; nothing happens before. The number in progress follows what the
+        service takes: its cap counts jobs in progress, those of other processes too. A refusal for want of room
+        (429) is never an outcome: the job waits, however long it takes.
 
         Args:
-            jobs: `Job`s, or prompts as text; any sync or async iterable, taken from as places become free, so memory
-                does not grow with their number. Duplicate keys are refused, naming both positions.
-            max_in_flight: Jobs in progress at once, at most. A session paused for its reviewer holds no place.
+            jobs: `Job`s, or prompts as text; any sync or async iterable, taken from as slots become free; of a
+                finished job only its key is kept. Duplicate keys are refused, naming both positions.
+            max_in_flight: Jobs in progress at once, at most. A session paused for its reviewer holds no slot.
             max_paused: Sessions waiting for their reviewers at once; with so many nothing new is created.
             reviewer: Answers the pauses of jobs without a reviewer of their own: a callable as for
-                `session.converse`, or `Approve()`, `Reply(...)` (said once, then approved) or `Stop()`. Without one, a
+                `session.converse`, or `Approve()`, `Reply(...)` (sent once, then approved) or `Stop()`. Without one, a
                 paused session ends its job with `SessionPaused`.
             on_event: Called with each `BatchEvent`, sync or async; see there what its exceptions do.
             download_to: A folder, made if need be: each video is saved as it is finished, named by its key.
@@ -181,8 +181,8 @@ class HeyGen:
                 `not_started`. `RateLimited` here means an exhausted quota.
             on_exit: Whether sessions in flight go on or are stopped when the block is left early.
             min_balance: Refuse to begin unless the wallet has this much, in its currency.
-            progress: Tell `state` also on new progress and new messages, not only on transitions. Costs requests:
-                sessions that render are else looked at together.
+            progress: Emit `state` also on new progress and new messages, not only on transitions. Costs requests:
+                sessions that render are otherwise polled together.
 
         Raises:
             InvalidArgument: An argument out of range; entering raises it when there is no wallet to check.
@@ -196,7 +196,7 @@ class HeyGen:
             max_paused=max_paused,
             reviewer=reviewer,
             on_event=on_event,
-            shelf=None if download_to is None else OutputFolder(download_to),
+            folder=None if download_to is None else OutputFolder(download_to),
             stop_on=stop_on if isinstance(stop_on, tuple) else (stop_on,),
             on_exit=on_exit,
             min_balance=min_balance,

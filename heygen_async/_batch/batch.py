@@ -1,5 +1,5 @@
 """
-`heygen.batch(...)`: many jobs, a window of them in progress, one outcome each.
+`heygen.batch(...)`: many jobs, some of them in progress at a time, one outcome each.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import anyio.lowlevel
 from .._resources.catalog import check_wallet
 from .._sessions.review import check_reviewer
 from ..errors import ClientStateError, InvalidArgument
-from .concurrency import Place, Places
+from .concurrency import Slot, Slots
 from .events import EventHook
 from .job import BatchEvent, Outcome
 from .job_runner import JobRunner, NotStarted
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 
 class Batch:
     """
-    A batch at work; made by `heygen.batch`.
+    A running batch; made by `heygen.batch`.
 
     Enter it with `async with`, then iterate: it yields an `Outcome` for each job, in the order in which they end.
-    Outcomes that nobody takes hold back new jobs, and never those in progress. Leaving the block cancels what is not
+    Outcomes that are not taken hold back new jobs, never those in progress. Leaving the block cancels what is not
     done: sessions go on at the service, or are stopped with `on_exit="stop"`; a create on its way is finished first,
     so that no session is lost.
     """
@@ -50,7 +50,7 @@ class Batch:
         max_paused: int,
         reviewer: BatchReviewer | None,
         on_event: OnEvent | None,
-        shelf: OutputFolder | None,
+        folder: OutputFolder | None,
         stop_on: tuple[type[Exception], ...],
         on_exit: Literal["detach", "stop"],
         min_balance: float | None,
@@ -59,53 +59,53 @@ class Batch:
         _check(max_in_flight, max_paused, on_exit)
         check_reviewer(reviewer)
         self._core: Core = core
-        self._intake: JobSource = JobSource(jobs, name_of=str if shelf is None else shelf.name_of)
+        self._source: JobSource = JobSource(jobs, name_of=str if folder is None else folder.name_of)
         self._max_paused: int = max_paused
-        self._listener: EventHook = EventHook(on_event, self._stop)
-        self._shelf: OutputFolder | None = shelf
+        self._events: EventHook = EventHook(on_event, self._stop)
+        self._folder: OutputFolder | None = folder
         self._stop_on: tuple[type[Exception], ...] = stop_on
         self._min_balance: float | None = min_balance
-        self._places: Places = Places(max_in_flight, longest_pace=core.api.retry.max_retry_after)
-        self._terms: BatchContext = BatchContext(
+        self._slots: Slots = Slots(max_in_flight, longest_pace=core.api.retry.max_retry_after)
+        self._context: BatchContext = BatchContext(
             core=core,
-            places=self._places,
+            slots=self._slots,
             reviewer=reviewer,
-            shelf=shelf,
+            folder=folder,
             on_exit=on_exit,
             progress=progress,
-            listener=self._listener,
+            events=self._events,
             has_stopped=lambda: self._stopped is not None,
         )
         self._outcomes: deque[Outcome] = deque()
         self._alive: int = 0
         self._is_fed: bool = False
         self._stopped: Exception | None = None
-        self._trouble: Exception | None = None
+        self._input_error: Exception | None = None
         self._group: TaskGroup | None = None
 
     def __repr__(self) -> str:
         return f"<Batch {self.in_progress} in progress, {self.paused} paused>"
 
-    # -- how it stands --
+    # -- progress --
 
     @property
     def in_progress(self) -> int:
         """Jobs that the service is working on."""
-        return self._places.window.in_progress
+        return self._slots.limit.in_progress
 
     @property
     def paused(self) -> int:
-        """Jobs that wait for their reviewer, or for a place to pass the answer on."""
-        return self._places.paused
+        """Jobs that wait for their reviewer, or for a slot to send the answer."""
+        return self._slots.paused
 
     @property
     def limit(self) -> int:
-        """How many jobs in progress the account is believed to have room for now."""
-        return self._places.window.limit
+        """How many jobs in progress the account is believed to have room for."""
+        return self._slots.limit.current
 
     def stop_creating(self) -> None:
         """
-        Create nothing more, from now on; what is in flight goes on.
+        Create nothing more; what is in flight goes on.
 
         The other jobs come back with `not_started`. May be called at any time, any number of times.
         """
@@ -114,7 +114,7 @@ class Batch:
     def _stop(self, reason: Exception) -> None:
         if self._stopped is None:
             self._stopped = reason
-            self._places.ring()
+            self._slots.notify()
 
     # -- life --
 
@@ -122,8 +122,8 @@ class Batch:
         if self._group is not None:
             raise ClientStateError("A batch is run once.", hint="Make a new one with heygen.batch(...).")
         self._core.api.bind()
-        if self._shelf is not None:
-            await self._shelf.prepare()
+        if self._folder is not None:
+            await self._folder.prepare()
         if self._min_balance is not None:
             await check_wallet(self._core, self._min_balance)
         self._group = anyio.create_task_group()
@@ -138,7 +138,7 @@ class Batch:
         self._group.cancel_scope.cancel()
         if isinstance(error, anyio.get_cancelled_exc_class()):
             return await self._group.__aexit__(kind, error, traceback)
-        # What the caller's block raised is the caller's: the group would wrap it.
+        # The group would wrap what the caller's block raised.
         await self._group.__aexit__(None, None, None)
         return None
 
@@ -162,11 +162,11 @@ class Batch:
             )
         while not self._outcomes:
             if self._is_fed and not self._alive:
-                trouble, self._trouble = self._trouble, None
-                raise trouble or StopAsyncIteration
-            await self._places.changed()
+                input_error, self._input_error = self._input_error, None
+                raise input_error or StopAsyncIteration
+            await self._slots.wait_change()
         outcome = self._outcomes.popleft()
-        self._places.ring()
+        self._slots.notify()
         return outcome
 
     async def raise_failures(self) -> list[Outcome]:
@@ -191,13 +191,13 @@ class Batch:
     async def _end(self, outcome: Outcome) -> None:
         if isinstance(outcome.error, self._stop_on):
             self._stop(outcome.error)
-        await self._listener.tell(
+        await self._events.emit(
             BatchEvent(
                 kind="ended", key=outcome.key, job=outcome.job, session_id=outcome.session_id, outcome=outcome
             )
         )
         self._outcomes.append(outcome)
-        self._places.ring()
+        self._slots.notify()
 
     async def _end_unstarted(self, key: str, job: Job) -> None:
         await self._end(Outcome(key=key, job=job, error=self._stopped, not_started=True))
@@ -206,55 +206,57 @@ class Batch:
 
     async def _feed(self) -> None:
         try:
-            while (item := await self._intake.next_item()) is not None:
-                await self._take(item)
+            while (item := await self._source.next_item()) is not None:
+                await self._start_job(item)
         except Exception as error:  # noqa: BLE001 - it is raised at the end of the iteration
-            self._trouble = error
+            self._input_error = error
         finally:
             self._is_fed = True
-            self._places.ring()
-            await self._intake.aclose()
+            self._slots.notify()
+            await self._source.aclose()
 
-    async def _take(self, item: Item) -> None:
+    async def _start_job(self, item: Item) -> None:
         job = item.job
-        await self._turn(is_new=job is not None and item.error is None)
+        await self._wait_for_room(is_new=job is not None and item.error is None)
         if job is None or item.error is not None:
             await self._end(Outcome(key=item.key, job=job, error=item.error))
         elif self._stopped is not None:
             await self._end_unstarted(item.key, job)
         else:
-            # Whoever waited is not told of a cancel that came together with the ring.
+            # A cancel that arrives together with the notification is not raised by the wait.
             await anyio.lowlevel.checkpoint_if_cancelled()
             assert self._group is not None  # noqa: S101 - it was entered
-            place = Place(self._places)
-            place.attempt()
+            slot = Slot(self._slots)
+            slot.attempt()
             self._alive += 1
-            self._group.start_soon(self._work, job, item.key, place, name=f"heygen_async job {item.position}")
+            self._group.start_soon(
+                self._run_job, job, item.key, slot, name=f"heygen_async job {item.position}"
+            )
 
-    async def _work(self, job: Job, key: str, place: Place) -> None:
+    async def _run_job(self, job: Job, key: str, slot: Slot) -> None:
         try:
-            await self._end(await JobRunner(self._terms, job, key, place).run())
+            await self._end(await JobRunner(self._context, job, key, slot).run())
         except NotStarted:
             await self._end_unstarted(key, job)
         finally:
             self._alive -= 1
-            self._places.ring()
+            self._slots.notify()
 
-    async def _turn(self, *, is_new: bool) -> None:
-        """Wait until there is room for another outcome; and for a new job, unless none is created any more."""
-        while self._backlog >= self._places.window.most or (is_new and not self._may_create):
-            await self._places.changed()
+    async def _wait_for_room(self, *, is_new: bool) -> None:
+        """Wait until there is room for another outcome, and for a new job unless nothing more is created."""
+        while self._backlog >= self._slots.limit.maximum or (is_new and not self._may_create):
+            await self._slots.wait_change()
 
     @property
     def _may_create(self) -> bool:
         if self._stopped is not None:
-            return True  # to be told so
-        return self._places.are_open and self._places.paused < self._max_paused
+            return True  # it comes back as not started
+        return self._slots.are_open and self._slots.paused < self._max_paused
 
     @property
     def _backlog(self) -> int:
         """Jobs that are over for the service and not yet for the consumer."""
-        return self._alive + len(self._outcomes) - self._places.window.taken - self._places.paused
+        return self._alive + len(self._outcomes) - self._slots.limit.taken - self._slots.paused
 
 
 def _check(max_in_flight: int, max_paused: int, on_exit: str) -> None:

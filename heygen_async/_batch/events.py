@@ -1,5 +1,5 @@
 """
-Tells a batch's events to whoever asked for them.
+Delivers a batch's events to the caller's `on_event`.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ class EventHook:
         self._on_event = on_event
         self._stop = stop
 
-    async def tell(self, event: BatchEvent) -> None:
-        """Tell an event; what the listener raises is logged, since the job must not suffer from it."""
+    async def emit(self, event: BatchEvent) -> None:
+        """Deliver an event; what the callback raises is logged, since the job must not suffer from it."""
         try:
             await self._call(event)
         except Exception:
-            said = {"event": "on_event_failed", "kind": event.kind, "session_id": event.session_id}
-            log.exception("on_event failed on %r of job %s", event.kind, clean(event.key), extra=said)
+            extra = {"event": "on_event_failed", "kind": event.kind, "session_id": event.session_id}
+            log.exception("on_event failed on %r of job %s", event.kind, clean(event.key), extra=extra)
 
-    async def record(self, event: BatchEvent) -> None:
+    async def emit_or_stop(self, event: BatchEvent) -> None:
         """
-        Tell an event that must be written down.
+        Deliver an event that the caller must be able to write down.
 
         Raises:
-            Exception: Whatever the listener raised; what cannot be written down must not be created.
+            Exception: Whatever the callback raised; creating has ended then.
         """
         try:
             await self._call(event)
@@ -54,6 +54,6 @@ class EventHook:
 
     async def _call(self, event: BatchEvent) -> None:
         if self._on_event is not None:
-            said = self._on_event(event)
-            if inspect.isawaitable(said):
-                await said
+            result = self._on_event(event)
+            if inspect.isawaitable(result):
+                await result

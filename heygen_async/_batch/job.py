@@ -1,5 +1,5 @@
 """
-The words of a batch: what goes in, what comes out, and what is told on the way.
+What a batch takes, what it returns, and the events between.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Job(CreateRequest):
         brand_kit_id: See there.
         brand_glossary_id: See there.
         orientation: See there.
-        files: See there; paths are uploaded when the job's turn has come.
+        files: See there; paths are uploaded right before the create.
         auto_proceed: See there.
         incognito_mode: See there.
         callback_url: See there.
@@ -59,7 +59,7 @@ class Job(CreateRequest):
         timeout: Seconds the agent may work on it, the time it is paused left out; None for no limit;
             `Timeouts.watch` when not given.
         ref: A session that was made for this job before (`Session.ref()`, `Outcome.session_ref`, the `ref` of an
-            event or an error): it is gone on with, and nothing is created.
+            event or an error): the job continues it, and nothing is created.
         begun_at: When an earlier process first may have sent the create of this job, with this `idempotency_key`,
             without learning what became of it: the session is looked for before anything is sent. A batch should
             have such jobs first, and a client that knows (`heygen.sessions.attach`) the sessions of other jobs with
@@ -102,19 +102,19 @@ class Job(CreateRequest):
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Outcome:
     """
-    What became of one job.
+    How one job ended.
 
     Attributes:
         key: The job's key, or its position in the input as text.
         job: The job; None when the input held a text of which none could be made.
         session_id: Its session's id; None when none was made, or none that is known.
-        session_ref: What `heygen.sessions.restore` or `Job(ref=...)` goes on with; None without a session.
+        session_ref: What `heygen.sessions.restore` or `Job(ref=...)` continues; None without a session.
         video: The finished video; None without one.
         path: Where it was saved; None when it was not.
         error: Why there is no video, or no file of it (then `video` is set); None when all went well. Mostly a
             `HeyGenError`; else what your reviewer or your `on_event` raised.
         states: The session's newest transitions, oldest first, at most 50, without their messages.
-        elapsed: Seconds from the job's turn to its end.
+        elapsed: Seconds from its beginning to its end.
         not_started: Whether it was not begun because the batch had stopped creating; `error` says why.
     """
 
@@ -131,7 +131,7 @@ class Outcome:
 
     @property
     def ok(self) -> bool:
-        """Whether everything asked for is there."""
+        """Whether the job got everything it asked for."""
         return self.error is None
 
     def __repr__(self) -> str:
@@ -149,8 +149,8 @@ class BatchEvent:
 
     Events of one job come in order, each before the job goes on. An async `on_event` is awaited.
 
-    `creating` comes before the first request that can make the session leaves, and `created` with its ref before
-    anything else is done with it. Written down at once, the two let another process go on after a crash: with
+    `creating` comes before the first request that can make the session, and `created` with its ref before
+    anything else is done with it. Written down at once, the two let another process continue after a crash: with
     `Job(ref=...)` after `created`; with `Job(idempotency_key=..., begun_at=started_at)` after `creating` alone. If
     `on_event` fails on `creating`, nothing is sent; if it fails on `created`, the session goes on to its end. Either
     way its exception is the outcome's `error`, and nothing more is created. What it raises on other events is logged.
@@ -164,11 +164,11 @@ class BatchEvent:
         key: The job's key, or its position in the input as text.
         job: The job; None when the input held a text of which none could be made.
         session_id: The session's id, from `created` on.
-        ref: What `Job(ref=...)` goes on with: on `created`, `paused` and `answered`.
+        ref: What `Job(ref=...)` continues: on `created`, `paused` and `answered`.
         idempotency_key: The key of the create.
         started_at: When it was first about to be sent; the job's own `begun_at` if it has one.
         state: The newest state.
-        answer: What the reviewer said and the service took.
+        answer: What the reviewer answered and the service took.
         transfer: How far the download is.
         path: Where the video was saved.
         outcome: How it ended.

@@ -1,5 +1,5 @@
 """
-One job of a batch on its way, from the prompt to the file.
+One job of a batch, from the prompt to the file.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .._resources.videos import Video
     from .._sessions.session import Session
     from ..models import Transfer
-    from .concurrency import Place
+    from .concurrency import Slot
     from .job import EventKind, Job
     from .session_runner import BatchContext
 
@@ -35,25 +35,25 @@ log = logging.getLogger("heygen_async")
 
 
 class NotStarted(Exception):
-    """Creating has ended before this job's turn came."""
+    """Creating has ended before this job was begun."""
 
 
 class JobRunner:
-    """A job at work; `place` is tried for already when it begins."""
+    """Runs a job; its slot is attempted already when it begins."""
 
-    def __init__(self, terms: BatchContext, job: Job, key: str, place: Place) -> None:
-        self._terms = terms
+    def __init__(self, context: BatchContext, job: Job, key: str, slot: Slot) -> None:
+        self._context = context
         self._job = job
         self._key = key
-        self._place = place
+        self._slot = slot
         self._session: Session | None = None
-        self._filming: SessionRunner | None = None
+        self._session_runner: SessionRunner | None = None
         self._is_recorded = False
-        self._unwritten: Exception | None = None
+        self._event_error: Exception | None = None
 
     async def run(self) -> Outcome:
         """
-        Make the video; whatever goes wrong is in the outcome.
+        Make the video; what goes wrong is in the outcome.
 
         Raises:
             NotStarted: Nothing is to be created any more, and nothing was.
@@ -63,21 +63,21 @@ class JobRunner:
         path: Path | None = None
         error: Exception | None = None
         try:
-            if self._terms.shelf is not None and not self._is_resumed:
-                await self._terms.shelf.refuse_taken(self._key)
-            session = await self._begin()
-            self._filming = SessionRunner(self._terms, self._job, self._key, self._place, session)
-            video = await self._filming.run()
+            if self._context.folder is not None and not self._is_resumed:
+                await self._context.folder.refuse_taken(self._key)
+            session = await self._start()
+            self._session_runner = SessionRunner(self._context, self._job, self._key, self._slot, session)
+            video = await self._session_runner.run()
             path = await self._save(video)
         except NotStarted:
             raise
-        except Exception as problem:  # noqa: BLE001 - a job's error is its outcome
-            error = problem
+        except Exception as cause:  # noqa: BLE001 - a job's error is its outcome
+            error = cause
         except BaseException:
-            await self._leave()
+            await self._leave_session()
             raise
         finally:
-            self._place.leave()
+            self._slot.release()
         return Outcome(
             key=self._key,
             job=self._job,
@@ -85,8 +85,8 @@ class JobRunner:
             session_ref=None if self._session is None else self._session.ref(),
             video=video,
             path=path,
-            error=self._unwritten or error,
-            states=() if self._filming is None else tuple(self._filming.states),
+            error=self._event_error or error,
+            states=() if self._session_runner is None else tuple(self._session_runner.states),
             elapsed=_clock.now() - began,
         )
 
@@ -96,25 +96,25 @@ class JobRunner:
 
     # -- the session --
 
-    async def _begin(self) -> Session:
+    async def _start(self) -> Session:
         if self._job.ref is None:
             self._session = session = await self._create()
         else:
-            self._session = session = resumed(self._terms.core, self._job.ref)
-        self._place.accepted()
-        await self._record_session(session)
+            self._session = session = resumed(self._context.core, self._job.ref)
+        self._slot.accept()
+        await self._emit_created(session)
         return session
 
     async def _create(self) -> Session:
-        job, core = self._job, self._terms.core
+        job, core = self._job, self._context.core
         key = job.idempotency_key or str(uuid.uuid4())
         call = await attached(core, job.files, partial(session_api.create, job, idempotency_key=key))
         started_at = job.begun_at or datetime.fromtimestamp(_clock.wall(), UTC)
         event = replace(self._event("creating"), idempotency_key=key, started_at=started_at)
-        await self._terms.listener.record(event)
+        await self._context.events.emit_or_stop(event)
         begun_at = job.begun_at
         while True:
-            # A write that has begun is finished whatever happens, so it must not begin any more.
+            # A write that has begun is finished even when the job is cancelled, so it must not begin then.
             await anyio.lowlevel.checkpoint_if_cancelled()
             try:
                 return await create(
@@ -124,63 +124,67 @@ class JobRunner:
                     job.mode,
                     begun_at=begun_at,
                     raise_rate_limit=True,
-                    rescue=self._rescue,
+                    rescue=self._keep_session,
                 )
             except RateLimited as error:
                 if delivery(error) is Delivery.FINAL:
                     raise
-                self._place.refused(error)
+                self._slot.refuse(error)
             begun_at = None  # it has been looked for
-            if not await self._place.wait(unless=self._terms.has_stopped):
+            if not await self._slot.wait(unless=self._context.has_stopped):
                 raise NotStarted
 
-    def _rescue(self, session: Session) -> None:
+    def _keep_session(self, session: Session) -> None:
         self._session = session
 
-    async def _record_session(self, session: Session) -> None:
-        """Have the session written down, also while the job is being cancelled; it goes on if that fails."""
+    async def _emit_created(self, session: Session) -> None:
+        """Have the caller write the session down, also while the job is being cancelled; it goes on if that fails."""
         self._is_recorded = True
-        with anyio.move_on_after(self._terms.core.api.timeouts.write, shield=True):
+        with anyio.move_on_after(self._context.core.api.timeouts.write, shield=True):
             try:
-                await self._terms.listener.record(replace(self._event("created"), ref=session.ref()))
+                await self._context.events.emit_or_stop(replace(self._event("created"), ref=session.ref()))
             except Exception as error:  # noqa: BLE001 - it is the outcome's, after the session's end
-                self._unwritten = error
+                self._event_error = error
 
-    async def _leave(self) -> None:
-        """Leave the session to itself, or stop it; one made while the job was cancelled is still told."""
+    async def _leave_session(self) -> None:
+        """Leave the session running, or stop it; one made while the job was cancelled is still delivered."""
         session = self._session
         if session is None:
             return
         if not self._is_recorded:
-            await self._record_session(session)
-        if self._unwritten is not None:  # which no outcome will tell
-            said = {"event": "unwritten", "session_id": session.id, "error": type(self._unwritten).__name__}
-            log.error("Session %s was not written down", session.id, exc_info=self._unwritten, extra=said)
-        if self._terms.on_exit == "stop" and not (session.state and session.state.is_terminal):
-            with anyio.move_on_after(self._terms.core.api.timeouts.write, shield=True):
+            await self._emit_created(session)
+        if self._event_error is not None:  # no outcome will carry it
+            extra = {
+                "event": "unwritten",
+                "session_id": session.id,
+                "error": type(self._event_error).__name__,
+            }
+            log.error("Session %s was not written down", session.id, exc_info=self._event_error, extra=extra)
+        if self._context.on_exit == "stop" and not (session.state and session.state.is_terminal):
+            with anyio.move_on_after(self._context.core.api.timeouts.write, shield=True):
                 await _stop(session)
 
     # -- the file --
 
     async def _save(self, video: Video) -> Path | None:
-        shelf = self._terms.shelf
-        if shelf is None:
+        folder = self._context.folder
+        if folder is None:
             return None
-        path = await shelf.save(video, self._key, again=self._is_resumed, on_progress=self._tell_transfer)
-        await self._terms.listener.tell(replace(self._event("downloaded"), path=path))
+        path = await folder.save(video, self._key, again=self._is_resumed, on_progress=self._emit_transfer)
+        await self._context.events.emit(replace(self._event("downloaded"), path=path))
         return path
 
     @property
     def _is_resumed(self) -> bool:
         return self._job.ref is not None or self._job.begun_at is not None
 
-    async def _tell_transfer(self, transfer: Transfer) -> None:
-        await self._terms.listener.tell(replace(self._event("downloading"), transfer=transfer))
+    async def _emit_transfer(self, transfer: Transfer) -> None:
+        await self._context.events.emit(replace(self._event("downloading"), transfer=transfer))
 
 
 async def _stop(session: Session) -> None:
     try:
         await session.stop()
     except HeyGenError as error:
-        said = {"event": "stop_failed", "session_id": session.id, "error": type(error).__name__}
-        log.warning("Session %s could not be stopped: %s", session.id, type(error).__name__, extra=said)
+        extra = {"event": "stop_failed", "session_id": session.id, "error": type(error).__name__}
+        log.warning("Session %s could not be stopped: %s", session.id, type(error).__name__, extra=extra)

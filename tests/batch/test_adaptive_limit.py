@@ -1,4 +1,4 @@
-"""The window of a batch learns how much room there is, asks rarely, and never gets stuck."""
+"""The limit of a batch learns how much room there is, probes rarely, and never gets stuck."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heygen_async._batch.concurrency import Window
+from heygen_async._batch.concurrency import AdaptiveLimit
 
 each = pytest.mark.parametrize
 
@@ -18,97 +18,97 @@ PACE = 2.0
 class Account:
     """A service with a cap that others use too, and a batch with more jobs than will ever fit."""
 
-    def __init__(self, most: int, cap: int) -> None:
-        self.window = Window(most)
+    def __init__(self, maximum: int, cap: int) -> None:
+        self.limit = AdaptiveLimit(maximum)
         self.cap = cap
         self.others = 0
         self.now = 0.0
         self.refusals = 0
 
-    def ask(self) -> None:
+    def attempt_all(self) -> None:
         """Make all attempts that may be made now, one answered after another."""
-        while self.window.is_open(self.now):
-            self.window.attempt()
-            if self.window.in_progress + self.others < self.cap:
-                self.window.accepted()
+        while self.limit.is_open(self.now):
+            self.limit.attempt()
+            if self.limit.in_progress + self.others < self.cap:
+                self.limit.accept()
             else:
                 self.refusals += 1
-                self.window.refused(self.now, PACE)
+                self.limit.refuse(self.now, PACE)
 
     def live(self, seconds: int) -> float:
         """Let time pass, jobs lasting for ever; return how full it was on average."""
         counts: list[int] = []
         for _ in range(seconds):
-            self.ask()
-            counts.append(self.window.in_progress)
+            self.attempt_all()
+            counts.append(self.limit.in_progress)
             self.now += 1
         return sum(counts) / seconds
 
 
-steps = st.lists(
-    st.sampled_from(["attempt", "accepted", "refused", "withdrawn", "ended", "time"]), max_size=300
-)
+steps = st.lists(st.sampled_from(["attempt", "accept", "refuse", "withdraw", "finish", "time"]), max_size=300)
 
 
-def move(window: Window, step: str, now: float, pace: float | None) -> None:
+def move(limit: AdaptiveLimit, step: str, now: float, pace: float | None) -> None:
     """Do what can be done now."""
-    if step == "attempt" and window.is_open(now):
-        window.attempt()
-    elif step == "ended" and window.in_progress:
-        window.ended()
-    elif step == "refused" and window.attempts:
-        window.refused(now, pace)
-        assert not window.is_open(now) or pace == 0
-    elif step in ("accepted", "withdrawn") and window.attempts:
-        getattr(window, step)()
+    if step == "attempt" and limit.is_open(now):
+        limit.attempt()
+    elif step == "finish" and limit.in_progress:
+        limit.finish()
+    elif step == "refuse" and limit.attempts:
+        limit.refuse(now, pace)
+        assert not limit.is_open(now)
+    elif step in ("accept", "withdraw") and limit.attempts:
+        getattr(limit, step)()
 
 
-@given(most=st.integers(1, 60), steps=steps, pace=st.one_of(st.none(), st.just(0.0), st.floats(0.001, 120)))
-def test_it_keeps_its_bounds(most: int, steps: list[str], pace: float | None) -> None:
-    """Whatever happens, no more than the most are taken, and a free window opens some time."""
-    window, now = Window(most), 0.0
+@given(
+    maximum=st.integers(1, 60), steps=steps, pace=st.one_of(st.none(), st.just(0.0), st.floats(0.001, 120))
+)
+def test_it_keeps_its_bounds(maximum: int, steps: list[str], pace: float | None) -> None:
+    """No more than the maximum are taken, and a free limit opens some time."""
+    limit, now = AdaptiveLimit(maximum), 0.0
     for step in steps:
         now += step == "time"
-        move(window, step, now, pace)
+        move(limit, step, now, pace)
 
-        assert 0 <= window.attempts <= window.taken <= most
-        assert 1 <= window.limit <= most
-        if not window.attempts and window.taken < most:
-            moment = window.opens_at()
+        assert 0 <= limit.attempts <= limit.taken <= maximum
+        assert 1 <= limit.current <= maximum
+        if not limit.attempts and limit.taken < maximum:
+            moment = limit.opens_at()
             assert moment is not None
             assert moment <= now + 4 * 120
 
 
-@given(most=st.integers(1, 60), cap=st.integers(1, 60))
-def test_it_fills_what_there_is(most: int, cap: int) -> None:
-    """Whatever the cap, all places are taken after some time, with few refusals."""
-    account = Account(most, cap)
+@given(maximum=st.integers(1, 60), cap=st.integers(1, 60))
+def test_it_fills_what_there_is(maximum: int, cap: int) -> None:
+    """Whatever the cap, all slots are taken after some time, with few refusals."""
+    account = Account(maximum, cap)
     account.live(60)
 
-    assert min(most, cap) == account.window.in_progress
+    assert min(maximum, cap) == account.limit.in_progress
     assert account.refusals <= 6
 
 
 @given(
-    most=st.integers(2, 60),
+    maximum=st.integers(2, 60),
     cap=st.integers(2, 60),
     others=st.lists(st.integers(0, 60), min_size=1, max_size=5),
 )
-def test_it_follows_what_others_take_and_leave(most: int, cap: int, others: list[int]) -> None:
-    """When others take places or give them back, the window is where it can be soon after."""
-    account = Account(most, cap)
+def test_it_follows_what_others_take_and_leave(maximum: int, cap: int, others: list[int]) -> None:
+    """When others take slots or give them back, the limit is where it can be soon after."""
+    account = Account(maximum, cap)
     for count in others:
         account.others = min(count, cap)
-        for _ in range(account.window.in_progress):
-            account.window.ended()
+        for _ in range(account.limit.in_progress):
+            account.limit.finish()
         account.live(130)
 
-        assert min(most, cap - account.others) == account.window.in_progress
+        assert min(maximum, cap - account.others) == account.limit.in_progress
 
 
 def test_probing_gets_rare() -> None:
-    """In an account that stays full, the service is asked about once a minute."""
-    account = Account(most=50, cap=10)
+    """In an account that stays full, an attempt beyond the cap is made about once a minute."""
+    account = Account(maximum=50, cap=10)
     account.live(120)
     before = account.refusals
     account.live(3600)
@@ -117,50 +117,64 @@ def test_probing_gets_rare() -> None:
 
 
 def test_a_replacement_needs_no_probing() -> None:
-    """A job that ends is replaced at once, whatever was refused before, and tells nothing new about the room."""
-    account = Account(most=50, cap=10)
+    """A job that ends is replaced at once, whatever was refused before, and says nothing new about the room."""
+    account = Account(maximum=50, cap=10)
     account.live(200)
     for _ in itertools.repeat(None, 30):
-        account.window.ended()
+        account.limit.finish()
         account.now += 3  # later than a pace, sooner than a probe
-        refused = account.refusals
-        account.ask()
+        before = account.refusals
+        account.attempt_all()
 
-        assert 10 == account.window.in_progress
-        assert account.refusals <= refused + 1
+        assert 10 == account.limit.in_progress
+        assert account.refusals <= before + 1
     assert account.refusals <= 10 + 2
 
 
 def test_a_refusal_narrows_to_what_is_in_progress() -> None:
     """Of four attempts the two that were taken are the new limit, and nothing is tried before the pace is over."""
-    window = Window(10)
+    limit = AdaptiveLimit(10)
     for _ in range(4):
-        window.attempt()
-    window.accepted()
-    window.accepted()
-    window.refused(100.0, PACE)
-    window.refused(100.0, PACE)
+        limit.attempt()
+    limit.accept()
+    limit.accept()
+    limit.refuse(100.0, PACE)
+    limit.refuse(100.0, PACE)
 
-    assert 2 == window.limit == window.in_progress == window.taken
-    assert not window.is_open(101.9)
-    assert window.is_open(102.0 + 15.0)
+    assert 2 == limit.current == limit.in_progress == limit.taken
+    assert not limit.is_open(101.9)
+    assert limit.is_open(102.0 + 15.0)
 
 
-@each(("pace", "wait"), [(None, 5.0), (0.0, 0.0), (30.0, 30.0)])
+@each(("pace", "wait"), [(None, 5.0), (0.0, 1.0), (0.001, 1.0), (-3.0, 1.0), (2.5, 2.5), (30.0, 30.0)])
 def test_the_pace_is_kept(pace: float | None, wait: float) -> None:
-    """The service's own pace is kept; where it names none, some seconds are."""
-    window = Window(1)
-    window.attempt()
-    window.refused(50.0, pace)
+    """The service's own pace is kept, but never less than a second; where it names none, some seconds are."""
+    limit = AdaptiveLimit(1)
+    limit.attempt()
+    limit.refuse(50.0, pace)
 
-    assert 50.0 + wait == window.opens_at()
+    assert 50.0 + wait == limit.opens_at()
 
 
-def test_other_failures_tell_nothing() -> None:
-    """An attempt that failed for another reason gives its place back and changes nothing else."""
-    window = Window(10)
-    limit = window.limit
-    window.attempt()
-    window.withdrawn()
+def test_a_pace_of_nothing_grows() -> None:
+    """Refused again and again with a pace of zero, the pauses grow to what a refusal without a pace costs."""
+    limit, now, pauses = AdaptiveLimit(1), 0.0, list[float]()
+    for _ in range(4):
+        limit.attempt()
+        limit.refuse(now, 0.0)
+        opens_at = limit.opens_at()
+        assert opens_at is not None
+        pauses.append(opens_at - now)
+        now = opens_at
 
-    assert (limit, 0, 0) == (window.limit, window.taken, window.attempts)
+    assert [1.0, 2.0, 4.0, 5.0] == pauses
+
+
+def test_other_failures_change_nothing() -> None:
+    """An attempt that failed for another reason gives its slot back and changes nothing else."""
+    limit = AdaptiveLimit(10)
+    current = limit.current
+    limit.attempt()
+    limit.withdraw()
+
+    assert (current, 0, 0) == (limit.current, limit.taken, limit.attempts)

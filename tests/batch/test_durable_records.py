@@ -38,18 +38,18 @@ WHEN = datetime(2026, 5, 1, 12, tzinfo=UTC)
 @pytest.mark.parametrize(
     "job",
     [
-        pytest.param(Job("A film"), id="a prompt"),
-        pytest.param(Job("A film", mode="generate", orientation="portrait", timeout=5.0), id="options"),
+        pytest.param(Job("A video"), id="a prompt"),
+        pytest.param(Job("A video", mode="generate", orientation="portrait", timeout=5.0), id="options"),
         pytest.param(
-            Job("A film", timeout=None, extra={"new": [1, {"field": None}]}), id="no deadline, extra"
+            Job("A video", timeout=None, extra={"new": [1, {"field": None}]}), id="no deadline, extra"
         ),
         pytest.param(
-            Job("A film", files=[Path("/tmp/a.png"), AssetUrl(url="https://x.org/b.png")]), id="files"
+            Job("A video", files=[Path("/tmp/a.png"), AssetUrl(url="https://x.org/b.png")]), id="files"
         ),
         pytest.param(
-            Job("A film", reviewer=Reply(message="Warmer", voice_id="v")), id="an answer for all pauses"
+            Job("A video", reviewer=Reply(message="Warmer", voice_id="v")), id="an answer for all pauses"
         ),
-        pytest.param(Job("A film", idempotency_key="mine", begun_at=WHEN), id="begun by another process"),
+        pytest.param(Job("A video", idempotency_key="mine", begun_at=WHEN), id="begun by another process"),
     ],
 )
 def test_a_job_comes_back_as_it_was(job: Job) -> None:
@@ -87,7 +87,7 @@ def test_a_job_comes_back_as_it_was(job: Job) -> None:
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_an_error_comes_back_with_what_it_said(error: HeyGenError) -> None:
+def test_an_error_comes_back_with_its_attributes(error: HeyGenError) -> None:
     """An outcome of another process has the same kind of error, with its message, hint and attributes."""
     back = _records.read_error(_records.write_error(error))
 
@@ -98,7 +98,7 @@ def test_an_error_comes_back_with_what_it_said(error: HeyGenError) -> None:
 
 
 def test_an_error_of_the_users_own_keeps_its_words() -> None:
-    """What a reviewer raised elsewhere is told by its name and message."""
+    """What a reviewer raised elsewhere is shown by its name and message."""
     back = _records.read_error(_records.write_error(ZeroDivisionError("division by zero")))
 
     assert "ZeroDivisionError: division by zero" == str(back)
@@ -108,12 +108,12 @@ def test_an_error_of_the_users_own_keeps_its_words() -> None:
     "answer", [Reply(message="Warmer", avatar_id="a"), Approve(), Approve(message="Go"), Stop()]
 )
 def test_an_answer_comes_back(answer: Reply | Approve | Stop) -> None:
-    """What a reviewer said in one process is said by another."""
+    """An answer recorded in one process is the same in another."""
     assert answer == _records.read_answer(_records.write_answer(answer))
 
 
 @pytest.mark.parametrize(
-    "written", ['{"v":2,"prompt":"A film"}', '{"v":1}', "garbage"], ids=["later", "incomplete", "damaged"]
+    "written", ['{"v":2,"prompt":"A video"}', '{"v":1}', "garbage"], ids=["later", "incomplete", "damaged"]
 )
 def test_records_that_cannot_be_read_say_what_to_do(written: str) -> None:
     """A record of a later release, or a damaged one, is an error with a hint, never a guess."""
@@ -172,17 +172,17 @@ def test_the_window_narrows_to_what_is_there_and_opens_by_one() -> None:
     assert 10 == widened(10, 10)
 
 
-def test_work_is_taken_over_after_three_looks() -> None:
+def test_work_is_taken_over_after_three_checks() -> None:
     """A holder counts as dead when it was missing three times in a row, and starts anew when it was seen."""
     suspects = Suspects()
     held = [("one", "dead"), ("two", "alive"), ("three", "me"), ("four", "me")]
-    look = {"own": "me", "active": {"three"}}
+    state = {"own": "me", "active": {"three"}}
 
-    assert [] == suspects.left_behind(held, dead={"dead"}, **look)  # type: ignore[arg-type]
+    assert [] == suspects.left_behind(held, dead={"dead"}, **state)  # type: ignore[arg-type]
     assert [] == suspects.left_behind(held, dead=set(), own="me", active={"three", "four"})
     for _ in range(2):
-        assert [] == suspects.left_behind(held, dead={"dead"}, **look)  # type: ignore[arg-type]
-    assert [("four", "me"), ("one", "dead")] == suspects.left_behind(held, dead={"dead"}, **look)  # type: ignore[arg-type]
+        assert [] == suspects.left_behind(held, dead={"dead"}, **state)  # type: ignore[arg-type]
+    assert [("four", "me"), ("one", "dead")] == suspects.left_behind(held, dead={"dead"}, **state)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

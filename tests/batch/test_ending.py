@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from batches import Notes, ends, film, films, finished, made, quick, through
+from batches import EventLog, count_ends, fast_service, finished, make_job, make_jobs, run_batch, run_jobs
 from flows import Line, client, clock, pass_time
 from heygen_async import (
     Batch,
@@ -33,17 +33,17 @@ Cut = Callable[[Awaitable[Any], float], Awaitable[None]]
 
 async def refused_from(number: int, fault: str, **options: Any) -> tuple[Simulator, list[Outcome]]:
     """Run 60 jobs against a service that refuses all creates from that one on."""
-    service = quick()
-    notes = Notes()
+    service = fast_service()
+    events = EventLog()
 
     def listen(event: BatchEvent) -> None:
-        notes(event)
+        events(event)
         if event.kind == "creating" and event.key == str(number):
             service.faults.add(fault, on="create", times=10_000)
 
-    outcomes = await made(service, (film(n) for n in range(60)), on_event=listen, **options)
+    outcomes = await run_jobs(service, (make_job(n) for n in range(60)), on_event=listen, **options)
     assert [str(n) for n in range(1, 61)] == sorted((o.key for o in outcomes), key=int)
-    assert 60 == len(notes.of("ended"))
+    assert 60 == len(events.of("ended"))
     return service, outcomes
 
 
@@ -51,7 +51,7 @@ async def refused_from(number: int, fault: str, **options: Any) -> tuple[Simulat
 async def test_after_a_refusal_for_all_nothing_is_created(fault: str, error: type[Exception]) -> None:
     """Without credit, or with a refused key, what is in flight ends well and the rest is not started."""
     service, outcomes = await refused_from(20, fault)
-    ended = ends(outcomes)
+    ended = count_ends(outcomes)
 
     assert ended["ok"] == len(service.ledger.sessions) >= 10
     assert 1 <= ended[error.__name__] <= 10
@@ -64,23 +64,23 @@ async def test_other_errors_do_not_stop_it() -> None:
     """Errors that are not in `stop_on` are single outcomes."""
     _, outcomes = await refused_from(20, "forbidden")
 
-    assert ends(outcomes)["Forbidden"] >= 35
-    assert 0 == ends(outcomes)["not started"]
+    assert count_ends(outcomes)["Forbidden"] >= 35
+    assert 0 == count_ends(outcomes)["not started"]
 
 
 async def test_what_stops_it_is_a_choice() -> None:
     """Any error can be one after which nothing more is created."""
     _, outcomes = await refused_from(20, "forbidden", stop_on=Forbidden)
 
-    assert ends(outcomes)["not started"] >= 25
+    assert count_ends(outcomes)["not started"] >= 25
 
 
 async def test_stop_creating_ends_creating() -> None:
     """After `stop_creating()` what is in flight ends well, and the rest is not started."""
-    service = quick()
+    service = fast_service()
     outcomes: list[Outcome] = []
     made_before = 0
-    async with client(service) as heygen, heygen.batch(films(100)) as run:
+    async with client(service) as heygen, heygen.batch(make_jobs(100)) as run:
         async for outcome in run:
             outcomes.append(outcome)
             if len(outcomes) == 25:
@@ -88,32 +88,32 @@ async def test_stop_creating_ends_creating() -> None:
                 run.stop_creating()
                 made_before = len(service.ledger.sessions)
 
-    assert made_before == len(service.ledger.sessions) == ends(outcomes)["ok"]
-    assert 100 - made_before == ends(outcomes)["not started"]
+    assert made_before == len(service.ledger.sessions) == count_ends(outcomes)["ok"]
+    assert 100 - made_before == count_ends(outcomes)["not started"]
     assert repr(outcomes[-1]).endswith(" not started>") or outcomes[-1].ok
 
 
-async def test_a_job_that_waits_for_a_place_is_not_started() -> None:
+async def test_a_job_that_waits_for_a_slot_is_not_started() -> None:
     """A job that the full account refused is not created after `stop_creating()`, and comes back at once."""
-    service = quick(max_jobs=1)
+    service = fast_service(max_jobs=1)
     service.script(Scenario.stuck(), prompt="stuck")
     async with client(service) as heygen:
         await heygen.sessions.create("A stuck one")
-        async with heygen.batch(films(5)) as run:
+        async with heygen.batch(make_jobs(5)) as run:
             await pass_time(100)
             run.stop_creating()
             began = clock()
             outcomes = [outcome async for outcome in run]
 
-    assert {"not started": 5} == ends(outcomes)
+    assert {"not started": 5} == count_ends(outcomes)
     assert clock() - began < 1
 
 
 async def test_failures_of_a_stopped_batch_are_raised_once() -> None:
     """The reason why a hundred jobs were not started is one error of the group."""
-    service = quick()
+    service = fast_service()
     service.faults.add("payment_required", on="create", times=10_000)
-    async with client(service) as heygen, heygen.batch(films(100), max_in_flight=1) as run:
+    async with client(service) as heygen, heygen.batch(make_jobs(100), max_in_flight=1) as run:
         with pytest.raises(ExceptionGroup, match="100 of 100 jobs failed") as raised:
             await run.raise_failures()
 
@@ -126,10 +126,10 @@ async def test_failures_of_a_stopped_batch_are_raised_once() -> None:
 @each(("least", "error"), [(1e9, InsufficientCredit), (0.01, None)], ids=["too-little", "enough"])
 async def test_the_wallet_is_checked_first(least: float, error: type[Exception] | None) -> None:
     """With less in the wallet than asked for, nothing is created."""
-    line = Line(quick())
+    line = Line(fast_service())
     async with client(line) as heygen:
         with contextlib.nullcontext() if error is None else pytest.raises(error):
-            await through(heygen, films(2), min_balance=least)
+            await run_batch(heygen, make_jobs(2), min_balance=least)
 
     assert (0 if error else 2) == len(line.service.ledger.sessions)
 
@@ -143,9 +143,9 @@ async def test_an_account_without_a_wallet_cannot_be_checked() -> None:
                 return MemoryAnswer(200, {"content-type": "application/json"}, b'{"data": {"username": "a"}}')
             return await super().send(request)
 
-    async with client(Poor(quick())) as heygen:
+    async with client(Poor(fast_service())) as heygen:
         with pytest.raises(InvalidArgument, match="no wallet"):
-            await through(heygen, films(2), min_balance=1)
+            await run_batch(heygen, make_jobs(2), min_balance=1)
 
 
 # ---- left ---------------------------------------------------------------------------------------------------------
@@ -161,9 +161,9 @@ async def left_after(run: Batch, count: int) -> None:
 
 async def test_leaving_detaches() -> None:
     """After leaving early nothing more is asked or created, and the sessions go on at the service."""
-    line = Line(quick())
+    line = Line(fast_service())
     async with client(line) as heygen:
-        async with heygen.batch(films(100)) as run:
+        async with heygen.batch(make_jobs(100)) as run:
             await left_after(run, 12)
             began = clock()
         sent = len(line.sent)
@@ -178,18 +178,21 @@ async def test_leaving_detaches() -> None:
 
 async def test_leaving_may_stop() -> None:
     """With `on_exit="stop"` every session in flight is stopped, and none that had ended."""
-    service = quick()
-    notes = Notes()
-    async with client(service) as heygen, heygen.batch(films(100), on_exit="stop", on_event=notes) as run:
+    service = fast_service()
+    events = EventLog()
+    async with (
+        client(service) as heygen,
+        heygen.batch(make_jobs(100), on_exit="stop", on_event=events) as run,
+    ):
         await left_after(run, 12)
-    ended = {event.session_id for event in notes.of("ended")}
+    ended = {event.session_id for event in events.of("ended")}
 
-    assert set(service.ledger.sessions) - ended - finished(notes) == set(service.ledger.stops)
+    assert set(service.ledger.sessions) - ended - finished(events) == set(service.ledger.stops)
 
 
 async def test_running_to_the_end_stops_nothing(service: Simulator) -> None:
     """A batch that ends by itself stops no session."""
-    await made(service, ["A", "B"], on_exit="stop")
+    await run_jobs(service, ["A", "B"], on_exit="stop")
 
     assert [] == service.ledger.stops
 
@@ -197,27 +200,27 @@ async def test_running_to_the_end_stops_nothing(service: Simulator) -> None:
 @each("error", [LookupError("mine"), SystemExit("mine")], ids=["error", "exit"])
 async def test_the_callers_error_is_raised_as_it_is(error: BaseException) -> None:
     """What the block raises comes out unchanged, not in a group."""
-    async with client(quick()) as heygen:
+    async with client(fast_service()) as heygen:
         with pytest.raises(type(error), match="mine"):
             await failing(heygen, error)
 
 
 async def failing(heygen: HeyGen, error: BaseException) -> None:
     """Raise an error within a batch's block."""
-    async with heygen.batch(films(5)) as run:
+    async with heygen.batch(make_jobs(5)) as run:
         await anext(run)
         raise error
 
 
 async def test_a_closed_client_ends_the_jobs() -> None:
     """When the client is closed under a batch, its jobs end with an error and the iteration ends."""
-    heygen = client(quick())
-    async with heygen.batch(films(5)) as run:
+    heygen = client(fast_service())
+    async with heygen.batch(make_jobs(5)) as run:
         await pass_time(20)
         await heygen.aclose()
         outcomes = [outcome async for outcome in run]
 
-    assert {"ClientStateError": 5} == ends(outcomes)
+    assert {"ClientStateError": 5} == count_ends(outcomes)
 
 
 @each("is_ours", [True, False], ids=["a-generators-maker", "a-generator"])
@@ -227,7 +230,7 @@ async def test_an_input_made_here_is_closed_here(is_ours: bool) -> None:
 
     async def jobs() -> AsyncIterator[Job]:
         try:
-            for job in films(100):
+            for job in make_jobs(100):
                 yield job
         finally:
             closed.append(True)
@@ -237,8 +240,8 @@ async def test_an_input_made_here_is_closed_here(is_ours: bool) -> None:
             return jobs()
 
     source: AsyncIterable[Job] = Table() if is_ours else jobs()
-    async with client(quick()) as heygen, heygen.batch(source) as run:
+    async with client(fast_service()) as heygen, heygen.batch(source) as run:
         await left_after(run, 3)
     assert is_ours == bool(closed)
     if not is_ours:
-        assert "Film number 99" == [job async for job in source][-1].prompt
+        assert "Job number 99" == [job async for job in source][-1].prompt

@@ -1,4 +1,4 @@
-"""What a batch says and asks on the way: events to write down, pauses to review."""
+"""What a batch emits and asks on the way: events to write down, pauses to review."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from batches import Notes, ends, film, films, made, quick
+from batches import EventLog, count_ends, fast_service, make_job, make_jobs, run_jobs
 from flows import Line, clock, pass_time
 from heygen_async import (
     Approve,
@@ -25,41 +25,43 @@ from heygen_async.testing import Scenario, Simulator
 each = pytest.mark.parametrize
 
 
-async def test_events_tell_a_job_in_order(service: Simulator, tmp_path: Any) -> None:
+async def test_events_of_a_job_come_in_order(service: Simulator, tmp_path: Any) -> None:
     """One job's events come in order, from before it is paid for to its end."""
-    notes = Notes()
-    [outcome] = await made(service, [Job("A", key="a")], on_event=notes, download_to=tmp_path, progress=True)
-    kinds = list(dict.fromkeys(notes.kinds("a")))
+    events = EventLog()
+    [outcome] = await run_jobs(
+        service, [Job("A", key="a")], on_event=events, download_to=tmp_path, progress=True
+    )
+    kinds = list(dict.fromkeys(events.kinds("a")))
 
     assert ["creating", "created", "paused", "answered", "downloading", "downloaded", "ended"] == kinds
-    assert outcome == notes.of("ended")[0].outcome
-    assert {outcome.session_id} == {event.session_id for event in notes.events[1:]}
-    assert outcome.path == notes.of("downloaded")[0].path
-    assert notes.of("creating")[0].idempotency_key == service.ledger.creates[0].idempotency_key
-    assert all(event.ref for kind in ("created", "paused", "answered") for event in notes.of(kind))
-    assert len({event.state.progress for event in notes.of("state") if event.state}) > 5
+    assert outcome == events.of("ended")[0].outcome
+    assert {outcome.session_id} == {event.session_id for event in events.all[1:]}
+    assert outcome.path == events.of("downloaded")[0].path
+    assert events.of("creating")[0].idempotency_key == service.ledger.creates[0].idempotency_key
+    assert all(event.ref for kind in ("created", "paused", "answered") for event in events.of(kind))
+    assert len({event.state.progress for event in events.of("state") if event.state}) > 5
 
 
-async def test_transitions_are_told_without_progress(service: Simulator) -> None:
-    """Unless progress is asked for, a job's states are told once for each transition."""
-    notes = Notes()
-    await made(service, ["A"], on_event=notes)
-    told = [str(event.state.status) for event in notes.of("state") if event.state]
+async def test_transitions_are_emitted_without_progress(service: Simulator) -> None:
+    """Unless progress is asked for, a job's states are emitted once for each transition."""
+    events = EventLog()
+    await run_jobs(service, ["A"], on_event=events)
+    emitted = [str(event.state.status) for event in events.of("state") if event.state]
 
-    assert ["thinking", "reviewing", "generating", "completed"] == list(dict.fromkeys(told))
-    assert len(told) <= 6
+    assert ["thinking", "reviewing", "generating", "completed"] == list(dict.fromkeys(emitted))
+    assert len(emitted) <= 6
 
 
-async def test_creating_is_told_before_the_request_leaves() -> None:
-    """An async listener is waited for before a create is sent, and a created session before it is watched."""
-    line, moments = Line(quick()), dict[str, float]()
+async def test_creating_is_emitted_before_the_request_leaves() -> None:
+    """An async callback is awaited before a create is sent, and a created session before it is watched."""
+    line, moments = Line(fast_service()), dict[str, float]()
 
     async def slowly(event: BatchEvent) -> None:
         if event.kind in ("creating", "created"):
             await pass_time(5)
             moments[event.kind] = clock()
 
-    await made(line, [film(1)], on_event=slowly)
+    await run_jobs(line, [make_job(1)], on_event=slowly)
     [post] = line.moments("POST", "/v3/video-agents")
     [get, *_] = line.moments("GET", "/v3/video-agents")
 
@@ -67,27 +69,27 @@ async def test_creating_is_told_before_the_request_leaves() -> None:
     assert get >= moments["created"]
 
 
-async def test_a_listener_that_fails_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """What a listener raises on other events is logged and harms no job."""
+async def test_a_callback_that_fails_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """What a callback raises on other events is logged and harms no job."""
 
     def fail(event: BatchEvent) -> None:
         if event.kind in ("state", "ended"):
             raise LookupError("no room on the screen")
 
-    assert {"ok": 3} == ends(await made(quick(), films(3), on_event=fail))
+    assert {"ok": 3} == count_ends(await run_jobs(fast_service(), make_jobs(3), on_event=fail))
     assert "on_event failed on 'ended' of job" in caplog.text
 
 
 async def test_an_intent_that_cannot_be_written_is_not_sent() -> None:
-    """When a listener fails on `creating`, nothing is sent for it and nothing more is created."""
-    line = Line(quick())
+    """When a callback fails on `creating`, nothing is sent for it and nothing more is created."""
+    line = Line(fast_service())
 
     def fail(event: BatchEvent) -> None:
         if event.kind == "creating" and event.key == "3":
             raise OSError("disk full")
 
-    outcomes = await made(line, films(30), on_event=fail, max_in_flight=4)
-    ended = ends(outcomes)
+    outcomes = await run_jobs(line, make_jobs(30), on_event=fail, max_in_flight=4)
+    ended = count_ends(outcomes)
 
     assert 30 == len(outcomes)
     assert 1 == ended["OSError"]
@@ -97,14 +99,14 @@ async def test_an_intent_that_cannot_be_written_is_not_sent() -> None:
 
 
 async def test_a_session_that_cannot_be_written_down_goes_on() -> None:
-    """When a listener fails on `created`, the session is still watched to its video; the error is told with it."""
-    service = quick()
+    """When a callback fails on `created`, the session is still watched to its video; the error comes with it."""
+    service = fast_service()
 
     def fail(event: BatchEvent) -> None:
         if event.kind == "created":
             raise OSError("disk full")
 
-    outcomes = await made(service, films(30), on_event=fail, max_in_flight=4)
+    outcomes = await run_jobs(service, make_jobs(30), on_event=fail, max_in_flight=4)
     unwritten = [outcome for outcome in outcomes if not outcome.not_started]
 
     assert len(service.ledger.sessions) == len(unwritten) <= 4
@@ -115,8 +117,8 @@ async def test_a_session_that_cannot_be_written_down_goes_on() -> None:
 
 
 async def test_without_a_reviewer_a_pause_ends_the_job(service: Simulator) -> None:
-    """A session that asks, with nobody to answer, ends its job with what it asks."""
-    [outcome] = await made(service, ["A tour"], reviewer=None)
+    """A session that asks, with no reviewer, ends its job with what it asks."""
+    [outcome] = await run_jobs(service, ["A tour"], reviewer=None)
 
     assert isinstance(outcome.error, SessionPaused)
     assert "Shall I go ahead?" in str(outcome.error)
@@ -140,7 +142,7 @@ async def thinker(session: Session, state: SessionState) -> Any:
 
 
 @each(
-    ("reviewer", "scenario", "said"),
+    ("reviewer", "scenario", "sent"),
     [
         (Approve(), Scenario.chat(), ["Looks good, go ahead and generate."]),
         (Approve(message="Ship it"), Scenario.chat(), ["Ship it"]),
@@ -154,25 +156,25 @@ async def thinker(session: Session, state: SessionState) -> Any:
     ],
     ids=["approve", "own-words", "function", "coroutine", "reply-once"],
 )
-async def test_reviewers(reviewer: Any, scenario: Scenario, said: list[str]) -> None:
+async def test_reviewers(reviewer: Any, scenario: Scenario, sent: list[str]) -> None:
     """A fixed answer, a function and a coroutine function all bring a session through its pauses."""
     service = Simulator(scenario=scenario)
-    [outcome] = await made(service, ["A tour"], reviewer=reviewer)
+    [outcome] = await run_jobs(service, ["A tour"], reviewer=reviewer)
 
     assert outcome.ok
-    assert said == [message.text for message in service.ledger.messages]
+    assert sent == [message.text for message in service.ledger.messages]
 
 
 async def test_a_job_may_bring_its_own_reviewer(service: Simulator) -> None:
     """A job's own reviewer comes before the batch's."""
-    await made(service, [Job("A", reviewer=Approve(message="Ship it")), "B"])
+    await run_jobs(service, [Job("A", reviewer=Approve(message="Ship it")), "B"])
 
     assert {"Ship it", "Looks good, go ahead and generate."} == {m.text for m in service.ledger.messages}
 
 
 async def test_a_reviewer_may_stop(service: Simulator) -> None:
     """A job whose reviewer stops it ends as stopped by the reviewer, and the session is stopped."""
-    [outcome] = await made(service, ["A tour"], reviewer=Stop())
+    [outcome] = await run_jobs(service, ["A tour"], reviewer=Stop())
 
     assert isinstance(outcome.error, SessionFailed)
     assert "reviewer" == outcome.error.reason_source
@@ -180,11 +182,11 @@ async def test_a_reviewer_may_stop(service: Simulator) -> None:
 
 
 async def test_one_answer_for_all_does_not_go_on_for_ever() -> None:
-    """A session that asks again and again whatever is said ends its job as paused."""
+    """A session that asks again and again ends its job as paused."""
     asking = Scenario.question()
     for_ever = Scenario(opening=asking.opening, answer=asking.opening, revision=asking.opening)
     service = Simulator(scenario=for_ever)
-    [outcome] = await made(service, ["A tour"])
+    [outcome] = await run_jobs(service, ["A tour"])
 
     assert isinstance(outcome.error, SessionPaused)
     assert 10 == len(service.ledger.messages)
@@ -196,37 +198,37 @@ async def test_a_reviewers_own_error_is_the_outcome(service: Simulator) -> None:
     def review(session: Session, state: SessionState) -> Approve:
         raise LookupError("no opinion")
 
-    outcomes = await made(service, ["A", Job("B", key="b", reviewer=review), "C"])
+    outcomes = await run_jobs(service, ["A", Job("B", key="b", reviewer=review), "C"])
 
-    assert {"ok": 2, "LookupError": 1} == ends(outcomes)
+    assert {"ok": 2, "LookupError": 1} == count_ends(outcomes)
     assert ["b"] == [outcome.key for outcome in outcomes if not outcome.ok and outcome.session_ref]
 
 
 async def test_a_reviewers_nonsense_is_refused(service: Simulator) -> None:
     """A reviewer that answers with something else ends its job with an error that says so."""
-    [outcome] = await made(service, ["A"], reviewer=nonsense)
+    [outcome] = await run_jobs(service, ["A"], reviewer=nonsense)
 
     assert isinstance(outcome.error, InvalidArgument)
     assert [] == service.ledger.messages
 
 
 async def test_a_question_in_generate_mode_ends_the_job() -> None:
-    """A session that takes no messages and asks all the same is not spoken to."""
+    """A session that takes no messages and asks all the same gets no message."""
     service = Simulator(scenario=Scenario.question())
-    [outcome] = await made(service, [film(1)], reviewer=Reply(message="Newcomers"))
+    [outcome] = await run_jobs(service, [make_job(1)], reviewer=Reply(message="Newcomers"))
 
     assert isinstance(outcome.error, SessionPaused)
     assert [] == service.ledger.messages
 
 
-async def test_the_reviewer_sees_what_was_said(service: Simulator) -> None:
-    """A reviewer gets all that was said since the last pause."""
-    heard: list[str] = []
+async def test_the_reviewer_sees_new_messages(service: Simulator) -> None:
+    """A reviewer gets all messages since the last pause."""
+    seen: list[str] = []
 
     def review(session: Session, state: SessionState) -> Approve:
-        heard.extend(message.content for message in state.new_messages)
+        seen.extend(message.content for message in state.new_messages)
         return Approve()
 
-    await made(service, ["A tour"], reviewer=review)
+    await run_jobs(service, ["A tour"], reviewer=review)
 
-    assert ["A tour", "Here is the storyboard. Shall I go ahead?"] == heard
+    assert ["A tour", "Here is the storyboard. Shall I go ahead?"] == seen

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from batches import ends, errors, film, films, made, quick, statuses
+from batches import count_ends, errors, fast_service, make_job, make_jobs, run_jobs, statuses
 from flows import Line, client, clock
 from heygen_async import (
     Approve,
@@ -31,11 +31,11 @@ each = pytest.mark.parametrize
 
 async def test_bad_items_are_outcomes() -> None:
     """What no job can be made of is an outcome with an error, and the others go on."""
-    jobs: list[Any] = [film(1), "", 7, "x" * 10_001, film(2)]
-    outcomes = await made(quick(), jobs)
+    jobs: list[Any] = [make_job(1), "", 7, "x" * 10_001, make_job(2)]
+    outcomes = await run_jobs(fast_service(), jobs)
     bad = {outcome.key: outcome.error for outcome in outcomes if not outcome.ok}
 
-    assert {"ok": 2, "InvalidArgument": 3} == ends(outcomes)
+    assert {"ok": 2, "InvalidArgument": 3} == count_ends(outcomes)
     assert ["2", "3", "4"] == sorted(bad)
     assert "item 3 is int" in str(bad["3"])
 
@@ -50,9 +50,9 @@ async def test_a_key_is_used_once(
     first: str | None, second: str | None, download: bool, tmp_path: Any
 ) -> None:
     """The second job of a key is refused, and both positions are named."""
-    service = quick()
+    service = fast_service()
     options = {"download_to": tmp_path} if download else {}
-    outcomes = await made(service, [film(1, key=first), film(2, key=second)], **options)
+    outcomes = await run_jobs(service, [make_job(1, key=first), make_job(2, key=second)], **options)
     [error] = errors(outcomes)
 
     assert isinstance(error, InvalidArgument)
@@ -63,10 +63,12 @@ async def test_a_key_is_used_once(
 
 async def test_keys_that_would_be_one_file_are_refused(tmp_path: Any) -> None:
     """Where a key names a file, two that differ in case only are one; where it does not, they are two."""
-    jobs = [film(1, key="Intro"), film(2, key="intro")]
+    jobs = [make_job(1, key="Intro"), make_job(2, key="intro")]
 
-    assert {"ok": 1, "InvalidArgument": 1} == ends(await made(quick(), jobs, download_to=tmp_path))
-    assert {"ok": 2} == ends(await made(quick(), jobs))
+    assert {"ok": 1, "InvalidArgument": 1} == count_ends(
+        await run_jobs(fast_service(), jobs, download_to=tmp_path)
+    )
+    assert {"ok": 2} == count_ends(await run_jobs(fast_service(), jobs))
 
 
 @each(
@@ -112,7 +114,7 @@ def test_a_bad_job_is_refused_when_it_is_made(options: Any, argument: str) -> No
 
 async def test_a_ref_needs_no_beginning(service: Simulator) -> None:
     """A job whose session is known cannot also be one whose session is not."""
-    [outcome] = await made(service, ["A"])
+    [outcome] = await run_jobs(service, ["A"])
     with pytest.raises(InvalidArgument, match="begun_at"):
         Job("A", ref=outcome.session_ref, idempotency_key="k", begun_at=datetime.now(UTC))  # noqa: TID251
 
@@ -128,7 +130,7 @@ async def test_a_ref_needs_no_beginning(service: Simulator) -> None:
         ({"jobs": Job("one job")}, "jobs"),
         ({"jobs": 7}, "jobs"),
     ],
-    ids=["no-window", "no-paused", "on-exit", "reviewer", "one-prompt", "one-job", "a-number"],
+    ids=["no-slot", "no-paused", "on-exit", "reviewer", "one-prompt", "one-job", "a-number"],
 )
 def test_a_bad_batch_is_refused_when_it_is_made(options: Any, argument: str) -> None:
     """Arguments out of range are refused before anything is asked of the service."""
@@ -141,9 +143,9 @@ def test_a_bad_batch_is_refused_when_it_is_made(options: Any, argument: str) -> 
 
 async def test_a_failed_session_is_an_outcome() -> None:
     """A session that fails ends its own job only, with the reason and a ref."""
-    service = quick()
+    service = fast_service()
     service.script(Scenario.failing("generating"), prompt="number 3")
-    outcomes = await made(service, films(6))
+    outcomes = await run_jobs(service, make_jobs(6))
     [error] = errors(outcomes)
     [failed] = [outcome for outcome in outcomes if not outcome.ok]
 
@@ -151,12 +153,12 @@ async def test_a_failed_session_is_an_outcome() -> None:
     assert failed.session_ref
     assert failed.session_id == error.session_id
     assert "failed" == statuses(failed)[-1]
-    assert {"ok": 5, "SessionFailed": 1} == ends(outcomes)
+    assert {"ok": 5, "SessionFailed": 1} == count_ends(outcomes)
 
 
 async def test_a_refused_create_is_an_outcome() -> None:
-    """A job whose avatar nobody knows ends with the service's refusal, and has no session."""
-    outcomes = await made(quick(), [film(1, avatar_id="nobody"), film(2)])
+    """A job whose avatar does not exist ends with the service's refusal, and has no session."""
+    outcomes = await run_jobs(fast_service(), [make_job(1, avatar_id="nobody"), make_job(2)])
     [error] = errors(outcomes)
 
     assert isinstance(error, NotFound)
@@ -165,10 +167,10 @@ async def test_a_refused_create_is_an_outcome() -> None:
 
 async def test_a_job_has_its_own_deadline() -> None:
     """A job past its timeout ends with a ref while it goes on at the service; the others have theirs."""
-    service = quick()
+    service = fast_service()
     service.script(Scenario.stuck(), prompt="stuck")
     began = clock()
-    outcomes = await made(service, [Job("A stuck one", mode="generate", timeout=90), *films(3)])
+    outcomes = await run_jobs(service, [Job("A stuck one", mode="generate", timeout=90), *make_jobs(3)])
     [late] = [outcome for outcome in outcomes if not outcome.ok]
 
     assert isinstance(late.error, WatchTimeout)
@@ -180,7 +182,7 @@ async def test_the_iterables_error_comes_last() -> None:
     """When the input breaks, what is in flight ends first, then the error is raised."""
 
     def jobs() -> Iterator[Job]:
-        yield from films(3)
+        yield from make_jobs(3)
         raise LookupError("the table is gone")
 
     outcomes: list[Outcome] = []
@@ -189,20 +191,20 @@ async def test_the_iterables_error_comes_last() -> None:
         async for outcome in run:
             outcomes.append(outcome)  # noqa: PERF401 - what came before the error counts
 
-    async with client(quick()) as heygen, heygen.batch(jobs()) as run:
+    async with client(fast_service()) as heygen, heygen.batch(jobs()) as run:
         with pytest.raises(LookupError, match="the table is gone"):
             await take(run)
 
-        assert {"ok": 3} == ends(outcomes)
+        assert {"ok": 3} == count_ends(outcomes)
         assert [] == [outcome async for outcome in run]
 
 
 async def test_a_file_that_is_missing_is_an_outcome(tmp_path: Any) -> None:
     """A job whose file cannot be read ends with that, and nothing is made for it."""
-    service = quick()
-    outcomes = await made(service, [film(1, files=[tmp_path / "missing.png"]), film(2)])
+    service = fast_service()
+    outcomes = await run_jobs(service, [make_job(1, files=[tmp_path / "missing.png"]), make_job(2)])
 
-    assert {"ok": 1, "UploadError": 1} == ends(outcomes)
+    assert {"ok": 1, "UploadError": 1} == count_ends(outcomes)
     assert 1 == len(service.ledger.sessions)
 
 
@@ -211,7 +213,7 @@ class Refusing(Line):
 
     def __init__(self, service: Simulator, status: int, code: str, times: int, *, sends: bool) -> None:
         super().__init__(service)
-        self._said = MemoryAnswer(
+        self._refusal = MemoryAnswer(
             status,
             {"content-type": "application/json"},
             b'{"error": {"code": "%s", "message": "no"}}' % code.encode(),
@@ -224,7 +226,7 @@ class Refusing(Line):
         is_send = not request.url.endswith("/video-agents")
         if request.method == "POST" and is_send == self._sends and self._times > 0:
             self._times -= 1
-            return self._said
+            return self._refusal
         return await super().send(request)
 
 
@@ -232,15 +234,15 @@ class Refusing(Line):
 async def test_an_exhausted_quota_is_an_outcome(sends: bool) -> None:
     """A quota that is used up is not waited for like a full account."""
     line = Refusing(Simulator(), 429, "quota_exceeded", 1, sends=sends)
-    outcomes = await made(line, ["A", "B", "C"])
+    outcomes = await run_jobs(line, ["A", "B", "C"])
 
-    assert {"ok": 2, "RateLimited": 1} == ends(outcomes)
+    assert {"ok": 2, "RateLimited": 1} == count_ends(outcomes)
 
 
 async def test_an_exhausted_quota_may_end_creating() -> None:
     """With `RateLimited` in `stop_on` an exhausted quota ends creating."""
-    line = Refusing(quick(), 429, "quota_exceeded", 1_000, sends=False)
-    ended = ends(await made(line, films(50), stop_on=RateLimited))
+    line = Refusing(fast_service(), 429, "quota_exceeded", 1_000, sends=False)
+    ended = count_ends(await run_jobs(line, make_jobs(50), stop_on=RateLimited))
 
     assert ended["not started"] >= 40
     assert 50 == ended["RateLimited"] + ended["not started"]
@@ -248,7 +250,7 @@ async def test_an_exhausted_quota_may_end_creating() -> None:
 
 @each(("times", "end"), [(2, "ok"), (3, "Conflict")], ids=["an-old-pause", "never"])
 async def test_a_pause_that_is_over_is_seen_again(times: int, end: str) -> None:
-    """When a session refuses an answer for its state it is looked at again, and the reviewer asked again."""
+    """When a session refuses an answer for its state it is polled again, and the reviewer asked again."""
     asked: list[str] = []
 
     def review(session: Session, state: SessionState) -> Approve:
@@ -256,7 +258,7 @@ async def test_a_pause_that_is_over_is_seen_again(times: int, end: str) -> None:
         return Approve()
 
     line = Refusing(Simulator(), 409, "conflict", times, sends=True)
-    outcomes = await made(line, ["A"], reviewer=review)
+    outcomes = await run_jobs(line, ["A"], reviewer=review)
 
-    assert {end: 1} == ends(outcomes)
+    assert {end: 1} == count_ends(outcomes)
     assert 3 == len(asked)
