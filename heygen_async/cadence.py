@@ -129,11 +129,11 @@ class PollContext(Struct, frozen=True, kw_only=True):
         history: Pairs of (seconds in this status, progress), oldest first, at each change of progress.
         polls: Looks in this status so far.
         unchanged: Seconds since anything moved.
-        die: A number from 0 up to 1, drawn for this look, to spread sessions that started together.
+        jitter: A random number from 0 up to 1, drawn for this poll, to spread sessions that started together.
         expected: How long this status lasts, from what the client has seen (`Durations`); None before it has.
         shared_by: The number of sessions the look's one request is for.
-        announced: How many ends of this status in a row verified webhooks told to this client lately.
-        heard: Seconds since a verified webhook about this session which no look has confirmed yet; None for none.
+        webhook_streak: How many ends of this status in a row verified webhooks lately announced to this client.
+        since_webhook: Seconds since a verified webhook about this session that no poll has confirmed; None for none.
     """
 
     status: SessionStatus
@@ -145,8 +145,8 @@ class PollContext(Struct, frozen=True, kw_only=True):
     jitter: float = 0.5
     expected: Expected | None = None
     shared_by: int = 1
-    announced: int = 0
-    heard: float | None = None
+    webhook_streak: int = 0
+    since_webhook: float | None = None
 
 
 class Cadence:
@@ -280,14 +280,16 @@ def _adaptive(moment: PollContext, worth: float) -> float:
         wait = max(min(_balanced(moment, worth), _EARLY + 2 * moment.elapsed, _RAREST), _OFTENEST)
     # The first looks of sessions that began together are strewn widely; later ones need only not fall into step.
     wait *= 0.5 + moment.jitter if moment.polls == 0 else 0.85 + 0.3 * moment.jitter
-    if moment.heard is not None:
-        return min(wait, max(moment.heard, _OFTENEST))  # the service has told of what it does not show yet
-    return max(wait, _safety(moment)) if moment.announced else wait
+    if moment.since_webhook is not None:
+        return min(
+            wait, max(moment.since_webhook, _OFTENEST)
+        )  # the service has told of what it does not show yet
+    return max(wait, _safety(moment)) if moment.webhook_streak else wait
 
 
 def _safety(moment: PollContext) -> float:
     """Return how long a webhook is relied on that has shown so often that it works."""
-    return min(moment.announced * _SAFETY_LOOK, _RAREST_SAFETY_LOOK) * (0.7 + 0.3 * moment.jitter)
+    return min(moment.webhook_streak * _SAFETY_LOOK, _RAREST_SAFETY_LOOK) * (0.7 + 0.3 * moment.jitter)
 
 
 def _balanced(moment: PollContext, worth: float) -> float:

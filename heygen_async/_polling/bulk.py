@@ -77,7 +77,7 @@ class BulkPoller:
         for record in batch:
             status = told.get(record.track.video_id, _UNKNOWN)
             if status not in _ENDED:
-                record.track.saw_same(now)
+                record.track.record_unchanged(now)
                 # This look shows no progress, so whether there is any, its own will.
                 is_stalled = not record.is_quiet and record.stalls_by(now)
                 (ended if is_stalled else going_on).append(record)
@@ -88,8 +88,8 @@ class BulkPoller:
     def _longest_unseen(self, records: Sequence[WatchedSession], now: float) -> list[WatchedSession]:
         if not records or now - self._own_look_at < _OWN_LOOKS_APART:
             return []
-        longest = min(records, key=lambda record: record.looked_at)
-        if now - longest.looked_at < _LONG_UNSEEN:
+        longest = min(records, key=lambda record: record.polled_at)
+        if now - longest.polled_at < _LONG_UNSEEN:
             return []
         self._own_look_at = now
         return [longest]
@@ -101,5 +101,5 @@ _ENDED = frozenset(status for status in VideoStatus if status.is_terminal)
 
 def _set_apart(records: Sequence[WatchedSession]) -> list[WatchedSession]:
     for record in records:
-        record.alone_for = record.track.video_id
+        record.unshared_video = record.track.video_id
     return list(records)

@@ -71,11 +71,11 @@ class EventNotifier:
         return [record for record in records.values() if record.track.video_id == event.video_id]
 
     def _hurry(self, record: WatchedSession, now: float, *, verified: bool) -> None:
-        if record.failing_since is not None and not verified:
+        if record.failed_since is not None and not verified:
             return  # nobody unknown may hurry a client that waits for a service in trouble
         if record.heard is None:
             record.heard = EventSignals()
-        moment = record.heard.note(now, record.looked_at, verified=verified)
-        if not record.asking and moment < record.due:
+        moment = record.heard.note(now, record.polled_at, verified=verified)
+        if not record.is_polling and moment < record.due:
             record.is_single = True
             self._scheduler.look_by(record, moment, now)

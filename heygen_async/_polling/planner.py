@@ -137,8 +137,8 @@ class Experience:
             jitter=jitter,
             expected=self.durations.expected(status),
             shared_by=share or 1,
-            announced=0 if track.is_completed else self.announced.in_a_row(status, now),
-            heard=None if heard is None else heard.unconfirmed(now),
+            webhook_streak=0 if track.is_completed else self.announced.in_a_row(status, now),
+            since_webhook=None if heard is None else heard.unconfirmed(now),
         )
 
     def learn(self, record: WatchedSession, now: float) -> bool:

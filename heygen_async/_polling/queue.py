@@ -31,7 +31,7 @@ NEVER = float("inf")
 FIRST = 0.0  # before everybody who is due
 _SPARE = 64  # entries that may lie about before it is worth tidying
 _LATENESS = 1000  # looks whose lateness is remembered
-LAST_LOOK = 5.0  # seconds after a deadline in which the look made at it may still bring the end
+LAST_POLL = 5.0  # seconds after a deadline in which the look made at it may still bring the end
 
 
 class WatchedSession:
@@ -60,26 +60,26 @@ class WatchedSession:
     """
 
     __slots__ = (
-        "alone_for",
-        "asking",
         "deadline",
+        "delivered_revision",
         "due",
         "ends_at",
         "entry",
-        "failing_since",
+        "failed_since",
         "failures",
         "follows",
         "for_video",
         "heard",
+        "is_polling",
         "is_quiet",
         "is_single",
         "is_woken",
         "known",
-        "looked_at",
+        "polled_at",
         "progress",
         "seen",
-        "told_turn",
         "track",
+        "unshared_video",
         "watchers",
     )
 
@@ -88,20 +88,20 @@ class WatchedSession:
         self.watchers: list[Watcher] = []
         self.entry: int = 0
         self.due: float = NEVER
-        self.looked_at: float = 0.0
-        self.told_turn: int = -1
+        self.polled_at: float = 0.0
+        self.delivered_revision: int = -1
         self.deadline: float = NEVER
         self.ends_at: float = NEVER
-        self.asking: bool = False
+        self.is_polling: bool = False
         self.is_quiet: bool = False
         self.is_single: bool = False
         self.is_woken: bool = False
         self.for_video: bool = False
         self.progress: bool = False
         self.follows: SessionStatus | None = None
-        self.alone_for: str | None = None
+        self.unshared_video: str | None = None
         self.seen: CachedAnswer | None = None
-        self.failing_since: float | None = None
+        self.failed_since: float | None = None
         self.failures: int = 0
         self.heard: EventSignals | None = None
         self.known: SessionStatus | None = None
@@ -111,15 +111,15 @@ class WatchedSession:
         """Whether it can be looked at together with others: its video's status tells all anybody wants to know."""
         if self.is_single or self.progress or not self.track.is_rendering:
             return False
-        return self.alone_for != self.track.video_id
+        return self.unshared_video != self.track.video_id
 
-    def is_alike(self, now: float) -> bool:
+    def has_default_schedule(self, now: float) -> bool:
         """Whether nothing but the client's schedule says when to look next."""
         return (
             self.is_shared
             and self.is_quiet
             and not self.is_woken
-            and self.told_turn == self.track.turn
+            and self.delivered_revision == self.track.revision
             and self.deadline > now
             and not self.failures
             and (self.heard is None or self.heard.is_settled)
@@ -141,7 +141,7 @@ class WatchedSession:
         is_quiet = watcher.is_primed and not watcher.for_video and watcher.stalls_at is None
         self.is_quiet = is_quiet and (self.is_quiet or len(self.watchers) == 1)
 
-    def muster(self) -> None:
+    def recompute(self) -> None:
         """Work out again what the watchers want of a look."""
         self.for_video = any(watcher.for_video for watcher in self.watchers)
         self.progress = any(watcher.progress for watcher in self.watchers)
@@ -151,7 +151,7 @@ class WatchedSession:
 
     def hurried(self, due: float) -> float:
         """Bring a look forward for an event that came while the last one was under way."""
-        if self.heard is None or self.heard.wanted <= self.looked_at:
+        if self.heard is None or self.heard.wanted <= self.polled_at:
             return due  # that one began after it
         self.is_single = True
         return min(due, self.heard.wanted)
@@ -293,7 +293,7 @@ class DeadlineQueue:
 
     def put(self, record: WatchedSession) -> bool:
         """Enter a record, unless it is there for as early a moment; True when it is now the first."""
-        moment = record.deadline + LAST_LOOK
+        moment = record.deadline + LAST_POLL
         if moment >= record.ends_at:
             return False
         record.ends_at = moment

@@ -13,7 +13,7 @@ from .._api import videos as video_api
 from .._redact import clean
 from ..errors import NotFound
 from .queue import CachedAnswer
-from .state import Change, Look
+from .state import Change, ReadTarget
 
 if TYPE_CHECKING:
     from .._api.calls import Call
@@ -41,25 +41,25 @@ async def read(track: SessionTracker, ask: Ask, *, for_video: bool = False) -> C
         TransportError: The service could not be asked.
         APIError: The service refused.
     """
-    look, asked = track.look(for_video=for_video), _clock.now()
+    look, asked = track.next_read(for_video=for_video), _clock.now()
     try:
         return await _told(track, ask, look, asked)
     except NotFound:
-        change = track.saw_nothing(look, now=_clock.now())
+        change = track.record_missing(look, now=_clock.now())
         if Change.GONE in change:
             raise
         return change
 
 
-async def _told(track: SessionTracker, ask: Ask, look: Look, asked: float) -> Change:
-    if look is Look.SESSION:
+async def _told(track: SessionTracker, ask: Ask, look: ReadTarget, asked: float) -> Change:
+    if look is ReadTarget.SESSION:
         session = (await ask(session_api.session(track.session_id))).data
-        return track.saw_session(session, asked=asked, now=_clock.now())
-    if look is Look.VIDEO and track.video_id is not None:
+        return track.record_session(session, asked=asked, now=_clock.now())
+    if look is ReadTarget.VIDEO and track.video_id is not None:
         video = (await ask(video_api.video(track.video_id))).data
-        return track.saw_video(video, asked=asked, now=_clock.now())
+        return track.record_video(video, asked=asked, now=_clock.now())
     videos = (await ask(session_api.session_videos(track.session_id))).data
-    return track.saw_videos(videos, asked=asked, now=_clock.now())
+    return track.record_videos(videos, asked=asked, now=_clock.now())
 
 
 async def look(record: WatchedSession, api: ApiClient) -> Change:
@@ -73,9 +73,9 @@ async def look(record: WatchedSession, api: ApiClient) -> Change:
     """
     api.counters.polls += 1
     record.is_single = False
-    record.looked_at = now = _clock.now()
+    record.polled_at = now = _clock.now()
     track, seen = record.track, record.seen
-    if track.is_stale or track.look(for_video=record.for_video) is not Look.SESSION:
+    if track.is_stale or track.next_read(for_video=record.for_video) is not ReadTarget.SESSION:
         return await read(track, api.attempt, for_video=record.for_video)
     if seen is None:
         seen = record.seen = CachedAnswer(track.session_id)
@@ -96,17 +96,17 @@ async def reread(track: SessionTracker, api: ApiClient, seen: CachedAnswer, aske
     try:
         data = await api.poll(seen)
     except NotFound:
-        change = track.saw_nothing(Look.SESSION, now=_clock.now())
+        change = track.record_missing(ReadTarget.SESSION, now=_clock.now())
         if Change.GONE in change:
             raise
         return change
     now = _clock.now()
     if data is None and not track.is_stale and seen.state is track.state:
-        track.saw_same(now)
+        track.record_unchanged(now)
         return Change.NOTHING
     if data is None:
-        return Change.LOOK_AGAIN  # a message was sent meanwhile, and the same words mean something else now
-    change = track.saw_session(data, asked=asked, now=now)
+        return Change.READ_AGAIN  # a message was sent meanwhile, and the same words mean something else now
+    change = track.record_session(data, asked=asked, now=now)
     seen.state = track.state
     return change
 

@@ -19,10 +19,10 @@ from ..errors import ClientStateError, ConnectionLost, HeyGenError, RateLimited
 from ..models import Statistics
 from .bulk import MOST, WINDOW, BulkPoller
 from .planner import Experience, Plans, poll_pause
-from .queue import FIRST, LAST_LOOK, NEVER, DeadlineQueue, PollQueues, WatchedSession
+from .queue import FIRST, LAST_POLL, NEVER, DeadlineQueue, PollQueues, WatchedSession
 from .reads import Vocabulary, look
 from .state import Change
-from .watcher import late, own_copy, stalled, unknown
+from .watcher import copy_error, session_stalled, state_unknown, watch_timeout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -95,7 +95,7 @@ class PollScheduler:
         now, track = _clock.now(), watcher.track
         watcher.begin(now)
         record = self.records.get(track.session_id)
-        is_followed = record is not None and record.failing_since is None and track.read_at is not None
+        is_followed = record is not None and record.failed_since is None and track.read_at is not None
         if track.is_fresh(now) or (is_followed and not track.is_stale):
             watcher.note(Change.TRANSITION, now)
         if watcher.is_done:
@@ -106,7 +106,7 @@ class PollScheduler:
         record.join(watcher)
         if self._ends.put(record):
             self._rouse()
-        if not record.asking:
+        if not record.is_polling:
             wanted = self._plans.first_look(record, watcher, now, self._renders.share_of(record))
             self.look_by(record, record.clamped(wanted, now), now)
 
@@ -124,7 +124,7 @@ class PollScheduler:
 
     def _keep(self, record: WatchedSession, watchers: list[Watcher]) -> None:
         record.watchers = watchers
-        record.muster()
+        record.recompute()
         if not watchers and self.records.get(record.track.session_id) is record:
             del self.records[record.track.session_id]
             if not self.records and self._loop is not None and not self._loop.is_closed():
@@ -134,24 +134,24 @@ class PollScheduler:
         """Let go of all who are done, at once: there may be thousands."""
         self._keep(record, [watcher for watcher in record.watchers if not watcher.is_done])
 
-    def wake(self, session_id: str) -> None:
+    def poll_now(self, session_id: str) -> None:
         """Look at a session now, if anybody watches it; after a look that is under way, if one is."""
         self.follow()
         record, now = self.records.get(session_id), _clock.now()
         if record is not None:
-            record.is_woken = record.asking
+            record.is_woken = record.is_polling
             self.look_by(record, now, now)
 
-    def tell(self, track: SessionTracker, change: Change) -> None:
+    def deliver(self, track: SessionTracker, change: Change) -> None:
         """Tell the watchers of a session what somebody else has read."""
         self.follow()
         record = self.records.get(track.session_id)
         if record is not None:  # a look under way may fail, and plans the next one in any case
-            (self._tell if record.asking else self._saw)(record, change, _clock.now())
+            (self._tell if record.is_polling else self._saw)(record, change, _clock.now())
 
     def look_by(self, record: WatchedSession, moment: float, now: float) -> None:
         """Look at a session at a moment at the latest, unless a look is under way."""
-        if not record.asking and moment < record.due:
+        if not record.is_polling and moment < record.due:
             self._schedule(record, moment, now)
 
     def statistics(self) -> Statistics:
@@ -209,7 +209,7 @@ class PollScheduler:
             self._line.tidy(len(self.records))
             self._ends.tidy(len(self.records))
             while (record := self._ends.take(now)) is not None:
-                self._let_go(record, now, LAST_LOOK)
+                self._let_go(record, now, LAST_POLL)
                 if record.deadline < NEVER:
                     self._ends.put(record)
             self._start_workers(now)
@@ -255,7 +255,7 @@ class PollScheduler:
         if self._spacing:
             self._slot = max(self._slot, now) + self._spacing
         for record in batch:
-            record.asking = True
+            record.is_polling = True
         return batch
 
     def _next_look(self, record: WatchedSession, now: float) -> float:
@@ -305,7 +305,7 @@ class PollScheduler:
         for record in batch:
             if record.is_single:
                 continue
-            if record.is_alike(now):
+            if record.has_default_schedule(now):
                 alike.append(record)
             elif record.is_shared:
                 self._saw(record, Change.NOTHING, now)
@@ -323,21 +323,21 @@ class PollScheduler:
                 self._plan(record, now, due=None)
             return
         for record in alike:
-            record.asking = False
+            record.is_polling = False
             record.due = due
         if self._line.put(alike, due, is_shared=True):
             self._rouse()
 
     def _saw(self, record: WatchedSession, change: Change, now: float) -> None:
-        record.failing_since, record.failures = None, 0
-        is_told = record.is_quiet and record.told_turn == record.track.turn
+        record.failed_since, record.failures = None, 0
+        is_told = record.is_quiet and record.delivered_revision == record.track.revision
         if not is_told or (change and record.progress):
             self._tell(record, change, now)
-        self._plan(record, now, due=now if change and Change.LOOK_AGAIN in change else None)
+        self._plan(record, now, due=now if change and Change.READ_AGAIN in change else None)
 
     def _tell(self, record: WatchedSession, change: Change, now: float) -> None:
-        if not (record.track.is_stale or Change.LOOK_AGAIN in change):
-            record.told_turn = record.track.turn
+        if not (record.track.is_stale or Change.READ_AGAIN in change):
+            record.delivered_revision = record.track.revision
         if record.track.state is not None:
             self._vocabulary.note(record.track.state)
         if Change.TRANSITION in change and self.experience.learn(record, now):
@@ -347,7 +347,7 @@ class PollScheduler:
         for watcher in record.watchers:
             watcher.note(change, now)
             if not watcher.is_done and watcher.stalls_at is not None and watcher.stalls_at <= now:
-                watcher.fail(stalled(watcher, now))
+                watcher.fail(session_stalled(watcher, now))
         self._dismiss(record)
 
     def _failed(self, record: WatchedSession, error: HeyGenError) -> None:
@@ -355,20 +355,20 @@ class PollScheduler:
         if isinstance(error, RateLimited):
             self._allowed = 1  # and one more with every answer: a slow restart after the pause
         record.failures += 1
-        record.failing_since = now if record.failing_since is None else record.failing_since
+        record.failed_since = now if record.failed_since is None else record.failed_since
         if is_refused_for_all(error) or delivery(error) is Delivery.FINAL:
             self._end_all(record, error)
-        elif now - record.failing_since >= outage:
-            self._fail(record, lambda watcher: unknown(watcher, error))
-        elif record.failures >= _TRIES_FOR_A_REASON and (change := record.track.saw_no_reason(now=now)):
+        elif now - record.failed_since >= outage:
+            self._fail(record, lambda watcher: state_unknown(watcher, error))
+        elif record.failures >= _TRIES_FOR_A_REASON and (change := record.track.record_no_reason(now=now)):
             self._saw(record, change, now)
             return
         pause = poll_pause(record.failures, jitter=self._api.rng.random())
-        self._plan(record, now, due=min(now + pause, record.failing_since + outage))
+        self._plan(record, now, due=min(now + pause, record.failed_since + outage))
 
     def _plan(self, record: WatchedSession, now: float, *, due: float | None) -> None:
         """After a look: whoever's deadline it was is let go, the others get the next look."""
-        record.asking = False
+        record.is_polling = False
         if record.deadline <= now:
             self._let_go(record, now)
         if record.is_woken:
@@ -381,7 +381,7 @@ class PollScheduler:
         # Added as when it was entered: taken away from the moment it may come out a hair short, again and again.
         for watcher in record.watchers:
             if watcher.deadline is not None and watcher.deadline + grace <= now:
-                watcher.fail(late(watcher))
+                watcher.fail(watch_timeout(watcher))
         self._dismiss(record)
 
     def _end_everything(self, error: Exception) -> None:
@@ -389,8 +389,8 @@ class PollScheduler:
             self._end_all(record, error)
 
     def _end_all(self, record: WatchedSession, error: Exception) -> None:
-        record.asking = False
-        self._fail(record, lambda _: own_copy(error))
+        record.is_polling = False
+        self._fail(record, lambda _: copy_error(error))
 
     def _fail(self, record: WatchedSession, cause: Callable[[Watcher], Exception]) -> None:
         for watcher in record.watchers:

@@ -33,7 +33,7 @@ FRESH = 5.0  # seconds a state counts as the newest without a look
 _HISTORY = 16
 
 
-class Look(Enum):
+class ReadTarget(Enum):
     """What to read next."""
 
     SESSION = auto()
@@ -49,7 +49,7 @@ class Change(Flag):
     PROGRESS = auto()
     MESSAGES = auto()
     VIDEO = auto()
-    LOOK_AGAIN = auto()  # the answer is not complete without another read, now
+    READ_AGAIN = auto()  # the answer is not complete without another read, now
     GONE = auto()  # the service does not know it, and the grace is over
 
 
@@ -101,19 +101,19 @@ class SessionTracker:
         "_session_gone",
         "conversation",
         "guard",
-        "has_heard",
-        "heed",
+        "has_read_messages",
         "history",
         "is_sending",
         "mode",
         "moved_at",
+        "on_transition",
         "polls",
         "read_at",
         "revised",
+        "revision",
         "session_id",
         "since",
         "state",
-        "turn",
         "video",
         "video_id",
     )
@@ -128,12 +128,12 @@ class SessionTracker:
         self.history: tuple[tuple[float, int], ...] = ()
         self.polls: int = 0
         self.since: float = 0.0
-        self.turn: int = 0
+        self.revision: int = 0
         self.moved_at: float = 0.0
         self.read_at: float | None = None
         self.is_sending: bool = False
-        self.heed: Callable[[SessionState], None] | None = None
-        self.has_heard: bool = False
+        self.on_transition: Callable[[SessionState], None] | None = None
+        self.has_read_messages: bool = False
         self.guard: StaleGuard | None = None
         self._failed: SessionData | None = None
         self._session_gone = False
@@ -144,15 +144,19 @@ class SessionTracker:
 
     # -- questions --
 
-    def look(self, *, for_video: bool = False) -> Look:
+    def next_read(self, *, for_video: bool = False) -> ReadTarget:
         """Say what to read next; `for_video` when a completed session is not enough."""
         if self._failed is not None or self._session_gone:
-            return Look.VIDEO
+            return ReadTarget.VIDEO
         if self._is_missing:
-            return Look.VIDEOS
+            return ReadTarget.VIDEOS
         if for_video and self.is_completed and not self.is_stale:
-            return Look.VIDEOS if self.video_id is None or self.video_id == self.revised else Look.VIDEO
-        return Look.SESSION
+            return (
+                ReadTarget.VIDEOS
+                if self.video_id is None or self.video_id == self.revised
+                else ReadTarget.VIDEO
+            )
+        return ReadTarget.SESSION
 
     @property
     def is_stale(self) -> bool:
@@ -212,7 +216,7 @@ class SessionTracker:
 
     # -- what happened --
 
-    def sent(self, text: str, *, since: float, settle: float, cursor: int) -> None:
+    def record_send(self, text: str, *, since: float, settle: float, cursor: int) -> None:
         """
         Note a message of ours, known to be there at `since`: what was true before is stale until shown otherwise.
 
@@ -220,7 +224,7 @@ class SessionTracker:
         """
         status = None if self.state is None else self.state.status
         self.guard = StaleGuard(since, settle, marked(text), status, cursor)
-        self.has_heard = False
+        self.has_read_messages = False
         self.revised = self.video_id if status in (None, SessionStatus.COMPLETED) else self.revised
         self.video = self._failed = self._completed_at = self._missing_since = None
         self._session_gone = self._is_missing = False
@@ -231,7 +235,7 @@ class SessionTracker:
         if self.state is not None and self.state.is_paused and self.guard is None:
             self.guard = StaleGuard(since, settle, "", self.state.status, self.conversation.cursor)
 
-    def saw_session(self, data: SessionData, *, asked: float, now: float) -> Change:
+    def record_session(self, data: SessionData, *, asked: float, now: float) -> Change:
         """Take a session as read; `asked` is when the read began."""
         if self._is_too_early(asked):
             return Change.NOTHING
@@ -239,7 +243,9 @@ class SessionTracker:
         self._missing_since = None
         self._session_gone = self._is_missing = False
         self.conversation.add(data.messages)
-        self.has_heard = self.has_heard or bool(data.messages)  # the answer to a create has none
+        self.has_read_messages = self.has_read_messages or bool(
+            data.messages
+        )  # the answer to a create has none
         if guard is not None:
             if self._is_from_before(data.status, guard, now):
                 return Change.NOTHING
@@ -249,23 +255,25 @@ class SessionTracker:
         self._note_video_id(data.video_id)
         if data.status == SessionStatus.FAILED and self.video_id is not None and not self.is_failed:
             self._failed = data  # the video knows the reason best
-            return Change.LOOK_AGAIN
+            return Change.READ_AGAIN
         change = self._publish(data, now)
         if (
             guard is not None
             and Change.TRANSITION not in change
             and (data.status.is_paused or data.status.is_terminal)
         ):
-            self.turn += 1  # it was at work in between, too shortly to be seen: this is another pause, or end
+            self.revision += (
+                1  # it was at work in between, too shortly to be seen: this is another pause, or end
+            )
         return change
 
-    def saw_same(self, now: float) -> None:
+    def record_unchanged(self, now: float) -> None:
         """Take it that a read brought the state that is known, or one of the video alone no end."""
         self.read_at = now
         self.polls += 1
         self._missing_since = None
 
-    def saw_video(self, video: VideoInfo, *, asked: float, now: float) -> Change:
+    def record_video(self, video: VideoInfo, *, asked: float, now: float) -> Change:
         """Take a video as read."""
         if self._is_too_early(asked):
             return Change.NOTHING
@@ -280,10 +288,10 @@ class SessionTracker:
         self.guard = None  # the video is the authority, and it was asked after the send
         return self._publish(by_video(self.session_id, self.state, video), now) | Change.VIDEO
 
-    def saw_videos(self, videos: Sequence[VideoInfo], *, asked: float, now: float) -> Change:
+    def record_videos(self, videos: Sequence[VideoInfo], *, asked: float, now: float) -> Change:
         """Take a session's videos as read, newest first."""
         if self._is_missing and (not videos or videos[0].id == self.revised):
-            return self.saw_nothing(Look.VIDEOS, now=now)
+            return self.record_missing(ReadTarget.VIDEOS, now=now)
         if not videos:
             return Change.NOTHING
         self._session_gone = self._session_gone or self._is_missing
@@ -292,24 +300,24 @@ class SessionTracker:
             if not self._has_waited(now):
                 return Change.NOTHING  # the new run's video is not listed yet
             self.revised = None
-        return self.saw_video(videos[0], asked=asked, now=now)
+        return self.record_video(videos[0], asked=asked, now=now)
 
-    def saw_nothing(self, look: Look, *, now: float) -> Change:
+    def record_missing(self, look: ReadTarget, *, now: float) -> Change:
         """Take a 404: some are for a while, and a session may vanish once its video exists (contract.md, 1)."""
         if self._failed is not None:
             return self._publish_failed(now)
-        if look is Look.SESSION and self.video_id not in (None, self.revised):
+        if look is ReadTarget.SESSION and self.video_id not in (None, self.revised):
             self._session_gone = True
-            return Change.LOOK_AGAIN
+            return Change.READ_AGAIN
         if self.state is None:
             return Change.GONE
-        self._is_missing = look is Look.SESSION
+        self._is_missing = look is ReadTarget.SESSION
         if self._is_missing:
-            return Change.LOOK_AGAIN  # its video may be there, although its id was never told
+            return Change.READ_AGAIN  # its video may be there, although its id was never told
         self._missing_since = now if self._missing_since is None else self._missing_since
         return Change.GONE if now - self._missing_since >= MISSING_GRACE else Change.NOTHING
 
-    def saw_no_reason(self, *, now: float) -> Change:
+    def record_no_reason(self, *, now: float) -> Change:
         """Take it that the video of a failed session cannot be asked; its reason comes from elsewhere."""
         return self._publish_failed(now) if self._failed is not None else Change.NOTHING
 
@@ -362,12 +370,12 @@ class SessionTracker:
         if self._completed_at is None and data.status == SessionStatus.COMPLETED:
             self._completed_at = now
         self.state = self._stated(data, previous, elapsed)
-        if bits & _TRANSITION and self.heed is not None:
-            self.heed(self.state)
+        if bits & _TRANSITION and self.on_transition is not None:
+            self.on_transition(self.state)
         return _CHANGES[bits]
 
     def _enter(self, data: SessionData, now: float) -> None:
-        self.turn += 1
+        self.revision += 1
         self.since = self.moved_at = now
         self.polls = 0
         self.history = ((0.0, data.progress),)

@@ -26,7 +26,7 @@ class Watch:
 
     __slots__ = ("__weakref__", "_loop", "_scheduler", "_source", "_watcher")
 
-    def __init__(self, scheduler: PollScheduler, watcher: Watcher, source: Handle) -> None:
+    def __init__(self, scheduler: PollScheduler, watcher: Watcher, source: MessageCursor) -> None:
         self._scheduler = scheduler
         self._watcher = watcher
         self._source = source
@@ -82,7 +82,7 @@ class Watch:
         self._scheduler.remove(self._watcher)
 
 
-class Handle:
+class MessageCursor:
     """
     Where a session's handle stands in the conversation.
 

@@ -122,11 +122,11 @@ class Watcher:
     def note(self, change: Change, now: float) -> None:
         """Take note of what a look brought."""
         track = self.track
-        if track.is_stale or track.state is None or Change.LOOK_AGAIN in change:
+        if track.is_stale or track.state is None or Change.READ_AGAIN in change:
             return
         moved = self.progress and (Change.PROGRESS in change or Change.MESSAGES in change)
-        if moved or self._told_turn != track.turn:
-            self._told_turn, self.is_primed = track.turn, True
+        if moved or self._told_turn != track.revision:
+            self._told_turn, self.is_primed = track.revision, True
             self._pending = track.state
         if self.for_video and track.is_completed:
             self._note_video(now)
@@ -143,7 +143,7 @@ class Watcher:
     def _note_video(self, now: float) -> None:
         reason = self.track.video_failure(now)
         if reason is not None:
-            self.fail(failed(self, *reason))
+            self.fail(session_failed(self, *reason))
         elif self.track.finished_video is not None:
             self._pending = self.track.state
             self._finish()
@@ -185,7 +185,7 @@ class Watcher:
 # ---- how a watch goes wrong ---------------------------------------------------------------------------------------
 
 
-def late(watcher: Watcher) -> WatchTimeout:
+def watch_timeout(watcher: Watcher) -> WatchTimeout:
     """Return the error of a deadline that passed."""
     state = watcher.track.state
     word = "not read yet" if state is None else f"{state.status} at {state.progress} %"
@@ -197,7 +197,7 @@ def late(watcher: Watcher) -> WatchTimeout:
     )
 
 
-def stalled(watcher: Watcher, now: float) -> SessionStalled:
+def session_stalled(watcher: Watcher, now: float) -> SessionStalled:
     """Return the error of a session in which nothing moves."""
     still = now - watcher.last_moved
     return SessionStalled(
@@ -208,7 +208,7 @@ def stalled(watcher: Watcher, now: float) -> SessionStalled:
     )
 
 
-def unknown(watcher: Watcher, cause: HeyGenError) -> StateUnknown:
+def state_unknown(watcher: Watcher, cause: HeyGenError) -> StateUnknown:
     """Return the error of a service that could not be asked."""
     error = StateUnknown(
         f"Session {watcher.track.session_id} could not be read for too long: {clean(str(cause))}",
@@ -220,7 +220,7 @@ def unknown(watcher: Watcher, cause: HeyGenError) -> StateUnknown:
     return error
 
 
-def failed(watcher: Watcher, reason: str | None = None, source: str | None = None) -> SessionFailed:
+def session_failed(watcher: Watcher, reason: str | None = None, source: str | None = None) -> SessionFailed:
     """Return the error of a session that ended without a video."""
     if reason is None or source is None:
         reason, source = failure(watcher.track.video, watcher.track.conversation.messages)
@@ -234,7 +234,7 @@ def failed(watcher: Watcher, reason: str | None = None, source: str | None = Non
     )
 
 
-def own_copy(error: Exception) -> Exception:
+def copy_error(error: Exception) -> Exception:
     """Return an error for one of several watchers: a traceback must not grow with their number."""
     if not isinstance(error, HeyGenError):
         return error

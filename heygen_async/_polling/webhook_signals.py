@@ -30,31 +30,31 @@ class EventSignals:
         wanted: The moment of the last look that was asked for.
     """
 
-    __slots__ = ("_granted", "rumoured_at", "verified_at", "wanted")
+    __slots__ = ("_granted", "unverified_at", "verified_at", "wanted")
 
     def __init__(self) -> None:
         self.verified_at: float | None = None
-        self.rumoured_at: float | None = None
+        self.unverified_at: float | None = None
         self.wanted: float = 0.0
         self._granted = {True: -_APART, False: -_APART}
 
-    def note(self, now: float, looked_at: float, *, verified: bool) -> float:
-        """Take note of an event; return when to look for its sake. `looked_at` is when the last look began."""
+    def note(self, now: float, polled_at: float, *, verified: bool) -> float:
+        """Take note of an event; return when to look for its sake. `polled_at` is when the last look began."""
         if verified:
             self.verified_at = now
         else:
-            self.rumoured_at = now
+            self.unverified_at = now
         granted = self._granted[verified]
         if granted <= now:
             self._granted[verified] = granted = max(now, granted + _APART)
         # A look that was granted before and has not begun serves this event too.
-        self.wanted = min(granted, self.wanted) if self.wanted > looked_at else granted
+        self.wanted = min(granted, self.wanted) if self.wanted > polled_at else granted
         return self.wanted
 
     @property
     def is_settled(self) -> bool:
         """Whether a look has found what the events told of."""
-        return self.verified_at is None and self.rumoured_at is None
+        return self.verified_at is None and self.unverified_at is None
 
     def unconfirmed(self, now: float) -> float | None:
         """Return the seconds since a verified event that no look has confirmed; None when there is none."""
@@ -62,13 +62,13 @@ class EventSignals:
             return None
         return now - self.verified_at
 
-    def is_rumoured(self, now: float) -> bool:
+    def is_suspected(self, now: float) -> bool:
         """Whether somebody unknown may have told of what a look has found."""
-        return self.rumoured_at is not None and now - self.rumoured_at <= _CONFIRMED_WITHIN
+        return self.unverified_at is not None and now - self.unverified_at <= _CONFIRMED_WITHIN
 
     def settle(self) -> None:
         """Take it that a look has found what the events told of; one that is wanted still is to come."""
-        self.verified_at = self.rumoured_at = None
+        self.verified_at = self.unverified_at = None
 
 
 class _Suspect(NamedTuple):
@@ -117,7 +117,7 @@ class WebhookReliability:
         row = self.in_a_row(status, now)
         if heard is not None and heard.unconfirmed(now) is not None:
             self._rows[status] = row + 1, now
-        elif heard is None or not heard.is_rumoured(now):
+        elif heard is None or not heard.is_suspected(now):
             self._rows[status] = 0, now
             self._suspect(_Suspect(status, row, now, tuple(filter(None, names))))
             return row > 0

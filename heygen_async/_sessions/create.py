@@ -81,7 +81,7 @@ async def _made(
     track = track_of(core, data.session_id)
     track.mode = mode
     now = _clock.now()
-    track.saw_session(data, asked=now, now=now)
+    track.record_session(data, asked=now, now=now)
     return Session(core, track)
 
 
@@ -90,7 +90,7 @@ def track_of(core: Core, session_id: str) -> SessionTracker:
     track = core.tracks.get(session_id)
     if track is None:
         track = core.tracks[session_id] = SessionTracker(session_id)
-        track.heed = core.heed
+        track.on_transition = core.heed
     return track
 
 
@@ -98,7 +98,7 @@ def restored(core: Core, ref: bytes | str, permit: SendGuard | None = None) -> S
     """Return the session of a ref; see `Sessions.restore`. What it says is sent only if `permit` does not raise."""
     track, cursor = refs.read(ref, core.tracks)
     core.tracks[track.session_id] = track
-    track.heed = core.heed
+    track.on_transition = core.heed
     core.ownership.own(track.session_id)
     return Session(core, track, cursor, permit)
 

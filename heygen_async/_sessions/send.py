@@ -68,7 +68,7 @@ async def say(
 async def _deliver(
     core: Core, track: SessionTracker, write: PendingWrite[SentMessage], message: str
 ) -> SentMessage:
-    if not track.has_heard:
+    if not track.has_read_messages:
         await _listen(core, track)
     before = track.conversation.cursor
     write.settle = partial(
@@ -78,15 +78,15 @@ async def _deliver(
         write,
         text=message,
         began=_clock.wall(),
-        known=before if track.has_heard else None,
+        known=before if track.has_read_messages else None,
     )
     try:
         sent = (await core.api.call(write.call, write=write)).data
     except Conflict:
         track.doubt(since=_clock.now(), settle=core.api.timeouts.settle)
         raise
-    track.sent(message, since=_clock.now(), settle=core.api.timeouts.settle, cursor=before)
-    core.scheduler.wake(track.session_id)
+    track.record_send(message, since=_clock.now(), settle=core.api.timeouts.settle, cursor=before)
+    core.scheduler.poll_now(track.session_id)
     return sent
 
 
@@ -97,7 +97,7 @@ async def _listen(core: Core, track: SessionTracker) -> None:
         session = (await core.api.attempt(session_api.session(track.session_id))).data
     except HeyGenError:
         return  # the message matters more: without this, only times tell
-    track.saw_session(session, asked=asked, now=_clock.now())
+    track.record_session(session, asked=asked, now=_clock.now())
 
 
 def check_chat(mode: str | None) -> None:

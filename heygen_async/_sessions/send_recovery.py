@@ -81,7 +81,7 @@ async def _heard(api: ApiClient, track: SessionTracker) -> SessionData | None:
     answer = await unless_failing(api.call(session_api.session(track.session_id)))
     if answer is None:
         return None
-    track.saw_session(answer.data, asked=asked, now=_clock.now())
+    track.record_session(answer.data, asked=asked, now=_clock.now())
     return answer.data
 
 

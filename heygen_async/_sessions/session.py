@@ -16,8 +16,8 @@ from .._polling import refs
 from .._polling.reads import read
 from .._polling.reasons import question
 from .._polling.state import SETTLED, STOP, TERMINAL, Change
-from .._polling.watch import Handle, Watch
-from .._polling.watcher import Watcher, failed, statuses
+from .._polling.watch import MessageCursor, Watch
+from .._polling.watcher import Watcher, session_failed, statuses
 from .._redact import clean
 from .._resources.videos import Video
 from ..errors import InvalidArgument, InvalidRequest, NotFound, SessionPaused
@@ -52,7 +52,7 @@ class Session:
     ) -> None:
         self._core = core
         self._track = track
-        self._handle = Handle(cursor)
+        self._handle = MessageCursor(cursor)
         self._permit = permit
 
     @property
@@ -97,12 +97,12 @@ class Session:
             TransportError: The service could not be asked.
             APIError: The service refused.
         """
-        change = Change.LOOK_AGAIN
+        change = Change.READ_AGAIN
         for _ in range(_READS):
             change = await read(self._track, self._core.api.call)
-            if Change.LOOK_AGAIN not in change:
+            if Change.READ_AGAIN not in change:
                 break
-        self._core.scheduler.tell(self._track, change)
+        self._core.scheduler.deliver(self._track, change)
         if self._track.state is None:
             raise NotFound("Nothing is known of this session yet.", status=404)
         return self._track.state
@@ -196,7 +196,7 @@ class Session:
                 last = state
         assert last is not None  # noqa: S101 - a watch ends with a state or an error
         if last.status == SessionStatus.FAILED:
-            raise failed(watcher)
+            raise session_failed(watcher)
         messages, gap = self._track.conversation.since(cursor)
         return structs.replace(last, new_messages=messages, messages_gap=gap)
 
@@ -298,7 +298,7 @@ class Session:
             APIError: The service refused.
         """
         await self._core.api.call(session_api.stop(self.id))
-        self._core.scheduler.wake(self.id)
+        self._core.scheduler.poll_now(self.id)
 
     # -- what came of it --
 

@@ -26,5 +26,5 @@ def completed() -> Walk:
     """A session whose first video was read whole."""
     walk = Walk()
     walk.saw(0, "completed", video_id="v1", progress=100, messages=[HELLO])
-    walk.saw_video(0, video())
+    walk.record_video(0, video())
     return walk

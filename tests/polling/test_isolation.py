@@ -149,19 +149,19 @@ async def test_a_watch_taken_up_after_a_message(heygen: HeyGen) -> None:
 
 async def test_a_crowd_comes_and_goes_at_once(heygen: HeyGen, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a thousand watchers of one session want is not worked out anew for each that joins, or is told the end."""
-    session, told, seen, muster = (
+    session, told, seen, recompute = (
         await heygen.sessions.create(PROMPT, mode="generate"),
         list[object](),
         0,
-        WatchedSession.muster,
+        WatchedSession.recompute,
     )
 
     def counting(record: WatchedSession) -> None:
         nonlocal seen
         seen += len(record.watchers)
-        muster(record)
+        recompute(record)
 
-    monkeypatch.setattr(WatchedSession, "muster", counting)
+    monkeypatch.setattr(WatchedSession, "recompute", counting)
     async with anyio.create_task_group() as group:
         for _ in range(1000):
             group.start_soon(outcome, session, told)

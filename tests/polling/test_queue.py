@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heygen_async._polling.queue import LAST_LOOK, NEVER, DeadlineQueue, PollQueue, WatchedSession
+from heygen_async._polling.queue import LAST_POLL, NEVER, DeadlineQueue, PollQueue, WatchedSession
 from heygen_async._polling.state import SETTLED, SessionTracker
 from heygen_async._polling.watcher import Watcher
 
@@ -18,7 +18,7 @@ def record(name: str = "sess_1", **options: float | None) -> WatchedSession:
     )
     watcher.begin(0.0)
     made.watchers.append(watcher)
-    made.muster()
+    made.recompute()
     return made
 
 
@@ -143,8 +143,8 @@ def test_ends_in_order() -> None:
     assert ends.put(late)
     assert not ends.put(late)
     assert ends.take(60.0) is None
-    assert late is ends.take(60.0 + LAST_LOOK)
-    assert 90.0 + LAST_LOOK == ends.first()
+    assert late is ends.take(60.0 + LAST_POLL)
+    assert 90.0 + LAST_POLL == ends.first()
 
 
 def test_no_end_without_a_deadline() -> None:

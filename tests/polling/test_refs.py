@@ -28,7 +28,7 @@ def track(*states: SessionData, mode: str | None = "chat") -> SessionTracker:
     """What is known of a session after these reads, a second apart."""
     known = SessionTracker(strategies.SESSION_ID, mode)
     for moment, state in enumerate(states):
-        known.saw_session(state, asked=float(moment), now=float(moment))
+        known.record_session(state, asked=float(moment), now=float(moment))
     return known
 
 
@@ -62,7 +62,7 @@ def test_messages_are_not_told_again() -> None:
     """What was delivered before the ref is not new after it, what was not is."""
     here = track(state("reviewing", MESSAGES))
     there, cursor = refs.read(refs.write(here, 2), {})
-    there.saw_session(state("reviewing", MESSAGES), asked=0.0, now=0.0)
+    there.record_session(state("reviewing", MESSAGES), asked=0.0, now=0.0)
 
     assert ((MESSAGES[0],), False) == there.conversation.since(cursor)
 
@@ -70,10 +70,10 @@ def test_messages_are_not_told_again() -> None:
 def test_restored_time_does_not_count() -> None:
     """How long a restored session has been in its status nobody knows; it is not the age of the machine."""
     there, _ = refs.read(refs.write(track(state("thinking")), 0), {})
-    there.saw_session(state("thinking"), asked=50_000.0, now=50_000.0)
+    there.record_session(state("thinking"), asked=50_000.0, now=50_000.0)
     assert (SessionStatus.THINKING, 50_000.0) == there.phase()
 
-    there.saw_session(state("reviewing"), asked=50_007.0, now=50_007.0)
+    there.record_session(state("reviewing"), asked=50_007.0, now=50_007.0)
     assert there.state is not None
     assert (SessionStatus.THINKING, 7.0) == (there.state.previous, there.state.elapsed)
 
@@ -103,7 +103,7 @@ def test_known_session_is_joined() -> None:
 
 def said(here: SessionTracker, words: str = "Bluer") -> SessionTracker:
     """The same after a message of ours, which is known to be there."""
-    here.sent(words, since=10.0, settle=30.0, cursor=here.conversation.cursor)
+    here.record_send(words, since=10.0, settle=30.0, cursor=here.conversation.cursor)
     return here
 
 
@@ -126,10 +126,10 @@ def test_who_followed_before_doubts_the_pause_another_answered() -> None:
     here = track(state("reviewing", MESSAGES))
     elsewhere = said(track(state("reviewing", MESSAGES)))
     refs.read(refs.write(elsewhere, 3), {here.session_id: here})
-    here.saw_session(state("reviewing", MESSAGES), asked=12.0, now=12.0)
+    here.record_session(state("reviewing", MESSAGES), asked=12.0, now=12.0)
     assert here.is_stale
 
-    here.saw_session(state("thinking", MESSAGES), asked=14.0, now=14.0)
+    here.record_session(state("thinking", MESSAGES), asked=14.0, now=14.0)
     assert not here.is_stale
 
 
@@ -156,10 +156,10 @@ def test_an_answer_ends_the_doubt_elsewhere(delivered: int, is_stale: bool) -> N
     before = [*turn("Bluer", 20), *MESSAGES]
     here = said(track(state("reviewing", before)))
     there, _ = refs.read(refs.write(here, delivered), {})
-    there.saw_session(state("reviewing", before), asked=12.0, now=12.0)
+    there.record_session(state("reviewing", before), asked=12.0, now=12.0)
     assert there.is_stale
 
-    there.saw_session(state("reviewing", [*turn("Bluer", 40), *before]), asked=14.0, now=14.0)
+    there.record_session(state("reviewing", [*turn("Bluer", 40), *before]), asked=14.0, now=14.0)
     assert is_stale == there.is_stale
 
 

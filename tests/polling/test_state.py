@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from heygen_async._polling.reasons import NO_REASON, failure, question
-from heygen_async._polling.state import FRESH, SETTLED, STOP, Change, Look
+from heygen_async._polling.state import FRESH, SETTLED, STOP, Change, ReadTarget
 from heygen_async.models import Message, SessionData, SessionStatus, VideoInfo
 from polling.walk import ANSWER, HELLO, OURS, Walk, session, video
 
@@ -53,7 +53,7 @@ def test_video_id_is_in_the_state_at_once(walk: Walk) -> None:
     told = SessionData(
         session_id="s", status=SessionStatus.GENERATING, created_at=1, title="T", video_id="v1"
     )
-    walk.track.saw_session(told, asked=1, now=1)
+    walk.track.record_session(told, asked=1, now=1)
 
     assert ("v1", "T") == (walk.state.video_id, walk.state.title)
 
@@ -158,8 +158,8 @@ def test_poll_from_before_a_send_is_ignored(reviewing: Walk, status: str) -> Non
     """A look that was asked before our message cannot tell what came of it, whatever it says."""
     reviewing.sent(10)
 
-    assert Change.NOTHING == reviewing.track.saw_session(session(status), asked=9.9, now=50)
-    assert Change.NOTHING == reviewing.track.saw_video(video(), asked=9.9, now=50)
+    assert Change.NOTHING == reviewing.track.record_session(session(status), asked=9.9, now=50)
+    assert Change.NOTHING == reviewing.track.record_video(video(), asked=9.9, now=50)
     assert ("reviewing", None) == (reviewing.status, reviewing.track.video)
 
 
@@ -228,12 +228,16 @@ def test_failed_state_says_why(
     """A failed state carries the reason and where it is from; with a video, only once that was asked."""
     change = walk.saw(0, "failed", video_id=told and told.id, messages=messages)
     if told is not None:
-        assert (Change.LOOK_AGAIN, None, Look.VIDEO) == (change, walk.track.state, walk.track.look())
-        change = walk.saw_video(1, told)
+        assert (Change.READ_AGAIN, None, ReadTarget.VIDEO) == (
+            change,
+            walk.track.state,
+            walk.track.next_read(),
+        )
+        change = walk.record_video(1, told)
 
     assert Change.TRANSITION in change
     assert ("failed", *expected) == (walk.status, walk.state.failure_reason, walk.state.failure_source)
-    assert Look.SESSION is walk.track.look()
+    assert ReadTarget.SESSION is walk.track.next_read()
 
 
 @pytest.mark.parametrize("how", ["missing", "unreachable"])
@@ -242,11 +246,15 @@ def test_failure_does_not_wait_for_a_video_for_ever(walk: Walk, how: str) -> Non
     walk.saw(0, "generating", video_id="v1")
     walk.saw(1, "failed", messages=[BROKEN])
     assert "generating" == walk.status
-    told = walk.track.saw_nothing(Look.VIDEO, now=2) if how == "missing" else walk.track.saw_no_reason(now=2)
+    told = (
+        walk.track.record_missing(ReadTarget.VIDEO, now=2)
+        if how == "missing"
+        else walk.track.record_no_reason(now=2)
+    )
 
     assert Change.TRANSITION in told
     assert ("failed", "The voice broke.") == (walk.status, walk.state.failure_reason)
-    assert Change.NOTHING == walk.track.saw_no_reason(now=3)
+    assert Change.NOTHING == walk.track.record_no_reason(now=3)
 
 
 def test_only_failures_have_a_reason(completed: Walk) -> None:

@@ -5,7 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import strategies
-from heygen_async._polling.state import MISSING_GRACE, NO_VIDEO, VIDEO_GRACE, Change, Look, SessionTracker
+from heygen_async._polling.state import (
+    MISSING_GRACE,
+    NO_VIDEO,
+    VIDEO_GRACE,
+    Change,
+    ReadTarget,
+    SessionTracker,
+)
 from heygen_async.models import SessionData, SessionStatus, VideoInfo, VideoStatus
 from polling.walk import ANSWER, HELLO, OURS, Walk, session, video
 
@@ -14,7 +21,7 @@ from polling.walk import ANSWER, HELLO, OURS, Walk, session, video
 
 def test_unknown_id_is_unknown_at_once(walk: Walk) -> None:
     """A session that was never there is not waited for."""
-    assert Change.GONE == walk.track.saw_nothing(Look.SESSION, now=0)
+    assert Change.GONE == walk.track.record_missing(ReadTarget.SESSION, now=0)
 
 
 def test_new_session_may_be_missing_for_a_while(walk: Walk) -> None:
@@ -23,7 +30,7 @@ def test_new_session_may_be_missing_for_a_while(walk: Walk) -> None:
     for start in (100, 200):
         for second in (0, 1, MISSING_GRACE - 1):
             assert Change.NOTHING == walk.missed(start + second)
-            assert Look.SESSION is walk.track.look()
+            assert ReadTarget.SESSION is walk.track.next_read()
         assert Change.NOTHING == walk.saw(start + MISSING_GRACE - 1, "thinking")
     assert Change.NOTHING == walk.missed(300)
 
@@ -33,11 +40,15 @@ def test_new_session_may_be_missing_for_a_while(walk: Walk) -> None:
 def test_vanished_session_may_have_a_video_nobody_told_of(walk: Walk) -> None:
     """When a session is 404 and its video's id was never told, the list of its videos says how it goes on."""
     walk.saw(0, "generating")
-    walk.track.saw_nothing(Look.SESSION, now=1)
-    walk.track.saw_videos([video("processing", url=None)], asked=2, now=2)
-    assert (Look.VIDEO, "generating", "v1") == (walk.track.look(), walk.status, walk.track.video_id)
+    walk.track.record_missing(ReadTarget.SESSION, now=1)
+    walk.track.record_videos([video("processing", url=None)], asked=2, now=2)
+    assert (ReadTarget.VIDEO, "generating", "v1") == (
+        walk.track.next_read(),
+        walk.status,
+        walk.track.video_id,
+    )
 
-    walk.saw_video(3, video())
+    walk.record_video(3, video())
     assert "completed" == walk.status
 
 
@@ -45,22 +56,22 @@ def test_empty_list_is_as_good_as_none(walk: Walk) -> None:
     """A missing session with an empty list of videos is missing, and gone after the grace."""
     walk.saw(0, "thinking")
     for now, expected in [(10, Change.NOTHING), (10 + MISSING_GRACE, Change.GONE)]:
-        walk.track.saw_nothing(Look.SESSION, now=now)
+        walk.track.record_missing(ReadTarget.SESSION, now=now)
 
-        assert expected == walk.track.saw_videos([], asked=now, now=now)
+        assert expected == walk.track.record_videos([], asked=now, now=now)
 
 
 def test_vanished_session_is_told_by_its_video(walk: Walk) -> None:
     """When a session is 404 behind its video, the video says how it goes on, to the end."""
     walk.saw(0, "generating", progress=40, video_id="v1", messages=[HELLO])
-    assert Change.LOOK_AGAIN == walk.track.saw_nothing(Look.SESSION, now=1)
-    assert Look.VIDEO is walk.track.look()
+    assert Change.READ_AGAIN == walk.track.record_missing(ReadTarget.SESSION, now=1)
+    assert ReadTarget.VIDEO is walk.track.next_read()
 
-    walk.saw_video(2, video("processing", url=None))
+    walk.record_video(2, video("processing", url=None))
     assert ("generating", 40, (HELLO,)) == (walk.status, walk.state.progress, walk.state.messages)
-    walk.saw_video(3, video("completed", url=None))
+    walk.record_video(3, video("completed", url=None))
     assert "generating" == walk.status
-    walk.saw_video(4, video())
+    walk.record_video(4, video())
     assert ("completed", "generating", 100) == (walk.status, walk.state.previous, walk.state.progress)
     assert walk.track.finished_video is not None
 
@@ -68,8 +79,8 @@ def test_vanished_session_is_told_by_its_video(walk: Walk) -> None:
 def test_vanished_session_may_fail(walk: Walk) -> None:
     """A failed video is the end of a session that cannot be read any more, with the video's reason."""
     walk.saw(0, "generating", video_id="v1")
-    walk.track.saw_nothing(Look.SESSION, now=1)
-    walk.saw_video(2, video("failed", message="No voice."))
+    walk.track.record_missing(ReadTarget.SESSION, now=1)
+    walk.record_video(2, video("failed", message="No voice."))
 
     assert ("failed", "No voice.", "video") == (
         walk.status,
@@ -81,10 +92,10 @@ def test_vanished_session_may_fail(walk: Walk) -> None:
 def test_video_may_be_missing_for_a_while(walk: Walk) -> None:
     """When session and video are both 404, the grace counts, then nobody knows them."""
     walk.saw(0, "generating", video_id="v1")
-    walk.track.saw_nothing(Look.SESSION, now=1)
-    assert Change.NOTHING == walk.track.saw_nothing(Look.VIDEO, now=2)
+    walk.track.record_missing(ReadTarget.SESSION, now=1)
+    assert Change.NOTHING == walk.track.record_missing(ReadTarget.VIDEO, now=2)
 
-    assert Change.GONE == walk.track.saw_nothing(Look.VIDEO, now=2 + MISSING_GRACE)
+    assert Change.GONE == walk.track.record_missing(ReadTarget.VIDEO, now=2 + MISSING_GRACE)
 
 
 @pytest.mark.parametrize("behind", [False, True], ids=["read", "vanished"])
@@ -94,8 +105,8 @@ def test_message_does_not_hang_behind_a_vanished_session(walk: Walk, behind: boo
     walk.sent(5)
     if behind:
         walk.saw(6, "reviewing", video_id="v1")
-    walk.track.saw_nothing(Look.SESSION, now=7)
-    walk.saw_video(8, video())
+    walk.track.record_missing(ReadTarget.SESSION, now=7)
+    walk.record_video(8, video())
 
     assert walk.track.finished_video is not None
     assert not walk.track.is_stale
@@ -107,14 +118,17 @@ def test_message_does_not_hang_behind_a_vanished_session(walk: Walk, behind: boo
 def test_completed_waits_for_its_video(walk: Walk) -> None:
     """A completed session is looked at through its video until that can be downloaded."""
     walk.saw(0, "completed", video_id="v1")
-    assert (Look.SESSION, Look.VIDEO) == (walk.track.look(), walk.track.look(for_video=True))
+    assert (ReadTarget.SESSION, ReadTarget.VIDEO) == (
+        walk.track.next_read(),
+        walk.track.next_read(for_video=True),
+    )
 
     for now, told in [(1, video("processing", url=None)), (2, video("completed", url=None))]:
-        assert Change.VIDEO == walk.saw_video(now, told)
+        assert Change.VIDEO == walk.record_video(now, told)
         assert walk.track.finished_video is None
         assert (SessionStatus.GENERATING, 0) == walk.track.phase(for_video=True)
         assert walk.track.video_failure(now) is None
-    walk.saw_video(3, video())
+    walk.record_video(3, video())
     assert video() == walk.track.finished_video
     assert SessionStatus.COMPLETED is walk.track.phase(for_video=True)[0]
 
@@ -122,10 +136,10 @@ def test_completed_waits_for_its_video(walk: Walk) -> None:
 def test_completed_without_a_video_id_asks_for_the_list(walk: Walk) -> None:
     """A completed session that names no video is asked for its videos; the newest is the one."""
     walk.saw(0, "completed")
-    assert Look.VIDEOS is walk.track.look(for_video=True)
-    assert Change.NOTHING == walk.track.saw_videos([], asked=1, now=1)
+    assert ReadTarget.VIDEOS is walk.track.next_read(for_video=True)
+    assert Change.NOTHING == walk.track.record_videos([], asked=1, now=1)
 
-    walk.track.saw_videos([video(video_id="v2"), video()], asked=2, now=2)
+    walk.track.record_videos([video(video_id="v2"), video()], asked=2, now=2)
     assert walk.track.finished_video is not None
     assert "v2" == walk.track.finished_video.id == walk.track.video_id
 
@@ -141,7 +155,7 @@ def test_completed_without_any_video_fails_in_the_end(walk: Walk) -> None:
 def test_completed_with_a_failed_video_fails(walk: Walk) -> None:
     """A completed session with a failed video has failed, for the video's reason."""
     walk.saw(0, "completed", video_id="v1")
-    walk.saw_video(1, video("failed", message="No voice.", url=None))
+    walk.record_video(1, video("failed", message="No voice.", url=None))
 
     assert ("No voice.", "video") == walk.track.video_failure(2)
 
@@ -152,7 +166,7 @@ def test_only_completed_sessions_lack_a_video(walk: Walk, status: str) -> None:
     walk.saw(0, status)
 
     assert walk.track.video_failure(1e6) is None
-    assert Look.SESSION is walk.track.look(for_video=True)
+    assert ReadTarget.SESSION is walk.track.next_read(for_video=True)
 
 
 # ---- revisions ----------------------------------------------------------------------------------------------------
@@ -174,15 +188,17 @@ def test_revision_ends_with_the_new_video(completed: Walk, named: str | None) ->
     completed.saw(20, "thinking", video_id="v1")
     completed.saw(30, "completed", video_id=named)
     if named != "v2":
-        assert Look.VIDEOS is completed.track.look(for_video=True)
-        completed.track.saw_videos([video()], asked=31, now=31)
+        assert ReadTarget.VIDEOS is completed.track.next_read(for_video=True)
+        completed.track.record_videos([video()], asked=31, now=31)
         assert completed.track.finished_video is None
-        assert Look.VIDEOS is completed.track.look(for_video=True)
-        completed.track.saw_videos([video("processing", video_id="v2", url=None), video()], asked=32, now=32)
-    assert Look.VIDEO is completed.track.look(for_video=True)
+        assert ReadTarget.VIDEOS is completed.track.next_read(for_video=True)
+        completed.track.record_videos(
+            [video("processing", video_id="v2", url=None), video()], asked=32, now=32
+        )
+    assert ReadTarget.VIDEO is completed.track.next_read(for_video=True)
     completed.saw(33, "completed", video_id=named)
-    assert ("v2", Look.VIDEO) == (completed.track.video_id, completed.track.look(for_video=True))
-    completed.saw_video(34, video(video_id="v2"))
+    assert ("v2", ReadTarget.VIDEO) == (completed.track.video_id, completed.track.next_read(for_video=True))
+    completed.record_video(34, video(video_id="v2"))
 
     assert video(video_id="v2") == completed.track.finished_video
 
@@ -192,7 +208,7 @@ def test_revision_without_a_new_video_keeps_the_old_in_the_end(completed: Walk) 
     completed.sent(10)
     completed.saw(20, "thinking", video_id="v1")
     completed.saw(30, "completed", video_id="v1")
-    completed.track.saw_videos([video()], asked=30 + VIDEO_GRACE, now=30 + VIDEO_GRACE)
+    completed.track.record_videos([video()], asked=30 + VIDEO_GRACE, now=30 + VIDEO_GRACE)
 
     assert video() == completed.track.finished_video
 
@@ -207,15 +223,15 @@ def test_revision_may_pause_again(completed: Walk) -> None:
     assert not completed.track.is_rendering
     completed.saw(50, "completed", video_id="v1")
 
-    assert Look.VIDEOS is completed.track.look(for_video=True)
+    assert ReadTarget.VIDEOS is completed.track.next_read(for_video=True)
 
 
 def test_vanished_session_is_not_told_by_the_video_before(completed: Walk) -> None:
     """A 404 after a revision is a 404 of a session without a video: the old one says nothing about the new run."""
     completed.sent(10)
-    assert Change.LOOK_AGAIN == completed.track.saw_nothing(Look.SESSION, now=11)
-    assert Change.NOTHING == completed.track.saw_videos([video()], asked=11, now=11)
-    assert Look.SESSION is completed.track.look(for_video=True)
+    assert Change.READ_AGAIN == completed.track.record_missing(ReadTarget.SESSION, now=11)
+    assert Change.NOTHING == completed.track.record_videos([video()], asked=11, now=11)
+    assert ReadTarget.SESSION is completed.track.next_read(for_video=True)
 
     assert Change.TRANSITION in completed.saw(12, "reviewing", video_id="v1", messages=[HELLO, OURS, ANSWER])
 
@@ -226,7 +242,7 @@ def test_video_of_another_run_is_not_the_finished_one(completed: Walk) -> None:
     completed.saw(20, "completed", video_id="v2")
 
     assert completed.track.finished_video is None
-    assert Look.VIDEO is completed.track.look(for_video=True)
+    assert ReadTarget.VIDEO is completed.track.next_read(for_video=True)
 
 
 def test_unanswered_revision_does_not_wait_for_ever(walk: Walk) -> None:
@@ -253,12 +269,12 @@ def test_rendering_is_watched_by_its_video(walk: Walk) -> None:
 
 # ---- anything at all ----------------------------------------------------------------------------------------------
 
-Event = SessionData | VideoInfo | tuple[VideoInfo, ...] | Look | str
+Event = SessionData | VideoInfo | tuple[VideoInfo, ...] | ReadTarget | str
 EVENTS: st.SearchStrategy[Event] = st.one_of(
     strategies.sessions,
     strategies.videos,
     st.lists(strategies.videos, max_size=2).map(tuple),
-    st.sampled_from([*Look]),
+    st.sampled_from([*ReadTarget]),
     st.sampled_from(["sent", "same", "no reason"]),
 )
 
@@ -267,19 +283,19 @@ def happens(track: SessionTracker, event: Event, now: float, late: float) -> Cha
     """Let one thing happen to a session; an answer may be late."""
     match event:
         case SessionData():
-            return track.saw_session(event, asked=now - late, now=now)
+            return track.record_session(event, asked=now - late, now=now)
         case VideoInfo():
-            return track.saw_video(event, asked=now - late, now=now)
-        case Look():
-            return track.saw_nothing(event, now=now)
+            return track.record_video(event, asked=now - late, now=now)
+        case ReadTarget():
+            return track.record_missing(event, now=now)
         case "sent":
-            track.sent(OURS.content, since=now, settle=5.0, cursor=track.conversation.cursor)
+            track.record_send(OURS.content, since=now, settle=5.0, cursor=track.conversation.cursor)
         case "same":
-            track.saw_same(now)
+            track.record_unchanged(now)
         case tuple():
-            return track.saw_videos(event, asked=now - late, now=now)
+            return track.record_videos(event, asked=now - late, now=now)
         case _:
-            return track.saw_no_reason(now=now)
+            return track.record_no_reason(now=now)
     return Change.NOTHING
 
 
@@ -298,7 +314,7 @@ def test_no_order_of_events_breaks_a_session(
         change = happens(track, event, now, late)
         assert_consistent(track, now)
 
-        assert (track.look(for_video=for_video) is not Look.VIDEO) or track.video_id is not None
+        assert (track.next_read(for_video=for_video) is not ReadTarget.VIDEO) or track.video_id is not None
         assert Change.TRANSITION not in change or track.state is not None
         if before is not None and track.state is not None and before.status != track.state.status:
             assert Change.TRANSITION in change
@@ -327,15 +343,15 @@ def test_every_session_can_still_end(steps: list[tuple[SessionData, VideoInfo, f
     track, now = SessionTracker(strategies.SESSION_ID), 0.0
     for told, its_video, pause in steps:
         now += pause
-        if track.look() is Look.VIDEO:
-            track.saw_video(its_video, asked=now, now=now)
+        if track.next_read() is ReadTarget.VIDEO:
+            track.record_video(its_video, asked=now, now=now)
         else:
-            track.saw_session(told, asked=now, now=now)
-        track.sent(OURS.content, since=now, settle=30.0, cursor=track.conversation.cursor)
-    track.saw_session(session("thinking"), asked=now + 1, now=now + 1)
-    track.saw_session(session("completed", video_id="v9"), asked=now + 2, now=now + 2)
-    assert Look.VIDEO is track.look(for_video=True)
-    track.saw_video(video(video_id="v9"), asked=now + 3, now=now + 3)
+            track.record_session(told, asked=now, now=now)
+        track.record_send(OURS.content, since=now, settle=30.0, cursor=track.conversation.cursor)
+    track.record_session(session("thinking"), asked=now + 1, now=now + 1)
+    track.record_session(session("completed", video_id="v9"), asked=now + 2, now=now + 2)
+    assert ReadTarget.VIDEO is track.next_read(for_video=True)
+    track.record_video(video(video_id="v9"), asked=now + 3, now=now + 3)
 
     assert track.finished_video == VideoInfo(
         id="v9", status=VideoStatus.COMPLETED, video_url="https://f.test/v.mp4"

@@ -109,7 +109,7 @@ async def test_a_slower_event_is_excused(heygen: HeyGen) -> None:
     async with anyio.create_task_group() as group:
         group.start_soon(session.wait)
         await pass_time(607)
-        heygen._core.scheduler.wake(session.id)
+        heygen._core.scheduler.poll_now(session.id)
     heygen.notify(told(session.id))
     _, made = await render(heygen)
 

@@ -63,13 +63,13 @@ def test_an_open_request_is_not_put_off() -> None:
 @given(st.lists(st.tuples(st.floats(0, 0.5), st.booleans()), min_size=1, max_size=60))
 def test_however_many_come(events: list[tuple[float, bool]]) -> None:
     """Whatever comes and when, the looks granted are at most two a second, and none is before its event."""
-    it, now, looked_at, made = EventSignals(), 100.0, 0.0, list[float]()
+    it, now, polled_at, made = EventSignals(), 100.0, 0.0, list[float]()
     for wait, verified in events:
         now += wait
-        if looked_at < it.wanted <= now:
-            looked_at = it.wanted
-            made.append(looked_at)
-        assert it.note(now, looked_at, verified=verified) >= now or it.wanted > looked_at
+        if polled_at < it.wanted <= now:
+            polled_at = it.wanted
+            made.append(polled_at)
+        assert it.note(now, polled_at, verified=verified) >= now or it.wanted > polled_at
 
     assert len(made) <= 2 * (now - 100.0) + 2
 
@@ -154,7 +154,14 @@ def test_suspects_are_bounded() -> None:
 def wait(row: int, *, heard: float | None = None, elapsed: float = 60.0, jitter: float = 0.5) -> float:
     """The default schedule's interval in a rendering."""
     return Cadence.adaptive()(
-        PollContext(status=GENERATING, elapsed=elapsed, polls=5, jitter=jitter, announced=row, heard=heard)
+        PollContext(
+            status=GENERATING,
+            elapsed=elapsed,
+            polls=5,
+            jitter=jitter,
+            webhook_streak=row,
+            since_webhook=heard,
+        )
     )
 
 
@@ -178,4 +185,4 @@ def test_what_was_told_and_not_shown_is_looked_for() -> None:
 
 def test_other_schedules_are_left_alone() -> None:
     """A schedule that the caller chose is followed whatever webhooks tell."""
-    assert 7.0 == Cadence.constant(7)(PollContext(status=GENERATING, announced=9, heard=0.0))
+    assert 7.0 == Cadence.constant(7)(PollContext(status=GENERATING, webhook_streak=9, since_webhook=0.0))

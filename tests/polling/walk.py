@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from heygen_async._polling.state import Change, Look, SessionTracker
+from heygen_async._polling.state import Change, ReadTarget, SessionTracker
 from heygen_async.models import Message, SessionData, SessionState, SessionStatus, VideoInfo, VideoStatus
 
 if TYPE_CHECKING:
@@ -55,21 +55,21 @@ class Walk:
 
     def saw(self, now: float, status: str, **fields: object) -> Change:
         """Read the session."""
-        return self.track.saw_session(session(status, **fields), asked=now, now=now)  # type: ignore[arg-type]
+        return self.track.record_session(session(status, **fields), asked=now, now=now)  # type: ignore[arg-type]
 
-    def saw_video(self, now: float, told: VideoInfo) -> Change:
+    def record_video(self, now: float, told: VideoInfo) -> Change:
         """Read its video."""
-        return self.track.saw_video(told, asked=now, now=now)
+        return self.track.record_video(told, asked=now, now=now)
 
     def missed(self, now: float) -> Change:
         """Find neither the session nor, since its video's id was never told, a list of its videos."""
-        assert Change.LOOK_AGAIN == self.track.saw_nothing(Look.SESSION, now=now)
-        assert Look.VIDEOS is self.track.look()
-        return self.track.saw_nothing(Look.VIDEOS, now=now)
+        assert Change.READ_AGAIN == self.track.record_missing(ReadTarget.SESSION, now=now)
+        assert ReadTarget.VIDEOS is self.track.next_read()
+        return self.track.record_missing(ReadTarget.VIDEOS, now=now)
 
     def sent(self, now: float, settle: float = 30.0) -> None:
         """Say something."""
-        self.track.sent(OURS.content, since=now, settle=settle, cursor=self.track.conversation.cursor)
+        self.track.record_send(OURS.content, since=now, settle=settle, cursor=self.track.conversation.cursor)
 
     @property
     def state(self) -> SessionState:
