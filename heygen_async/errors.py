@@ -200,6 +200,8 @@ class APIError(HeyGenError):
         request_id: Quote it to the service's support.
         retry_after: Seconds the service asked to wait, if it did.
         attempts: How many times the request was sent.
+        from_service: Whether the body was the service's own JSON; False for the page of a proxy or gateway, which
+            says nothing about what the service did.
     """
 
     hint = "Look the code up in the service's documentation."
@@ -215,6 +217,7 @@ class APIError(HeyGenError):
         request_id: str | None = None,
         retry_after: float | None = None,
         attempts: int = 1,
+        from_service: bool = True,
         hint: str | None = None,
     ) -> None:
         super().__init__(message, hint=hint)
@@ -226,6 +229,7 @@ class APIError(HeyGenError):
         self.request_id = request_id
         self.retry_after = retry_after
         self.attempts = attempts
+        self.from_service = from_service
 
     def __str__(self) -> str:
         said = f"{self.status} {self.code}" if self.code else str(self.status)

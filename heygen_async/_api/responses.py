@@ -137,7 +137,7 @@ def read(
         return _second_look(name, answer, status, headers, body, secrets)
     if bytes(envelope.error) == NULL:
         return envelope
-    raise refusal(status, headers, _error_of(body), secrets)
+    raise _refusal(status, headers, body, secrets)
 
 
 def _second_look(
@@ -147,7 +147,7 @@ def _second_look(
     try:
         raw = _OBJECT.decode(body)
         if raw.get("error") is not None:
-            raise refusal(status, headers, _error_of(body), secrets)
+            raise _refusal(status, headers, body, secrets)
         return msgspec.convert(_without_nulls(raw), answer.type)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         problem = clean(str(error), secrets)
@@ -167,7 +167,7 @@ def _unsuccessful(
     name: str, status: int, headers: Mapping[str, str], body: bytes, secrets: Iterable[str]
 ) -> APIError | BadResponse:
     if status >= HTTPStatus.BAD_REQUEST:
-        return refusal(status, headers, _error_of(body), secrets)
+        return _refusal(status, headers, body, secrets)
     target = host(headers.get("location", "")) if "location" in headers else "nowhere"
     return BadResponse(
         f"The answer to {name} is a redirect ({status}) to {clean(target, secrets)}; redirects are not followed.",
@@ -176,16 +176,17 @@ def _unsuccessful(
     )
 
 
-def _error_of(body: bytes) -> dict[str, object]:
-    """Find the error in any of the shapes gateways and services give it."""
+def _error_of(body: bytes) -> tuple[dict[str, object], bool]:
+    """Find the error in any of the shapes gateways and services give it, and whether it is the service's own."""
     try:
         raw = _OBJECT.decode(body)
     except (msgspec.DecodeError, ValueError, RecursionError):
-        return {"message": _text(body)}
+        return {"message": _text(body)}, False
+    is_own = "error" in raw or "code" in raw
     error = raw.get("error", raw)
     if isinstance(error, dict):
-        return cast("dict[str, object]", error)
-    return {"message": error} if error else {}
+        return cast("dict[str, object]", error), is_own
+    return {"message": error} if error else {}, is_own
 
 
 def _text(body: bytes) -> str:
@@ -193,13 +194,29 @@ def _text(body: bytes) -> str:
     return " ".join(re.sub(r"<[^>]*>", " ", text).split())
 
 
+def _refusal(status: int, headers: Mapping[str, str], body: bytes, secrets: Iterable[str]) -> APIError:
+    error, is_own = _error_of(body)
+    return refusal(status, headers, error, secrets, from_service=is_own)
+
+
 def refusal(
-    status: int, headers: Mapping[str, str], error: dict[str, object], secrets: Iterable[str] = ()
+    status: int,
+    headers: Mapping[str, str],
+    error: dict[str, object],
+    secrets: Iterable[str] = (),
+    *,
+    from_service: bool = True,
 ) -> APIError:
-    """Return the error a refusal is, by its HTTP status or, in a success envelope, by its code."""
+    """
+    Return the error a refusal is.
+
+    A code that names money wins over the HTTP status, which wins over other codes (contract.md, Errors). Codes come
+    in small and in capital letters; here they are small.
+    """
     code = _word(error, "code", secrets)
+    code = None if code is None else code.lower()
     message = _word(error, "message", secrets) or _word(error, "detail", secrets)
-    kind = _kind(status, code, empty=not error)
+    kind = InsufficientCredit if is_about_credit(code) else _kind(status, code, empty=not error)
     return kind(
         message or "The service gave no reason.",
         status=status,
@@ -208,7 +225,17 @@ def refusal(
         doc_url=_word(error, "doc_url", secrets),
         request_id=clean(headers["x-request-id"], secrets) if "x-request-id" in headers else None,
         retry_after=_retry_after(headers),
+        from_service=from_service,
     )
+
+
+def is_about_credit(code: str | None) -> bool:
+    """
+    Whether a code, of a refusal or of a failed video, says that the account cannot pay.
+
+    Seen with 400, 402 and 403, and as `MOVIO_PAYMENT_INSUFFICIENT_CREDIT` of a video that was taken and failed.
+    """
+    return code is not None and "insufficient_credit" in code.lower()
 
 
 def _word(error: dict[str, object], name: str, secrets: Iterable[str]) -> str | None:
@@ -247,4 +274,4 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
             seconds = (until - now).total_seconds()
         except (ValueError, TypeError, OverflowError):
             return None
-    return max(0.0, seconds) if math.isfinite(seconds) else None
+    return max(0.0, seconds) if math.isfinite(seconds) else None  # the pace has a floor: `_http.retry.pause`

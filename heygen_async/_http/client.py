@@ -22,7 +22,7 @@ from .._concurrency import finished
 from .._redact import clean
 from ..errors import APIError, ClientStateError, Conflict, HeyGenError, RateLimited, Unauthorized
 from .hooks import RetryEvent
-from .retry import IN_PROGRESS, Again, Delivery, Tries, Verdict, delivery, pause
+from .retry import IN_PROGRESS, Again, Delivery, Throttle, Tries, Verdict, delivery
 from .transport import Request
 
 if TYPE_CHECKING:
@@ -89,6 +89,7 @@ class ApiClient:
         self.rng = rng
         self.polls_resume: float = 0.0
         self.creates_resume: float = 0.0
+        self._polls, self._creates = Throttle(), Throttle()
         self.keys_honoured: set[Kind] = set()
         self.rescues: set[asyncio.Task[object]] = set()
         self.loop: asyncio.AbstractEventLoop | None = None
@@ -124,6 +125,7 @@ class ApiClient:
                 abandon()
             self._transport = None
             self.polls_resume = self.creates_resume = 0.0
+            self._polls, self._creates = Throttle(), Throttle()
         self.loop = loop
         if self._transport is None:
             self._transport = self._open_transport()
@@ -248,13 +250,12 @@ class ApiClient:
         self.counters.rate_limited += 1
         if delivery(error) is Delivery.FINAL:
             return
-        until = _clock.now() + min(
-            pause(error, _UNPACED, jitter=self.rng.random()), self.retry.max_retry_after
-        )
+        now, jitter = _clock.now(), self.rng.random()
+        limits = {"unpaced": _UNPACED, "longest": self.retry.max_retry_after}
         if call.kind is Kind.CREATE:
-            self.creates_resume = max(self.creates_resume, until)
+            self.creates_resume = self._creates.refuse(error, now=now, jitter=jitter, **limits)
         elif call.kind is Kind.READ:
-            self.polls_resume = max(self.polls_resume, until)
+            self.polls_resume = self._polls.refuse(error, now=now, jitter=jitter, **limits)
 
     def download(self, url: str, asked: Mapping[str, str]) -> AbstractAsyncContextManager[Download]:
         """Open a file at a storage host, which never sees the credential."""
@@ -316,13 +317,13 @@ class ApiClient:
             step = Verdict.GIVE_UP
         if write is None or write.settle is None:
             return made, step
-        if is_in_progress or step is Verdict.SETTLE:
+        if is_in_progress or step is Verdict.RECOVER:
             write.trouble = error
-        if step is Verdict.SETTLE and call.kind in self.keys_honoured:
+        if step is Verdict.RECOVER and call.kind in self.keys_honoured:
             step = self._again(tries, error, started)  # the service knows best what became of its key
         if write.is_open and not isinstance(step, Again):
             made = await write.look()
-            step = self._again(tries, error, started) if step is Verdict.SETTLE else step
+            step = self._again(tries, error, started) if step is Verdict.RECOVER else step
         write.may_exist = made is not None or write.is_open
         return made, step
 

@@ -1,12 +1,13 @@
 """
 What to do after a failed exchange: pure decisions over what is known of delivery.
 
-House rules: no clock (elapsed seconds come in), no randomness (a die, 0 to 1, comes in), no I/O. The table is
-design §3.2; "maybe done" is never answered blindly for a write that costs or says something.
+House rules: no clock (elapsed seconds come in), no randomness (jitter, 0 to 1, comes in), no I/O. The table is
+design §3.2; a write that costs or says something is never sent again blindly when it may be done.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -16,6 +17,7 @@ import backoff
 
 from .._api.calls import Kind
 from ..errors import (
+    APIError,
     BadResponse,
     Conflict,
     ConnectFailed,
@@ -34,7 +36,13 @@ if TYPE_CHECKING:
 
 IN_PROGRESS = "request_in_progress"
 _PACED_CONFLICTS = frozenset({IN_PROGRESS, "resource_not_ready", "brand_kit_not_ready"})
-_UNAVAILABLE = 503
+_TRANSIENT = frozenset({408, 421, 425, 499})  # of a gateway, whatever the service did
+_NOT_FORWARDED = frozenset(
+    {401, 407, 411, 413, 414, 431}
+)  # final from a gateway too: the request stopped there
+
+SHORTEST_PACE = 1.0  # seconds: a service that asks for less, or for none, is not hammered
+LONGEST_FLOOR = 30.0  # seconds the shortest pace grows to while refusals follow each other
 _JITTER = 0.1  # of a pace the service asked for, upwards only
 
 
@@ -42,8 +50,9 @@ class Delivery(Enum):
     """What is known of a request that did not get its answer."""
 
     NEVER_SENT = auto()
-    PACED = auto()
+    PACED = auto()  # refused for now, by a service that says when to come back
     MAYBE_DONE = auto()
+    UNCLEAR = auto()  # not worth repeating for a read, but no refusal by the service: a write may be done
     FINAL = auto()
 
 
@@ -52,24 +61,40 @@ def delivery(error: HeyGenError) -> Delivery:
     match error:
         case ConnectFailed():
             return Delivery.NEVER_SENT
+        case RequestTimeout() | ConnectionLost():
+            return Delivery.MAYBE_DONE
+        case BadResponse():
+            is_redirect = error.status is not None and 300 <= error.status < 400
+            return Delivery.UNCLEAR if is_redirect else Delivery.MAYBE_DONE
+        case APIError():
+            return _delivery_of_refusal(error)
+        case _:
+            return Delivery.FINAL
+
+
+def _delivery_of_refusal(error: APIError) -> Delivery:
+    match error:
         case RateLimited():
             return Delivery.FINAL if error.code == "quota_exceeded" else Delivery.PACED
         case Conflict() if error.code in _PACED_CONFLICTS:
             return Delivery.PACED
         case ServerError():
-            paced = error.status == _UNAVAILABLE and error.retry_after is not None
-            return Delivery.PACED if paced else Delivery.MAYBE_DONE
-        case BadResponse(status=int(status)) if 300 <= status < 400:
-            return Delivery.FINAL
-        case RequestTimeout() | ConnectionLost() | BadResponse():
             return Delivery.MAYBE_DONE
+        case Conflict(code=None):
+            return Delivery.UNCLEAR
+        case _ if error.status in _TRANSIENT:
+            return Delivery.MAYBE_DONE
+        case _ if not error.from_service and error.status not in _NOT_FORWARDED:
+            return Delivery.UNCLEAR
         case _:
             return Delivery.FINAL
 
 
 def is_refused_for_all(error: HeyGenError) -> bool:
     """Whether every further request would be refused alike, so that watchers must know at once."""
-    return isinstance(error, Unauthorized | InsufficientCredit | Forbidden)
+    if isinstance(error, InsufficientCredit | Forbidden):
+        return error.from_service
+    return isinstance(error, Unauthorized)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,40 +107,42 @@ class Again:
 class Verdict(Enum):
     """The other things to do than to send again."""
 
-    SETTLE = auto()
+    RECOVER = auto()
     GIVE_UP = auto()
 
 
 class Tries:
     """The bookkeeping of one call: how often it was sent and how long to wait before the next time."""
 
-    __slots__ = ("_waits", "count")
+    __slots__ = ("_floors", "_waits", "count")
 
     def __init__(self, policy: RetryPolicy) -> None:
         self.count = 0
         self._waits = waits(policy.base, policy.longest)
+        self._floors = waits(SHORTEST_PACE, LONGEST_FLOOR)
 
     def next_step(
         self, kind: Kind, error: HeyGenError, *, elapsed: float, policy: RetryPolicy, jitter: float
     ) -> Again | Verdict:
         """Decide what follows a failure, `count` exchanges and so many seconds after the start."""
         known = delivery(error)
-        if known is Delivery.FINAL:
+        if known in (Delivery.MAYBE_DONE, Delivery.UNCLEAR) and kind in (Kind.CREATE, Kind.SEND):
+            return Verdict.RECOVER
+        if known in (Delivery.UNCLEAR, Delivery.FINAL):
             return Verdict.GIVE_UP
-        if known is Delivery.MAYBE_DONE and kind in (Kind.CREATE, Kind.SEND):
-            return Verdict.SETTLE
         return self.again(error, elapsed=elapsed, policy=policy, jitter=jitter)
 
     def again(
         self, error: HeyGenError, *, elapsed: float, policy: RetryPolicy, jitter: float
     ) -> Again | Verdict:
         """Decide whether there is room for another exchange, and when."""
-        wait = pause(error, next(self._waits), jitter=jitter)
-        asked = getattr(error, "retry_after", None) or 0.0
+        asked = requested_pace(error)
+        floor = next(self._floors) if asked is not None and asked < SHORTEST_PACE else SHORTEST_PACE
+        wait = pause(error, next(self._waits), floor=floor, jitter=jitter)
         if (
             self.count >= policy.max_attempts
             or elapsed + wait > policy.max_elapsed
-            or asked > policy.max_retry_after
+            or (asked or 0.0) > policy.max_retry_after
         ):
             return Verdict.GIVE_UP
         return Again(wait)
@@ -129,9 +156,39 @@ def waits(base: float, longest: float) -> Iterator[float]:
         yield float(step)
 
 
-def pause(error: HeyGenError, own: float, *, jitter: float) -> float:
-    """Return the pace the service asked for, a little longer; or our own wait, somewhat shorter."""
-    asked = getattr(error, "retry_after", None)
+def requested_pace(error: HeyGenError) -> float | None:
+    """Return the seconds the service asked to wait, None when it did not."""
+    return error.retry_after if isinstance(error, APIError) else None
+
+
+def pause(error: HeyGenError, own: float, *, jitter: float, floor: float = SHORTEST_PACE) -> float:
+    """
+    Return the pace the service asked for, a little longer; or our own wait, somewhat shorter.
+
+    A pace below the shortest is no licence to hammer: `floor` goes in its place.
+    """
+    asked = requested_pace(error)
     if asked is None:
         return own * (0.5 + jitter / 2)
-    return float(asked) * (1 + _JITTER * jitter)
+    return (asked if asked >= SHORTEST_PACE else floor) * (1 + _JITTER * jitter)
+
+
+class Throttle:
+    """When calls of one kind may go on after a 429; the shortest pause grows while refusals follow each other."""
+
+    __slots__ = ("_floor", "resume")
+
+    def __init__(self) -> None:
+        self.resume = -math.inf  # loop time
+        self._floor = SHORTEST_PACE
+
+    def refuse(
+        self, error: HeyGenError, *, now: float, unpaced: float, longest: float, jitter: float
+    ) -> float:
+        """Take a refusal in; return the loop time at which to go on. Those of one pause count once."""
+        if now >= self.resume:
+            in_a_row = now - self.resume <= LONGEST_FLOOR
+            self._floor = min(self._floor * 2, LONGEST_FLOOR) if in_a_row else SHORTEST_PACE
+        wait = pause(error, unpaced, floor=self._floor, jitter=jitter)
+        self.resume = max(self.resume, now + min(wait, longest))
+        return self.resume

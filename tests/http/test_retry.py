@@ -12,6 +12,7 @@ from heygen_async._api.calls import Kind
 from heygen_async._http.retry import (
     Again,
     Delivery,
+    Throttle,
     Tries,
     Verdict,
     delivery,
@@ -50,12 +51,16 @@ def said(kind: type[APIError], status: int, code: str | None = None, after: floa
     return kind("No.", status=status, code=code, retry_after=after)
 
 
+def page(kind: type[APIError], status: int) -> APIError:
+    """The page of a proxy in between."""
+    return kind("<html>", status=status, from_service=False)
+
+
 NEVER_SENT: dict[str, HeyGenError] = {"connect": ConnectFailed("No route.")}
 PACED: dict[str, HeyGenError] = {
     "429": said(RateLimited, 429, "rate_limit_exceeded", 3.0),
     "429-without-pace": said(RateLimited, 429),
     "429-in-a-success": said(RateLimited, 200, "rate_limited"),
-    "503-with-pace": said(ServerError, 503, after=3.0),
     "409-in-progress": said(Conflict, 409, "request_in_progress"),
     "409-not-ready": said(Conflict, 409, "resource_not_ready"),
     "409-brand-kit": said(Conflict, 409, "brand_kit_not_ready"),
@@ -66,11 +71,26 @@ MAYBE_DONE: dict[str, HeyGenError] = {
     "500": said(ServerError, 500, "internal_error"),
     "500-with-pace": said(ServerError, 500, after=3.0),
     "502": said(ServerError, 502),
+    "503-with-pace": said(ServerError, 503, after=3.0),
     "503-without-pace": said(ServerError, 503),
+    "408": said(APIError, 408, "request_timeout"),
+    "421": said(APIError, 421),
+    "425": said(APIError, 425),
+    "499": said(APIError, 499),
+    "499-of-a-proxy": page(APIError, 499),
     "504": said(ServerError, 504, "gateway_timeout"),
     "500-in-a-success": said(ServerError, 200, "internal_error"),
     "nonsense": BadResponse("Not JSON.", status=200),
     "nonsense-without-status": BadResponse("Not HTTP."),
+}
+UNCLEAR: dict[str, HeyGenError] = {
+    "redirect": BadResponse("Elsewhere.", status=302),
+    "not-modified": BadResponse("Nowhere.", status=304),
+    "409-without-code": said(Conflict, 409),
+    "400-of-a-proxy": page(InvalidRequest, 400),
+    "403-of-a-proxy": page(Forbidden, 403),
+    "404-of-a-proxy": page(NotFound, 404),
+    "418-of-a-proxy": page(APIError, 418),
 }
 FINAL: dict[str, HeyGenError] = {
     "400": said(InvalidRequest, 400, "invalid_parameter"),
@@ -80,20 +100,22 @@ FINAL: dict[str, HeyGenError] = {
     "403": said(Forbidden, 403),
     "404": said(NotFound, 404),
     "409-conflict": said(Conflict, 409, "conflict"),
-    "409-without-code": said(Conflict, 409),
+    "401-of-a-proxy": page(Unauthorized, 401),
+    "407-of-a-proxy": page(APIError, 407),
+    "413-of-a-proxy": page(InvalidRequest, 413),
     "418": said(APIError, 418),
     "422": said(InvalidRequest, 422),
     "429-quota": said(RateLimited, 429, "quota_exceeded", 3.0),
-    "redirect": BadResponse("Elsewhere.", status=302),
     "closed": ClientStateError("Closed."),
 }
 ALL = [
     *((Delivery.NEVER_SENT, error) for error in NEVER_SENT.values()),
     *((Delivery.PACED, error) for error in PACED.values()),
     *((Delivery.MAYBE_DONE, error) for error in MAYBE_DONE.values()),
+    *((Delivery.UNCLEAR, error) for error in UNCLEAR.values()),
     *((Delivery.FINAL, error) for error in FINAL.values()),
 ]
-NAMES = [*NEVER_SENT, *PACED, *MAYBE_DONE, *FINAL]
+NAMES = [*NEVER_SENT, *PACED, *MAYBE_DONE, *UNCLEAR, *FINAL]
 
 
 def step(
@@ -130,11 +152,18 @@ def test_harmless_repetition_is_sent_again(error: HeyGenError, kind: Kind) -> No
 
 
 @pytest.mark.parametrize("kind", COSTLY)
-@pytest.mark.parametrize("error", MAYBE_DONE.values(), ids=MAYBE_DONE)
-def test_costly_repetition_is_settled_first(error: HeyGenError, kind: Kind) -> None:
+@pytest.mark.parametrize("error", [*MAYBE_DONE.values(), *UNCLEAR.values()], ids=[*MAYBE_DONE, *UNCLEAR])
+def test_costly_write_is_recovered_first(error: HeyGenError, kind: Kind) -> None:
     """A create or send that may be done is never sent again blindly, at whatever point of the limits."""
-    assert step(error, kind) is Verdict.SETTLE
-    assert step(error, kind, tried=99, elapsed=1e6) is Verdict.SETTLE
+    assert step(error, kind) is Verdict.RECOVER
+    assert step(error, kind, tried=99, elapsed=1e6) is Verdict.RECOVER
+
+
+@pytest.mark.parametrize("kind", CHEAP)
+@pytest.mark.parametrize("error", UNCLEAR.values(), ids=UNCLEAR)
+def test_answer_of_something_else_ends_a_read(error: HeyGenError, kind: Kind) -> None:
+    """What answers in place of the service would answer so again: nothing is repeated where nothing is at stake."""
+    assert step(error, kind) is Verdict.GIVE_UP
 
 
 @pytest.mark.parametrize("kind", Kind)
@@ -146,8 +175,9 @@ def test_final_refusal_is_raised(error: HeyGenError, kind: Kind) -> None:
 
 @pytest.mark.parametrize(("_", "error"), ALL, ids=NAMES)
 def test_refused_credential_concerns_all(_: Delivery, error: HeyGenError) -> None:
-    """401, 402 and 403 would meet every further request too; nothing else would."""
-    assert isinstance(error, Unauthorized | InsufficientCredit | Forbidden) == is_refused_for_all(error)
+    """401, and the service's own 402 and 403, would meet every further request too; nothing else would."""
+    own = isinstance(error, InsufficientCredit | Forbidden) and error.from_service
+    assert (own or isinstance(error, Unauthorized)) == is_refused_for_all(error)
 
 
 # ---- how long to wait ---------------------------------------------------------------------------------------------
@@ -172,10 +202,36 @@ def test_waits_go_on_for_ever() -> None:
     assert 30 == next(islice(waits(0.5, 30), 1000, None))
 
 
-@given(st.floats(0, 1e6), DICE)
+@given(st.floats(1, 1e6), DICE)
 def test_pace_is_only_jittered_upwards(asked: float, jitter: float) -> None:
     """The service's pace is kept, or a little longer; never shorter."""
     assert asked <= pause(said(RateLimited, 429, after=asked), 99.0, jitter=jitter) <= asked * 1.1
+
+
+@pytest.mark.parametrize("asked", [0.0, 0.001, 0.999])
+@pytest.mark.parametrize("kind", Kind)
+def test_pace_of_nothing_is_no_licence(kind: Kind, asked: float) -> None:
+    """A Retry-After below a second is answered with a second, then two, then four: never with none."""
+    policy = RetryPolicy(base=0.01, longest=0.02)
+    tries = Tries(policy)
+    error = said(RateLimited, 429, after=asked)
+    steps = [
+        tries.next_step(kind, error, elapsed=0, policy=policy, jitter=0.0) for tries.count in (1, 2, 3, 4)
+    ]
+
+    assert [Again(1.0), Again(2.0), Again(4.0), Again(8.0)] == steps
+
+
+def test_refusals_in_a_row_lengthen_the_pause_of_all() -> None:
+    """Refusals of one pause count once; each that follows a pause doubles the next; a quiet minute starts over."""
+    throttle, error = Throttle(), said(RateLimited, 429, after=0.0)
+
+    def refuse(now: float) -> float:
+        return throttle.refuse(error, now=now, unpaced=5.0, longest=120.0, jitter=0.0) - now
+
+    assert [1.0, 1.0, 2.0] == [refuse(0.0), refuse(0.0), refuse(1.0)]
+    assert [4.0, 8.0, 16.0, 30.0, 30.0] == [refuse(now) for now in (3.0, 7.0, 15.0, 31.0, 61.0)]
+    assert 1.0 == refuse(200.0)
 
 
 @given(st.floats(0, 1e6), DICE)
