@@ -24,7 +24,8 @@ from ._resources.assets import Assets
 from ._resources.catalog import Account, Avatars, BrandKits, Styles, Voices
 from ._resources.videos import Videos
 from ._resources.webhooks import Webhooks
-from ._sessions.create_recovery import CreateRecovery
+from ._sessions.create import SessionFactory
+from ._sessions.registry import SessionRegistry
 from ._sessions.sessions import Sessions
 from ._version import __version__
 from .cadence import Cadence, PollContext
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from ._batch.events import OnEvent
     from ._batch.job_source import Jobs
     from ._http.transport import Transport
-    from ._sessions.review import BatchReviewer
+    from ._sessions.session import BatchReviewer
     from .models import Statistics
     from .webhooks import UnverifiedEvent, WebhookEvent
 
@@ -116,9 +117,10 @@ class HeyGen:
             most=max_connections,
             rate=requests_per_second,
         )
-        self._core = core = Core(api, scheduler, CreateRecovery(api), hooks.moved)
+        self._core = core = Core(api, scheduler)
+        self._factory = SessionFactory(SessionRegistry(core, hooks.moved))
         self._notices = EventNotifier(api, scheduler)
-        self.sessions: Sessions = Sessions(core)
+        self.sessions: Sessions = Sessions(self._factory)
         self.videos: Videos = Videos(core)
         self.assets: Assets = Assets(core)
         self.styles: Styles = Styles(core)
@@ -190,7 +192,7 @@ class HeyGen:
             DownloadError: Upon entering: the folder cannot be made.
         """
         return Batch(
-            self._core,
+            self._factory,
             jobs,
             max_in_flight=max_in_flight,
             max_paused=max_paused,

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from .._resources._context import Core
-    from .._sessions.review import BatchReviewer
+    from .._sessions.create import SessionFactory
+    from .._sessions.session import BatchReviewer
     from .events import OnEvent
     from .job import Job
     from .output_folder import OutputFolder
@@ -43,7 +44,7 @@ class Batch:
 
     def __init__(
         self,
-        core: Core,
+        factory: SessionFactory,
         jobs: Jobs,
         *,
         max_in_flight: int,
@@ -58,16 +59,16 @@ class Batch:
     ) -> None:
         _check(max_in_flight, max_paused, on_exit)
         check_reviewer(reviewer)
-        self._core: Core = core
+        self._core: Core = factory.core
         self._source: JobSource = JobSource(jobs, name_of=str if folder is None else folder.name_of)
         self._max_paused: int = max_paused
         self._events: EventHook = EventHook(on_event, self._stop)
         self._folder: OutputFolder | None = folder
         self._stop_on: tuple[type[Exception], ...] = stop_on
         self._min_balance: float | None = min_balance
-        self._slots: Slots = Slots(max_in_flight, longest_pace=core.api.retry.max_retry_after)
+        self._slots: Slots = Slots(max_in_flight, longest_pace=self._core.api.retry.max_retry_after)
         self._context: BatchContext = BatchContext(
-            core=core,
+            factory=factory,
             slots=self._slots,
             reviewer=reviewer,
             folder=folder,

@@ -22,7 +22,8 @@ from ..models import AssetId
 
 if TYPE_CHECKING:
     from .._resources.videos import Video
-    from .._sessions.review import Answer, BatchReviewer
+    from .._sessions.review import Answer
+    from .._sessions.session import BatchReviewer
     from ..models import File, SessionState, Transfer
 
 EventKind = Literal[

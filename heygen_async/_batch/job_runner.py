@@ -17,8 +17,7 @@ import anyio.lowlevel
 from .. import _clock
 from .._api import sessions as session_api
 from .._http.retry import Delivery, delivery
-from .._sessions.attachments import attached
-from .._sessions.create import create, resumed
+from .._sessions.attachments import upload_files
 from ..errors import HeyGenError, RateLimited
 from .job import BatchEvent, Outcome
 from .session_runner import SessionRunner
@@ -100,15 +99,17 @@ class JobRunner:
         if self._job.ref is None:
             self._session = session = await self._create()
         else:
-            self._session = session = resumed(self._context.core, self._job.ref)
+            self._session = session = self._context.factory.resume(self._job.ref)
         self._slot.accept()
         await self._emit_created(session)
         return session
 
     async def _create(self) -> Session:
-        job, core = self._job, self._context.core
+        job, factory = self._job, self._context.factory
         key = job.idempotency_key or str(uuid.uuid4())
-        call = await attached(core, job.files, partial(session_api.create, job, idempotency_key=key))
+        call = await upload_files(
+            factory.core, job.files, partial(session_api.create, job, idempotency_key=key)
+        )
         started_at = job.begun_at or datetime.fromtimestamp(_clock.wall(), UTC)
         event = replace(self._event("creating"), idempotency_key=key, started_at=started_at)
         await self._context.events.emit_or_stop(event)
@@ -117,14 +118,13 @@ class JobRunner:
             # A write that has begun is finished even when the job is cancelled, so it must not begin then.
             await anyio.lowlevel.checkpoint_if_cancelled()
             try:
-                return await create(
-                    core,
+                return await factory.create(
                     call,
                     job.prompt,
                     job.mode,
                     begun_at=begun_at,
                     raise_rate_limit=True,
-                    rescue=self._keep_session,
+                    on_orphan=self._keep_session,
                 )
             except RateLimited as error:
                 if delivery(error) is Delivery.FINAL:
@@ -140,7 +140,7 @@ class JobRunner:
     async def _emit_created(self, session: Session) -> None:
         """Have the caller write the session down, also while the job is being cancelled; it goes on if that fails."""
         self._is_recorded = True
-        with anyio.move_on_after(self._context.core.api.timeouts.write, shield=True):
+        with anyio.move_on_after(self._context.factory.core.api.timeouts.write, shield=True):
             try:
                 await self._context.events.emit_or_stop(replace(self._event("created"), ref=session.ref()))
             except Exception as error:  # noqa: BLE001 - it is the outcome's, after the session's end
@@ -161,7 +161,7 @@ class JobRunner:
             }
             log.error("Session %s was not written down", session.id, exc_info=self._event_error, extra=extra)
         if self._context.on_exit == "stop" and not (session.state and session.state.is_terminal):
-            with anyio.move_on_after(self._context.core.api.timeouts.write, shield=True):
+            with anyio.move_on_after(self._context.factory.core.api.timeouts.write, shield=True):
                 await _stop(session)
 
     # -- the file --

@@ -13,7 +13,8 @@ from msgspec import UnsetType, structs
 from .. import _clock
 from .._http.retry import Delivery, delivery
 from .._polling.state import SETTLED, TERMINAL
-from .._sessions.review import REFUSALS, answer_of, pass_on, stopped
+from .._sessions import review
+from .._sessions.review import REFUSALS, answer_of, deliver_answer
 from ..errors import Conflict, RateLimited
 from ..models import Message, Stop
 from .job import BatchEvent
@@ -21,10 +22,10 @@ from .job import BatchEvent
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .._resources._context import Core
     from .._resources.videos import Video
-    from .._sessions.review import Answer, BatchReviewer
-    from .._sessions.session import Session
+    from .._sessions.create import SessionFactory
+    from .._sessions.review import Answer
+    from .._sessions.session import BatchReviewer, Session
     from ..models import SessionState
     from .concurrency import Slot, Slots
     from .events import EventHook
@@ -41,7 +42,7 @@ class BatchContext:
     What all jobs of a batch share.
 
     Attributes:
-        core: The client's parts.
+        factory: Makes the sessions.
         places: Among how many jobs in progress each has its place.
         reviewer: Answers the pauses of jobs without a reviewer of their own.
         shelf: Where finished videos go.
@@ -51,7 +52,7 @@ class BatchContext:
         has_stopped: Whether nothing more is to be created.
     """
 
-    core: Core
+    factory: SessionFactory
     slots: Slots
     reviewer: BatchReviewer | None
     folder: OutputFolder | None
@@ -97,7 +98,7 @@ class SessionRunner:
             if answer is None:
                 break
             if isinstance(answer, Stop):
-                return await stopped(session)
+                return await review.stop(session)
             try:
                 await self._send_answer(answer)
             except Conflict:
@@ -134,7 +135,7 @@ class SessionRunner:
         """Return the seconds the agent may still work."""
         limit = self._job.timeout
         if isinstance(limit, UnsetType):
-            limit = self._context.core.api.timeouts.watch
+            limit = self._context.factory.core.api.timeouts.watch
         return None if limit is None else max(limit - self._worked, _LEAST)
 
     async def _send_answer(self, answer: Answer) -> None:
@@ -142,7 +143,7 @@ class SessionRunner:
         while True:
             await self._slot.wait(unless=lambda: False)
             try:
-                await pass_on(self._session, answer)
+                await deliver_answer(self._session, answer)
                 break
             except RateLimited as error:
                 if delivery(error) is Delivery.FINAL:

@@ -42,8 +42,8 @@ class Transport(Protocol):
 
     Its errors are `TransportError`s, whose kind says whether the request can have been processed.
 
-    One that has an attribute `reports_sending` that is true calls `Request.on_send` itself, right before the first
-    byte leaves; of any other, each request counts as sent as soon as it is handed over.
+    One with an attribute `reports_sending` that is true calls `on_send` of each request right before its first byte
+    leaves; with any other, a request counts as sent as soon as it is handed over.
     """
 
     async def send(self, request: Request) -> Answer:

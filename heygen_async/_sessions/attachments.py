@@ -26,11 +26,11 @@ T = TypeVar("T")
 _AT_ONCE = 4
 
 
-async def attached(core: Core, files: Iterable[File], build: Callable[..., Call[T]]) -> Call[T]:
+async def upload_files(core: Core, files: Iterable[File], build: Callable[..., Call[T]]) -> Call[T]:
     """
     Build a call with its files, once those on this machine are at the service.
 
-    It is built with stand-ins first: whatever else is wrong with it is said before anything is uploaded.
+    It is built with placeholder ids first, so that what else is wrong with it is raised before anything is uploaded.
 
     Raises:
         InvalidArgument: Something the service would refuse.
@@ -41,26 +41,26 @@ async def attached(core: Core, files: Iterable[File], build: Callable[..., Call[
         return build(files=files)  # refused there
     items = list(files)
     call = build(files=[AssetId(asset_id="-") if isinstance(item, os.PathLike) else item for item in items])
-    paths = {place: item for place, item in enumerate(items) if isinstance(item, os.PathLike)}
+    paths = {number: item for number, item in enumerate(items) if isinstance(item, os.PathLike)}
     if not paths:
         return call
     core.api.bind()
-    made: dict[int, Asset] = {}
+    assets: dict[int, Asset] = {}
 
-    async def put(place: int, path: os.PathLike[str]) -> None:
-        made[place] = await _uploaded(core, f"files[{place}]", path)
+    async def upload_one(number: int, path: os.PathLike[str]) -> None:
+        assets[number] = await _upload_file(core, f"files[{number}]", path)
 
-    await concurrently([partial(put, place, path) for place, path in paths.items()], most=_AT_ONCE)
-    return build(files=[made.get(place, item) for place, item in enumerate(items)])
+    await concurrently([partial(upload_one, number, path) for number, path in paths.items()], most=_AT_ONCE)
+    return build(files=[assets.get(number, item) for number, item in enumerate(items)])
 
 
-async def _uploaded(core: Core, place: str, path: os.PathLike[str]) -> Asset:
+async def _upload_file(core: Core, name: str, path: os.PathLike[str]) -> Asset:
     try:
         async with opened(path) as source:
             return await core.uploads.once(source.sha256, partial(upload, core.api, source))
     except UploadError as error:
-        raise UploadError(f"{place}: {error}", hint=error.hint) from error
+        raise UploadError(f"{name}: {error}", hint=error.hint) from error
     except (APIError, TransportError) as error:
         if is_refused_for_all(error):
             raise  # it is not about this file
-        raise UploadError(f"{place}: {os.fspath(path)} could not be uploaded: {error}") from error
+        raise UploadError(f"{name}: {os.fspath(path)} could not be uploaded: {error}") from error

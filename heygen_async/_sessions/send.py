@@ -1,5 +1,5 @@
 """
-Saying something to the agent: one message at a time, none twice, none lost.
+Sends messages to the agent: one at a time, none twice, none lost.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from .._api import sessions as session_api
 from .._http.writes import PendingWrite, run_shielded
 from .._polling import refs
 from ..errors import Conflict, HeyGenError, InvalidArgument, SessionBusy
-from .send_recovery import settle_send
+from .send_recovery import recover_send
 
 if TYPE_CHECKING:
     from .._api.calls import Call
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 APPROVAL = "Looks good, go ahead and generate."
 
 
-async def say(
+async def send(
     core: Core,
     track: SessionTracker,
     call: Call[SentMessage],
@@ -69,10 +69,10 @@ async def _deliver(
     core: Core, track: SessionTracker, write: PendingWrite[SentMessage], message: str
 ) -> SentMessage:
     if not track.has_read_messages:
-        await _listen(core, track)
+        await _read_messages(core, track)
     before = track.conversation.cursor
     write.settle = partial(
-        settle_send,
+        recover_send,
         core.api,
         track,
         write,
@@ -90,8 +90,8 @@ async def _deliver(
     return sent
 
 
-async def _listen(core: Core, track: SessionTracker) -> None:
-    """Read what has been said so far, or nobody could tell a lost message from an older one with the same words."""
+async def _read_messages(core: Core, track: SessionTracker) -> None:
+    """Read the conversation so far: without it a lost message cannot be told from an older one with the same words."""
     asked = _clock.now()
     try:
         session = (await core.api.attempt(session_api.session(track.session_id))).data
@@ -102,7 +102,7 @@ async def _listen(core: Core, track: SessionTracker) -> None:
 
 def check_chat(mode: str | None) -> None:
     """
-    Refuse to speak in a session that takes no messages.
+    Refuse to send to a session that takes no messages.
 
     Raises:
         InvalidArgument: It was created in generate mode.

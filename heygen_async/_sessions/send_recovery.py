@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _SAME_TIME = 2.0  # seconds within which two clocks that agree may differ
 
 
-async def settle_send(
+async def recover_send(
     api: ApiClient,
     track: SessionTracker,
     write: PendingWrite[SentMessage],
@@ -57,7 +57,7 @@ async def settle_send(
     started = _clock.now()
     for count, wait in enumerate(waits(LOOK_AGAIN, LONGEST_WAIT)):
         try:
-            session = await _heard(api, track)
+            session = await _read_session(api, track)
         except HeyGenError as trouble:
             raise outcome_unknown(write, began, f"looking failed: {clean(str(trouble))}", where) from error
         is_there = None if session is None else _is_there(track, session, text, began, known)
@@ -75,7 +75,7 @@ async def settle_send(
     return None
 
 
-async def _heard(api: ApiClient, track: SessionTracker) -> SessionData | None:
+async def _read_session(api: ApiClient, track: SessionTracker) -> SessionData | None:
     """Read the session into what is known of it; None while the service does not show it."""
     asked = _clock.now()
     answer = await unless_failing(api.call(session_api.session(track.session_id)))

@@ -14,24 +14,22 @@ from .._api import sessions as session_api
 from .._concurrency import concurrently
 from .._polling import refs
 from .._polling.reads import read
-from .._polling.reasons import question
 from .._polling.state import SETTLED, STOP, TERMINAL, Change
 from .._polling.watch import MessageCursor, Watch
 from .._polling.watcher import Watcher, session_failed, statuses
-from .._redact import clean
 from .._resources.videos import Video
-from ..errors import InvalidArgument, InvalidRequest, NotFound, SessionPaused
+from ..errors import InvalidArgument, InvalidRequest, NotFound
 from ..models import File, SentMessage, SessionState, SessionStatus
-from .attachments import attached
+from . import review
+from .attachments import upload_files
 from .resource import Resource
-from .review import Reviewer, converse
-from .send import APPROVAL, check_chat, names_auto_proceed, say
+from .send import APPROVAL, check_chat, names_auto_proceed, send
 
 if TYPE_CHECKING:
     from .._http.writes import SendGuard
     from .._polling.state import SessionTracker
-    from .._resources._context import Core
     from ..cadence import PollContext
+    from .registry import SessionRegistry
 
 _READS = 3  # at most: session, then its video, then the session's videos
 
@@ -45,12 +43,17 @@ class Session:
     starts from the beginning.
     """
 
-    __slots__ = ("__weakref__", "_core", "_handle", "_permit", "_track")
+    __slots__ = ("__weakref__", "_core", "_handle", "_permit", "_registry", "_track")
 
     def __init__(
-        self, core: Core, track: SessionTracker, cursor: int = 0, permit: SendGuard | None = None
+        self,
+        registry: SessionRegistry,
+        track: SessionTracker,
+        cursor: int = 0,
+        permit: SendGuard | None = None,
     ) -> None:
-        self._core = core
+        self._core = registry.core
+        self._registry = registry
         self._track = track
         self._handle = MessageCursor(cursor)
         self._permit = permit
@@ -250,8 +253,8 @@ class Session:
             extra=extra,
             idempotency_key=idempotency_key,
         )
-        call = await attached(self._core, files, build)
-        return await say(
+        call = await upload_files(self._core, files, build)
+        return await send(
             self._core, self._track, call, message, cursor=self._handle.cursor, permit=self._permit
         )
 
@@ -279,14 +282,14 @@ class Session:
             APIError: The service refused it.
         """
         words = APPROVAL if message is None else message
-        if self._core.takes_auto_proceed:
+        if self._registry.takes_auto_proceed:
             key = None if idempotency_key is None else f"{idempotency_key[:240]}:auto"
             try:
                 return await self.send(words, auto_proceed=True, extra=extra, idempotency_key=key)
             except InvalidRequest as error:
                 if not names_auto_proceed(error):
                     raise
-                self._core.takes_auto_proceed = False
+                self._registry.takes_auto_proceed = False
         return await self.send(words, extra=extra, idempotency_key=idempotency_key)
 
     async def stop(self) -> None:
@@ -368,17 +371,8 @@ class Session:
         state = await self._last(watcher)
         info = self._track.finished_video
         if info is None:
-            raise self._paused(state)
+            raise review.pause_error(self, state)
         return Video.bound(self._core, info)
-
-    def _paused(self, state: SessionState) -> SessionPaused:
-        asks = question(state)
-        return SessionPaused(
-            f"Session {self.id} is {state.status}: {clean(asks) if asks else 'it waits for an answer.'}",
-            session_id=self.id,
-            last_state=state,
-            ref=self.ref(),
-        )
 
     async def converse(self, reviewer: Reviewer, *, timeout: float | UnsetType | None = UNSET) -> Video:
         """
@@ -396,4 +390,8 @@ class Session:
             TransportError: An answer could not be sent; see `send`.
             APIError: The service refused an answer, or the credential.
         """
-        return await converse(self, reviewer, timeout)
+        return await review.converse(self, reviewer, timeout)
+
+
+Reviewer = review.Reviewer[Session]
+BatchReviewer = review.BatchReviewer[Session]

@@ -11,29 +11,28 @@ from typing import TYPE_CHECKING
 from .._api import calls
 from .._api import sessions as session_api
 from .._api.sessions import CreateRequest, check_begun_at
-from .attachments import attached
-from .create import create, restored, track_of
-from .session import Session
+from .attachments import upload_files
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from .._resources._context import Core
     from ..models import File, Mode, Orientation, SessionSummary
+    from .create import SessionFactory
+    from .session import Session
 
 
 class Sessions:
     """The account's Video Agent sessions; `heygen.sessions`."""
 
-    __slots__ = ("_core",)
+    __slots__ = ("_factory",)
 
-    def __init__(self, core: Core) -> None:
-        self._core = core
+    def __init__(self, factory: SessionFactory) -> None:
+        self._factory = factory
 
     @property
     def orphans(self) -> tuple[Session, ...]:
         """Sessions whose `create()` was cancelled while the service was making them; they are yours to use."""
-        return tuple(self._core.orphans)
+        return tuple(self._factory.orphans)
 
     async def create(
         self,
@@ -111,8 +110,8 @@ class Sessions:
             extra=extra,
         )
         build = partial(session_api.create, request, idempotency_key=idempotency_key)
-        call = await attached(self._core, files, build)
-        return await create(self._core, call, prompt, mode, begun_at=begun_at)
+        call = await upload_files(self._factory.core, files, build)
+        return await self._factory.create(call, prompt, mode, begun_at=begun_at)
 
     def attach(self, session_id: str) -> Session:
         """
@@ -122,8 +121,7 @@ class Sessions:
             InvalidArgument: Not an id.
         """
         calls.segment("session_id", session_id)
-        self._core.ownership.own(session_id)
-        return Session(self._core, track_of(self._core, session_id))
+        return self._factory.attach(session_id)
 
     def restore(self, ref: bytes | str) -> Session:
         """
@@ -134,7 +132,7 @@ class Sessions:
         Raises:
             InvalidArgument: Not a ref, or one of a later release.
         """
-        return restored(self._core, ref)
+        return self._factory.restore(ref)
 
     def list(self, *, page_size: int | None = None) -> AsyncIterator[SessionSummary]:
         """
@@ -148,4 +146,4 @@ class Sessions:
             TransportError: The service could not be asked.
             APIError: The service refused.
         """
-        return self._core.pages(lambda token: session_api.sessions(limit=page_size, token=token))
+        return self._factory.core.pages(lambda token: session_api.sessions(limit=page_size, token=token))

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Self
 
 import anyio
 
-from .._sessions.review import Answer, BatchReviewer, check_reviewer
+from .._sessions.review import Answer, check_reviewer
 from ..errors import (
     ClientStateError,
     ConfigError,
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from .._batch.job import Job, Outcome
     from .._client import HeyGen
+    from .._sessions.session import BatchReviewer
     from ._open_batch import OpenBatch
 
 

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Final
 from .. import _clock
 from .._api import sessions as session_api
 from .._batch.job import BatchEvent, Job
-from .._sessions.attachments import attached
-from .._sessions.create import create, resumed
+from .._sessions.attachments import upload_files
 from ..errors import HeyGenError, InvalidArgument, OutcomeUnknown, RateLimited
 from . import _records
 from ._job_context import moment
@@ -94,7 +93,7 @@ class Creating:
 
     async def _made(self, place: Place, sender: str, row: Row, job: Job) -> Session:
         if job.ref is not None and row.attempt == 1:
-            session = resumed(self._case.heygen._core, job.ref)
+            session = self._case.heygen._factory.resume(job.ref)
             if await self._owned(place, session):
                 return session
             raise InvalidArgument("ref", f"names session {session.id}, which is another job's")
@@ -131,7 +130,7 @@ class Creating:
             await _clock.sleep(pause)
 
     async def _send(self, place: Place, sender: str, row: Row, job: Job) -> Session:
-        core, store = self._case.heygen._core, self._case.store
+        factory, store = self._case.heygen._factory, self._case.store
         await self._case.tell(
             BatchEvent(
                 kind="creating",
@@ -141,22 +140,21 @@ class Creating:
                 started_at=moment(row.begun_at or 0.0),
             )
         )
-        call = await attached(
-            core, job.files, partial(session_api.create, job, idempotency_key=row.create_key)
+        call = await upload_files(
+            factory.core, job.files, partial(session_api.create, job, idempotency_key=row.create_key)
         )
 
         async def permit() -> None:
             await self._case.access.persist(store.permit, place, sender, _clock.wall())
             self._case.sending.add(place)
 
-        return await create(
-            core,
+        return await factory.create(
             call,
             job.prompt,
             job.mode,
             begun_at=_sent_before(row, job),
             raise_rate_limit=True,
-            permit=permit,
+            send_guard=permit,
         )
 
     async def _attach(self, row: Row) -> None:

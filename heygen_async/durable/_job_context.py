@@ -16,7 +16,6 @@ from msgspec import structs
 from .. import _clock
 from .._batch.job import BatchEvent, Outcome
 from .._resources.videos import Video
-from .._sessions.create import restored
 from ..models import VideoInfo
 from . import _records
 from ._records import VERSION, OutcomeRecord, StatesRecord
@@ -72,9 +71,9 @@ class JobContext:
         return row
 
     def session(self, row: Row, permit: SendGuard | None = None) -> Session:
-        """Return the session of a job, as it was known when it was last written down; see `restored`."""
+        """Return the session of a job, as it was known when it was last written down; see `SessionFactory.restore`."""
         assert row.ref is not None  # noqa: S101 - written with the session's id
-        return restored(self.heygen._core, row.ref, permit)
+        return self.heygen._factory.restore(row.ref, permit)
 
     async def tell(self, event: BatchEvent) -> None:
         """Tell the user what happened; what that raises is the caller's to judge."""

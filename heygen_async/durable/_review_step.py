@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from .. import _clock
 from .._batch.job import BatchEvent
-from .._sessions.review import Answer, answer_of, pass_on, stopped
+from .._sessions import review
+from .._sessions.review import Answer, answer_of, deliver_answer
 from .._sessions.send import APPROVAL
 from ..errors import Conflict, HeyGenError, InvalidArgument, RateLimited
 from ..models import Approve, Reply, SessionState, Stop
@@ -81,7 +82,7 @@ class Talking:
         return FOLLOW
 
     async def _stop(self, place: Place, session: Session) -> str:
-        video = await stopped(session)
+        video = await review.stop(session)
         await self._case.access.persist(self._case.store.said, place, session.ref().decode())
         outcome = _records.text(OutcomeRecord(v=VERSION, video=plain(video)))
         await self._case.access.persist(self._case.store.drafted, place, outcome)
@@ -93,7 +94,7 @@ class Talking:
         key = _records.say_key(self._case.store.name, row.key, row.attempt, row.turn)
         while True:
             try:
-                await pass_on(session, answer, key)
+                await deliver_answer(session, answer, key)
             except RateLimited as error:
                 if error.code == "quota_exceeded":
                     raise

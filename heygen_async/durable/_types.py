@@ -15,7 +15,7 @@ from ..errors import HeyGenError
 
 if TYPE_CHECKING:
     from .._batch.job import Job
-    from .._sessions.review import BatchReviewer
+    from .._sessions.session import BatchReviewer
     from ..models import SessionState
 
 Phase = Literal[

@@ -22,7 +22,6 @@ from heygen_async import (
     SessionStatus,
     Stop,
 )
-from heygen_async._sessions.create import restored
 from heygen_async.testing import Scenario, Simulator
 
 PROMPT = "An espresso machine"
@@ -299,6 +298,6 @@ async def test_a_permit_that_came_late_is_asked_for_again() -> None:
         session = await heygen.sessions.create("A film", mode="chat")
         await session.wait()
         with pytest.raises(LookupError):
-            await restored(heygen._core, session.ref(), permit).send("Go on")
+            await heygen._factory.restore(session.ref(), permit).send("Go on")
 
     assert [] == service.ledger.messages
