@@ -9,7 +9,7 @@ import importlib.util
 import inspect
 import re
 import textwrap
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
 
@@ -18,9 +18,6 @@ from heygen_async import HeyGen, Session, SessionError, SessionState, Video, tes
 from heygen_async.testing import Simulator, pytest_plugin
 from repository import house
 from repository.test_exports import CALLABLES, CLASSES, MODULES
-
-if TYPE_CHECKING:
-    import pathlib
 
 DOCUMENTED: Final[dict[str, object]] = {
     **{name: importlib.import_module(name) for name in MODULES},
@@ -90,10 +87,14 @@ def broken(quoted: str) -> bool:
     return not resolves(name) and name not in words_of_the_package()
 
 
-@pytest.mark.parametrize("name", sorted(DOCUMENTED))
-def test_every_name_in_a_docstring_leads_somewhere(name: str) -> None:
+def test_every_name_in_a_docstring_leads_somewhere() -> None:
     """A reader who looks up a name from the documentation finds it."""
-    assert [] == [word for word in re.findall(r"`([^`\n]+)`", documentation(name)) if broken(word)]
+    assert [] == [
+        f"{name}: {word}"
+        for name in sorted(DOCUMENTED)
+        for word in re.findall(r"`([^`\n]+)`", documentation(name))
+        if broken(word)
+    ]
 
 
 def code_blocks() -> list[object]:
@@ -112,9 +113,12 @@ def test_every_block_in_a_docstring_runs(block: str) -> None:
     exec(compile(block, "docstring", "exec", dont_inherit=True), {})
 
 
-@pytest.mark.parametrize("path", house.sources("heygen_async"), ids=house.relative)
-def test_every_document_that_is_cited_is_here(path: pathlib.Path) -> None:
-    """Who reads that a rule comes from a document can open that document."""
-    cited = set(re.findall(r"[\w/]+\.(?:md|yaml)\b", path.read_text(encoding="utf-8")))
+def test_every_document_that_is_cited_is_here() -> None:
+    """A reader who is referred to a document can open that document."""
+    cited = {
+        name: house.relative(path)
+        for path in house.sources("heygen_async")
+        for name in re.findall(r"[\w/]+\.(?:md|yaml)\b", path.read_text(encoding="utf-8"))
+    }
 
-    assert [] == [name for name in cited if not any(house.ROOT.rglob(name))]
+    assert {} == {name: by for name, by in cited.items() if not any(house.ROOT.rglob(name))}
