@@ -22,7 +22,7 @@ from . import session
 from .batch import batch
 from .durable import worker
 from .exit_codes import Exit, UsageError, exit_of, hint_of, message_of
-from .interrupt import attended
+from .interrupt import run_interruptible
 from .job_files import STDIN
 from .output import Output, Terminal
 from .session import sessions
@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.getLogger("heygen_async").addHandler(logging.NullHandler())
     try:
         result = begin(tokens)
-        code = result if isinstance(result, int) else asyncio.run(attended(perform(tokens, result)))
+        code = result if isinstance(result, int) else asyncio.run(run_interruptible(perform(tokens, result)))
         sys.stdout.flush()
     except BrokenPipeError:
         return _unheard()
@@ -86,7 +86,7 @@ def begin(tokens: Sequence[str]) -> int | Coroutine[Any, Any, int]:
     try:
         command, bound, _ = app.parse_args(told, console=Terminal(sys.stdout))
     except CycloptsError as error:
-        return _misused(tokens, error)
+        return _report_misuse(tokens, error)
     result = command(*bound.args, **bound.kwargs)
     return result if inspect.iscoroutine(result) else int(result or 0)
 
@@ -116,7 +116,7 @@ async def perform(tokens: Sequence[str], work: Coroutine[Any, Any, int]) -> int:
         return Exit.FAILED
 
 
-def _misused(tokens: Sequence[str], error: CycloptsError) -> int:
+def _report_misuse(tokens: Sequence[str], error: CycloptsError) -> int:
     command = next((token for token in tokens if not token.startswith("-")), "")
     message, hint = str(error), f"heygen-async {command} --help" if command in app else "heygen-async --help"
     for token in tokens:

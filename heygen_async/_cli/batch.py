@@ -20,7 +20,7 @@ from cyclopts.validators import Number
 from heygen_async import Approve, HeyGen, InvalidArgument, Job
 
 from .batch_view import View
-from .durable import Campaign, submitted
+from .durable import Campaign, submit
 from .exit_codes import UsageError
 from .interrupt import apart
 from .job_files import STDIN, JobFile, open_jobs
@@ -118,7 +118,7 @@ async def batch(
         campaign = Campaign(
             database=database, name=name, out=out, max_in_flight=max_in_flight, approve=approve, poll=poll
         )
-        return await submitted(campaign, jobs, Output(is_json=json))
+        return await submit(campaign, jobs, Output(is_json=json))
     wish = BatchOptions(
         jobs=jobs,
         out=out,
@@ -176,7 +176,7 @@ class Plan:
         journal = None if not wish.resume else stack.enter_context(Journal(wish.out, resume=True))
         forgotten = dict.fromkeys(journal.begun if journal else ())
         total = 0
-        for row in file.checked():
+        for row in file.check():
             total += 1
             forgotten.pop(row.key, None)
             if journal is not None:

@@ -78,7 +78,7 @@ async def worker(
     return await Working(campaign, Output(is_json=json)).run(())
 
 
-async def submitted(campaign: Campaign, jobs: str, voice: Output) -> int:
+async def submit(campaign: Campaign, jobs: str, voice: Output) -> int:
     """
     Queue the jobs of a file and work for the batch.
 
@@ -97,7 +97,7 @@ async def submitted(campaign: Campaign, jobs: str, voice: Output) -> int:
 
 def _read(jobs: str, mode: Mode) -> list[Job]:
     with open_jobs(jobs, mode) as file:
-        return [row.job() for row in file.checked()]
+        return [row.job() for row in file.check()]
 
 
 class Working:

@@ -105,11 +105,11 @@ async def save(video: Video, voice: Output, out: Path) -> Path:
         await anyio.Path(out).mkdir(parents=True, exist_ok=True)
     with voice.busy("downloading") as status:
 
-        def moved(transfer: Transfer) -> None:
+        def show(transfer: Transfer) -> None:
             if status is not None:
                 status.update(f"downloading, {_amount(transfer)}")
 
-        path = await video.download(out, on_progress=moved)
+        path = await video.download(out, on_progress=show)
     voice.say("video", str(path), video_id=video.id, path=str(path), title=brief(video.title or "", 200))
     return path
 

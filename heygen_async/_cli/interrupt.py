@@ -21,7 +21,7 @@ T = TypeVar("T")
 _SHOW_CURSOR = "\x1b[?25h\n"
 
 
-async def attended(work: Coroutine[Any, Any, int]) -> int:
+async def run_interruptible(work: Coroutine[Any, Any, int]) -> int:
     """
     Do the work, and cancel it at the first Ctrl-C (or SIGTERM); the second ends the process where it stands.
 

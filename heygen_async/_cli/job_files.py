@@ -76,7 +76,7 @@ class JobFile:
                 )
             yield item
 
-    def checked(self) -> Iterator[Row]:
+    def check(self) -> Iterator[Row]:
         """
         Yield the rows, to see whether all are good.
 
@@ -96,7 +96,7 @@ class JobFile:
                 if not faults:
                     yield item
         if faults:
-            raise _refused(self.name, faults)
+            raise _refuse(self.name, faults)
         if not keys:
             raise UsageError(f"{self.name} has no jobs in it.")
 
@@ -167,7 +167,7 @@ def _csv_cells(lines: _Lines) -> Iterator[tuple[int, Mapping[str, object] | RowE
     try:
         for cells in reader:
             if any(cell.strip() for cell in cells):
-                yield line, _named(header, cells)
+                yield line, _pair_cells(header, cells)
             line = lines.number + 1
     except csv.Error as error:
         raise _BrokenError(line, f"not CSV: {error} (is a quote left open?)") from None
@@ -197,7 +197,7 @@ def _header(lines: _Lines, source: Iterator[str]) -> tuple[list[str], str]:
     return names, delimiter
 
 
-def _named(header: list[str], cells: list[str]) -> Mapping[str, object] | RowError:
+def _pair_cells(header: list[str], cells: list[str]) -> Mapping[str, object] | RowError:
     if any(cell.strip() for cell in cells[len(header) :]):
         return RowError(
             f"{len(cells)} cells for {len(header)} columns; a prompt with commas or line breaks needs quotes"
@@ -227,7 +227,7 @@ def _object(text: str) -> Mapping[str, object] | RowError:
     return cast("dict[str, Any]", told)
 
 
-def _refused(name: str, faults: list[Fault]) -> UsageError:
+def _refuse(name: str, faults: list[Fault]) -> UsageError:
     told = [f"line {fault.line}: {fault.problem}" for fault in faults[:_TOLD]]
     if len(faults) > _TOLD:
         told.append(f"and {len(faults) - _TOLD:,} more")
@@ -254,7 +254,7 @@ def open_jobs(source: str, mode: Mode) -> Generator[JobFile]:
         pipe = open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)  # noqa: SIM115
         with pipe, tempfile.TemporaryFile() as spool:
             shutil.copyfileobj(pipe, spool)
-            yield JobFile("standard input", spool, _guessed(spool), RowReader(Path(), mode))
+            yield JobFile("standard input", spool, _guess_format(spool), RowReader(Path(), mode))
         return
     path = Path(source)
     form = _FORMATS.get(path.suffix.lower())
@@ -268,7 +268,7 @@ def open_jobs(source: str, mode: Mode) -> Generator[JobFile]:
         yield JobFile(path.name, file, form, RowReader(path.parent, mode))
 
 
-def _guessed(file: IO[bytes]) -> Format:
+def _guess_format(file: IO[bytes]) -> Format:
     """Return how standard input is written: JSON lines begin with a brace or a quote, and CSV with a column."""
     file.seek(0)
     start = file.read(4096).removeprefix(codecs.BOM_UTF8).lstrip()

@@ -70,7 +70,7 @@ class Output:
             self._file.write(json.dumps({"event": event, **fields}) + "\n")
             self._file.flush()
         elif words:
-            self.show(_labelled(event, words))
+            self.show(_label(event, words))
 
     def show(self, what: RenderableType) -> None:
         """Show a person something; a program does not get it."""
@@ -101,13 +101,13 @@ class Output:
         """
         if self.is_json:
             self.say("error", message=message, hint=hint, **fields)
-        self._err.print(_labelled("error", message), soft_wrap=True)
+        self._err.print(_label("error", message), soft_wrap=True)
         if hint:
-            self._err.print(_labelled("hint", hint), soft_wrap=True)
+            self._err.print(_label("hint", hint), soft_wrap=True)
 
     def advise(self, words: str) -> None:
         """Tell a person what to do next, beside the output."""
-        self._err.print(_labelled("hint", words), soft_wrap=True)
+        self._err.print(_label("hint", words), soft_wrap=True)
 
     @contextmanager
     def if_left(self, words: str) -> Generator[None]:
@@ -146,7 +146,7 @@ def _plain(words: str) -> Text:
     return Text(safe(words))
 
 
-def _labelled(label: str, words: str) -> Text:
+def _label(label: str, words: str) -> Text:
     first, *rest = safe(words).split("\n")
     text = Text(f"{label:<{_LABEL - 1}} ", style=_STYLES.get(label, "dim"))
     text.append(first, style=_STYLES.get(label, "") if label in {"error", "failed", "video"} else "not dim")

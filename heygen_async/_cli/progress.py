@@ -42,7 +42,7 @@ _STYLES: Final = {
 
 
 @dataclass(slots=True)
-class _Place:
+class _Row:
     """A session on the board; `since` and `start` are of its phase."""
 
     key: str
@@ -74,7 +74,7 @@ class Board:
         """
         self._console = console
         self._now = console.get_time
-        self._places: dict[str, _Place] = {}
+        self._places: dict[str, _Row] = {}
         self._whole = Progress(
             TextColumn("[bold]{task.description}"),
             BarColumn(bar_width=None, complete_style="green"),
@@ -99,7 +99,7 @@ class Board:
             phase: What it does.
         """
         now = self._now()
-        self._places.setdefault(key, _Place(brief(key, 24), phase, now, now))
+        self._places.setdefault(key, _Row(brief(key, 24), phase, now, now))
 
     def move(self, key: str, phase: str, progress: float) -> None:
         """
@@ -154,7 +154,7 @@ class Board:
         return table
 
 
-def _cells(place: _Place, now: float) -> tuple[Text, Text, ProgressBar, Text, Text]:
+def _cells(place: _Row, now: float) -> tuple[Text, Text, ProgressBar, Text, Text]:
     left, style = place.remaining(now), _STYLES.get(place.phase, "cyan")
     eta = f"~{duration(left)} left" if left is not None else duration(now - place.began)
     return (

@@ -107,14 +107,14 @@ class Report:
     def __init__(self, ends: Counter[str], *, is_durable: bool = False) -> None:
         self.ends = ends
         self._meaning = _IN_A_DATABASE if is_durable else _MEANING
-        self._refused: HeyGenError | None = None
+        self._refuse: HeyGenError | None = None
         self._in_doubt: dict[str, OutcomeUnknown] = {}
 
     def add(self, outcome: Outcome) -> None:
         """Count a job."""
         self.ends[end_of(outcome)] += 1
         if isinstance(outcome.error, Unauthorized | InsufficientCredit):
-            self._refused = self._refused or outcome.error
+            self._refuse = self._refuse or outcome.error
         if isinstance(outcome.error, OutcomeUnknown):
             self._in_doubt[outcome.key] = outcome.error
 
@@ -126,7 +126,7 @@ class Report:
 
     def exit(self) -> Exit:
         """Return what the run comes to."""
-        if self._refused is not None:
+        if self._refuse is not None:
             return Exit.REFUSED
         if self.ends["failed"] or self.ends["paused"] or self.ends["unfinished"] or self.ends["not_started"]:
             return Exit.FAILED
@@ -143,9 +143,9 @@ class Report:
         voice.show(self._table())
         for key, error in islice(self._in_doubt.items(), _FEW):
             voice.advise(f"{brief(key)}  {hint_of(error)} None is: give the row a new key.")
-        if self._refused is not None:
+        if self._refuse is not None:
             voice.complain(
-                message_of(self._refused), hint=hint_of(self._refused), kind=type(self._refused).__name__
+                message_of(self._refuse), hint=hint_of(self._refuse), kind=type(self._refuse).__name__
             )
 
     def _table(self) -> Table:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 
 
-class Note(Struct, frozen=True, kw_only=True):
+class PartInfo(Struct, frozen=True, kw_only=True):
     """
     What is kept beside a half file, so that another process can go on with it.
 
@@ -37,42 +37,42 @@ class Note(Struct, frozen=True, kw_only=True):
     total: int | None = None
 
 
-class Coming(Struct, frozen=True, kw_only=True):
-    """What an answer brings: bytes from `start` on, of the version in `note`."""
+class Arriving(Struct, frozen=True, kw_only=True):
+    """What an answer brings: bytes from `start` on, of the version in `info`."""
 
     start: int
-    note: Note
+    info: PartInfo
 
 
-def write(note: Note) -> bytes:
-    """Return a note as JSON."""
-    return msgspec.json.encode(note)
+def write(info: PartInfo) -> bytes:
+    """Return the record as JSON."""
+    return msgspec.json.encode(info)
 
 
-def read(text: bytes) -> Note | None:
-    """Return a note, None when it cannot be read: a kill may have torn it."""
+def read(text: bytes) -> PartInfo | None:
+    """Return the record, None when it cannot be read: a kill may have torn it."""
     try:
-        return msgspec.json.decode(text, type=Note)
+        return msgspec.json.decode(text, type=PartInfo)
     except (msgspec.DecodeError, ValueError):
         return None
 
 
-def place(note: Note, size: int) -> int:
+def next_start(info: PartInfo, size: int) -> int:
     """Return from where to ask for the rest of a file of which the first `size` bytes are here."""
-    if note.validator is None:
+    if info.validator is None:
         return 0
     # Of a whole file the last byte is asked for again: it costs nothing and says whether the file is still the same.
-    return size if note.total is None else max(0, min(size, note.total - 1))
+    return size if info.total is None else max(0, min(size, info.total - 1))
 
 
-def asked(note: Note, start: int) -> dict[str, str]:
-    """Return the headers that ask for the bytes from `start` on of the version in the note."""
-    if start == 0 or note.validator is None:
+def range_headers(info: PartInfo, start: int) -> dict[str, str]:
+    """Return the headers that ask for the bytes from `start` on of the version in the record."""
+    if start == 0 or info.validator is None:
         return {}
-    return {"range": f"bytes={start}-", "if-range": note.validator}
+    return {"range": f"bytes={start}-", "if-range": info.validator}
 
 
-def coming(note: Note, start: int, status: int, headers: Mapping[str, str]) -> Coming:
+def read_answer(info: PartInfo, start: int, status: int, headers: Mapping[str, str]) -> Arriving:
     """
     Read what a successful answer brings.
 
@@ -80,22 +80,24 @@ def coming(note: Note, start: int, status: int, headers: Mapping[str, str]) -> C
         BadResponse: A part of the file that was not asked for.
     """
     if status != HTTPStatus.PARTIAL_CONTENT:
-        return Coming(start=0, note=_described(note.of, headers))
+        return Arriving(start=0, info=_describe(info.of, headers))
     found = _RANGE.fullmatch(headers.get("content-range", "").strip())
     if found is None or not start or int(found[1]) != start:
         raise BadResponse("The storage host sent another part of the file than was asked for.", status=status)
     total = None if found[3] == "*" else int(found[3])
-    if note.total is not None and total is not None and total != note.total:
+    if info.total is not None and total is not None and total != info.total:
         raise BadResponse("The storage host sent a part of a file of another size.", status=status)
-    return Coming(start=start, note=Note(of=note.of, validator=note.validator, total=note.total or total))
+    return Arriving(
+        start=start, info=PartInfo(of=info.of, validator=info.validator, total=info.total or total)
+    )
 
 
-def _described(of: str, headers: Mapping[str, str]) -> Note:
+def _describe(of: str, headers: Mapping[str, str]) -> PartInfo:
     """Describe a whole file; one that is packed on the way has no size and no places we could name."""
     if headers.get("content-encoding", "identity") != "identity":
-        return Note(of=of)
+        return PartInfo(of=of)
     length = headers.get("content-length", "")
-    return Note(of=of, validator=_validator(headers), total=int(length) if length.isdecimal() else None)
+    return PartInfo(of=of, validator=_validator(headers), total=int(length) if length.isdecimal() else None)
 
 
 def _validator(headers: Mapping[str, str]) -> str | None:

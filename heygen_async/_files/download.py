@@ -48,7 +48,7 @@ class Wanted:
     A file at a storage host.
 
     Attributes:
-        what: What it is, for messages and for the note beside a half file.
+        what: What it is, for messages and for the record beside a half file.
         name: What to call it in a folder.
         url: Its link, None when it has to be asked for.
         fresh: Asks for a new link; None when there is none.
@@ -115,7 +115,7 @@ class _Fetch:
         self._api = api
         self._wanted = wanted
         self._part = part
-        self._meter = Meter(on_progress, part.note.total)
+        self._meter = Meter(on_progress, part.info.total)
         self._url = wanted.url
 
     async def run(self) -> None:
@@ -136,7 +136,7 @@ class _Fetch:
             log.info("%s broke off; again in %.1f s", self._wanted.what, wait, extra=said)
             self._api.counters.retries += 1
             await _clock.sleep(wait)
-        await self._meter.finished(self._part.size)
+        await self._meter.finish(self._part.size)
 
     async def _link(self) -> str:
         if self._url is None:
@@ -175,20 +175,20 @@ class _Fetch:
 
     async def _attempt(self, url: str) -> None:
         part = self._part
-        start = byte_ranges.place(part.note, part.size)
-        async with self._api.download(url, byte_ranges.asked(part.note, start)) as answer:
+        start = byte_ranges.next_start(part.info, part.size)
+        async with self._api.download(url, byte_ranges.range_headers(part.info, start)) as answer:
             if answer.status not in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:
                 raise _Refused(responses.refusal(answer.status, answer.headers, {}))
             try:
-                coming = byte_ranges.coming(part.note, start, answer.status, answer.headers)
+                rest = byte_ranges.read_answer(part.info, start, answer.status, answer.headers)
             except BadResponse:
                 part.forget()
                 raise
-            await _in_thread(self._wanted, partial(part.start, coming.note, coming.start))
-            self._meter.total = coming.note.total
-            await self._pour(answer, coming.start)
-        if part.note.total not in {None, part.size}:
-            raise ConnectionLost(f"The file broke off after {part.size:,} of {part.note.total:,} bytes.")
+            await _in_thread(self._wanted, partial(part.start, rest.info, rest.start))
+            self._meter.total = rest.info.total
+            await self._pour(answer, rest.start)
+        if part.info.total not in {None, part.size}:
+            raise ConnectionLost(f"The file broke off after {part.size:,} of {part.info.total:,} bytes.")
 
     async def _pour(self, answer: Download, done: int) -> None:
         problem: Exception | None = None
@@ -198,7 +198,7 @@ class _Fetch:
                 async for chunk in answer.chunks():
                     done += len(chunk)
                     await behind.add(chunk, group)
-                    await self._meter.moved(done)
+                    await self._meter.report(done)
             except Exception as error:  # noqa: BLE001 - raised below, as itself and not as a group
                 problem = error
             finally:

@@ -55,7 +55,7 @@ def media_type(head: bytes, said: str | None = None) -> str:
             "The file is an HTML page.",
             hint="An error or login page was probably saved in place of the file; look at it in a browser.",
         )
-    found = recognised(head)
+    found = sniff_type(head)
     if found is None and said is None:
         raise UploadError(
             "The file's first bytes are none of the types the service takes: png, jpeg, mp4, webm, mp3, wav, pdf.",
@@ -68,7 +68,7 @@ def media_type(head: bytes, said: str | None = None) -> str:
     return found or said or ""
 
 
-def recognised(head: bytes) -> str | None:
+def sniff_type(head: bytes) -> str | None:
     """Return which of the seven types a file is that begins so, None for none of them."""
     for signature, kind in ((b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg")):
         if head.startswith(signature):

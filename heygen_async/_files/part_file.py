@@ -1,5 +1,5 @@
 """
-A file that is not whole yet: `NAME.part`, with a note beside it of what it is a part of.
+A file that is not whole yet: `NAME.part`, with a record beside it of what it is a part of.
 
 Everything here blocks and is called in a worker thread. The final name appears by a rename, after the bytes are on
 the disk; a process killed at any moment leaves a beginning that the next one can go on from.
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import byte_ranges
-from .byte_ranges import Note
+from .byte_ranges import PartInfo
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,7 +25,7 @@ class PartFile:
     The half file of one download, open and locked.
 
     Attributes:
-        note: What it is a part of.
+        info: What it is a part of.
         size: How many of its bytes are good.
     """
 
@@ -38,14 +38,14 @@ class PartFile:
         """
         self.target = target
         self._path = target.with_name(f"{target.name}.part")
-        self._note_path = target.with_name(f"{target.name}.part.json")
-        self._file = os.fdopen(_opened(self._path, os.O_RDWR | os.O_CREAT), "r+b")
+        self._info_path = target.with_name(f"{target.name}.part.json")
+        self._file = os.fdopen(_open_here(self._path, os.O_RDWR | os.O_CREAT), "r+b")
         try:
             self._lock()
-            self.note = self._read_note() if resume else Note(of=of)
-            if self.note.of != of:
-                self.note = Note(of=of)
-            self.size = os.fstat(self._file.fileno()).st_size if self.note.validator else 0
+            self.info = self._read_info() if resume else PartInfo(of=of)
+            if self.info.of != of:
+                self.info = PartInfo(of=of)
+            self.size = os.fstat(self._file.fileno()).st_size if self.info.validator else 0
         except BaseException:
             self._file.close()
             raise
@@ -66,29 +66,29 @@ class PartFile:
         if not os.path.samestat(os.fstat(self._file.fileno()), self._path.stat()):
             raise BlockingIOError
 
-    def _read_note(self) -> Note:
+    def _read_info(self) -> PartInfo:
         try:
-            return byte_ranges.read(self._note_path.read_bytes()) or Note(of="")
+            return byte_ranges.read(self._info_path.read_bytes()) or PartInfo(of="")
         except FileNotFoundError:
-            return Note(of="")
+            return PartInfo(of="")
 
     def forget(self) -> None:
         """Take nothing here for good any more; the next start begins a new version."""
-        self.note, self.size = Note(of=self.note.of), 0
+        self.info, self.size = PartInfo(of=self.info.of), 0
 
-    def start(self, note: Note, at: int) -> None:
+    def start(self, info: PartInfo, at: int) -> None:
         """
         Get ready to write from a place on; a place of 0 begins a new version of the file.
 
         Raises:
             OSError: The disk refused.
         """
-        # In this order: a kill in between leaves an empty file, never new bytes under an old note.
+        # In this order: a kill in between leaves an empty file, never new bytes under an old record.
         self._file.truncate(at)
         if at == 0:
-            with open(self._note_path, "wb", opener=_opened) as file:
-                file.write(byte_ranges.write(note))
-        self.note = note
+            with open(self._info_path, "wb", opener=_open_here) as file:
+                file.write(byte_ranges.write(info))
+        self.info = info
         self.size = self._file.seek(at)
 
     def write(self, chunks: Iterable[bytes]) -> None:
@@ -116,7 +116,7 @@ class PartFile:
             raise FileExistsError(self.target)
         self._file.close()
         self._path.replace(self.target)
-        self._note_path.unlink(missing_ok=True)
+        self._info_path.unlink(missing_ok=True)
         _sync_folder(self.target.parent)
 
     def close(self, *, keep: bool) -> None:
@@ -125,13 +125,13 @@ class PartFile:
             return  # it has its name
         with suppress(OSError):
             self._file.close()
-        if not (keep and self.size and self.note.validator):
-            for path in (self._path, self._note_path):
+        if not (keep and self.size and self.info.validator):
+            for path in (self._path, self._info_path):
                 with suppress(OSError):
                     path.unlink(missing_ok=True)
 
 
-def _opened(path: str | os.PathLike[str], flags: int) -> int:
+def _open_here(path: str | os.PathLike[str], flags: int) -> int:
     """Open a file that is here: a link that somebody left in a shared folder leads elsewhere."""
     return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0), 0o666)
 

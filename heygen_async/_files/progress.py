@@ -13,7 +13,7 @@ from ..models import Transfer
 if TYPE_CHECKING:
     from ..models import OnProgress
 
-_TOLD_EVERY = 0.1  # seconds
+_EMIT_EVERY = 0.1  # seconds
 
 
 class Meter:
@@ -24,23 +24,23 @@ class Meter:
     def __init__(self, on_progress: OnProgress | None, total: int | None = None) -> None:
         self._on_progress = on_progress
         self._started = _clock.now()
-        self._last = self._started - _TOLD_EVERY
+        self._last = self._started - _EMIT_EVERY
         self.total = total
 
-    async def moved(self, done: int) -> None:
+    async def report(self, done: int) -> None:
         """Tell of so many bytes, unless something was told a moment ago."""
-        if self._on_progress is not None and _clock.now() - self._last >= _TOLD_EVERY:
-            await self._tell(done)
+        if self._on_progress is not None and _clock.now() - self._last >= _EMIT_EVERY:
+            await self._emit(done)
 
-    async def finished(self, done: int) -> None:
+    async def finish(self, done: int) -> None:
         """Tell of the end, a tenth of a second after anything else."""
         if self._on_progress is None:
             return
-        await _clock.sleep(max(0.0, self._last + _TOLD_EVERY - _clock.now()))
+        await _clock.sleep(max(0.0, self._last + _EMIT_EVERY - _clock.now()))
         self.total = done
-        await self._tell(done)
+        await self._emit(done)
 
-    async def _tell(self, done: int) -> None:
+    async def _emit(self, done: int) -> None:
         assert self._on_progress is not None  # noqa: S101 - both callers have looked
         now = self._last = _clock.now()
         answer = self._on_progress(

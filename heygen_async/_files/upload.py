@@ -98,7 +98,7 @@ async def upload(
         made = (await api.call(asset_api.upload(body, form))).data
     else:
         made = await _Direct(api, source, meter).upload(name, kind)
-    await meter.finished(source.size)
+    await meter.finish(source.size)
     return made.named(name)
 
 
@@ -119,10 +119,10 @@ class _Direct:
         expires = 0.0
         while True:
             if slot is None or _clock.now() >= expires:
-                asked = _clock.now()
+                range_headers = _clock.now()
                 slot = (await self._api.call(asset_api.begin(name, kind, source.size, source.sha256))).data
                 self._check_room(slot)
-                expires = asked + slot.expires_in_seconds
+                expires = range_headers + slot.expires_in_seconds
             tries.count += 1
             problem = await self._put(slot)
             if problem is None:

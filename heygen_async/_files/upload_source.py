@@ -134,7 +134,7 @@ class _Pieces:
 
     async def __anext__(self) -> memoryview:
         size = self._content.source.size
-        await self._content.meter.moved(min(max(self._given, 0), size))
+        await self._content.meter.report(min(max(self._given, 0), size))
         while not self._rest:
             if self._at < size:
                 self._rest = memoryview(await self._content.source.batch(self._at))
@@ -149,7 +149,7 @@ class _Pieces:
 
 
 @asynccontextmanager
-async def opened(source: Uploadable) -> AsyncGenerator[Source]:
+async def open_source(source: Uploadable) -> AsyncGenerator[Source]:
     """
     Open what is to be uploaded; closes what it opened and nothing else.
 
@@ -193,7 +193,7 @@ def _own_name(source: object) -> str | None:
 async def _file(source: Uploadable, label: str) -> tuple[IO[bytes], bool]:
     """Return something to read and seek in, and whether it is ours to close."""
     if isinstance(source, str | os.PathLike):
-        return await in_thread(label, partial(_opened_path, Path(source))), True
+        return await in_thread(label, partial(_open_path, Path(source))), True
     if isinstance(source, bytes | bytearray | memoryview):
         return io.BytesIO(source), True
     if isinstance(source, AsyncIterable):
@@ -208,7 +208,7 @@ async def _file(source: Uploadable, label: str) -> tuple[IO[bytes], bool]:
     return await _laid_down(_read(source, label), label), True
 
 
-def _opened_path(path: Path) -> IO[bytes]:
+def _open_path(path: Path) -> IO[bytes]:
     # Looked at first: opening a pipe would wait for somebody to write into it.
     kind = path.stat().st_mode
     if stat.S_ISDIR(kind):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from .._api import assets as asset_api
 from .._files.upload import upload
-from .._files.upload_source import opened
+from .._files.upload_source import open_source
 
 if TYPE_CHECKING:
     from .._files.upload_source import Uploadable
@@ -55,7 +55,7 @@ class Assets:
             ClientStateError: The client is closed or belongs to another loop.
         """
         self._core.api.bind()
-        async with opened(source) as ready:
+        async with open_source(source) as ready:
             return await upload(self._core.api, ready, filename, content_type, on_progress)
 
     async def get(self, asset_id: str) -> Asset:

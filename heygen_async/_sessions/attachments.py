@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from .._concurrency import concurrently
 from .._files.upload import upload
-from .._files.upload_source import opened
+from .._files.upload_source import open_source
 from .._http.retry import is_refused_for_all
 from ..errors import APIError, TransportError, UploadError
 from ..models import AssetId
@@ -56,7 +56,7 @@ async def upload_files(core: Core, files: Iterable[File], build: Callable[..., C
 
 async def _upload_file(core: Core, name: str, path: os.PathLike[str]) -> Asset:
     try:
-        async with opened(path) as source:
+        async with open_source(path) as source:
             return await core.uploads.once(source.sha256, partial(upload, core.api, source))
     except UploadError as error:
         raise UploadError(f"{name}: {error}", hint=error.hint) from error

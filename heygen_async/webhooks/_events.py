@@ -138,14 +138,14 @@ class WebhookEventType(Struct, frozen=True, kw_only=True):
 # ---- reading a delivery -------------------------------------------------------------------------------------------
 
 
-def verified_event(body: bytes, fallback_id: str) -> WebhookEvent:
+def read_verified(body: bytes, fallback_id: str) -> WebhookEvent:
     """
     Return the event in a body that is known to be the service's.
 
     Raises:
         BadPayload: There is none.
     """
-    told = _opened(body)
+    told = _decode(body)
     data = dict(_payload(told))
     if "callback_id" not in data and "callback_id" in told:  # seen in both places
         data["callback_id"] = told["callback_id"]
@@ -157,14 +157,14 @@ def verified_event(body: bytes, fallback_id: str) -> WebhookEvent:
     )
 
 
-def unverified_event(body: bytes) -> UnverifiedEvent:
+def read_unverified(body: bytes) -> UnverifiedEvent:
     """
     Return what a body of unknown origin says has happened.
 
     Raises:
         BadPayload: It is no event.
     """
-    told = _opened(body)
+    told = _decode(body)
     data = _payload(told)
     return UnverifiedEvent(
         type=_type(told),
@@ -174,7 +174,7 @@ def unverified_event(body: bytes) -> UnverifiedEvent:
     )
 
 
-def _opened(body: bytes) -> dict[str, object]:
+def _decode(body: bytes) -> dict[str, object]:
     try:
         return _OBJECT.decode(body)
     except (msgspec.DecodeError, ValueError, RecursionError):

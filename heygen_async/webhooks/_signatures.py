@@ -90,7 +90,7 @@ def _values(headers: Mapping[str, str], names: frozenset[str]) -> list[str]:
 # ---- what the caller gives ----------------------------------------------------------------------------------------
 
 
-def checked_body(body: object) -> bytes:
+def check_body(body: object) -> bytes:
     """
     Return the body as bytes.
 
@@ -106,7 +106,7 @@ def checked_body(body: object) -> bytes:
     )
 
 
-def checked_secrets(secrets: object) -> list[Secret]:
+def check_secrets(secrets: object) -> list[Secret]:
     """
     Return the secrets; one may be given alone.
 

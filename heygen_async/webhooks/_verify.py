@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Protocol
 
 from .. import _clock
 from ..errors import InvalidArgument, Replayed
-from ._events import UnverifiedEvent, WebhookEvent, unverified_event, verified_event
+from ._events import UnverifiedEvent, WebhookEvent, read_unverified, read_verified
 from ._signatures import (
     EVENT_ID,
     SIGNATURE,
     TIMESTAMP,
+    check_body,
     check_headers,
+    check_secrets,
     check_signature,
     check_time,
     check_tolerance,
-    checked_body,
-    checked_secrets,
     fingerprint,
     signature,
 )
@@ -116,10 +116,10 @@ def verify(
     """
     check_headers(headers)
     check_tolerance(tolerance)
-    raw = checked_body(body)
-    check_signature(headers, raw, checked_secrets(secrets))
+    raw = check_body(body)
+    check_signature(headers, raw, check_secrets(secrets))
     check_time(headers, _clock.wall(), tolerance, required=require_timestamp)
-    event = verified_event(raw, fingerprint(raw))
+    event = read_verified(raw, fingerprint(raw))
     if seen is not None and _knew(seen, event.id):
         raise Replayed(
             "This event was taken before.",
@@ -148,7 +148,7 @@ def parse_unverified(body: bytes | bytearray | memoryview) -> UnverifiedEvent:
         BadPayload: It is no event.
         InvalidArgument: The body is not bytes.
     """
-    return unverified_event(checked_body(body))
+    return read_unverified(check_body(body))
 
 
 def sign(
@@ -170,7 +170,7 @@ def sign(
     Raises:
         InvalidArgument: A body that is not bytes, or an empty secret.
     """
-    raw, (key,) = checked_body(body), checked_secrets([secret])
+    raw, (key,) = check_body(body), check_secrets([secret])
     at = _clock.wall() if timestamp is None else timestamp
     named = {} if event_id is None else {EVENT_ID: event_id}
     return {SIGNATURE: signature(raw, key), TIMESTAMP: str(int(at)), **named}

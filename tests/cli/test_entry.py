@@ -14,7 +14,7 @@ import pytest
 
 from heygen_async import __main__ as entry
 from heygen_async._cli.app import begin
-from heygen_async._cli.interrupt import attended
+from heygen_async._cli.interrupt import run_interruptible
 
 # As if an extra's package were not installed: the import system is told that it has none.
 WITHOUT = """
@@ -83,7 +83,7 @@ def test_the_first_signal_cancels_and_the_handlers_come_back(number: signal.Sign
         await anyio.sleep_forever()
         return 0
 
-    assert 130 == asyncio.run(attended(work()))
+    assert 130 == asyncio.run(run_interruptible(work()))
     assert before == [signal.getsignal(it) for it in (signal.SIGINT, signal.SIGTERM)]
 
 
@@ -98,7 +98,7 @@ def test_an_ignored_signal_stays_ignored(number: signal.Signals) -> None:
 
     before = signal.signal(number, signal.SIG_IGN)
     try:
-        assert 7 == asyncio.run(attended(work()))
+        assert 7 == asyncio.run(run_interruptible(work()))
         assert signal.SIG_IGN is signal.getsignal(number)
     finally:
         signal.signal(number, before)

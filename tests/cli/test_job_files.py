@@ -24,9 +24,9 @@ LONGEST = "x" * 10_000
 def read(path: pathlib.Path) -> list[Row]:
     """The rows of a file, checked first."""
     with open_jobs(str(path), "generate") as file:
-        checked = list(file.checked())
+        check = list(file.check())
         rows = list(file.rows())
-        assert checked == rows
+        assert check == rows
         return rows
 
 
@@ -139,7 +139,7 @@ def test_standard_input_is_read_twice(
     stdin = saved(tmp_path, content, "stdin").open()
     monkeypatch.setattr(sys, "stdin", stdin)
     with stdin, open_jobs(STDIN, "generate") as file:
-        assert len(prompts) == len(list(file.checked()))
+        assert len(prompts) == len(list(file.check()))
         assert prompts == [row.job().prompt for row in file.rows()]
 
 
@@ -270,7 +270,7 @@ def test_a_file_changed_meanwhile_is_noticed(tmp_path: pathlib.Path) -> None:
     """A row that was good when it was checked and is not when its turn has come ends the run in words."""
     path = saved(tmp_path, "prompt\nA\n")
     with open_jobs(str(path), "generate") as file:
-        list(file.checked())
+        list(file.check())
         path.write_text("prompt\n\nA,B\n", encoding="utf-8")
         with pytest.raises(UsageError, match="changed while it was read"):
             list(file.rows())

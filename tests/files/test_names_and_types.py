@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from files.film import MP4, PNG
 from heygen_async import UploadError
-from heygen_async._files.byte_ranges import Note, asked, coming, place, read, write
+from heygen_async._files.byte_ranges import PartInfo, next_start, range_headers, read, read_answer, write
 from heygen_async._files.media_types import media_type
 from heygen_async._files.names import file_name, suffix_of
 from heygen_async.errors import BadResponse
@@ -143,7 +143,7 @@ def test_any_bytes_are_a_type_or_refused(head: bytes) -> None:
         assert media_type(head) in HEADS
 
 
-NOTE = Note(of="video v", validator='"a"', total=100)
+NOTE = PartInfo(of="video v", validator='"a"', total=100)
 
 
 def test_note_survives_writing() -> None:
@@ -156,16 +156,16 @@ def test_note_survives_writing() -> None:
 @pytest.mark.parametrize(("size", "start"), [(0, 0), (40, 40), (100, 99), (500, 99)])
 def test_place_to_go_on_from(size: int, start: int) -> None:
     """A half file goes on at its end, a whole one is asked for its last byte."""
-    assert start == place(NOTE, size)
+    assert start == next_start(NOTE, size)
 
 
 def test_without_a_validator_everything_is_asked_for() -> None:
     """What cannot be told from another version is not gone on from."""
-    bare = Note(of="video v", total=100)
+    bare = PartInfo(of="video v", total=100)
 
-    assert 0 == place(bare, 40)
-    assert {} == asked(bare, 40)
-    assert {"range": "bytes=40-", "if-range": '"a"'} == asked(NOTE, 40)
+    assert 0 == next_start(bare, 40)
+    assert {} == range_headers(bare, 40)
+    assert {"range": "bytes=40-", "if-range": '"a"'} == range_headers(NOTE, 40)
 
 
 @pytest.mark.parametrize(
@@ -175,14 +175,14 @@ def test_without_a_validator_everything_is_asked_for() -> None:
 def test_other_part_is_refused(told: str) -> None:
     """A part that was not asked for is never joined."""
     with pytest.raises(BadResponse):
-        coming(NOTE, 40, 206, {"content-range": told})
+        read_answer(NOTE, 40, 206, {"content-range": told})
 
 
 def test_packed_file_has_no_places() -> None:
     """A file packed on the way has neither a size nor places to go on from."""
-    found = coming(NOTE, 0, 200, {"content-encoding": "gzip", "content-length": "5", "etag": '"b"'})
+    found = read_answer(NOTE, 0, 200, {"content-encoding": "gzip", "content-length": "5", "etag": '"b"'})
 
-    assert Note(of="video v") == found.note
+    assert PartInfo(of="video v") == found.info
 
 
 def test_young_date_is_no_validator() -> None:
@@ -190,5 +190,5 @@ def test_young_date_is_no_validator() -> None:
     headers = {"last-modified": "Thu, 01 Jan 2026 00:00:00 GMT", "date": "Thu, 01 Jan 2026 00:00:00 GMT"}
     later = {**headers, "date": "Thu, 01 Jan 2026 00:00:01 GMT"}
 
-    assert coming(NOTE, 0, 200, headers).note.validator is None
-    assert headers["last-modified"] == coming(NOTE, 0, 200, later).note.validator
+    assert read_answer(NOTE, 0, 200, headers).info.validator is None
+    assert headers["last-modified"] == read_answer(NOTE, 0, 200, later).info.validator

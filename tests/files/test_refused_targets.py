@@ -28,11 +28,11 @@ async def test_existing_file_stays(video: Video, service: Simulator, tmp_path: p
     """A file that is there is not replaced, and nothing is asked of any host before that is clear."""
     there = await video.download(tmp_path)
     there.write_bytes(b"mine")
-    asked = service.ledger.total_requests
+    range_headers = service.ledger.total_requests
     with pytest.raises(DownloadError, match="exists"):
         await video.download(there if by == "name" else tmp_path)
 
-    assert (b"mine", asked) == (there.read_bytes(), service.ledger.total_requests)
+    assert (b"mine", range_headers) == (there.read_bytes(), service.ledger.total_requests)
 
 
 async def test_overwrite_replaces_only_with_a_whole_file(
