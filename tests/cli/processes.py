@@ -4,34 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import pathlib
 import sys
 from asyncio import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    import pathlib
-
     from heygen_async.testing import SimulatorServer
     from programs import Programs
 
 COMMAND: Final = (sys.executable, "-W", "error", "-m", "heygen_async")
-# The command itself but for its client, which does not look for ten seconds for a session that was never made.
-HASTY: Final = """
-import asyncio, pathlib, sys
-from heygen_async import Cadence, HeyGen, RetryPolicy
-from heygen_async._cli.batch import Wish, make
-from heygen_async._cli.interruption import attended
-from heygen_async._cli.voice import Voice
-
-async def main():
-    wish = Wish(jobs="jobs.csv", out=pathlib.Path("videos"), resume=True)
-    retry = RetryPolicy(base=0.05, settle_time=0.5)
-    async with HeyGen(cadence=Cadence.constant(0.2), retry=retry) as heygen:
-        return await make(heygen, wish, Voice(is_json=True))
-
-sys.exit(asyncio.run(attended(main())))
-"""
+HASTY: Final = (sys.executable, "-W", "error", str(pathlib.Path(__file__).with_name("hasty.py")))
 
 
 def environment(server: SimulatorServer, **extra: str) -> dict[str, str]:

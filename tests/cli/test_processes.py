@@ -61,12 +61,12 @@ async def test_a_killed_batch_makes_each_video_once(
     keys = write_jobs(tmp_path)
     moments = random.Random(6)
     for _ in range(KILLS):
-        program = await Program.started(programs, server, tmp_path, sys.executable, "-c", HASTY)
+        program = await Program.started(programs, server, tmp_path, *HASTY)
         for _ in range(moments.randint(2, 60)):
             assert await program.event() is not None
         program.process.kill()
         await program.left()
-    program = await Program.started(programs, server, tmp_path, sys.executable, "-W", "error", "-c", HASTY)
+    program = await Program.started(programs, server, tmp_path, *HASTY)
     left = await program.left()
     results = lines_of(tmp_path / "videos" / "results.jsonl")
     ledger = server.simulator.ledger
