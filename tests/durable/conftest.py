@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import loops
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -70,6 +72,12 @@ def _binaries() -> pathlib.Path | None:
         return found[-1].parent
     on_path = shutil.which("pg_ctl")
     return None if on_path is None else pathlib.Path(on_path).parent
+
+
+@pytest.fixture(scope="session")
+def anyio_backend(pytestconfig: pytest.Config) -> object:
+    """Asyncio in real time: a virtual clock would run ahead of the threads and processes that write to a database."""
+    return loops.backend(pytestconfig)
 
 
 @pytest.fixture(scope="session")
