@@ -82,6 +82,19 @@ def durable_tests(session: nox.Session) -> None:
 def durable_matrix(session: nox.Session) -> None:
     """Run what durable batches do, without the killing, on every supported Python of this machine."""
     install_groups(session, "test", "durable")
+    run_durable_tests(session)
+
+
+@nox.session
+def durable_newest(session: nox.Session) -> None:
+    """Run the same on the newest engine that the extra allows, also where an older one is installed already."""
+    install_groups(session, "test", "durable")
+    session.install("--upgrade", *PYPROJECT["project"]["optional-dependencies"]["durable"])
+    run_durable_tests(session)
+
+
+def run_durable_tests(session: nox.Session) -> None:
+    """Run the tests of durable batches that kill nothing."""
     provide_postgresql(session)
     files = [f"tests/durable/test_{name}.py" for name in ("campaign", "reviews", "process")]
     session.run("python", "-m", "pytest", *files, "-m", "durable", *session.posargs)

@@ -1,342 +1,215 @@
 """
-DBOS, as far as it is used: one per database and process, on a loop of its own.
+DBOS, by its public names only: a client for every batch that is open, and one worker for the process.
 
-Its constructor knows one instance per process, the first; here each database gets one of its own, so that two batches
-may use two databases. That needs names DBOS does not promise to keep: they are all in this file, and the extra pins
-the releases they were tried with. What remains one for the process is DBOS's name for it (`GlobalParams`), so an
-application that runs DBOS itself cannot work for a durable batch in the same process.
+A client submits, reads and answers, for any number of databases, also beside an application of DBOS. Work needs
+DBOS itself, of which a process has one, and whose queues are named before it is launched: so a process works for one
+batch at a time.
 
-Nothing runs on the caller's loop: DBOS would replace that loop's executor. A step crosses over by `Engine.bridge`.
+Nothing runs on the caller's loop, whose executor DBOS would replace: it is launched in a thread without a loop, and
+makes one of its own. A step crosses over to the caller's loop, see `_workflows`.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import socket
 import threading
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeVar
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
+from contextlib import contextmanager
+from typing import ClassVar, Final
 
-import backoff
-import dbos._dbos as inside
+import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, DBOSPortableJSONSerializer
-from dbos._core import decorate_step, decorate_workflow
-from dbos._queue import queue_worker_thread
-from dbos._utils import GlobalParams
+from sqlalchemy import exc
 
 from ..errors import ClientStateError
 from . import _database
-from ._locks import Locks, locks
-from ._schema import APP, ENGINE_VERSION, METADATA, Place
-from ._workflows import Workers
+from ._locks import Locks, open_locks
+from ._schema import APP, ENGINE_VERSION, METADATA, Claim
 
-if TYPE_CHECKING:
-    import sqlalchemy as sa
-
-T = TypeVar("T")
-Step = Callable[[str, str, int, int], Awaitable[dict[str, object]]]
-Work = Callable[[str, str, int, int], Awaitable[str]]
+log = logging.getLogger("heygen_async")
 
 _THREADS: Final = 16
-_GLANCE: Final = 0.02  # seconds
-_MAKING_TABLES: Final = 4_736_216_001  # any number of our own
-
-
-class _Quiet(DBOS):
-    """DBOS without its one-per-process rule; it leaves the executor of whatever loop it is on alone."""
-
-    @classmethod
-    async def _configure_asyncio_thread_pool(cls) -> None:
-        """Do nothing: the only loop it runs on has its executor from the start."""
+# Without it DBOS closes its loop while its queues may still claim work for it.
+_QUEUES_STOP: Final = 1  # seconds
+_CREATING_TABLES: Final = 4_736_216_001  # the number of a lock, any of our own
 
 
 class Engine:
     """
-    One database, for all batches of this process that use it.
+    The engine on one database, for one open batch.
 
     Attributes:
         database: SQLAlchemy's engine.
         client: Queues, cancels, lists; needs no DBOS to run.
-        executor: The name of this process at the engine, unique among all that ever were.
+        executor: The name of this process at the engine while it works, unique among all that ever were.
     """
 
-    _open: ClassVar[dict[str, Engine]] = {}
-    _guard: ClassVar[threading.RLock] = threading.RLock()
+    _guard: ClassVar[threading.Lock] = threading.Lock()
+    _working: ClassVar[Engine | None] = None
 
-    def __init__(self, url: sa.URL) -> None:
-        self.database = _database.connect(url)
-        self._url = str(url)
-        self._holders = 0
-        self._workers = Workers()
+    def __init__(self, database: sa.Engine) -> None:
+        self.database = database
+        self.client = DBOSClient(
+            system_database_engine=database,
+            serializer=DBOSPortableJSONSerializer(),
+            application_name=APP,
+            retry_connection_errors=False,
+        )
+        self.executor = ""
+        self._queues: Sequence[str] = ()
         self._locks: Locks | None = None
-        self._dbos: DBOS | None = None
-        try:
-            self._migrate()
-            self.client = DBOSClient(
-                system_database_engine=self.database,
-                serializer=DBOSPortableJSONSerializer(),
-                application_name=APP,
-                retry_connection_errors=False,
-            )
-        except BaseException:
-            self.database.dispose()
-            raise
-
-    # -- life --
 
     @classmethod
-    def lease(cls, url: sa.URL) -> Engine:
-        """Return the engine of a database, opened if it is not yet; give it back with `release`."""
-        with cls._guard:
-            engine = cls._open.get(str(url))
-            if engine is None:
-                engine = cls._open[str(url)] = cls(url)
-            engine._holders += 1
-            return engine
+    def open(cls, url: sa.URL) -> Engine:
+        """
+        Open a database, and create what tables it lacks.
 
-    def release(self) -> None:
-        """Give the engine back; the last one closes it."""
-        with self._guard:
-            self._holders -= 1
-            if self._holders:
-                return
-            del self._open[self._url]
-            self._stop()
-            self.client.destroy()
-            self.database.dispose()
+        Raises:
+            ConfigError: It cannot be opened.
+        """
+        database = _database.connect(url)
+        try:
+            with _quiet():
+                DBOS.migrate(url.render_as_string(hide_password=False))
+            _create_tables(database)
+            return cls(database)
+        except BaseException:
+            database.dispose()
+            raise
 
-    def _migrate(self) -> None:
-        # Its client never creates the engine's tables, and a process that only asks has nothing else that would.
-        from dbos._sys_db import SystemDatabase
-
-        with _hushed():
-            tables = SystemDatabase.create(
-                system_database_url=_stand_in(self.database),
-                engine_kwargs={},
-                engine=self.database,
-                schema="dbos",
-                serializer=DBOSPortableJSONSerializer(),
-                executor_id=None,
-            )
-            tables.run_migrations()
-        with self.database.begin() as connection:
-            # Processes that start together must not both make them.
-            is_sqlite = connection.dialect.name == "sqlite"
-            connection.exec_driver_sql(
-                "BEGIN IMMEDIATE" if is_sqlite else f"SELECT pg_advisory_xact_lock({_MAKING_TABLES})"
-            )
-            METADATA.create_all(connection)
+    def close(self) -> None:
+        """Stop working, if it works, and close the database."""
+        self.stop()
+        self.client.destroy()
+        self.database.dispose()
 
     # -- working --
 
-    def work(self, name: str, worker: Worker) -> None:
+    def start(self, queues: Sequence[str], register: Callable[[], None]) -> None:
         """
-        Start running work in this process, for one batch more.
+        Take work from these queues from now on. Called from a thread without a loop.
+
+        Args:
+            queues: The names of queues that are registered.
+            register: Registers the workflows, once DBOS is there and before it is launched.
 
         Raises:
-            ClientStateError: This process works for that batch already, or runs DBOS itself.
+            ClientStateError: This process works for a batch already, or runs DBOS itself.
         """
         with self._guard:
-            if self._workers.has(name):
+            if Engine._working is not None:
                 raise ClientStateError(
-                    f"This process already works for the batch {name!r} of this database.",
-                    hint="Close that one first, or open the second with work=False.",
+                    "This process works for a batch already.",
+                    hint="Run another process for this one, close the other, or open it with work=False.",
                 )
-            if self._dbos is None:
-                self._start()
-            self._take(self.lock_name(name, self.executor))
-            self._workers.open(name, worker)
+            self.executor = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:12]}"
+            self._queues = queues
+            with _quiet():
+                self._launch(register)
+            Engine._working = self
 
-    @backoff.on_predicate(backoff.constant, interval=_GLANCE, logger=None)
-    def _take(self, lock: str) -> bool:
-        """Take a lock of our own, again if another process looks just now whether it is free."""
-        return self.locks.take(lock)
-
-    def rest(self, name: str) -> None:
-        """Stop running work for a batch."""
-        with self._guard:
-            self._workers.close(name)
-            self.locks.release(self.lock_name(name, self.executor))
-
-    @property
-    def executor(self) -> str:
-        """The name of this process at the engine, unique among all that ever were."""
-        return str(GlobalParams.executor_id)
-
-    @property
-    def locks(self) -> Locks:
-        """Who is alive."""
-        assert self._locks is not None  # noqa: S101 - there from the first work on
-        return self._locks
-
-    @staticmethod
-    def lock_name(name: str, executor: str) -> str:
-        """Return the name of the lock that says that an executor works for a batch."""
-        return f"{executor}/{name}"
-
-    def _start(self) -> None:
-        if inside._dbos_global_instance is not None:
-            raise ClientStateError(
-                "This process runs an application of DBOS.",
-                hint="Open the batch with work=False here, and let a process of its own do the work.",
-            )
-        in_use = any(engine._dbos is not None for engine in self._open.values())
-        name = self.executor if in_use else f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:12]}"
-        # A registry of its own; and no scheduler, which asks for the one instance of the process, and has no schedules.
-        own: dict[str, object] = inside.__dict__
-        before = {name: own[name] for name in ("_dbos_global_registry", "dynamic_scheduler_loop")}
-        own.update(_dbos_global_registry=None, dynamic_scheduler_loop=_no_schedules)
-        try:
-            with _hushed():
-                self._dbos = self._made(name)
-                self._workers.register(self)
-                # No queues but its own: each batch is listened to for as long as it is open.
-                self._dbos._listening_queues = []
-                # In a thread without a loop, so that it makes one of its own: this one may be anybody's.
-                with ThreadPoolExecutor(1) as launcher:
-                    launcher.submit(self._dbos._launch).result()
-        finally:
-            own.update(before)
-        self._locks = locks(self.database)
-
-    def _made(self, executor: str) -> DBOS:
-        instance = object.__new__(_Quiet)
-        instance.__init__(  # type: ignore[misc]
+    def _launch(self, register: Callable[[], None]) -> None:
+        DBOS(
             config={
                 "name": APP,
                 "system_database_engine": self.database,
                 "application_version": ENGINE_VERSION,
-                "executor_id": executor,
+                "executor_id": self.executor,
                 "max_executor_threads": _THREADS,
                 "serializer": DBOSPortableJSONSerializer(),
                 "log_level": "CRITICAL",
             }
         )
-        return instance
-
-    def _stop(self) -> None:
-        if self._dbos is not None:
-            with _hushed():
-                self._dbos._destroy(workflow_completion_timeout_sec=0)
-            self._dbos = None
-        if self._locks is not None:
-            self._locks.close()
-            self._locks = None
-
-    # -- workflows --
-
-    def step(self, name: str, work: Step, *, preemptible: bool = False) -> Step:
-        """Return a step: what it returns is written down, and not done again."""
-        return decorate_step(
-            self._instance._registry,
-            name=name,
-            retries_allowed=False,
-            interval_seconds=1.0,
-            max_attempts=1,
-            backoff_rate=1.0,
-            preemptible=preemptible,
-        )(work)
-
-    def workflow(self, name: str, work: Work) -> None:
-        """Register a workflow under its name, never to be dropped for having been begun often."""
-        decorate_workflow(self._instance._registry, name, None)(work)
-
-    @property
-    def _instance(self) -> DBOS:
-        assert self._dbos is not None  # noqa: S101 - workflows are registered when it is made
-        return self._dbos
-
-    def listen(self, queue: str, stop: threading.Event) -> threading.Thread:
-        """Take work from a queue until told to stop."""
-        listed = self.client.retrieve_queue(queue)
-        bound = self._instance._sys_db.get_queue(queue)
-        assert listed is not None and bound is not None  # noqa: S101, PT018 - registered just before
-        thread = threading.Thread(
-            target=queue_worker_thread,
-            args=(stop, self._instance, bound),
-            name=f"heygen-async {queue}",
-            daemon=True,
-        )
-        thread.start()
-        return thread
-
-    def active(self) -> frozenset[str]:
-        """Return the ids of the work that is under way in this process."""
-        return frozenset(self._instance._active_workflows_set.activeList())
-
-    def held(self, queues: Sequence[str]) -> list[tuple[str, str, str]]:
-        """Return what is claimed from these queues, as (work, executor, queue)."""
-        found = self.client.list_workflows(
-            status="PENDING", queue_name=list(queues), load_input=False, load_output=False
-        )
-        return [(one.workflow_id, str(one.executor_id), str(one.queue_name)) for one in found]
-
-    def hand_back(self, work: str, executor: str, queue: str) -> bool:
-        """Queue a piece of work again that an executor had and does no more; False when somebody has it already."""
-        return bool(self.client._sys_db.reenqueue_for_recovery(work, [executor], queue))
-
-    # -- crossing over --
-
-    @staticmethod
-    async def bridge(loop: asyncio.AbstractEventLoop, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """
-        Do something on the loop of a batch, from the engine's.
-
-        Raises:
-            asyncio.CancelledError: That loop is closed; what was begun is left for others.
-        """
-        begun = work()
+        if self.executor != DBOS.executor_id:  # where there is one, the constructor returns that
+            raise ClientStateError(
+                "This process runs an application of DBOS.",
+                hint="Run another process for the work, and open the batch with work=False here.",
+            )
         try:
-            waiting = asyncio.run_coroutine_threadsafe(begun, loop)
-        except RuntimeError:
-            begun.close()
-            raise asyncio.CancelledError from None
-        return await asyncio.wrap_future(waiting)
+            # Before it owns any work: who has no lock is dead to others.
+            self._locks = open_locks(self.database)
+            self._locks.take(self.executor)
+            register()
+            DBOS.listen_queues(self._queues)
+            DBOS.launch()
+        except BaseException:
+            DBOS.destroy()
+            self._release_locks()
+            raise
 
+    def stop(self) -> None:
+        """Take no more work, end what is under way, and queue it again for others."""
+        with self._guard:
+            if Engine._working is not self:
+                return
+            try:
+                with _quiet():
+                    DBOS.destroy(workflow_completion_timeout_sec=_QUEUES_STOP)
+                self.requeue([claim for claim in self.claims() if claim.executor == self.executor])
+            except (exc.SQLAlchemyError, OSError) as error:
+                # Others recover it, for the lock is free.
+                log.debug("Work could not be queued again: %s", type(error).__name__)
+            finally:
+                Engine._working = None
+                self._release_locks()
 
-class _hushed:  # noqa: N801 - reads as what it does
-    """
-    Keeps DBOS from writing to the console, and its logger as the user has it.
-
-    What it would say is said by this package where it matters.
-    """
-
-    def __enter__(self) -> None:
-        logger = logging.getLogger("dbos")
-        if not logger.handlers:
-            logger.addHandler(logging.NullHandler())  # or it would add one for the console
-        self._level = logger.level if logger.level != logging.NOTSET else logging.CRITICAL
-        logger.setLevel(self._level)
-
-    def __exit__(self, *_: object) -> None:
-        logging.getLogger("dbos").setLevel(self._level)
-
-
-def _stand_in(database: sa.Engine) -> str:
-    return "sqlite:///given" if database.dialect.name == "sqlite" else "postgresql://given"
-
-
-def _no_schedules(_stop: threading.Event, _every: float) -> None:
-    """End at once."""
-
-
-class Worker(Protocol):
-    """A batch that is open for work in this process."""
+    def _release_locks(self) -> None:
+        locks, self._locks = self._locks, None
+        if locks is not None:
+            locks.close()
 
     @property
-    def loop(self) -> asyncio.AbstractEventLoop: ...
-    def begun(self, place: Place) -> None:
-        """Note that something paid for may be under way, which must come to its checkpoint."""
-        ...
+    def locks(self) -> Locks:
+        """The locks that tell which executors live; only while this process works."""
+        assert self._locks is not None  # noqa: S101 - opened by `start`
+        return self._locks
 
-    def checked(self, place: Place) -> None:
-        """Note that it has come there."""
-        ...
+    # -- claims --
 
-    async def do(self, step: str, place: Place) -> str:
-        """Do a step and say what comes next."""
-        ...
+    def claims(self) -> list[Claim]:
+        """Return what is claimed from the queues of this engine, by whatever process."""
+        found = self.client.list_workflows(
+            status="PENDING", queue_name=list(self._queues), load_input=False, load_output=False
+        )
+        return [Claim(one.workflow_id, str(one.executor_id), str(one.queue_name)) for one in found]
+
+    def requeue(self, claims: Collection[Claim]) -> Iterable[Claim]:
+        """Queue claimed work again, and return it; what its executor does not have any more is left alone."""
+        if not claims:
+            return ()
+        still = set(claims).intersection(self.claims())
+        for queue in {claim.queue for claim in still}:
+            workflow_ids = [claim.workflow_id for claim in still if claim.queue == queue]
+            self.client.resume_workflows(workflow_ids, queue_name=queue)
+        return sorted(still)
+
+
+def _create_tables(database: sa.Engine) -> None:
+    with database.begin() as connection:
+        # Processes that start together must not both create them.
+        is_sqlite = connection.dialect.name == "sqlite"
+        connection.exec_driver_sql(
+            "BEGIN IMMEDIATE" if is_sqlite else f"SELECT pg_advisory_xact_lock({_CREATING_TABLES})"
+        )
+        METADATA.create_all(connection)
+
+
+@contextmanager
+def _quiet() -> Generator[None]:
+    """
+    Keep DBOS from writing to the console, and its logger as the user has it.
+
+    What its records say is logged by this package where it matters.
+    """
+    logger = logging.getLogger("dbos")
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())  # or DBOS adds one for the console
+    level = logger.level if logger.level != logging.NOTSET else logging.CRITICAL
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

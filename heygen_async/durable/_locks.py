@@ -31,10 +31,6 @@ class Locks(Protocol):
         """Let go of a lock."""
         ...
 
-    def is_free(self, name: str) -> bool:
-        """Say whether nobody has a lock; not for one's own."""
-        ...
-
     def keep(self) -> None:
         """See that what was taken is still held, and take again what was lost."""
         ...
@@ -44,7 +40,7 @@ class Locks(Protocol):
         ...
 
 
-def locks(engine: sa.Engine) -> Locks:
+def open_locks(engine: sa.Engine) -> Locks:
     """Return the locks of a database."""
     if engine.dialect.name == "sqlite":
         return FileLocks(f"{engine.url.database}.lock")
@@ -81,11 +77,6 @@ class AdvisoryLocks:
             self._wanted.discard(name)
             self._held.discard(name)
             self._ask("pg_advisory_unlock", name)
-
-    def is_free(self, name: str) -> bool:
-        """Say whether nobody has a lock; see `Locks`."""
-        with self._guard:
-            return self._ask("pg_try_advisory_xact_lock", name)  # which ends with the statement
 
     def keep(self) -> None:
         """Take again what was lost, as often as it takes: others try it now and then; see `Locks`."""
@@ -145,13 +136,6 @@ class FileLocks:
             except OSError:
                 return False
             return True
-
-    def is_free(self, name: str) -> bool:
-        """Say whether nobody has a lock; see `Locks`."""
-        if not self.take(name):
-            return False
-        self.release(name)
-        return True
 
     def release(self, name: str) -> None:
         """Let go of a lock; see `Locks`."""

@@ -66,13 +66,13 @@ class OpenBatch:
         if settings.download_to is not None:
             await OutputFolder(settings.download_to).prepare()
         access = Access()
-        engine = await access.ask(Engine.lease, _database.parse(url))
+        engine = await access.ask(Engine.open, _database.parse(url))
         try:
             desk = cls(engine, Store(engine, name), access, settings, heygen)
             await desk._open(work=work)
         except BaseException:
             with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(engine.release)
+                await anyio.to_thread.run_sync(engine.close)
             raise
         return desk
 
@@ -91,7 +91,7 @@ class OpenBatch:
         with anyio.CancelScope(shield=True):
             if self._station is not None:
                 await self._station.close()
-            await anyio.to_thread.run_sync(self._engine.release)
+            await anyio.to_thread.run_sync(self._engine.close)
 
     # -- in --
 

@@ -1,35 +1,34 @@
 """
-A thread of each batch that is worked for: it keeps this process's lock, and takes over what dead processes held.
+A thread of the batch this process works for: it keeps this process's lock, and recovers what dead processes claimed.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Generator, Iterable
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import exc
 
 if TYPE_CHECKING:
     from ._engine import Engine
-    from ._transitions import Store
+    from ._schema import Claim
 
 log = logging.getLogger("heygen_async")
 
 
 class Reaper:
-    """Looks every few seconds, until told to stop."""
+    """Checks the claims every few seconds, until it is stopped."""
 
-    def __init__(self, engine: Engine, store: Store, *, every: float) -> None:
+    def __init__(self, engine: Engine, under_way: Collection[str], *, every: float) -> None:
         self._engine = engine
-        self._store = store
+        self._under_way = under_way
         self._every = every
         self._stop = threading.Event()
         self._suspects = Suspects()
-        self._thread = threading.Thread(
-            target=self._run, name=f"heygen-async keeper {store.name}", daemon=True
-        )
+        self._thread = threading.Thread(target=self._run, name="heygen-async reaper", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -40,58 +39,72 @@ class Reaper:
     def _run(self) -> None:
         while not self._stop.wait(self._every):
             try:
-                self._look()
+                self._check()
             except (exc.SQLAlchemyError, OSError) as error:
-                log.debug("The database cannot be asked for work left behind: %s", type(error).__name__)
+                log.debug("The database cannot be asked for abandoned work: %s", type(error).__name__)
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         self._engine.locks.keep()
-        held = self._engine.held((self._store.queue, self._store.reviews))
-        others = {executor for _, executor, _ in held} - {self._engine.executor}
-        left = self._suspects.left_behind(
-            [(work, executor) for work, executor, _ in held],
-            dead={executor for executor in others if self._is_dead(executor)},
-            own=self._engine.executor,
-            active=self._engine.active(),
+        claims = self._engine.claims()
+        dead = {executor for executor in {claim.executor for claim in claims} if self._is_dead(executor)}
+        own = self._engine.executor
+        abandoned = self._suspects.find_abandoned(
+            claims, dead=dead, own=own, under_way=frozenset(self._under_way)
         )
-        queues = {work: queue for work, _, queue in held}
-        for work, executor in left:
-            if self._engine.hand_back(work, executor, queues[work]):
-                said = {"work": work, "executor": executor}
-                log.info("Took over %s, which %s left behind", work, executor, extra=said)
+        for executor in {claim.executor for claim in abandoned}:
+            # Other processes recover, too: one at a time, or what the first has queued is queued again by the second.
+            with self._lock(executor) as is_locked:
+                if is_locked or executor == own:
+                    self._recover([claim for claim in abandoned if claim.executor == executor])
 
     def _is_dead(self, executor: str) -> bool:
-        return self._engine.locks.is_free(self._engine.lock_name(self._store.name, executor))
+        with self._lock(executor) as is_locked:
+            return is_locked
+
+    @contextmanager
+    def _lock(self, executor: str) -> Generator[bool]:
+        """Take the lock of another executor, which is free if that one is dead."""
+        is_locked = executor != self._engine.executor and self._engine.locks.take(executor)
+        try:
+            yield is_locked
+        finally:
+            if is_locked:
+                self._engine.locks.release(executor)
+
+    def _recover(self, claims: Collection[Claim]) -> None:
+        for claim in self._engine.requeue(claims):
+            extra = {"workflow_id": claim.workflow_id, "executor": claim.executor}
+            log.info("Recovered %s from %s", claim.workflow_id, claim.executor, extra=extra)
 
 
 class Suspects:
     """
-    Tells the dead from the slow: work is taken from its holder when the holder was missing in three looks in a row.
+    Tells the dead from the slow: a claim is abandoned when its executor was missing in three checks in a row.
 
-    One look is not enough: a holder whose database was away for a moment takes its lock again a little later, and one
-    that has just claimed a piece of work has not begun it yet.
+    One check is not enough: an executor whose database was away for a moment takes its lock again a little later, and
+    one that has just claimed a workflow has not begun it yet.
     """
 
-    _LOOKS: Final = 3
+    _CHECKS: Final = 3
 
     def __init__(self) -> None:
-        self._seen: dict[tuple[str, str], int] = {}
+        self._seen: dict[Claim, int] = {}
 
-    def left_behind(
-        self, held: Iterable[tuple[str, str]], *, dead: Collection[str], own: str, active: Collection[str]
-    ) -> list[tuple[str, str]]:
+    def find_abandoned(
+        self, claims: Iterable[Claim], *, dead: Collection[str], own: str, under_way: Collection[str]
+    ) -> list[Claim]:
         """
-        Return what nobody does any more, as (work, executor).
+        Return the claims that nobody works on any more.
 
         Args:
-            held: What is claimed, by whom.
+            claims: What is claimed, by whom.
             dead: Executors whose lock is free now.
             own: This executor.
-            active: What it is really doing.
+            under_way: The workflows that run in this process.
         """
         self._seen = {
-            (work, executor): self._seen.get((work, executor), 0) + 1
-            for work, executor in held
-            if executor in dead or (executor == own and work not in active)
+            claim: self._seen.get(claim, 0) + 1
+            for claim in claims
+            if claim.executor in dead or (claim.executor == own and claim.workflow_id not in under_way)
         }
-        return sorted(one for one, looks in self._seen.items() if looks >= self._LOOKS)
+        return sorted(claim for claim, checks in self._seen.items() if checks >= self._CHECKS)

@@ -7,7 +7,7 @@ batch is under way at a time, so that what is found after a crash cannot be some
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import sqlalchemy as sa
 from msgspec import Struct
@@ -119,3 +119,11 @@ class Place(Struct, frozen=True, kw_only=True):
     key: str
     attempt: int
     turn: int
+
+
+class Claim(NamedTuple):
+    """A workflow that an executor took from a queue and has not finished."""
+
+    workflow_id: str
+    executor: str
+    queue: str

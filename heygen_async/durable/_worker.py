@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
 
@@ -21,7 +22,7 @@ from ._follow_step import Following
 from ._recovery import Reaper
 from ._review_step import Talking
 from ._schema import MovedOn
-from ._workflows import FOLLOW, NOTHING
+from ._workflows import FOLLOW, NOTHING, register
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -44,10 +45,9 @@ _FOR: Final[dict[str, tuple[Phase, ...]]] = {
     "ask": ("reviewing",),
     "say": ("answered", "rendering"),
 }
-_KEEPER_LOOKS: Final = 5  # times slower than the engine's looks for work
-_LOOK: Final = 0.02  # seconds between two looks whether all has come to its checkpoint
+_REAPER_POLLS: Final = 5  # times slower than the engine's polls for work
+_LOOK: Final = 0.02  # seconds between two checks whether all has come to its checkpoint
 _GRACE: Final = 30.0  # seconds more than a write may take
-_JOIN: Final = 5.0
 
 
 class BatchWorker:
@@ -63,9 +63,8 @@ class BatchWorker:
         self._paying: set[Place] = set()
         self._tasks: dict[asyncio.Task[object], tuple[str, Place]] = {}
         self._turns: WeakValueDictionary[tuple[str, Place], asyncio.Lock] = WeakValueDictionary()
-        self._stop = threading.Event()
-        self._threads: list[threading.Thread] = []
-        self._keeper: Reaper | None = None
+        self._under_way: dict[str, object] = {}
+        self._reaper: Reaper | None = None
         window = Window(case.store, case.access, case.settings.max_in_flight)
         creating, following, talking = Creating(case, window, self.halt), Following(case), Talking(case)
         self._steps: dict[str, Callable[[Place], Awaitable[str]]] = {
@@ -79,13 +78,25 @@ class BatchWorker:
 
     # -- as a worker --
 
-    def begun(self, place: Place) -> None:
-        """Note what must come to its checkpoint; see `_workflows.Worker`."""
+    @contextmanager
+    def keep_open(self, place: Place) -> Generator[None]:
+        """Let closing wait for a block; see `_workflows.Worker`."""
         self._paying.add(place)
+        try:
+            yield
+        finally:
+            self._paying.discard(place)
 
-    def checked(self, place: Place) -> None:
-        """Note that it has come there; see `_workflows.Worker`."""
-        self._paying.discard(place)
+    @contextmanager
+    def track(self, workflow_id: str) -> Generator[None]:
+        """Know that a workflow is under way; see `_workflows.Worker`."""
+        # Of two runs of one workflow here the engine lets the newer one finish.
+        run = self._under_way[workflow_id] = object()
+        try:
+            yield
+        finally:
+            if self._under_way.get(workflow_id) is run:
+                del self._under_way[workflow_id]
 
     async def do(self, step: str, place: Place) -> str:
         """
@@ -135,7 +146,6 @@ class BatchWorker:
         """Create nothing more; what is in progress goes on to its end."""
         if self.halted is None:
             self.halted = error
-            self._stop.set()
             log.warning("Nothing more is created: %s", type(error).__name__)
             self._let_go(_PAYING)
 
@@ -154,16 +164,14 @@ class BatchWorker:
 
     def _open(self) -> None:
         store, settings = self._case.store, self._case.settings
-        self._engine.work(store.name, self)
         queues = [store.queue]
         if settings.reviewer is not None:
             queues.append(store.reviews)
-        self._threads = [self._engine.listen(queue, self._stop) for queue in queues]
-        self._keeper = Reaper(self._engine, store, every=_KEEPER_LOOKS * settings.poll)
+        self._engine.start(queues, partial(register, self))
+        self._reaper = Reaper(self._engine, self._under_way, every=_REAPER_POLLS * settings.poll)
 
     async def close(self) -> None:
         """Take no more work, bring to its checkpoint what was paid for, and leave the rest to others."""
-        self._stop.set()
         self._is_closing = True
         self._let_go()
         with anyio.move_on_after(self._case.heygen._core.api.timeouts.write + _GRACE):
@@ -173,15 +181,6 @@ class BatchWorker:
         await anyio.to_thread.run_sync(self._close)
 
     def _close(self) -> None:
-        if self._keeper is not None:
-            self._keeper.stop()
-        for thread in self._threads:
-            thread.join(_JOIN)
-        store, executor = self._case.store, self._engine.executor
-        try:
-            for work, holder, queue in self._engine.held((store.queue, store.reviews)):
-                if holder == executor:
-                    self._engine.hand_back(work, executor, queue)
-        except (exc.SQLAlchemyError, OSError) as error:
-            log.debug("Work could not be handed back: %s", type(error).__name__)  # its lock tells others
-        self._engine.rest(store.name)
+        if self._reaper is not None:
+            self._reaper.stop()
+        self._engine.stop()

@@ -1,122 +1,127 @@
 """
-The three pieces of work of a job, as the engine runs them.
+The three workflows of a job, as the engine runs them.
 
-What each does in which order is frozen under its name: the engine replays what was written down, and a release with
-another order would not find its way. Another order is another name, `….v2`, beside these.
+The steps of each and their order are frozen under its name: the engine replays what was recorded, and a release with
+another order could not. Another order is another name, `….v2`, beside these.
 
-A job's pieces follow each other by its turns: a render, then for each pause a review (which holds none of the places
-in progress) and a continuation.
+The workflows of a job follow each other: a render, then for each pause a review (which holds no slot of those in
+progress) and a continuation.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Generator
-from functools import partial
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AbstractContextManager
+from typing import Any, Protocol, TypeVar
 
+from dbos import DBOS
 from sqlalchemy import exc
 
 from ._schema import CONTINUE, RENDER, REVIEW, Place
 
-if TYPE_CHECKING:
-    from ._engine import Engine, Step, Work, Worker
-
 log = logging.getLogger("heygen_async")
 
-FOLLOW = "follow"  # what a step may say comes next
+T = TypeVar("T")
+Step = Callable[[str, str, int, int], Awaitable[dict[str, object]]]
+Workflow = Callable[[str, str, int, int], Awaitable[str]]
+
+FOLLOW = "follow"  # what a step may return: which step is next
 FINISH = "finish"
 NOTHING = "nothing"
 
 
-class Workers:
-    """Who works for which batch in this process, for one engine."""
+class Worker(Protocol):
+    """A batch that this process works for."""
 
-    def __init__(self) -> None:
-        self._by_name: dict[str, Worker] = {}
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop: ...
+    def keep_open(self, place: Place) -> AbstractContextManager[None]:
+        """Let closing wait for a block, in which something is paid for, and for its checkpoint."""
+        ...
 
-    def has(self, name: str) -> bool:
-        """Whether somebody works for a batch."""
-        return name in self._by_name
+    def track(self, workflow_id: str) -> AbstractContextManager[None]:
+        """Know that a workflow is under way for as long as a block runs."""
+        ...
 
-    def open(self, name: str, worker: Worker) -> None:
-        """Let work for a batch be done by this worker."""
-        self._by_name[name] = worker
-
-    def close(self, name: str) -> None:
-        """Leave the work of a batch to others."""
-        self._by_name.pop(name, None)
-
-    def of(self, name: str) -> Worker:
-        """Return the worker of a batch; without one, what was begun is left for others."""
-        try:
-            return self._by_name[name]
-        except KeyError:
-            raise asyncio.CancelledError from None
-
-    def register(self, engine: Engine) -> None:
-        """Tell an engine what the pieces of work are."""
-        step = partial(_step, engine, self)
-        announce, create, say = step("announce"), step("create"), step("say")
-        follow, finish, ask = step("follow", preemptible=True), step("finish"), step("ask", preemptible=True)
-
-        async def render(name: str, key: str, attempt: int, turn: int) -> str:
-            at = (name, key, attempt, turn)
-            with self._paying(*at):
-                following = (await announce(*at))["next"]
-                if following != NOTHING:
-                    following = (await create(*at))["next"]
-            return await _rest(follow, finish, at, following)
-
-        async def go_on(name: str, key: str, attempt: int, turn: int) -> str:
-            at = (name, key, attempt, turn)
-            with self._paying(*at):
-                following = (await say(*at))["next"]
-            return await _rest(follow, finish, at, following)
-
-        async def review(name: str, key: str, attempt: int, turn: int) -> str:
-            return str((await ask(name, key, attempt, turn))["next"])
-
-        for workflow, work in ((RENDER, render), (CONTINUE, go_on), (REVIEW, review)):
-            engine.workflow(workflow, _unless_unwritten(workflow, work))
-
-    @contextlib.contextmanager
-    def _paying(self, name: str, key: str, attempt: int, turn: int) -> Generator[None]:
-        worker, place = self.of(name), Place(key=key, attempt=attempt, turn=turn)
-        worker.begun(place)
-        try:
-            yield
-        finally:
-            worker.checked(place)
+    async def do(self, step: str, place: Place) -> str:
+        """Do a step and return which one is next."""
+        ...
 
 
-async def _rest(follow: Step, finish: Step, at: tuple[str, str, int, int], following: object) -> str:
-    if following == FOLLOW:
-        following = (await follow(*at))["next"]
-    if following == FINISH:
-        following = (await finish(*at))["next"]
-    return str(following)
+def register(worker: Worker) -> None:
+    """Register the workflows, whose steps are done by this worker."""
+    announce, create, send = _step(worker, "announce"), _step(worker, "create"), _step(worker, "say")
+    follow, finish = _step(worker, "follow", preemptible=True), _step(worker, "finish")
+    ask = _step(worker, "ask", preemptible=True)
+
+    async def render(name: str, key: str, attempt: int, turn: int) -> str:
+        at = (name, key, attempt, turn)
+        with worker.keep_open(Place(key=key, attempt=attempt, turn=turn)):
+            following = await announce(*at)
+            if following["next"] != NOTHING:
+                following = await create(*at)
+        return await _continue(follow, finish, at, following)
+
+    async def go_on(name: str, key: str, attempt: int, turn: int) -> str:
+        at = (name, key, attempt, turn)
+        with worker.keep_open(Place(key=key, attempt=attempt, turn=turn)):
+            following = await send(*at)
+        return await _continue(follow, finish, at, following)
+
+    async def review(name: str, key: str, attempt: int, turn: int) -> str:
+        return str((await ask(name, key, attempt, turn))["next"])
+
+    for workflow, work in ((RENDER, render), (CONTINUE, go_on), (REVIEW, review)):
+        # Never given up for having been begun often.
+        DBOS.workflow(name=workflow, max_recovery_attempts=None)(_run_workflow(worker, workflow, work))
 
 
-def _step(engine: Engine, workers: Workers, name: str, *, preemptible: bool = False) -> Step:
-    async def work(batch: str, key: str, attempt: int, turn: int) -> dict[str, object]:
-        worker = workers.of(batch)
+async def _continue(
+    follow: Step, finish: Step, at: tuple[str, str, int, int], following: dict[str, object]
+) -> str:
+    if following["next"] == FOLLOW:
+        following = await follow(*at)
+    if following["next"] == FINISH:
+        following = await finish(*at)
+    return str(following["next"])
+
+
+def _step(worker: Worker, name: str, *, preemptible: bool = False) -> Step:
+    @DBOS.step(name=f"heygen.{name}", preemptible=preemptible)
+    async def step(_batch: str, key: str, attempt: int, turn: int) -> dict[str, object]:
         place = Place(key=key, attempt=attempt, turn=turn)
-        return {"next": await engine.bridge(worker.loop, lambda: worker.do(name, place))}
+        return {"next": await _run_on(worker.loop, lambda: worker.do(name, place))}
 
-    return engine.step(f"heygen.{name}", work, preemptible=preemptible)
+    return step
 
 
-def _unless_unwritten(workflow: str, work: Work) -> Work:
-    async def guarded(name: str, key: str, attempt: int, turn: int) -> str:
+def _run_workflow(worker: Worker, workflow: str, work: Workflow) -> Workflow:
+    async def run(name: str, key: str, attempt: int, turn: int) -> str:
         try:
-            return await work(name, key, attempt, turn)
+            with worker.track(str(DBOS.workflow_id)):
+                return await work(name, key, attempt, turn)
         except exc.SQLAlchemyError as error:
-            # A checkpoint could not be written (a full disk, say). The job has not failed: it is left as it is, and
-            # the keeper has it done again.
-            log.warning("%s of %s could not be written down: %s", workflow, key, type(error).__name__)
+            # A checkpoint could not be written (a full disk, say). The job has not failed: it stays as it is, and the
+            # reaper queues it again.
+            log.warning("%s of %s could not be recorded: %s", workflow, key, type(error).__name__)
             raise asyncio.CancelledError from error
 
-    return guarded
+    return run
+
+
+async def _run_on(loop: asyncio.AbstractEventLoop, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """
+    Run a coroutine on the loop of a batch, from the engine's.
+
+    Raises:
+        asyncio.CancelledError: That loop is closed; what was begun is left for others.
+    """
+    coroutine = work()
+    try:
+        future = asyncio.run_coroutine_threadsafe(coroutine, loop)
+    except RuntimeError:
+        coroutine.close()
+        raise asyncio.CancelledError from None
+    return await asyncio.wrap_future(future)

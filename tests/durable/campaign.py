@@ -24,9 +24,9 @@ POLL = 0.05
 PATIENCE = 100.0  # a guard against hanging
 
 
-def service(*, max_jobs: int = 20, **options: Any) -> Simulator:
+def service(*, max_jobs: int = 20, speed: float = SPEED, **options: Any) -> Simulator:
     """A service whose sessions take a third of a second."""
-    return Simulator(speed=SPEED, max_jobs=max_jobs, **options)
+    return Simulator(speed=speed, max_jobs=max_jobs, **options)
 
 
 @asynccontextmanager

@@ -143,7 +143,7 @@ async def test_whoever_listens_hears_the_outcome_of_a_retry(database: str) -> No
 
 async def test_a_late_job_goes_on_with_its_session(sqlite: str) -> None:
     """A retry of a job that was only late watches the session there is, and pays nothing."""
-    simulator = service()
+    simulator = service(speed=10)
     async with campaign(sqlite, simulator) as batch:
         await batch.submit([Job("A film", "late", mode="generate", timeout=0.06)])
         first = await ended(batch)
@@ -235,7 +235,7 @@ async def test_nothing_is_created_after_the_credential_is_refused(sqlite: str) -
 
 async def test_the_service_decides_how_many_are_in_progress(database: str) -> None:
     """Refused for want of room, a batch waits, narrows its window, and still makes every video once."""
-    simulator = service(max_jobs=2)
+    simulator = service(max_jobs=2, speed=40)
     async with campaign(database, simulator, max_in_flight=6) as batch:
         await batch.submit(films(8))
         outcomes = await ended(batch)

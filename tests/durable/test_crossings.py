@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import threading
 from typing import TYPE_CHECKING
 
 import anyio
@@ -13,7 +12,6 @@ import sqlalchemy as sa
 from durable.campaign import PATIENCE, Held, campaign, change, client, ended, films, service
 from heygen_async import Approve, InvalidArgument
 from heygen_async.durable import DatabaseUnavailable, _database, _engine
-from heygen_async.durable._locks import AdvisoryLocks
 
 if TYPE_CHECKING:
     import pathlib
@@ -160,7 +158,7 @@ async def test_a_database_that_goes_away_while_opening_is_said(postgres: Postgre
         told.append(caught.value)
 
     with engine.connect() as connection:
-        connection.execute(sa.text("select pg_advisory_lock(:making)"), {"making": _engine._MAKING_TABLES})
+        connection.execute(sa.text("select pg_advisory_lock(:making)"), {"making": _engine._CREATING_TABLES})
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(fail_to_open)
             waits = "from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
@@ -171,23 +169,6 @@ async def test_a_database_that_goes_away_while_opening_is_said(postgres: Postgre
     engine.dispose()
     async with campaign(database, simulator, work=False) as batch:
         assert 0 == (await batch.status()).total
-
-
-async def test_a_look_at_our_lock_does_not_keep_it_from_us(postgres: Postgres) -> None:
-    """A process that opens a batch while another looks whether it is alive is known to be so afterwards."""
-    database = postgres.database()
-    async with campaign(database, service(), name="autumn"):
-        engine = _engine.Engine.lease(_database.parse(database))
-        name = engine.lock_name("spring", engine.executor)
-        another = AdvisoryLocks(engine.database)
-        another.take(name)
-        release = threading.Timer(0.5, another.release, [name])
-        release.start()
-        async with campaign(database, service(), name="spring"):
-            release.join()
-            assert not another.is_free(name)
-        another.close()
-        engine.release()
 
 
 def test_the_server_soon_sees_that_a_machine_is_gone(postgres: Postgres) -> None:

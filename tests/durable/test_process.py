@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from dbos import DBOS
 
 from durable.campaign import campaign, client, ended, films, service
-from heygen_async import Approve, ClientStateError, ConfigError
+from heygen_async import ClientStateError, ConfigError
 from heygen_async.durable import DatabaseUnavailable, DurableBatch
 
 if TYPE_CHECKING:
@@ -29,50 +29,35 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.durable
 
 
-async def test_two_batches_of_one_database(database: str) -> None:
-    """Two batches of one database run side by side in one process, each with its own jobs."""
-    simulator = service()
+async def test_any_number_of_batches_are_open_beside_the_one_that_is_worked_for(
+    tmp_path: pathlib.Path, postgres: Postgres
+) -> None:
+    """A process that works for a batch submits to, reads and answers others, of whatever database."""
+    simulator, file = service(), f"sqlite:///{tmp_path / 'campaign.db'}"
     async with (
-        campaign(database, simulator, name="spring") as spring,
-        campaign(database, simulator, name="autumn") as autumn,
+        campaign(file, simulator, name="spring") as spring,
+        campaign(file, simulator, name="autumn", work=False) as autumn,
+        campaign(postgres.database(), simulator, name="winter", work=False) as winter,
     ):
-        await spring.submit(films(3))
-        await autumn.submit(films(2))
-        assert 3 == len(await ended(spring))
-        assert 2 == len(await ended(autumn))
-
-    assert 5 == len(simulator.ledger.creates)
-
-
-async def test_two_databases(tmp_path: pathlib.Path, postgres: Postgres) -> None:
-    """Batches of different databases run side by side in one process."""
-    simulator = service()
-    async with (
-        campaign(f"sqlite:///{tmp_path / 'one.db'}", simulator, name="one") as one,
-        campaign(f"sqlite:///{tmp_path / 'two.db'}", simulator, name="two") as two,
-        campaign(postgres.database(), simulator, name="three") as three,
-    ):
-        for batch in (one, two, three):
+        for batch in (spring, autumn, winter):
             await batch.submit(films(2))
-        for batch in (one, two, three):
+        assert 2 == len(await ended(spring))
+        assert {"queued": 2} == (await autumn.status()).counts
+        assert {"queued": 2} == (await winter.status()).counts
+
+    assert 2 == len(simulator.ledger.creates)
+
+
+async def test_one_batch_after_the_other(tmp_path: pathlib.Path, postgres: Postgres) -> None:
+    """A process works for batches of different databases one after the other, and for the first one again."""
+    simulator = service()
+    file, server = f"sqlite:///{tmp_path / 'one.db'}", postgres.database()
+    for url, name in ((file, "spring"), (server, "autumn"), (file, "winter"), (file, "spring")):
+        async with campaign(url, simulator, name=name) as batch:
+            await batch.submit(films(2))
             assert all(outcome.ok for outcome in (await ended(batch)).values())
 
     assert 6 == len(simulator.ledger.creates)
-
-
-async def test_closing_one_batch_leaves_the_other_at_work(sqlite: str) -> None:
-    """When one of two batches of a process is closed its jobs wait, and the other's go on."""
-    simulator = service()
-    async with campaign(sqlite, simulator, name="spring", reviewer=Approve()) as spring:
-        async with campaign(sqlite, simulator, name="autumn") as autumn:
-            await autumn.submit(films(8))
-            await anyio.sleep(0.2)
-        await spring.submit(films(2, mode="chat"))
-        assert all(outcome.ok for outcome in (await ended(spring)).values())
-    async with campaign(sqlite, simulator, name="autumn") as autumn:
-        assert all(outcome.ok for outcome in (await ended(autumn)).values())
-
-    assert 10 == len(simulator.ledger.creates)
 
 
 async def test_open_close_and_open_again(database: str) -> None:
@@ -93,15 +78,19 @@ async def test_open_close_and_open_again(database: str) -> None:
     assert 9 == len(simulator.ledger.creates)
 
 
-async def test_a_batch_is_worked_for_once_in_a_process(sqlite: str) -> None:
-    """A second worker for a batch in one process is refused; a second look at it is not."""
+@pytest.mark.parametrize("name", ["spring", "autumn"])
+async def test_a_process_works_for_one_batch_at_a_time(sqlite: str, name: str) -> None:
+    """A second working batch in one process is refused, with the way out; the first goes on, and is open to clients."""
     simulator = service()
-    async with campaign(sqlite, simulator):
-        with pytest.raises(ClientStateError):
-            async with campaign(sqlite, simulator):
+    async with campaign(sqlite, simulator) as first:
+        with pytest.raises(ClientStateError) as caught:
+            async with campaign(sqlite, simulator, name=name):
                 raise AssertionError
         async with campaign(sqlite, simulator, work=False) as second:
-            assert 0 == (await second.status()).total
+            await second.submit(films(2))
+        assert all(outcome.ok for outcome in (await ended(first)).values())
+
+    assert "another process" in caught.value.hint
 
 
 async def test_an_application_of_the_engine_is_left_alone(sqlite: str, tmp_path: pathlib.Path) -> None:

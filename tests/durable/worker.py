@@ -7,7 +7,8 @@ import asyncio
 import os
 import signal
 import sys
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Generator
+from contextlib import AbstractAsyncContextManager, contextmanager
 
 from heygen_async import Approve, Cadence, HeyGen, Job, RetryPolicy
 from heygen_async._config import Timeouts
@@ -41,8 +42,9 @@ class Deadly:
         await self._inner.aclose()
 
 
-def _suspect(self: Reaper, executor: str) -> bool:
-    return True
+@contextmanager
+def _take_for_dead(self: Reaper, executor: str) -> Generator[bool]:
+    yield executor != self._engine.executor
 
 
 def jobs(count: int, prompts: int) -> list[Job]:
@@ -53,7 +55,7 @@ def jobs(count: int, prompts: int) -> list[Job]:
 async def work(options: argparse.Namespace) -> None:
     """Open the batch, submit what is not known, and stay until all has ended."""
     if options.suspicious:
-        Reaper._is_dead = _suspect  # type: ignore[method-assign]
+        Reaper._lock = _take_for_dead  # type: ignore[method-assign]
     transport = opened(None, timeouts=Timeouts(), max_connections=100, trust_env=False)
     heygen = HeyGen(
         "test-key",

@@ -29,6 +29,7 @@ from heygen_async.durable._concurrency import narrowed, widened
 from heygen_async.durable._maintenance import goes_on
 from heygen_async.durable._records import VERSION, JobRecord, OutcomeRecord
 from heygen_async.durable._recovery import Suspects
+from heygen_async.durable._schema import Claim
 from heygen_async.models import VideoInfo, VideoStatus
 
 STATE = SessionState(session_id="s1", status=SessionStatus.REVIEWING, created_at=1)
@@ -172,17 +173,22 @@ def test_the_window_narrows_to_what_is_there_and_opens_by_one() -> None:
     assert 10 == widened(10, 10)
 
 
-def test_work_is_taken_over_after_three_checks() -> None:
-    """A holder counts as dead when it was missing three times in a row, and starts anew when it was seen."""
+def test_claims_are_abandoned_after_three_checks() -> None:
+    """An executor is dead when it was missing in three checks in a row; the count begins anew when it was seen."""
     suspects = Suspects()
-    held = [("one", "dead"), ("two", "alive"), ("three", "me"), ("four", "me")]
-    state = {"own": "me", "active": {"three"}}
+    one, two, three, four = (
+        Claim(workflow, executor, "queue")
+        for workflow, executor in (("one", "dead"), ("two", "alive"), ("three", "me"), ("four", "me"))
+    )
 
-    assert [] == suspects.left_behind(held, dead={"dead"}, **state)  # type: ignore[arg-type]
-    assert [] == suspects.left_behind(held, dead=set(), own="me", active={"three", "four"})
+    def check(dead: set[str], *under_way: str) -> list[Claim]:
+        return suspects.find_abandoned([one, two, three, four], dead=dead, own="me", under_way=under_way)
+
+    assert [] == check({"dead"}, "three")
+    assert [] == check(set(), "three", "four")
     for _ in range(2):
-        assert [] == suspects.left_behind(held, dead={"dead"}, **state)  # type: ignore[arg-type]
-    assert [("four", "me"), ("one", "dead")] == suspects.left_behind(held, dead={"dead"}, **state)  # type: ignore[arg-type]
+        assert [] == check({"dead"}, "three")
+    assert [four, one] == check({"dead"}, "three")
 
 
 @pytest.mark.parametrize(
