@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import pathlib
 import shutil
@@ -25,12 +24,6 @@ if TYPE_CHECKING:
 
 # Nothing here can be imported without the extra; `nox -s durable_tests` brings it.
 collect_ignore_glob = [] if find_spec("dbos") and find_spec("psutil") else ["test_*.py"]
-
-
-@pytest.fixture(scope="session")
-def anyio_backend(pytestconfig: pytest.Config) -> object:
-    """Asyncio in real time: databases and processes have no other."""
-    return loops.backend(pytestconfig, asyncio.SelectorEventLoop)
 
 
 DEBIAN = pathlib.Path("/usr/lib/postgresql")
