@@ -1,5 +1,5 @@
 """
-HeyGen's Video Agent on your desk: a simulator for tests and demos.
+A simulator of HeyGen's Video Agent, for tests and demos.
 
 `Simulator` is the service as a function; `MemoryTransport` puts it behind a client without a socket, `SimulatorServer`
 on loopback. `VirtualLoop` and `run` let twenty minutes of waiting pass in milliseconds.
@@ -11,13 +11,13 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ._faults.schedule import FAULTS as FAULTS
-    from ._faults.schedule import Fault as Fault
+    from ._faults.registry import FAULTS as FAULTS
+    from ._faults.registry import Fault as Fault
     from ._faults.schedule import Faults as Faults
-    from ._http import Delivery as Delivery
     from ._http import Exchange as Exchange
-    from ._http import Request as Request
-    from ._http import Response as Response
+    from ._http import HttpRequest as HttpRequest
+    from ._http import HttpResponse as HttpResponse
+    from ._http import ResponseDelivery as ResponseDelivery
     from ._scenario import Line as Line
     from ._scenario import Scenario as Scenario
     from ._scenario import Step as Step
@@ -44,10 +44,11 @@ __all__ = [
     "VIRTUAL_TIME",
     "CreateRecord",
     "Deadlock",
-    "Delivery",
     "Exchange",
     "Fault",
     "Faults",
+    "HttpRequest",
+    "HttpResponse",
     "Ledger",
     "Line",
     "MemoryAnswer",
@@ -55,8 +56,7 @@ __all__ = [
     "MemoryTransport",
     "MessageRecord",
     "Notice",
-    "Request",
-    "Response",
+    "ResponseDelivery",
     "Scenario",
     "Simulator",
     "SimulatorServer",
@@ -68,8 +68,9 @@ __all__ = [
 ]
 
 _HOMES = {
-    "_http": ("Delivery", "Exchange", "Request", "Response"),
-    "_faults.schedule": ("FAULTS", "Fault", "Faults"),
+    "_http": ("ResponseDelivery", "Exchange", "HttpRequest", "HttpResponse"),
+    "_faults.registry": ("FAULTS", "Fault"),
+    "_faults.schedule": ("Faults",),
     "_service.ledger": ("CreateRecord", "Ledger", "MessageRecord"),
     "_virtual_loop": ("VIRTUAL_TIME", "Deadlock", "VirtualLoop", "run"),
     "_transports.memory": ("MemoryAnswer", "MemoryStream", "MemoryTransport"),

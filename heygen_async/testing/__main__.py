@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import anyio
 
-from ._faults.schedule import FAULTS
+from ._faults.registry import FAULTS
 from ._simulator import Simulator
 from ._transports.server import SimulatorServer
 

@@ -1,5 +1,5 @@
 """
-The words in which the simulator is spoken to: a request, a response, and how the response travels.
+What the simulator takes and gives: a request, a response, and how the response travels.
 
 House rules: nothing here knows a socket, a clock, or the SDK's own wire layer. If a field name were shared with the
 client, a mistake in it would cancel itself out and no test would see it.
@@ -17,7 +17,7 @@ JsonObject = dict[str, object]
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class HttpRequest:
     """
     One HTTP request as the simulator sees it.
 
@@ -41,7 +41,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Response:
+class HttpResponse:
     """
     One HTTP response, complete.
 
@@ -56,7 +56,11 @@ class Response:
     body: bytes
 
 
-class Delivery(enum.Enum):
+EMPTY = HttpResponse(0, {}, b"")
+"""The response of a request that was never answered."""
+
+
+class ResponseDelivery(enum.Enum):
     """How a response travels, or does not."""
 
     WHOLE = "whole"
@@ -92,8 +96,8 @@ class Exchange:
         amount: What the delivery needs to know, if anything.
     """
 
-    response: Response
-    delivery: Delivery = Delivery.WHOLE
+    response: HttpResponse
+    delivery: ResponseDelivery = ResponseDelivery.WHOLE
     delay: float = 0.0
     fault: str | None = None
     amount: int | None = None
@@ -102,11 +106,11 @@ class Exchange:
     def sent_bytes(self) -> int:
         """How much of the body really goes out."""
         whole = len(self.response.body)
-        if self.delivery in {Delivery.WHOLE, Delivery.TRICKLE}:
+        if self.delivery in {ResponseDelivery.WHOLE, ResponseDelivery.TRICKLE}:
             return whole
-        if self.delivery in {Delivery.CUT_LENGTH, Delivery.CUT_CHUNKED}:
+        if self.delivery in {ResponseDelivery.CUT_LENGTH, ResponseDelivery.CUT_CHUNKED}:
             return whole // 2 if self.amount is None else min(self.amount, whole)
-        return min(self.amount or 0, whole) if self.delivery is Delivery.STALL else 0
+        return min(self.amount or 0, whole) if self.delivery is ResponseDelivery.STALL else 0
 
 
 class Refusal(Exception):
@@ -128,10 +132,9 @@ class Refusal(Exception):
         self.param = param
         self.headers = dict(headers or {})
 
-    def response(self) -> Response:
+    def response(self) -> HttpResponse:
         """Return the refusal in the service's error envelope."""
-        error = {"code": self.code, "message": self.message, "param": self.param, "doc_url": None}
-        return json_response({"error": error}, status=self.status, headers=self.headers)
+        return error_response(self.status, self.code, self.message, param=self.param, headers=self.headers)
 
 
 def as_object(value: object) -> JsonObject | None:
@@ -154,17 +157,32 @@ def not_found(what: str, code: str = "not_found") -> Refusal:
     return Refusal(404, code, f"{what} not found.")
 
 
-def json_response(value: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def json_response(
+    value: object, *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> HttpResponse:
     """Return `value` as a JSON response."""
     body = json.dumps(value, separators=(",", ":")).encode()
-    return Response(status, {"content-type": "application/json", **(headers or {})}, body)
+    return HttpResponse(status, {"content-type": "application/json", **(headers or {})}, body)
 
 
-def data_response(data: object) -> Response:
+def error_response(
+    status: int,
+    code: str,
+    message: str,
+    *,
+    param: str | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> HttpResponse:
+    """Return an error in the service's envelope."""
+    error = {"code": code, "message": message, "param": param, "doc_url": None}
+    return json_response({"error": error}, status=status, headers=headers)
+
+
+def data_response(data: object) -> HttpResponse:
     """Return `data` in the success envelope."""
     return json_response({"data": data})
 
 
-def page_response(data: Sequence[object], next_token: str | None = None) -> Response:
+def page_response(data: Sequence[object], next_token: str | None = None) -> HttpResponse:
     """Return one page in the list envelope."""
     return json_response({"data": list(data), "has_more": next_token is not None, "next_token": next_token})

@@ -1,5 +1,5 @@
 """
-Life cycles of a session, as data: what it does by itself, and what it does when the caller speaks.
+Life cycles of a session, as data: what it does by itself, and what it does after a message of the caller.
 
 A session is a series of *runs*. The create starts the first, every message another. A run is a series of steps and ends
 in a step that waits for the caller or in a final one. The status at any moment follows from the run and the time since
@@ -181,7 +181,7 @@ class Scenario:
             raise ValueError(message)
         return replace(cut, failure_reason=reason)
 
-    def timed(
+    def with_times(
         self, *, thinking: float = THINKING_SECONDS, generating: float = GENERATING_SECONDS
     ) -> Scenario:
         """
@@ -221,9 +221,9 @@ class Scenario:
         """
         return replace(self, video_lag=video, url_lag=url)
 
-    def muted(self) -> Scenario:
-        """Return this life without any word about a failure."""
-        return replace(self._each_run(mute), failure_reason=None)
+    def without_failure_text(self) -> Scenario:
+        """Return this life with null failure fields and an agent that reports no error."""
+        return replace(self._each_run(without_errors), failure_reason=None)
 
     def run_for(self, status: str, text: str, *, proceed: bool = False) -> tuple[Step, ...]:
         """
@@ -265,8 +265,8 @@ def reads_like_approval(text: str) -> bool:
     return not negated and any(phrase in lowered for phrase in APPROVALS)
 
 
-def mute(run: tuple[Step, ...]) -> tuple[Step, ...]:
-    """Return a run in which the agent says nothing about errors."""
+def without_errors(run: tuple[Step, ...]) -> tuple[Step, ...]:
+    """Return a run in which the agent reports no error."""
     return tuple(replace(step, says=tuple(line for line in step.says if not line.is_error)) for step in run)
 
 

@@ -9,18 +9,26 @@ from dataclasses import replace
 from email.utils import formatdate
 from typing import TYPE_CHECKING
 
-from ._faults.effects import EMPTY, Before, afflict, afterwards, instead
 from ._faults.schedule import Faults, Rule
-from ._http import Exchange, JsonObject, Refusal, Request, Response, as_object, json_response
+from ._http import EMPTY, Exchange, HttpRequest, HttpResponse, JsonObject, Refusal, as_object, json_response
 from ._service.assets import UPLOAD_PREFIX
 from ._service.files import answer as file_answer
 from ._service.files import is_file
 from ._service.idempotency import Replays, check_key
 from ._service.ledger import CreateRecord, Ledger, MessageRecord
 from ._service.routes import Route, find
-from ._service.state import DAY_SECONDS, Call, Contract, Idempotency, Rotation, ServiceState, Settings
-from ._service.timeline import view_video
+from ._service.state import (
+    DAY_SECONDS,
+    Contract,
+    Idempotency,
+    OperationCall,
+    Rotation,
+    ServiceSettings,
+    ServiceState,
+)
+from ._service.timeline import SessionSnapshot, view_video
 from ._service.validation import parse_object
+from ._service.webhook_queue import PlannedWebhook, QueuedWebhook
 from ._storage.links import Storage
 from ._storage.media import PREFIX
 
@@ -82,7 +90,7 @@ class Simulator:
             speed: How many times faster than life sessions go.
             link_ttl: Seconds a video's link stays good.
         """
-        settings = Settings(
+        settings = ServiceSettings(
             api_key=api_key,
             access_token=access_token,
             max_jobs=max_jobs,
@@ -96,9 +104,9 @@ class Simulator:
             link_ttl=link_ttl,
         )
         self.faults: Faults = Faults(seed)
-        self.ledger: Ledger = Ledger(self._billed)
+        self.ledger: Ledger = Ledger(self._list_billed)
         self.storage: Storage = Storage(secret=api_key)
-        self._world = ServiceState(
+        self._state = ServiceState(
             settings=settings,
             seed=seed,
             rotation=Rotation(scenario),
@@ -119,20 +127,20 @@ class Simulator:
     @property
     def api_key(self) -> str:
         """The key that is accepted."""
-        return self._world.settings.api_key
+        return self._state.settings.api_key
 
     @property
     def base_url(self) -> str:
         """Where links in answers lead."""
-        return self._world.settings.base_url
+        return self._state.settings.base_url
 
     @base_url.setter
     def base_url(self, value: str) -> None:
-        self._world.settings.base_url = value.rstrip("/")
+        self._state.settings.base_url = value.rstrip("/")
 
     def rotate_access_token(self, token: str | None) -> None:
         """Accept another bearer token from now on; the old one answers 401."""
-        self._world.settings.access_token = token
+        self._state.settings.access_token = token
 
     def script(self, scenario: Scenario, *, prompt: str | None = None) -> None:
         """
@@ -142,9 +150,9 @@ class Simulator:
             scenario: The life.
             prompt: Only sessions whose prompt contains this; None for all.
         """
-        self._world.rotation.add(scenario, prompt)
+        self._state.rotation.add(scenario, prompt)
 
-    def exchange(self, request: Request, now: float) -> Exchange:
+    def exchange(self, request: HttpRequest, now: float) -> Exchange:
         """
         Answer one request.
 
@@ -152,11 +160,11 @@ class Simulator:
             request: The request.
             now: The caller's clock, in Unix seconds.
         """
-        moment = now + self._world.settings.clock_skew
+        moment = now + self._state.settings.clock_skew
         self._now = max(self._now, moment)
         if request.path == LEDGER_PATH:
             return self._stamp(Exchange(json_response({"data": self.ledger.as_json()})), moment)
-        exchange = self._disturbed(request, moment)
+        exchange = self._exchange_with_faults(request, moment)
         for listener in list(self.listeners):
             listener()
         return self._stamp(exchange, moment)
@@ -165,38 +173,44 @@ class Simulator:
 
     def notices(self, now: float) -> list[Notice]:
         """Return the webhooks to be posted by `now`, the caller's clock; each once."""
-        return self._world.outbox.take(self._world, self.faults, now + self._world.settings.clock_skew)
+        moment = now + self._state.settings.clock_skew
+        return self._state.webhook_queue.take(self._state.endpoints.values(), self._plan_webhook, moment)
 
     def next_notice(self) -> float:
         """Return when the next webhook is due by the caller's clock; infinity for never."""
-        return self._world.outbox.next_at() - self._world.settings.clock_skew
+        return self._state.webhook_queue.next_at() - self._state.settings.clock_skew
 
-    def answered(self, notice: Notice, status: int, now: float) -> None:
+    def record_answer(self, notice: Notice, status: int, now: float) -> None:
         """
-        Take note of how a webhook was received; it is posted again unless that was well.
+        Record how a webhook was received; it is posted again unless it was accepted.
 
         Args:
             notice: The webhook.
             status: The HTTP status; 0 for no answer.
             now: The caller's clock.
         """
-        settings = self._world.settings
+        settings = self._state.settings
         moment = now + settings.clock_skew
-        self._world.outbox.answered(notice, status, self.ledger, moment, settings.speed)
+        self._state.webhook_queue.record_answer(notice, status, self.ledger, moment, settings.speed)
 
-    def _disturbed(self, request: Request, now: float) -> Exchange:
-        """Answer through the faults in force."""
+    def _plan_webhook(self, webhook: QueuedWebhook) -> list[PlannedWebhook]:
+        rule = next(self.faults.strikes("webhook"), None)
+        if rule is None:
+            return [PlannedWebhook(webhook)]
+        self.ledger.faults[rule.fault.name] += 1
+        return rule.plan(webhook)
+
+    def _exchange_with_faults(self, request: HttpRequest, now: float) -> Exchange:
         operation, route, params = self._operation(request)
         rules = list(self.faults.strikes(operation)) if operation != "unmatched" else []
         wire = next((rule for rule in rules if rule.fault.stage != "session"), None)
-        if wire is not None and wire.unprocessed:
-            wire.used += 1
-            exchange = instead(wire.fault.name, wire.params, now)
+        if wire is not None and wire.is_unprocessed:
+            exchange = wire.replace_answer(now)
             self.ledger.record(operation, exchange, _code(exchange.response))
             return exchange
-        before = self._before(params, now)
+        before = self._snapshot(params, now)
         answer = self._answer(request, route, params, now)
-        self._afflict(rules, params, answer, before, now)
+        self._apply_to_session(rules, params, answer, before, now)
         exchange = self._spoil(wire, answer, now)
         if operation == "media":
             self.storage.sent_bytes += exchange.sent_bytes
@@ -205,10 +219,10 @@ class Simulator:
         key = request.headers.get("idempotency-key")
         if key is not None and exchange.delay:
             self._replays.hold((operation, request.path, key), now, exchange.delay)
-        self._book(operation, request, exchange, answer)
+        self._enter_in_ledger(operation, request, exchange, answer)
         return exchange
 
-    def _operation(self, request: Request) -> tuple[str, Route | Refusal | None, Mapping[str, str]]:
+    def _operation(self, request: HttpRequest) -> tuple[str, Route | Refusal | None, Mapping[str, str]]:
         if request.at_storage not in {None, is_file(request.path)}:
             self.ledger.unmatched.append(f"{request.method} {request.path}")
             return "unmatched", Refusal(404, "not_found", "This is at the other origin."), {}
@@ -224,21 +238,21 @@ class Simulator:
         return route.operation, route, params
 
     def _answer(
-        self, request: Request, route: Route | Refusal | None, params: Mapping[str, str], now: float
-    ) -> Response:
+        self, request: HttpRequest, route: Route | Refusal | None, params: Mapping[str, str], now: float
+    ) -> HttpResponse:
         """Return the service's own answer."""
         try:
             if isinstance(route, Refusal):
                 raise route
             if route is None:
-                return file_answer(self._world, request, now)
+                return file_answer(self._state, request, now)
             self._admit(request, now)
-            return self._replayed(request, route, params, now)
+            return self._answer_or_replay(request, route, params, now)
         except Refusal as refusal:
             return refusal.response()
 
-    def _admit(self, request: Request, now: float) -> None:
-        settings = self._world.settings
+    def _admit(self, request: HttpRequest, now: float) -> None:
+        settings = self._state.settings
         key, bearer = request.headers.get("x-api-key"), request.headers.get("authorization")
         if key is not None and bearer is not None:
             raise Refusal(
@@ -251,7 +265,7 @@ class Simulator:
         self._check_rate(now)
 
     def _check_rate(self, now: float) -> None:
-        rate = self._world.settings.requests_per_second
+        rate = self._state.settings.requests_per_second
         if rate is None:
             return
         saved, at = self._allowance
@@ -260,10 +274,12 @@ class Simulator:
         if saved < 1:
             raise Refusal(429, "rate_limit_exceeded", "Too many requests.", headers={"retry-after": "1"})
 
-    def _replayed(self, request: Request, route: Route, params: Mapping[str, str], now: float) -> Response:
+    def _answer_or_replay(
+        self, request: HttpRequest, route: Route, params: Mapping[str, str], now: float
+    ) -> HttpResponse:
         """Answer, or give the first answer to the same key again."""
         key = request.headers.get("idempotency-key")
-        settings = self._world.settings
+        settings = self._state.settings
         honoured = route.declared_idempotent or (
             settings.idempotency == "honoured" and route.operation in _AGENT_POSTS
         )
@@ -279,62 +295,56 @@ class Simulator:
         answer = self._handle(request, route, params, now)
         if answer.status == _OK:
             self._replays.keep(scope, answer, now)
-            self._remember(scope)
+            self._link_record(scope)
         return answer
 
-    def _remember(self, scope: tuple[str, str, str]) -> None:
+    def _link_record(self, scope: tuple[str, str, str]) -> None:
         if scope[0] == "create":
             self._records[scope] = self.ledger.creates[-1]
         elif scope[0] == "send":
             self._records[scope] = self.ledger.messages[-1]
 
-    def _handle(self, request: Request, route: Route, params: Mapping[str, str], now: float) -> Response:
+    def _handle(
+        self, request: HttpRequest, route: Route, params: Mapping[str, str], now: float
+    ) -> HttpResponse:
         body: JsonObject = {}
         if route.body == "required" or (route.body == "optional" and request.body):
             body = parse_object(request.body)
-        return route.handler(self._world, Call(route.operation, request, params, now, body))
+        return route.handler(self._state, OperationCall(route.operation, request, params, now, body))
 
-    def _before(self, params: Mapping[str, str], now: float) -> Before | None:
-        session = self._world.sessions.get(params.get("session_id", ""))
-        if session is None:
-            return None
-        return Before(session.status(now), session.progress(now), session.video_id(now))
+    def _snapshot(self, params: Mapping[str, str], now: float) -> SessionSnapshot | None:
+        session = self._state.sessions.get(params.get("session_id", ""))
+        return None if session is None else session.snapshot(now)
 
-    def _afflict(
+    def _apply_to_session(
         self,
         rules: list[Rule],
         params: Mapping[str, str],
-        answer: Response,
-        before: Before | None,
+        answer: HttpResponse,
+        before: SessionSnapshot | None,
         now: float,
     ) -> None:
         """Let the faults of sessions change the session this request created or named."""
-        striking = [rule for rule in rules if rule.fault.stage == "session"]
-        if not striking or answer.status != _OK:
+        lasting = [rule for rule in rules if rule.fault.stage == "session"]
+        if not lasting or answer.status != _OK:
             return
         session_id = params.get("session_id") or str(json.loads(answer.body)["data"]["session_id"])
-        session = self._world.sessions[session_id]
-        for rule in striking:
-            if afflict(rule.fault.name, rule.params, session, before, now):
-                rule.used += 1
+        session = self._state.sessions[session_id]
+        for rule in lasting:
+            if rule.change(session, before, now):
                 self.ledger.faults[rule.fault.name] += 1
 
-    def _spoil(self, rule: Rule | None, answer: Response, now: float) -> Exchange:
-        delay = self._world.settings.latency
-        if rule is None:
-            return Exchange(answer, delay=delay)
-        name = rule.fault.name
-        spoiled: Exchange | None
-        if rule.fault.stage == "before":
-            spoiled = instead(name, rule.params, now)
-        else:
-            spoiled = afterwards(name, rule.params, answer, self.faults.random)
-        if spoiled is None:
-            return Exchange(answer, delay=delay)
-        rule.used += 1
-        return replace(spoiled, delay=spoiled.delay + delay)
+    def _spoil(self, rule: Rule | None, answer: HttpResponse, now: float) -> Exchange:
+        exchange = Exchange(answer)
+        if rule is not None and rule.fault.stage == "before":
+            exchange = rule.replace_answer(now)
+        elif rule is not None:
+            exchange = rule.spoil(answer, self.faults.random)
+        return replace(exchange, delay=exchange.delay + self._state.settings.latency)
 
-    def _book(self, operation: str, request: Request, exchange: Exchange, answer: Response) -> None:
+    def _enter_in_ledger(
+        self, operation: str, request: HttpRequest, exchange: Exchange, answer: HttpResponse
+    ) -> None:
         self.ledger.record(operation, exchange, _code(exchange.response))
         if exchange.fault is None or answer.status != _OK:
             return
@@ -353,10 +363,10 @@ class Simulator:
         response = exchange.response
         return replace(exchange, response=replace(response, headers={**response.headers, **stamps}))
 
-    def _billed(self) -> list[str]:
+    def _list_billed(self) -> list[str]:
         return [
             run.video_id
-            for session in self._world.session_order
+            for session in self._state.session_order
             for run in session.runs
             if run.video_id and view_video(session, run.video_id, self._now).status == "completed"
         ]
@@ -366,7 +376,7 @@ def _same(given: str | None, wanted: str) -> bool:
     return given is not None and hmac.compare_digest(given.encode(), wanted.encode())
 
 
-def _code(response: Response) -> str | None:
+def _code(response: HttpResponse) -> str | None:
     """Return the error code of a refusal."""
     if response.status < 400 or not response.headers.get("content-type", "").startswith("application/json"):
         return None

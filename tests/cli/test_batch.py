@@ -204,7 +204,7 @@ async def test_a_question_of_the_agent_waits_for_its_answer(desk: Desk) -> None:
 @pytest.mark.parametrize("honoured", [True, False], ids=["keys honoured", "keys ignored"])
 async def test_sessions_nobody_wrote_down_are_found(desk: Desk, honoured: bool) -> None:
     """When a run was killed between its requests and their answers, the next finds the sessions they made."""
-    desk.simulator._world.settings.idempotency = "honoured" if honoured else "ignored"
+    desk.simulator._state.settings.idempotency = "honoured" if honoured else "ignored"
     desk.writes("jobs.csv", TOURS)
     await desk.types(*batch("--timeout", "5"))
     intents = [line for line in journal(desk).read_text().splitlines(keepends=True) if '"ref"' not in line]

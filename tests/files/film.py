@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from heygen_async import HeyGen, RetryPolicy, Timeouts
-from heygen_async.testing import Request
+from heygen_async.testing import HttpRequest
 
 if TYPE_CHECKING:
     import pathlib
@@ -38,9 +38,9 @@ def film(service: Simulator, prompt: str = "An espresso machine") -> str:
     long_ago = time.time() - 5_000
     headers = {"x-api-key": service.api_key}
     body = json.dumps({"prompt": prompt, "mode": "generate"}).encode()
-    made = service.exchange(Request("POST", "/v3/video-agents", {}, headers, body), long_ago).response
+    made = service.exchange(HttpRequest("POST", "/v3/video-agents", {}, headers, body), long_ago).response
     path = f"/v3/video-agents/{json.loads(made.body)['data']['session_id']}"
-    read = service.exchange(Request("GET", path, {}, headers), long_ago + 1_000).response
+    read = service.exchange(HttpRequest("GET", path, {}, headers), long_ago + 1_000).response
     return str(json.loads(read.body)["data"]["video_id"])
 
 

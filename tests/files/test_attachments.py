@@ -25,9 +25,9 @@ def picture(folder: pathlib.Path, name: str, seed: int = 1) -> pathlib.Path:
 
 def attached(service: Simulator) -> list[str]:
     """The names of the files of the newest session or message, in order."""
-    session = service._world.session_order[-1]
+    session = service._state.session_order[-1]
     urls = [str(item.url) for item in session.uploads]
-    return [service._world.assets[url.rpartition("/")[2]].name for url in urls]
+    return [service._state.assets[url.rpartition("/")[2]].name for url in urls]
 
 
 async def test_paths_are_uploaded_in_order(
@@ -44,7 +44,7 @@ async def test_paths_are_uploaded_in_order(
 async def test_messages_take_paths_too(heygen: HeyGen, service: Simulator, tmp_path: pathlib.Path) -> None:
     """A message may bring files as a session does."""
     film(service)  # a session that has finished long ago takes messages at once
-    service._world.session_order[-1].mode = "chat"
+    service._state.session_order[-1].mode = "chat"
     session = heygen.sessions.attach(service.ledger.sessions[-1])
     await session.send("Like this", files=[picture(tmp_path, "like.png")])
 
@@ -68,7 +68,7 @@ async def test_deleted_file_is_uploaded_again(
     """What was deleted at the service is not believed to be there."""
     logo = picture(tmp_path, "logo.png")
     await heygen.sessions.create("Make it", files=[logo])
-    await heygen.assets.delete(next(iter(service._world.assets)))
+    await heygen.assets.delete(next(iter(service._state.assets)))
     await heygen.sessions.create("Make it again", files=[logo])
 
     assert 2 == service.ledger.requests["asset_upload"][200]
@@ -129,7 +129,7 @@ async def test_at_most_four_at_a_time(tmp_path: pathlib.Path) -> None:
         await heygen.sessions.create("Make it", files=files)
 
     assert 4 == line.max_in_flight
-    assert 20 == len(service._world.assets)
+    assert 20 == len(service._state.assets)
 
 
 async def test_asset_goes_by_its_id(heygen: HeyGen, service: Simulator) -> None:

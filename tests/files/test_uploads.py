@@ -46,7 +46,7 @@ def footage() -> bytes:
 
 def stored(service: Simulator, asset: Asset) -> bytes | None:
     """What the service has of an asset."""
-    return service._world.assets[asset.id].content
+    return service._state.assets[asset.id].content
 
 
 async def pieces(data: bytes) -> AsyncIterator[bytes]:
@@ -115,7 +115,7 @@ async def test_retry_begins_again_at_the_beginning(
     asset = await heygen.assets.upload(as_source(kind, PICTURE, tmp_path))
 
     assert PICTURE == stored(service, asset)
-    assert 1 == len(service._world.assets)
+    assert 1 == len(service._state.assets)
 
 
 async def test_file_of_the_caller_stays_open(heygen: HeyGen) -> None:
@@ -130,7 +130,7 @@ async def test_name_is_the_callers(heygen: HeyGen, service: Simulator) -> None:
     """A name with every awkward character arrives as one name of one part."""
     asset = await heygen.assets.upload(PICTURE, filename='a"b\r\nX: y ü.png')
 
-    assert "a%22b%0D%0AX: y ü.png" == service._world.assets[asset.id].name
+    assert "a%22b%0D%0AX: y ü.png" == service._state.assets[asset.id].name
 
 
 async def test_large_file_goes_straight_to_storage(
@@ -150,7 +150,7 @@ async def test_large_file_goes_straight_to_storage(
 async def test_checksum_and_size_are_announced(heygen: HeyGen, service: Simulator, footage: bytes) -> None:
     """The service can tell a damaged upload: it was told size and SHA-256 before."""
     asset = await heygen.assets.upload(footage)
-    kept = service._world.assets[asset.id]
+    kept = service._state.assets[asset.id]
 
     assert (len(footage), hashlib.sha256(footage).hexdigest()) == (kept.size_bytes, kept.checksum)
 
@@ -192,7 +192,7 @@ async def test_complete_is_repeated(heygen: HeyGen, service: Simulator, footage:
     service.faults.add(fault, on="complete", times=1)
     asset = await heygen.assets.upload(footage)
 
-    assert service._world.assets[asset.id].complete
+    assert service._state.assets[asset.id].complete
     assert 1 == service.ledger.requests["upload"].total()
 
 
@@ -323,7 +323,7 @@ async def test_what_the_callback_raises_ends_an_upload(heygen: HeyGen, service: 
     with pytest.raises(LookupError, match="enough"):
         await heygen.assets.upload(PICTURE, on_progress=stop)
 
-    assert {} == service._world.assets
+    assert {} == service._state.assets
 
 
 async def test_memory_stays_flat(heygen: HeyGen, tmp_path: pathlib.Path, service: Simulator) -> None:

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 import jsonschema
 import yaml
 
-from heygen_async.testing import Exchange, Request, Simulator
+from heygen_async.testing import Exchange, HttpRequest, Simulator
 
 if TYPE_CHECKING:
     from heygen_async.testing import Scenario
@@ -114,7 +114,7 @@ class Desk:
         parts = urlsplit(url)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         query = dict(parse_qsl(parts.query, keep_blank_values=True))
-        return self.simulator.exchange(Request(method, parts.path, query, named, body), self.now)
+        return self.simulator.exchange(HttpRequest(method, parts.path, query, named, body), self.now)
 
     def call(self, method: str, url: str, body: object = None, **headers: str) -> Answer:
         """Send JSON with the key, and judge the answer."""

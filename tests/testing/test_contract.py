@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heygen_async.testing import OPERATIONS, Request, Simulator
+from heygen_async.testing import OPERATIONS, HttpRequest, Simulator
+from heygen_async.testing._service.routes import ROUTES
 from testing.desk import Desk, judge, operations
 
 PNG = b"\x89PNG\r\n\x1a\n\r\n--x\r\n" + bytes(range(256))
@@ -38,6 +39,9 @@ def furnished() -> tuple[Desk, dict[str, str]]:
         "video_id": desk.videos(session_id)[0]["id"],
         "asset_id": upload(desk)["asset_id"],
         "endpoint_id": endpoint["endpoint_id"],
+        "group_id": "grp_1",
+        "look_id": "look_1",
+        "voice_id": "voice_1",
     }
     return desk, ids
 
@@ -71,14 +75,16 @@ def test_every_operation_is_served(method: str, path: str) -> None:
         assert "asset_id" in upload(Desk())
         return
     desk, ids = furnished()
-    url = fill(path, ids) + ("?video_ids=" + ids["video_id"] if path.endswith("/statuses") else "")
+    statuses = {"/v3/videos/statuses": "?video_ids=vid_1", "/v3/assets/statuses": "?asset_ids=asset_1"}
+    url = fill(path, ids) + statuses.get(path, "")
 
     assert 200 == desk.call(method, url, BODIES.get(path) if method in {"POST", "PATCH"} else None).status
 
 
 def test_no_operation_beyond_the_contract() -> None:
     """The simulator serves the contract and, besides, its files."""
-    assert len(operations()) == len(OPERATIONS - {"media", "upload"})
+    assert sorted(operations()) == sorted((route.method, route.pattern) for route in ROUTES)
+    assert {route.operation for route in ROUTES} | {"media", "upload"} == OPERATIONS
 
 
 @pytest.mark.parametrize(
@@ -195,5 +201,7 @@ def test_any_path_gets_an_answer(path: str, limit: str, token: str) -> None:
     """Whatever path and query come, there is an answer."""
     simulator = Simulator()
     for start in ("/", "/v3/videos/", "/_simulator/media/", "/v3/video-agents"):
-        request = Request("GET", start + path, {"limit": limit, "token": token}, {"x-api-key": "test-key"})
+        request = HttpRequest(
+            "GET", start + path, {"limit": limit, "token": token}, {"x-api-key": "test-key"}
+        )
         assert simulator.exchange(request, 0.0).response.status < 500

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from heygen_async.testing import FAULTS, Delivery, Exchange, Scenario, Simulator
+from heygen_async.testing import FAULTS, Exchange, ResponseDelivery, Scenario, Simulator
 from testing.desk import Desk
 
 CREATE = "/v3/video-agents"
@@ -60,18 +60,18 @@ def test_errors_can_come_after_processing(desk: Desk, name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "delivery"),
     [
-        ("connect_refused", Delivery.REFUSED),
-        ("reset_before", Delivery.RESET),
-        ("reset_after_processing", Delivery.RESET),
-        ("silence_before", Delivery.NOTHING),
-        ("silence", Delivery.HEADERS_ONLY),
-        ("cut_length", Delivery.CUT_LENGTH),
-        ("cut_chunked", Delivery.CUT_CHUNKED),
-        ("trickle", Delivery.TRICKLE),
-        ("error_500", Delivery.WHOLE),
+        ("connect_refused", ResponseDelivery.REFUSED),
+        ("reset_before", ResponseDelivery.RESET),
+        ("reset_after_processing", ResponseDelivery.RESET),
+        ("silence_before", ResponseDelivery.NOTHING),
+        ("silence", ResponseDelivery.HEADERS_ONLY),
+        ("cut_length", ResponseDelivery.CUT_LENGTH),
+        ("cut_chunked", ResponseDelivery.CUT_CHUNKED),
+        ("trickle", ResponseDelivery.TRICKLE),
+        ("error_500", ResponseDelivery.WHOLE),
     ],
 )
-def test_deliveries(name: str, delivery: Delivery) -> None:
+def test_deliveries(name: str, delivery: ResponseDelivery) -> None:
     """Faults of the connection say how the answer travels."""
     assert delivery is struck(name).delivery
 

@@ -16,10 +16,11 @@ from heygen_async.testing import (
     VIRTUAL_TIME,
     CreateRecord,
     Deadlock,
-    Delivery,
     Exchange,
     Fault,
     Faults,
+    HttpRequest,
+    HttpResponse,
     Ledger,
     Line,
     MemoryAnswer,
@@ -27,8 +28,7 @@ from heygen_async.testing import (
     MemoryTransport,
     MessageRecord,
     Notice,
-    Request,
-    Response,
+    ResponseDelivery,
     Scenario,
     Simulator,
     SimulatorServer,
@@ -52,9 +52,9 @@ def scenarios() -> list[Scenario]:
     assert_type(mine.opening_run(proceed=True), tuple[Step, ...])
     assert_type(mine.run_for("reviewing", "go ahead", proceed=False), tuple[Step, ...])
     return [
-        mine.timed(thinking=1, generating=2).at_speed(60),
+        mine.with_times(thinking=1, generating=2).at_speed(60),
         mine.with_video_at("create").with_lag(video=10, url=5),
-        mine.fails(at="thinking", with_reason=False).muted(),
+        mine.fails(at="thinking", with_reason=False).without_failure_text(),
         Scenario.chat(),
         Scenario.question(),
         Scenario.generate(),
@@ -114,10 +114,10 @@ async def skins(simulator: Simulator) -> None:
 
 def exchange(simulator: Simulator) -> None:
     """Without any skin at all."""
-    answered = simulator.exchange(Request("GET", "/v3/users/me"), 0.0)
+    answered = simulator.exchange(HttpRequest("GET", "/v3/users/me"), 0.0)
     assert_type(answered, Exchange)
-    assert_type(answered.response, Response)
-    assert_type(answered.delivery, Delivery)
+    assert_type(answered.response, HttpResponse)
+    assert_type(answered.delivery, ResponseDelivery)
     assert_type(answered.sent_bytes, int)
 
 
@@ -136,7 +136,7 @@ async def delivered(simulator: Simulator) -> None:
     await WebhookSender(simulator, lambda _: None).aclose()
     assert_type(simulator.next_notice(), float)
     for notice in simulator.notices(0.0):
-        simulator.answered(notice, 200, 0.0)
+        simulator.record_answer(notice, 200, 0.0)
     simulator.listeners.append(books_are_kept)
 
 

@@ -1,113 +1,19 @@
-"""Which faults there are, and when each strikes."""
+"""When each fault strikes."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
+from .._http import Exchange, HttpResponse
 from .._service.operations import OPERATIONS
+from .registry import AFTER, BEFORE, FAULTS, SESSION, WEBHOOK, WEBHOOKS, Fault
 
-Stage = Literal["before", "after", "session", "webhook"]
-
-FILES = frozenset({"media", "upload"})
-API = OPERATIONS - FILES
-WRITES = frozenset(
-    {"create", "send", "stop", "asset_upload", "direct_upload", "complete", "endpoint_create", "rotate"}
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """
-    One kind of failure.
-
-    Attributes:
-        name: What `simulator.faults.add()` calls it.
-        where: Where in the exchange it happens.
-        what: What goes wrong, in one sentence.
-        stage: `before` the service processed the request, `after`, to the `session` for good, or to a `webhook`.
-        on: The operations it can strike.
-        survivable: Whether a careful client gets through; `mix()` draws only from these.
-    """
-
-    name: str
-    where: str
-    what: str
-    stage: Stage
-    on: frozenset[str] = OPERATIONS
-    survivable: bool = True
-
-
-_GET = frozenset({"get"})
-_LIFE = frozenset({"create", "get"})
-_BULK = frozenset({"statuses"})
-_SEND = frozenset({"send"})
-_FILE = frozenset({"media"})
-_STATUS = frozenset({"create", "get", "video", "statuses"})
-_HOOK = frozenset({"webhook"})  # not an operation: what the service does by itself
-
-FAULTS: Mapping[str, Fault] = {
-    fault.name: fault
-    for fault in (
-        Fault("connect_refused", "connection", "Never connected; on a socket a reset, unprocessed.", "before"),
-        Fault("reset_before", "connection", "Accepted, then reset; not processed.", "before"),
-        Fault("silence_before", "connection", "Accepted, then nothing at all; not processed.", "before"),
-        Fault("reset_after_processing", "connection", "Processed, then reset before any answer.", "after"),
-        Fault("silence", "connection", "Processed, headers sent, then nothing.", "after"),
-        Fault("cut_length", "body", "Processed; half of the announced Content-Length, then the end.", "after"),
-        Fault("cut_chunked", "body", "Processed; a chunked body that ends without its last chunk.", "after"),
-        Fault("trickle", "body", "Processed; the body comes at one byte a second.", "after"),
-        Fault("slow", "service", "Processed; the answer starts `seconds` later (5).", "after"),
-        Fault("oversized", "body", "Processed; a JSON body of 20 MB.", "after", API),
-        Fault("bad_gzip", "body", "Processed; announced as gzip, but it is not.", "after", API),
-        Fault("gateway_html", "gateway", "502 with an HTML page; `processed` (False).", "before"),
-        Fault("error_500", "service", "500 in the error envelope; `processed` (False).", "before"),
-        Fault("error_500_plain", "service", "500 without envelope; `processed` (False).", "before"),
-        Fault("error_200", "service", "200 with `error`: `variant` full, code_only, empty, numeric.", "before", API),
-        Fault("json_null", "body", "Processed; the body is `null`.", "after", API),
-        Fault("json_array", "body", "Processed; the body is `[]`.", "after", API),
-        Fault("json_scalar", "body", "Processed; the body is `7`.", "after", API),
-        Fault("missing_data", "body", "Processed; an object without `data`.", "after", API),
-        Fault("wrong_types", "body", "Processed; every value inside `data` has another type.", "after", API),
-        Fault("unknown_status", "body", "Processed; the status is `word` (processing).", "after", _STATUS),
-        Fault("rate_limit", "service", "429; `retry_after` seconds (2), date, absurd, missing.", "before"),
-        Fault("unauthorized_once", "service", "401, as for an expired token.", "before", API, survivable=False),
-        Fault("payment_required", "service", "402 insufficient_credit.", "before", API, survivable=False),
-        Fault("forbidden", "service", "403 forbidden.", "before", survivable=False),
-        Fault("in_progress", "service", "409 request_in_progress with Retry-After; not processed.", "before", WRITES),
-        Fault("redirect_other_origin", "gateway", "302 to `location` on another origin.", "before", survivable=False),
-        Fault("statuses_missing", "service", "The bulk call answers `status` 404, 403 or 405.", "before", _BULK),
-        Fault("stale_status", "session", "For `polls` (2) reads after a send the old state shows.", "session", _SEND),
-        Fault("status_backwards", "body", "One read shows `thinking` again.", "after", _GET),
-        Fault("progress_back", "body", "One read shows `by` (30) less progress.", "after", _GET),
-        Fault("many_messages", "session", "The agent says `count` (45) things between two reads.", "session", _GET),
-        Fault("duplicate_messages", "body", "One read shows every message twice.", "after", _GET),
-        Fault("reordered_messages", "body", "One read shows the messages in random order.", "after", _GET),
-        Fault("null_failure", "session", "A failure has null fields and a silent agent.", "session", _LIFE),
-        Fault("session_gone", "session", "Reads answer 404 as soon as the session has a video_id.", "session", _LIFE),
-        Fault("early_404", "session", "The first `polls` (2) reads answer 404.", "session", frozenset({"create"})),
-        Fault("video_lags", "session", "Videos are ready `seconds` (30) after the session.", "session", _LIFE),
-        Fault("stuck_thinking", "session", "The session thinks for ever.", "session", _LIFE, survivable=False),
-        Fault("clock_skew", "session", "`created_at` is off by `seconds` (300).", "session", _LIFE),
-        Fault("cut_after", "body", "`bytes` (1000) of the file come, then the end.", "after", _FILE),
-        Fault("dead_link", "body", "`bytes` (1000) of the file come, then the end; the link is dead.", "after", _FILE),
-        Fault("stall_after", "body", "`bytes` (1000) of the file come, then nothing.", "after", _FILE),
-        Fault("slow_file", "body", "The file comes at `rate` bytes a second (1000).", "after", _FILE),
-        Fault("expired_link", "service", "403, as for an expired link.", "before", FILES, survivable=False),
-        Fault("webhook_lost", "webhook", "A delivery never comes.", "webhook", _HOOK),
-        Fault("webhook_late", "webhook", "A delivery comes `seconds` (60) late.", "webhook", _HOOK),
-        Fault("webhook_twice", "webhook", "A delivery comes again after `seconds` (1).", "webhook", _HOOK),
-        Fault("webhook_overtaken", "webhook", "A delivery waits until the next one has gone.", "webhook", _HOOK),
-        Fault("webhook_forged", "webhook", "A forged delivery comes `seconds` (1) before it.", "webhook", _HOOK),
-        Fault("webhook_bare", "webhook", "The header is `Signature`, and there is no time.", "webhook", _HOOK),
-    )
-}  # fmt: skip
-
-
-# Only these leave open whether the request was processed; a refusal that was obeyed would be a lie.
-AMBIGUOUS = frozenset({"gateway_html", "error_500", "error_500_plain", "error_200"})
+if TYPE_CHECKING:
+    from .._service.timeline import SessionSnapshot, SimulatedSession
+    from .._service.webhook_queue import PlannedWebhook, QueuedWebhook
 
 
 @dataclass(slots=True)
@@ -130,10 +36,35 @@ class Rule:
         return self.seen > self.after and (self.times is None or self.used < self.times)
 
     @property
-    def unprocessed(self) -> bool:
+    def is_unprocessed(self) -> bool:
         """Whether the service never gets to work on the request."""
-        processed = self.fault.name in AMBIGUOUS and self.params.get("processed") is True
+        processed = self.fault.may_be_processed and self.params.get("processed") is True
         return self.fault.stage == "before" and not processed
+
+    def replace_answer(self, now: float) -> Exchange:
+        """Return what comes back in place of an answer."""
+        self.used += 1
+        return replace(BEFORE[self.fault.name](self.params, now), fault=self.fault.name)
+
+    def spoil(self, answer: HttpResponse, rng: random.Random) -> Exchange:
+        """Return what becomes of an answer."""
+        spoiled = AFTER[self.fault.name](answer, self.params, rng)
+        if spoiled is None:
+            return Exchange(answer)
+        self.used += 1
+        exchange = spoiled if isinstance(spoiled, Exchange) else Exchange(spoiled)
+        return replace(exchange, fault=self.fault.name)
+
+    def change(self, session: SimulatedSession, before: SessionSnapshot | None, now: float) -> bool:
+        """Change a session for good; return whether there was something to change."""
+        has_changed = SESSION[self.fault.name](session, self.params, before, now)
+        self.used += has_changed
+        return has_changed
+
+    def plan(self, webhook: QueuedWebhook) -> list[PlannedWebhook]:
+        """Return what is delivered in place of a webhook."""
+        self.used += 1
+        return WEBHOOKS[self.fault.name](webhook, self.params)
 
 
 @dataclass(slots=True)
@@ -184,10 +115,12 @@ class Faults:
         Raises:
             ValueError: No such fault or operation, or the fault cannot strike there or after processing.
         """
-        if params.get("processed") and name in FAULTS and name not in AMBIGUOUS:
-            message = f"{name!r} always means the same; 'processed' is for: {', '.join(sorted(AMBIGUOUS))}."
+        fault = _known(name, on)
+        if params.get("processed") and not fault.may_be_processed:
+            others = ", ".join(other.name for other in FAULTS.values() if other.may_be_processed)
+            message = f"{name!r} always means the same; 'processed' is for: {others}."
             raise ValueError(message)
-        self._rules.append(Rule(_known(name, on), on, times, after, params))
+        self._rules.append(Rule(fault, on, times, after, params))
 
     def clear(self) -> None:
         """Let everything succeed from now on; what faults did to sessions stays."""
@@ -215,10 +148,10 @@ class Faults:
 
     def parse(self, text: str) -> None:
         """
-        Add what a command line says: `name[:on[:times]]` or `mix:rate`, separated by commas; times `*` for always.
+        Add the faults of a command line: `name[:on[:times]]` or `mix:rate`, separated by commas; times `*` for always.
 
         Raises:
-            ValueError: The text says something else.
+            ValueError: The text has another form.
         """
         for item in filter(None, (part.strip() for part in text.split(","))):
             name, on, times, *_ = [*item.split(":"), "", ""]
@@ -246,8 +179,8 @@ def _known(name: str, on: str | None) -> Fault:
     if fault is None:
         message = f"There is no fault {name!r}. Known: {', '.join(FAULTS)}."
         raise ValueError(message)
-    if on is not None and on not in OPERATIONS | _HOOK:
-        message = f"There is no operation {on!r}. Known: {', '.join(sorted(OPERATIONS | _HOOK))}."
+    if on is not None and on not in OPERATIONS | WEBHOOK:
+        message = f"There is no operation {on!r}. Known: {', '.join(sorted(OPERATIONS | WEBHOOK))}."
         raise ValueError(message)
     if on is not None and on not in fault.on:
         message = f"{name!r} cannot strike {on!r}, only: {', '.join(sorted(fault.on))}."

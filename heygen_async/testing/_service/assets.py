@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import re
 
-from .._http import JsonObject, Refusal, Request, Response, data_response, invalid, not_found
+from .._http import HttpRequest, HttpResponse, JsonObject, Refusal, data_response, invalid, not_found
 from .._storage.media import PREFIX
 from . import validation
-from .state import Asset, Call, ServiceState
+from .state import OperationCall, ServiceState, StoredAsset, status_entry, status_page
 from .validation import MAX_FILE_BYTES
 
 UPLOAD_PREFIX = "/_simulator/uploads/"
@@ -32,13 +32,13 @@ _MAGIC = (
 )
 
 
-def upload(world: ServiceState, call: Call) -> Response:
+def upload(state: ServiceState, call: OperationCall) -> HttpResponse:
     """Take one multipart file."""
     name, content = _multipart(call.request)
     if len(content) > MAX_FILE_BYTES:
         raise Refusal(413, "payload_too_large", "The file is larger than 32 MB.", param="file")
-    asset = Asset(
-        asset_id=world.mint("asset"),
+    asset = StoredAsset(
+        asset_id=state.mint("asset"),
         name=name,
         mime_type=_detect(content),
         size_bytes=len(content),
@@ -46,19 +46,19 @@ def upload(world: ServiceState, call: Call) -> Response:
         content=content,
         complete=True,
     )
-    world.assets[asset.asset_id] = asset
-    return data_response(_uploaded(world, asset))
+    state.assets[asset.asset_id] = asset
+    return data_response(_upload_fields(state, asset))
 
 
-def begin_direct(world: ServiceState, call: Call) -> Response:
+def begin_direct(state: ServiceState, call: OperationCall) -> HttpResponse:
     """Give a slot in storage for one file of a known size."""
     validation.check(call.body, _DIRECT, required=("filename", "content_type", "size_bytes"))
     size = int(str(call.body["size_bytes"]))
-    if size > world.storage.max_upload_bytes:
-        most = world.storage.max_upload_bytes
+    if size > state.storage.max_upload_bytes:
+        most = state.storage.max_upload_bytes
         raise Refusal(413, "payload_too_large", f"At most {most} bytes.", param="size_bytes")
-    asset = Asset(
-        asset_id=world.mint("asset"),
+    asset = StoredAsset(
+        asset_id=state.mint("asset"),
         name=str(call.body["filename"]),
         mime_type=str(call.body["content_type"]),
         size_bytes=size,
@@ -67,27 +67,30 @@ def begin_direct(world: ServiceState, call: Call) -> Response:
         complete=False,
         checksum=_checksum(call.body),
     )
-    world.assets[asset.asset_id] = asset
-    return data_response(_slot(world, asset, call.now))
+    state.assets[asset.asset_id] = asset
+    return data_response(_slot(state, asset, call.now))
 
 
-def complete(world: ServiceState, call: Call) -> Response:
+def complete(state: ServiceState, call: OperationCall) -> HttpResponse:
     """Check what storage holds, and make the asset usable; again and again gives the same."""
-    asset = _asset(world, call.params["asset_id"])
+    asset = _asset(state, call.params["asset_id"])
     validation.check(call.body, _COMPLETE, required=())
     if asset.content is None:
         raise Refusal(409, "resource_not_ready", "The bytes have not been uploaded yet.")
     wanted = _checksum(call.body) or asset.checksum
     if wanted is not None and wanted.lower() != hashlib.sha256(asset.content).hexdigest():
         raise invalid("checksum_sha256", "The stored bytes have another checksum.")
-    asset.complete = True
-    return data_response({**_uploaded(world, asset), "status": "processing"})
+    if not asset.complete:
+        asset.complete = True
+        asset.ready_at = call.now + state.settings.asset_seconds / state.settings.speed
+        asset.failure = "The file could not be processed." if state.settings.assets_fail else None
+    return data_response({**_upload_fields(state, asset), "status": asset.status(call.now)})
 
 
-def store(world: ServiceState, request: Request, now: float) -> Response:
+def store(state: ServiceState, request: HttpRequest, now: float) -> HttpResponse:
     """Take the raw bytes of a direct upload, as object storage does."""
-    world.storage.check(request, now)
-    asset = world.assets.get(request.path.removeprefix(UPLOAD_PREFIX))
+    state.storage.check(request, now)
+    asset = state.assets.get(request.path.removeprefix(UPLOAD_PREFIX))
     if asset is None:
         raise not_found("Upload")
     content = request.body or b""
@@ -98,12 +101,12 @@ def store(world: ServiceState, request: Request, now: float) -> Response:
     if len(content) != asset.size_bytes:
         raise Refusal(400, "size_mismatch", f"{asset.size_bytes} bytes were announced, {len(content)} came.")
     asset.content = content
-    return Response(200, {"etag": f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"'}, b"")
+    return HttpResponse(200, {"etag": f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"'}, b"")
 
 
-def read(world: ServiceState, call: Call) -> Response:
+def read(state: ServiceState, call: OperationCall) -> HttpResponse:
     """Describe one asset."""
-    asset = _asset(world, call.params["asset_id"])
+    asset = _asset(state, call.params["asset_id"])
     return data_response(
         {
             "id": asset.asset_id,
@@ -113,36 +116,52 @@ def read(world: ServiceState, call: Call) -> Response:
             "space_id": "space_1",
             "uploaded_at": int(asset.uploaded_at),
             "folder_id": None,
-            "url": _url(world, asset) if asset.complete else None,
+            "url": _url(state, asset) if asset.complete else None,
         }
     )
 
 
-def delete(world: ServiceState, call: Call) -> Response:
+def statuses(state: ServiceState, call: OperationCall) -> HttpResponse:
+    """Answer for up to 100 assets at once; an unknown id is an entry, not an error."""
+
+    def show(asset_id: str) -> JsonObject:
+        asset = state.assets.get(asset_id)
+        if asset is None:
+            return status_entry("not_found", video_id=asset_id)
+        status = asset.status(call.now)
+        error: JsonObject | None = None
+        if status == "failed":
+            error = {"code": "asset_not_available", "message": asset.failure}
+        return status_entry(status, video_id=asset_id, error=error)
+
+    return status_page(call, "asset_ids", show)
+
+
+def delete(state: ServiceState, call: OperationCall) -> HttpResponse:
     """Delete one asset for good."""
-    asset = _asset(world, call.params["asset_id"])
-    del world.assets[asset.asset_id]
+    asset = _asset(state, call.params["asset_id"])
+    del state.assets[asset.asset_id]
     return data_response({"id": asset.asset_id})
 
 
-def _asset(world: ServiceState, asset_id: str) -> Asset:
+def _asset(state: ServiceState, asset_id: str) -> StoredAsset:
     try:
-        return world.assets[asset_id]
+        return state.assets[asset_id]
     except KeyError:
         raise not_found("Asset", "asset_not_found") from None
 
 
-def _uploaded(world: ServiceState, asset: Asset) -> JsonObject:
+def _upload_fields(state: ServiceState, asset: StoredAsset) -> JsonObject:
     return {
         "asset_id": asset.asset_id,
-        "url": _url(world, asset),
+        "url": _url(state, asset),
         "mime_type": asset.mime_type,
         "size_bytes": asset.size_bytes,
     }
 
 
-def _slot(world: ServiceState, asset: Asset, now: float) -> JsonObject:
-    storage, path = world.storage, f"{UPLOAD_PREFIX}{asset.asset_id}"
+def _slot(state: ServiceState, asset: StoredAsset, now: float) -> JsonObject:
+    storage, path = state.storage, f"{UPLOAD_PREFIX}{asset.asset_id}"
     return {
         "asset_id": asset.asset_id,
         "upload_url": storage.link(path, now + storage.upload_seconds),
@@ -153,8 +172,8 @@ def _slot(world: ServiceState, asset: Asset, now: float) -> JsonObject:
     }
 
 
-def _url(world: ServiceState, asset: Asset) -> str:
-    return f"{world.storage.url}{PREFIX}assets/{asset.asset_id}"
+def _url(state: ServiceState, asset: StoredAsset) -> str:
+    return f"{state.storage.url}{PREFIX}assets/{asset.asset_id}"
 
 
 def _checksum(body: JsonObject) -> str | None:
@@ -162,7 +181,7 @@ def _checksum(body: JsonObject) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _multipart(request: Request) -> tuple[str, bytes]:
+def _multipart(request: HttpRequest) -> tuple[str, bytes]:
     """Return name and bytes of the part called `file`."""
     found = re.search(r'boundary="?([^";]+)"?', request.headers.get("content-type", ""))
     if found is None:

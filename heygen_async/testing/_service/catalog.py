@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from .._http import JsonObject, Response, as_list, data_response, invalid
+from .._http import HttpResponse, JsonObject, as_list, data_response, invalid, not_found
 from .._storage.media import PREFIX
-from .state import Call, ServiceState, page
+from .state import OperationCall, ServiceState, page
 
 _CREATED_AT = 1767225600
 _TAGS = ("cinematic", "retro-tech", "iconic-artist", "pop-culture", "handmade", "print")
@@ -36,6 +36,18 @@ def _kits() -> dict[str, JsonObject]:
     return {
         key: {"brand_kit_id": key, "name": name, "colors": colors, "logo_url": None}
         for key, name in (("bk_1", "Acme"), ("bk_2", "Roastery"))
+    }
+
+
+def _glossaries() -> dict[str, JsonObject]:
+    return {
+        key: {
+            "brand_glossary_id": key,
+            "name": name,
+            "created_at": "2026-01-01T00:00:00Z",
+            "updated_at": "2026-01-02T00:00:00Z",
+        }
+        for key, name in (("gloss_1", "Product names"), ("gloss_2", "Roastery terms"))
     }
 
 
@@ -104,36 +116,74 @@ def _voices() -> dict[str, JsonObject]:
 
 STYLES = _styles()
 BRAND_KITS = _kits()
+BRAND_GLOSSARIES = _glossaries()
 GROUPS = _groups()
 LOOKS = _looks()
 VOICES = _voices()
 
 
-def styles(world: ServiceState, call: Call) -> Response:
+def styles(state: ServiceState, call: OperationCall) -> HttpResponse:
     """List styles."""
     tag = call.request.query.get("tag")
-    base = world.storage.url
+    base = state.storage.url
 
     def show(row: JsonObject) -> JsonObject | None:
         if tag is not None and tag not in (as_list(row["tags"]) or []):
             return None
         return {**row, "thumbnail_url": f"{base}{PREFIX}{row['style_id']}.png"}
 
-    return page(call, _reversed(STYLES), show)
+    return page(call, _newest_last(STYLES), show)
 
 
-def brand_kits(_world: ServiceState, call: Call) -> Response:
+def brand_kits(_state: ServiceState, call: OperationCall) -> HttpResponse:
     """List brand kits."""
-    return page(call, _reversed(BRAND_KITS), lambda row: row)
+    return page(call, _newest_last(BRAND_KITS), lambda row: row)
 
 
-def avatars(_world: ServiceState, call: Call) -> Response:
+def brand_glossaries(_state: ServiceState, call: OperationCall) -> HttpResponse:
+    """List brand glossaries."""
+    return page(call, _newest_last(BRAND_GLOSSARIES), lambda row: row)
+
+
+def group(_state: ServiceState, call: OperationCall) -> HttpResponse:
+    """Read one avatar group."""
+    return data_response(_find(GROUPS, call.params["group_id"], "Avatar group", "avatar_group_not_found"))
+
+
+def look(_state: ServiceState, call: OperationCall) -> HttpResponse:
+    """Read one look; the id of a group is none."""
+    return data_response(_find(LOOKS, call.params["look_id"], "Avatar look", "avatar_not_found"))
+
+
+def voice(_state: ServiceState, call: OperationCall) -> HttpResponse:
+    """Read one voice."""
+    row = _find(VOICES, call.params["voice_id"], "Voice", "voice_not_found")
+    kept = ("voice_id", "name", "language", "gender", "support_pause", "preview_audio_url")
+    return data_response(
+        {
+            **{name: row[name] for name in kept},
+            "support_interactive_avatar": False,
+            "status": None,
+            "failure_message": None,
+            "created_at": None,
+        }
+    )
+
+
+def _find(rows: Mapping[str, JsonObject], key: str, what: str, code: str) -> JsonObject:
+    row = rows.get(key)
+    if row is None:
+        raise not_found(what, code)
+    return row
+
+
+def avatars(_state: ServiceState, call: OperationCall) -> HttpResponse:
     """List avatar groups; the last one belongs to the caller."""
     ownership = _choice(call, "ownership", ("public", "private"))
-    return page(call, _reversed(GROUPS), _only(lambda row: _owned(str(row["id"]), ownership)), most=50)
+    return page(call, _newest_last(GROUPS), _only(lambda row: _owned(str(row["id"]), ownership)), most=50)
 
 
-def looks(_world: ServiceState, call: Call) -> Response:
+def looks(_state: ServiceState, call: OperationCall) -> HttpResponse:
     """List looks."""
     ownership = _choice(call, "ownership", ("public", "private"))
     kind = _choice(call, "avatar_type", ("studio_avatar", "digital_twin", "photo_avatar"))
@@ -143,10 +193,10 @@ def looks(_world: ServiceState, call: Call) -> Response:
         of_group = group is None or row["group_id"] == group
         return of_group and kind in {None, row["avatar_type"]} and _owned(str(row["group_id"]), ownership)
 
-    return page(call, _reversed(LOOKS), _only(fits), most=50)
+    return page(call, _newest_last(LOOKS), _only(fits), most=50)
 
 
-def voices(_world: ServiceState, call: Call) -> Response:
+def voices(_state: ServiceState, call: OperationCall) -> HttpResponse:
     """List voices of one library."""
     library = _choice(call, "type", ("public", "private")) or "public"
     language, gender = call.request.query.get("language"), call.request.query.get("gender")
@@ -156,10 +206,10 @@ def voices(_world: ServiceState, call: Call) -> Response:
             row["type"] == library and language in {None, row["language"]} and gender in {None, row["gender"]}
         )
 
-    return page(call, _reversed(VOICES), _only(fits))
+    return page(call, _newest_last(VOICES), _only(fits))
 
 
-def account(_world: ServiceState, _call: Call) -> Response:
+def account(_state: ServiceState, _call: OperationCall) -> HttpResponse:
     """Describe the caller."""
     wallet = {"currency": "usd", "remaining_balance": 12.5, "auto_reload": None}
     return data_response(
@@ -184,13 +234,13 @@ def _owned(group_id: str, ownership: str | None) -> bool:
     return ownership is None or (ownership == "private") == (group_id == "grp_3")
 
 
-def _choice(call: Call, name: str, words: tuple[str, ...]) -> str | None:
+def _choice(call: OperationCall, name: str, words: tuple[str, ...]) -> str | None:
     value = call.request.query.get(name)
     if value is not None and value not in words:
         raise invalid(name, f"'{name}' must be one of: {', '.join(words)}.")
     return value
 
 
-def _reversed(rows: Mapping[str, JsonObject]) -> list[JsonObject]:
+def _newest_last(rows: Mapping[str, JsonObject]) -> list[JsonObject]:
     """Return rows for `page`, which starts at the end."""
     return list(rows.values())[::-1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from .._http import Refusal, Response, invalid
+from .._http import HttpResponse, Refusal, invalid
 
 REPLAY_SECONDS = 24 * 3600.0
 _KEY = re.compile(r"[A-Za-z0-9_\-:.]{1,255}")
@@ -15,7 +15,7 @@ Scope = tuple[str, str, str]
 
 @dataclass(slots=True)
 class _Entry:
-    response: Response
+    response: HttpResponse
     answered_at: float
     born_at: float
 
@@ -31,7 +31,7 @@ class Replays:
     def __init__(self) -> None:
         self._entries: dict[Scope, _Entry] = {}
 
-    def find(self, scope: Scope, now: float) -> Response | None:
+    def find(self, scope: Scope, now: float) -> HttpResponse | None:
         """
         Return the answer to give again, or None for a key not seen before.
 
@@ -46,7 +46,7 @@ class Replays:
             raise Refusal(409, "request_in_progress", message, headers={"retry-after": "1"})
         return entry.response
 
-    def keep(self, scope: Scope, response: Response, now: float) -> None:
+    def keep(self, scope: Scope, response: HttpResponse, now: float) -> None:
         """Remember a first answer."""
         self._entries[scope] = _Entry(response, now, now)
 

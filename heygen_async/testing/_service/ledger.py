@@ -76,7 +76,7 @@ class Ledger:
         deliveries: Number of webhooks by event type and then by the receiver's answer; 0 stands for none.
     """
 
-    _billed: Callable[[], list[str]]
+    _list_billed: Callable[[], list[str]]
     creates: list[CreateRecord] = field(default_factory=list[CreateRecord])
     messages: list[MessageRecord] = field(default_factory=list[MessageRecord])
     requests: dict[str, Counter[int]] = field(default_factory=dict[str, "Counter[int]"])
@@ -99,7 +99,7 @@ class Ledger:
     @property
     def billed(self) -> list[str]:
         """Ids of the videos that were completed; a failed one is not charged."""
-        return self._billed()
+        return self._list_billed()
 
     @property
     def duplicate_creates(self) -> int:

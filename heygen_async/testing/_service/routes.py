@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from .._http import Refusal, Response
+from .._http import HttpResponse, Refusal
 from . import assets, catalog, sessions, videos, webhooks
-from .state import Call, ServiceState
+from .state import OperationCall, ServiceState
 
-Handler = Callable[[ServiceState, Call], Response]
+Handler = Callable[[ServiceState, OperationCall], HttpResponse]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,7 @@ ROUTES: tuple[Route, ...] = (
         "optional",
         declared_idempotent=True,
     ),
+    Route("asset_statuses", "GET", "/v3/assets/statuses", assets.statuses),
     Route("asset", "GET", "/v3/assets/{asset_id}", assets.read),
     Route("asset_delete", "DELETE", "/v3/assets/{asset_id}", assets.delete),
     Route("endpoints", "GET", _ENDPOINTS, webhooks.listing),
@@ -87,9 +88,13 @@ ROUTES: tuple[Route, ...] = (
     Route("events", "GET", "/v3/webhooks/events", webhooks.events),
     Route("account", "GET", "/v3/users/me", catalog.account),
     Route("brand_kits", "GET", "/v3/brand-kits", catalog.brand_kits),
+    Route("brand_glossaries", "GET", "/v3/brand-glossaries", catalog.brand_glossaries),
     Route("avatars", "GET", "/v3/avatars", catalog.avatars),
+    Route("group", "GET", "/v3/avatars/{group_id}", catalog.group),
     Route("looks", "GET", "/v3/avatars/looks", catalog.looks),
+    Route("look", "GET", "/v3/avatars/looks/{look_id}", catalog.look),
     Route("voices", "GET", "/v3/voices", catalog.voices),
+    Route("voice", "GET", "/v3/voices/{voice_id}", catalog.voice),
 )
 
 # A literal segment beats a parameter: /v3/videos/statuses is no video called "statuses".

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from .._http import (
+    HttpResponse,
     JsonObject,
     Refusal,
-    Response,
     as_list,
     as_object,
     data_response,
@@ -15,23 +15,23 @@ from .._http import (
 )
 from .._scenario import ACTIVE, Step
 from .._storage.media import PREFIX
-from .catalog import BRAND_KITS, LOOKS, STYLES, VOICES
+from .catalog import BRAND_GLOSSARIES, BRAND_KITS, LOOKS, STYLES, VOICES
 from .ledger import CreateRecord, MessageRecord
-from .state import Call, ServiceState, page
-from .timeline import Attachment, Message, Run, Session, Stale, newest_first
+from .state import OperationCall, ServiceState, page
+from .timeline import Attachment, Run, SimulatedMessage, SimulatedSession, StaleReads, newest_first
 from .validation import CREATE, GUIDE_ONLY, SEND, Rules, check
 from .videos import show_video
 
 
-def create(world: ServiceState, call: Call) -> Response:
+def create(state: ServiceState, call: OperationCall) -> HttpResponse:
     """Start a session."""
-    _check(world, call.body, CREATE, "prompt")
+    _check(state, call.body, CREATE, "prompt")
     if call.body.get("callback_id") is not None and call.body.get("callback_url") is None:
         raise invalid("callback_id", "'callback_id' needs 'callback_url'.")
-    _check_ids(world, call.body)
-    _check_room(world, call.now)
-    session = _new_session(world, call)
-    _record_create(world, call, session)
+    _check_ids(state, call)
+    _check_room(state, call.now)
+    session = _new_session(state, call)
+    _record_create(state, call, session)
     return data_response(
         {
             "session_id": session.session_id,
@@ -42,10 +42,10 @@ def create(world: ServiceState, call: Call) -> Response:
     )
 
 
-def send(world: ServiceState, call: Call) -> Response:
+def send(state: ServiceState, call: OperationCall) -> HttpResponse:
     """Take a message: an answer, a revision, or an approval."""
-    session = world.session(call.params["session_id"])
-    _check(world, call.body, SEND, "message")
+    session = state.session(call.params["session_id"])
+    _check(state, call.body, SEND, "message")
     if session.mode != "chat":
         raise invalid("session_id", "Only sessions created with mode 'chat' take messages.")
     status = session.status(call.now)
@@ -53,84 +53,91 @@ def send(world: ServiceState, call: Call) -> Response:
         raise Refusal(409, "resource_not_ready", "The agent is still working; wait for it to pause.")
     if status == "failed":
         raise Refusal(409, "conflict", "The session has failed and takes no more messages.")
-    _check_ids(world, call.body)
-    _check_room(world, call.now)
-    return _take_message(world, call, session, status)
+    _check_ids(state, call)
+    _check_room(state, call.now)
+    return _take_message(state, call, session, status)
 
 
-def listing(world: ServiceState, call: Call) -> Response:
+def listing(state: ServiceState, call: OperationCall) -> HttpResponse:
     """List sessions, newest first."""
-    return page(call, world.session_order, _row)
+    return page(call, state.session_order, lambda session: _show_row(session, call.now))
 
 
-def read(world: ServiceState, call: Call) -> Response:
+def read(state: ServiceState, call: OperationCall) -> HttpResponse:
     """Read one session."""
-    session = world.session(call.params["session_id"])
-    world.ledger.polls[session.session_id] += 1
+    session = state.session(call.params["session_id"])
+    state.ledger.polls[session.session_id] += 1
     _refuse_if_hidden(session, call.now)
-    stale = _stale(session)
-    now = call.now
-    messages = session.messages(now)
-    if stale:
-        messages = [message for message in messages if message.role == "user" or message.at < stale.since]
+    moment = session.read_moment(call.now)
+    shown, messages = session.snapshot(moment), session.messages(moment)
+    stale = _use_stale(session)
+    if stale is not None:
+        shown = stale.snapshot
+        messages = [one for one in messages if one.role == "user" or one.at < stale.since]
     return data_response(
         {
             "session_id": session.session_id,
-            "status": stale.status if stale else session.status(now),
-            "progress": stale.progress if stale else session.progress(now),
+            "status": shown.status,
+            "progress": shown.progress,
             "title": session.title,
-            "video_id": stale.video_id if stale else session.video_id(now),
+            "video_id": shown.video_id,
             "created_at": _created_at(session),
             "messages": [_show_message(message) for message in newest_first(messages)],
         }
     )
 
 
-def stop(world: ServiceState, call: Call) -> Response:
+def stop(state: ServiceState, call: OperationCall) -> HttpResponse:
     """Ask a session to end at its next checkpoint."""
-    session = world.session(call.params["session_id"])
+    session = state.session(call.params["session_id"])
     session.stop(call.now)
-    world.track(session, call.now)
-    world.expect(session)
-    world.ledger.stops.append(session.session_id)
+    state.track(session, call.now)
+    state.expect(session)
+    state.ledger.stops.append(session.session_id)
     return data_response({"session_id": session.session_id})
 
 
-def resource(world: ServiceState, call: Call) -> Response:
+def resource(state: ServiceState, call: OperationCall) -> HttpResponse:
     """Read one resource a message refers to."""
-    session = world.session(call.params["session_id"])
+    session = state.session(call.params["session_id"])
     found = session.attachment(call.params["resource_id"], call.now)
     if found is None:
         raise not_found("Resource", "resource_not_found")
-    return data_response(_show_resource(world, found))
+    return data_response(_show_resource(state, found))
 
 
-def videos(world: ServiceState, call: Call) -> Response:
+def videos(state: ServiceState, call: OperationCall) -> HttpResponse:
     """List the videos of one session, newest first."""
-    session = world.session(call.params["session_id"])
-    ids = [video_id for video_id in reversed(session.video_ids(call.now)) if video_id in world.videos]
-    return page_response([show_video(world, session, video_id, call.now) for video_id in ids])
+    session = state.session(call.params["session_id"])
+    ids = [video_id for video_id in reversed(session.video_ids(call.now)) if video_id in state.videos]
+    return page_response([show_video(state, session, video_id, call.now) for video_id in ids])
 
 
-def _check(world: ServiceState, body: JsonObject, rules: Rules, field: str) -> None:
-    allowed = {**rules, **GUIDE_ONLY} if world.settings.contract == "guide" else rules
+def _check(state: ServiceState, body: JsonObject, rules: Rules, field: str) -> None:
+    allowed = {**rules, **GUIDE_ONLY} if state.settings.contract == "guide" else rules
     check(body, allowed, required=(field,))
 
 
-def _check_ids(world: ServiceState, body: JsonObject) -> None:
+def _check_ids(state: ServiceState, call: OperationCall) -> None:
     """Refuse ids this account does not have; nothing is charged for that."""
-    for field, known in (("style_id", STYLES), ("brand_kit_id", BRAND_KITS)):
+    body = call.body
+    for field, known in (
+        ("style_id", STYLES),
+        ("brand_kit_id", BRAND_KITS),
+        ("brand_glossary_id", BRAND_GLOSSARIES),
+    ):
         _check_known(body, field, known, 400, "invalid_parameter")
     _check_known(body, "avatar_id", LOOKS, 404, "avatar_not_found")
     _check_known(body, "voice_id", VOICES, 404, "voice_not_found")
     for asset_id in _asset_ids(body):
-        asset = world.assets.get(asset_id)
+        asset = state.assets.get(asset_id)
         if asset is None:
             raise Refusal(404, "asset_not_found", f"There is no asset {asset_id!r}.", param="files")
-        if not asset.complete:
-            raise Refusal(
-                409, "resource_not_ready", f"The upload of {asset_id!r} is not complete.", param="files"
-            )
+        status = asset.status(call.now)
+        if status == "failed":
+            raise Refusal(400, "asset_not_available", f"The asset {asset_id!r} has failed.", param="files")
+        if status != "completed":
+            raise Refusal(409, "resource_not_ready", f"The asset {asset_id!r} is {status}.", param="files")
 
 
 def _check_known(body: JsonObject, field: str, known: dict[str, JsonObject], status: int, code: str) -> None:
@@ -148,61 +155,65 @@ def _files(body: JsonObject) -> list[JsonObject]:
     return [item for item in map(as_object, as_list(body.get("files")) or []) if item is not None]
 
 
-def _check_room(world: ServiceState, now: float) -> None:
-    if world.in_progress(now) >= world.settings.max_jobs:
-        message = f"Too many jobs in progress: {world.settings.max_jobs} at once."
+def _check_room(state: ServiceState, now: float) -> None:
+    if state.in_progress(now) >= state.settings.max_jobs:
+        message = f"Too many jobs in progress: {state.settings.max_jobs} at once."
         raise Refusal(429, "rate_limit_exceeded", message, headers={"retry-after": "2"})
 
 
-def _new_session(world: ServiceState, call: Call) -> Session:
+def _new_session(state: ServiceState, call: OperationCall) -> SimulatedSession:
     prompt, mode = str(call.body["prompt"]), str(call.body.get("mode", "generate"))
-    scenario = world.rotation.pick(prompt, mode).at_speed(world.settings.speed)
-    session = Session(
-        session_id=world.mint("sess"),
+    scenario = state.rotation.pick(prompt, mode).at_speed(state.settings.speed)
+    session = SimulatedSession(
+        session_id=state.mint("sess"),
         mode=mode,
         prompt=prompt,
         created_at=call.now,
         scenario=scenario,
-        promised_video_id=world.mint("vid") if scenario.video_at == "create" else None,
+        promised_video_id=state.mint("vid") if scenario.video_at == "create" else None,
         callback_id=_optional(call.body.get("callback_id")),
         callback_url=_optional(call.body.get("callback_url")),
     )
-    world.add_session(session)
+    state.add_session(session)
     steps = scenario.opening_run(proceed=call.body.get("auto_proceed") is True)
-    _start(world, call, session, prompt, steps)
+    _start(state, call, session, prompt, steps)
     return session
 
 
-def _take_message(world: ServiceState, call: Call, session: Session, status: str) -> Response:
+def _take_message(
+    state: ServiceState, call: OperationCall, session: SimulatedSession, status: str
+) -> HttpResponse:
     message = str(call.body["message"])
     steps = session.scenario.run_for(status, message, proceed=call.body.get("auto_proceed") is True)
-    run = _start(world, call, session, message, steps)
+    run = _start(state, call, session, message, steps)
     key = call.request.headers.get("idempotency-key")
     record = MessageRecord(session_id=session.session_id, text=message, idempotency_key=key, sent_at=call.now)
-    world.ledger.messages.append(record)
+    state.ledger.messages.append(record)
     return data_response({"session_id": session.session_id, "run_id": run.run_id, "title": session.title})
 
 
-def _start(world: ServiceState, call: Call, session: Session, text: str, steps: tuple[Step, ...]) -> Run:
+def _start(
+    state: ServiceState, call: OperationCall, session: SimulatedSession, text: str, steps: tuple[Step, ...]
+) -> Run:
     run = Run(
-        run_id=world.mint("run"),
+        run_id=state.mint("run"),
         number=len(session.runs),
         text=text,
         began_at=call.now,
         steps=steps,
-        attached=_attach(world, call, session),
+        attached=_attach(state, call, session),
     )
-    world.start_run(session, run)
-    ledger = world.ledger
-    ledger.max_in_progress = max(ledger.max_in_progress, world.in_progress(call.now))
+    state.start_run(session, run)
+    ledger = state.ledger
+    ledger.max_in_progress = max(ledger.max_in_progress, state.in_progress(call.now))
     return run
 
 
-def _attach(world: ServiceState, call: Call, session: Session) -> tuple[str, ...]:
+def _attach(state: ServiceState, call: OperationCall, session: SimulatedSession) -> tuple[str, ...]:
     ids: list[str] = []
     for number, item in enumerate(_files(call.body)):
-        resource_id = world.mint("res")
-        url = _attached_url(world, item, resource_id)
+        resource_id = state.mint("res")
+        url = _attachment_url(state, item, resource_id)
         session.uploads.append(
             Attachment(
                 resource_id=resource_id, created_at=call.now, source="user_uploaded", number=number, url=url
@@ -212,32 +223,32 @@ def _attach(world: ServiceState, call: Call, session: Session) -> tuple[str, ...
     return tuple(ids)
 
 
-def _attached_url(world: ServiceState, item: JsonObject, resource_id: str) -> str:
+def _attachment_url(state: ServiceState, item: JsonObject, resource_id: str) -> str:
     if item["type"] == "url":
         return str(item["url"])
     name = f"assets/{item['asset_id']}" if item["type"] == "asset_id" else f"{resource_id}.png"
-    return f"{world.storage.url}{PREFIX}{name}"
+    return f"{state.storage.url}{PREFIX}{name}"
 
 
-def _record_create(world: ServiceState, call: Call, session: Session) -> None:
+def _record_create(state: ServiceState, call: OperationCall, session: SimulatedSession) -> None:
     key = call.request.headers.get("idempotency-key")
     record = CreateRecord(
         session_id=session.session_id, prompt=session.prompt, idempotency_key=key, created_at=call.now
     )
-    world.ledger.creates.append(record)
+    state.ledger.creates.append(record)
 
 
-def _refuse_if_hidden(session: Session, now: float) -> None:
-    quirks = session.quirks
-    if quirks.early_404s > 0:
-        quirks.early_404s -= 1
+def _refuse_if_hidden(session: SimulatedSession, now: float) -> None:
+    faults = session.faults
+    if faults.early_404s > 0:
+        faults.early_404s -= 1
         raise not_found("Session")
-    if quirks.gone_with_video and session.video_id(now) is not None:
+    if faults.gone_with_video and session.video_id(now) is not None:
         raise not_found("Session")
 
 
-def _stale(session: Session) -> Stale | None:
-    stale = session.quirks.stale
+def _use_stale(session: SimulatedSession) -> StaleReads | None:
+    stale = session.faults.stale
     if stale is None or stale.polls <= 0:
         return None
     stale.polls -= 1
@@ -248,15 +259,17 @@ def _status_at_create(status: str) -> str:
     return status if status in {"thinking", "generating", "completed", "failed"} else "thinking"
 
 
-def _created_at(session: Session) -> int:
-    return int(session.created_at + session.quirks.created_at_offset)
+def _created_at(session: SimulatedSession) -> int:
+    return int(session.created_at + session.faults.created_at_offset)
 
 
-def _row(session: Session) -> JsonObject:
+def _show_row(session: SimulatedSession, now: float) -> JsonObject | None:
+    if now < session.created_at + session.faults.listed_after:
+        return None
     return {"session_id": session.session_id, "title": session.title, "created_at": _created_at(session)}
 
 
-def _show_message(message: Message) -> JsonObject:
+def _show_message(message: SimulatedMessage) -> JsonObject:
     return {
         "role": message.role,
         "content": message.content,
@@ -266,8 +279,8 @@ def _show_message(message: Message) -> JsonObject:
     }
 
 
-def _show_resource(world: ServiceState, found: Attachment) -> JsonObject:
-    stem = f"{world.storage.url}{PREFIX}{found.resource_id}"
+def _show_resource(state: ServiceState, found: Attachment) -> JsonObject:
+    stem = f"{state.storage.url}{PREFIX}{found.resource_id}"
     return {
         "resource_id": found.resource_id,
         "resource_type": "image",

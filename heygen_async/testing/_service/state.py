@@ -1,4 +1,4 @@
-"""Everything the simulated service knows: settings, stores, ids, and who occupies a place among the running jobs."""
+"""Everything the simulated service knows: settings, stores, ids, and which sessions are in progress."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from .._http import JsonObject, Request, Response, invalid, not_found, page_response
+from .._http import HttpRequest, HttpResponse, JsonObject, invalid, not_found, page_response
 from .._scenario import Scenario
-from .timeline import Run, Session
-from .webhook_queue import Outbox
+from .timeline import Run, SimulatedSession
+from .webhook_queue import Endpoint, WebhookQueue
 
 if TYPE_CHECKING:
     from .._storage.links import Storage
@@ -26,10 +26,11 @@ Idempotency = Literal["honoured", "ignored"]
 Item = TypeVar("Item")
 
 DAY_SECONDS = 24 * 3600.0
+MAX_IDS = 100
 
 
 @dataclass(slots=True, kw_only=True)
-class Settings:
+class ServiceSettings:
     """What the caller of `Simulator` chose."""
 
     api_key: str
@@ -43,10 +44,12 @@ class Settings:
     clock_skew: float
     requests_per_second: float | None
     link_ttl: float
+    asset_seconds: float = 0.0
+    assets_fail: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
-class Asset:
+class StoredAsset:
     """An uploaded file, or the slot for one."""
 
     asset_id: str
@@ -57,25 +60,24 @@ class Asset:
     content: bytes | None
     complete: bool
     checksum: str | None = None
+    ready_at: float = 0.0
+    failure: str | None = None
 
-
-@dataclass(slots=True, kw_only=True)
-class Endpoint:
-    """A registered webhook endpoint."""
-
-    endpoint_id: str
-    url: str
-    events: list[str] | None
-    created_at: float
-    secret: str
+    def status(self, now: float) -> str:
+        """Return the status at `now`."""
+        if not self.complete:
+            return "queued"
+        if now < self.ready_at:
+            return "processing"
+        return "completed" if self.failure is None else "failed"
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class OperationCall:
     """A request that found its operation."""
 
     operation: str
-    request: Request
+    request: HttpRequest
     params: Mapping[str, str]
     now: float
     body: JsonObject
@@ -106,21 +108,23 @@ class Rotation:
 class ServiceState:
     """The state of the service."""
 
-    settings: Settings
+    settings: ServiceSettings
     seed: int
     rotation: Rotation
     ledger: Ledger
     storage: Storage
-    sessions: dict[str, Session] = field(default_factory=dict[str, Session])
-    session_order: list[Session] = field(default_factory=list[Session])
-    videos: dict[str, Session] = field(default_factory=dict[str, Session])
+    sessions: dict[str, SimulatedSession] = field(default_factory=dict[str, SimulatedSession])
+    session_order: list[SimulatedSession] = field(default_factory=list[SimulatedSession])
+    videos: dict[str, SimulatedSession] = field(default_factory=dict[str, SimulatedSession])
     video_order: list[str] = field(default_factory=list[str])
-    assets: dict[str, Asset] = field(default_factory=dict[str, Asset])
+    assets: dict[str, StoredAsset] = field(default_factory=dict[str, StoredAsset])
     endpoints: dict[str, Endpoint] = field(default_factory=dict[str, Endpoint])
-    outbox: Outbox = field(default_factory=Outbox)
+    webhook_queue: WebhookQueue = field(default_factory=WebhookQueue)
     _random: random.Random = field(init=False)
     _active: set[str] = field(default_factory=set[str])
-    _changes: list[tuple[float, int, Session]] = field(default_factory=list[tuple[float, int, Session]])
+    _changes: list[tuple[float, int, SimulatedSession]] = field(
+        default_factory=list[tuple[float, int, SimulatedSession]]
+    )
     _order: Iterator[int] = field(default_factory=itertools.count)
 
     def __post_init__(self) -> None:
@@ -130,7 +134,7 @@ class ServiceState:
         """Return a new id; the same seed gives the same ids."""
         return f"{prefix}_{self._random.getrandbits(64):016x}"
 
-    def session(self, session_id: str) -> Session:
+    def session(self, session_id: str) -> SimulatedSession:
         """
         Return the session of this id.
 
@@ -142,14 +146,14 @@ class ServiceState:
         except KeyError:
             raise not_found("Session") from None
 
-    def add_session(self, session: Session) -> None:
+    def add_session(self, session: SimulatedSession) -> None:
         """Store a new session."""
         self.sessions[session.session_id] = session
         self.session_order.append(session)
         if session.promised_video_id:
             self._own(session.promised_video_id, session)
 
-    def start_run(self, session: Session, run: Run) -> None:
+    def start_run(self, session: SimulatedSession, run: Run) -> None:
         """Begin a run, and give it a video if it renders one."""
         renders = any(step.status == "generating" for step in run.steps)
         if renders and session.scenario.video_at != "never":
@@ -158,17 +162,17 @@ class ServiceState:
         self.track(session, run.began_at)
         self.expect(session)
 
-    def expect(self, session: Session) -> None:
-        """Look out for a session's end, if anybody wants to be told."""
+    def expect(self, session: SimulatedSession) -> None:
+        """Send webhooks at a session's end, if an address takes them."""
         if self.endpoints or session.callback_url is not None:
-            self.outbox.expect(session)
+            self.webhook_queue.expect(session)
 
     def expect_all(self) -> None:
-        """Look out for the ends of all sessions at work: somebody new wants to be told."""
+        """Send webhooks at the ends of all sessions in progress: there is an endpoint now."""
         for session_id in sorted(self._active):
-            self.outbox.expect(self.sessions[session_id])
+            self.webhook_queue.expect(self.sessions[session_id])
 
-    def track(self, session: Session, now: float) -> None:
+    def track(self, session: SimulatedSession, now: float) -> None:
         """Count a session in or out of the jobs in progress, now and when it next changes."""
         if session.is_active(now):
             self._active.add(session.session_id)
@@ -180,12 +184,12 @@ class ServiceState:
 
     def in_progress(self, now: float) -> int:
         """Return how many sessions are thinking or generating."""
-        # Looking at every session would make the ten-thousandth create ten thousand times dearer than the first.
+        # Counting all sessions each time would make the ten-thousandth create ten thousand times slower.
         while self._changes and self._changes[0][0] <= now:
             self.track(heapq.heappop(self._changes)[2], now)
         return len(self._active)
 
-    def _next_video(self, session: Session) -> str:
+    def _next_video(self, session: SimulatedSession) -> str:
         promised = session.promised_video_id
         if promised and all(run.video_id != promised for run in session.runs):
             return promised
@@ -193,23 +197,23 @@ class ServiceState:
         self._own(video_id, session)
         return video_id
 
-    def _own(self, video_id: str, session: Session) -> None:
+    def _own(self, video_id: str, session: SimulatedSession) -> None:
         self.videos[video_id] = session
         self.video_order.append(video_id)
 
 
 def page(
-    call: Call,
+    call: OperationCall,
     items: Sequence[Item],
     show: Callable[[Item], JsonObject | None],
     *,
     default: int = 20,
     most: int = 100,
-) -> Response:
+) -> HttpResponse:
     """
     Return one page of `items`, last one first; those shown as None are left out.
 
-    The token names a place in the order of creation, so that what is created between two pages shifts nothing.
+    The token names a position in the order of creation, so that what is created between two pages shifts nothing.
 
     Raises:
         Refusal: A limit out of range, or a token that this service did not give.
@@ -232,7 +236,7 @@ def _from(
             yield index, value
 
 
-def _limit(call: Call, default: int, most: int) -> int:
+def _limit(call: OperationCall, default: int, most: int) -> int:
     text = call.request.query.get("limit")
     if text is None:
         return default
@@ -242,7 +246,7 @@ def _limit(call: Call, default: int, most: int) -> int:
     return int(text)
 
 
-def _start(call: Call, count: int) -> int:
+def _start(call: OperationCall, count: int) -> int:
     token = call.request.query.get("token")
     if token is None:
         return count - 1
@@ -258,3 +262,31 @@ def _start(call: Call, count: int) -> int:
 
 def _token(operation: str, index: int) -> str:
     return base64.urlsafe_b64encode(f"{operation}:{index}".encode()).decode()
+
+
+def status_page(call: OperationCall, parameter: str, show: Callable[[str], JsonObject]) -> HttpResponse:
+    """
+    Return one entry for each id asked about.
+
+    Raises:
+        Refusal: No ids, or too many.
+    """
+    query = call.request.query
+    ids, batch_ids = _split(query.get(parameter)), _split(query.get("batch_ids"))
+    if not ids and not batch_ids:
+        raise invalid(parameter, f"Give '{parameter}' or 'batch_ids'.")
+    if len(ids) + len(batch_ids) > MAX_IDS:
+        raise invalid(parameter, f"At most {MAX_IDS} ids, not {len(ids) + len(batch_ids)}.")
+    entries = [show(one) for one in ids]
+    return page_response(entries + [status_entry("not_found", batch_id=one) for one in batch_ids])
+
+
+def status_entry(
+    status: str, *, video_id: str | None = None, batch_id: str | None = None, error: JsonObject | None = None
+) -> JsonObject:
+    """Return one row of a bulk status answer; an asset's id comes as `video_id` too."""
+    return {"video_id": video_id, "status": status, "batch_id": batch_id, "item_index": None, "error": error}
+
+
+def _split(text: str | None) -> list[str]:
+    return [part.strip() for part in (text or "").split(",") if part.strip()]

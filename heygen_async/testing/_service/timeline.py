@@ -13,7 +13,8 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from .._scenario import ACTIVE, FINAL, Line, Scenario, Step, failed_step
+from .._scenario import ACTIVE, FINAL, Line, Scenario, Step, failed_step, without_errors
+from .echo import ECHOES
 
 STOP_SECONDS = 2.0
 STOPPED = "The session was stopped before it had a video."
@@ -21,7 +22,7 @@ MESSAGES_SHOWN = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
+class SimulatedMessage:
     """A message as the session shows it."""
 
     role: str
@@ -64,7 +65,7 @@ class Run:
             yield index, step, at
             at += step.seconds
 
-    def place(self, now: float) -> tuple[Step, float]:
+    def step_at(self, now: float) -> tuple[Step, float]:
         """Return the step of the moment and when it began."""
         *_, (_, step, at) = self.begun(now)
         return step, at
@@ -85,13 +86,20 @@ class Run:
         self.stopped = True
 
 
-@dataclass(slots=True)
-class Stale:
-    """What reads still show of a session after a message, and for how many polls."""
+@dataclass(frozen=True, slots=True)
+class SessionSnapshot:
+    """What reads showed of a session at some time."""
 
     status: str
     progress: int
     video_id: str | None
+
+
+@dataclass(slots=True)
+class StaleReads:
+    """What reads still show of a session after a message, and for how many polls."""
+
+    snapshot: SessionSnapshot
     since: float
     polls: int
 
@@ -104,12 +112,18 @@ class SessionFaults:
     gone_with_video: bool = False
     created_at_offset: float = 0.0
     early_404s: int = 0
-    stale: Stale | None = None
-    chatter: list[Message] = field(default_factory=list[Message])
+    stale: StaleReads | None = None
+    lag_after_message: float = 0.0
+    replica_lag: float = 0.0
+    replica_reads: int = 0
+    listed_after: float = 0.0
+    echo: str | None = None
+    hides_messages: bool = False
+    extra_messages: list[SimulatedMessage] = field(default_factory=list[SimulatedMessage])
 
 
 @dataclass(slots=True, kw_only=True)
-class Session:
+class SimulatedSession:
     """One session of the service."""
 
     session_id: str
@@ -122,7 +136,7 @@ class Session:
     callback_url: str | None = None
     runs: list[Run] = field(default_factory=list[Run])
     uploads: list[Attachment] = field(default_factory=list[Attachment])
-    quirks: SessionFaults = field(default_factory=SessionFaults)
+    faults: SessionFaults = field(default_factory=SessionFaults)
 
     @property
     def title(self) -> str:
@@ -131,7 +145,7 @@ class Session:
 
     def status(self, now: float) -> str:
         """Return the status at `now`."""
-        return self._place(now)[0].status
+        return self._step_at(now)[0].status
 
     def is_active(self, now: float) -> bool:
         """Return whether the session counts as a job in progress."""
@@ -143,30 +157,33 @@ class Session:
 
     def progress(self, now: float) -> int:
         """Return the progress at `now`, 0 to 100."""
-        step, began_at = self._place(now)
+        step, began_at = self._step_at(now)
         first, last = step.progress
         if math.isinf(step.seconds) or step.seconds <= 0:
             return first
         return first + int((last - first) * min(1.0, (now - began_at) / step.seconds))
 
-    def settled_at(self, now: float) -> float | None:
+    def end_time(self, now: float) -> float | None:
         """Return when the session ended, if it has."""
-        step, began_at = self._place(now)
+        step, began_at = self._step_at(now)
         return began_at if step.status in FINAL else None
 
     def ends_at(self, run: Run) -> float:
         """Return when a run ends for good; infinity for never, and while it waits for the caller."""
-        if self.quirks.stuck_since is not None:
+        if self.faults.stuck_since is not None:
             return math.inf
         return next((at for _, step, at in run.begun(math.inf) if step.status in FINAL), math.inf)
 
-    def messages(self, now: float) -> list[Message]:
-        """Return everything said by `now`, oldest first."""
-        said = [message for run in self.runs for message in self._of_run(run, now)]
-        if self.quirks.chatter:
-            said.extend(message for message in self.quirks.chatter if message.at <= now)
-            said.sort(key=lambda message: message.at)
-        return said
+    def messages(self, now: float) -> list[SimulatedMessage]:
+        """Return the messages sent by `now`, oldest first."""
+        if self.faults.hides_messages:
+            return []
+        begun = [run for run in self.runs if run.began_at <= now]
+        sent = [message for run in begun for message in self._of_run(run, now)]
+        if self.faults.extra_messages:
+            sent.extend(message for message in self.faults.extra_messages if message.at <= now)
+            sent.sort(key=lambda message: message.at)
+        return sent
 
     def attachment(self, resource_id: str, now: float) -> Attachment | None:
         """Return a resource that exists by `now`."""
@@ -211,32 +228,60 @@ class Session:
         last = Step(status="completed", progress=(100, 100)) if made else failed_step(STOPPED)
         run.cut(now, last)
 
-    def _place(self, now: float) -> tuple[Step, float]:
-        since = self.quirks.stuck_since
-        return self.runs[-1].place(now if since is None else min(now, since))
+    def read_moment(self, now: float) -> float:
+        """Return the moment that a read at `now` shows: an earlier one, where replicas lag."""
+        faults, newest = self.faults, self.runs[-1]
+        if len(self.runs) > 1 and now < newest.began_at + faults.lag_after_message:
+            return math.nextafter(newest.began_at, 0.0)
+        faults.replica_reads += 1
+        return max(self.created_at, now - faults.replica_lag * (faults.replica_reads % 2))
+
+    def snapshot(self, now: float) -> SessionSnapshot:
+        """Return what a read at `now` shows, but for the messages."""
+        return SessionSnapshot(self.status(now), self.progress(now), self.video_id(now))
+
+    def drop_failure_text(self) -> None:
+        """Fail with null fields and a silent agent, if at all."""
+        self.scenario = self.scenario.without_failure_text()
+        for run in self.runs:
+            run.steps = without_errors(run.steps)
+
+    def _step_at(self, now: float) -> tuple[Step, float]:
+        since = self.faults.stuck_since
+        run = next((run for run in reversed(self.runs) if run.began_at <= now), self.runs[0])
+        return run.step_at(now if since is None else min(now, since))
 
     def _video_began(self, run: Run, now: float) -> bool:
         span = run.span("generating")
         return span is not None and span[0] <= now
 
-    def _of_run(self, run: Run, now: float) -> Iterator[Message]:
-        kind = "resource" if run.attached else "text"
-        yield Message(role="user", content=run.text, kind=kind, at=run.began_at, resource_ids=run.attached)
+    def _of_run(self, run: Run, now: float) -> Iterator[SimulatedMessage]:
+        yield from self._user_messages(run)
         for index, step, at in run.begun(self._horizon(now, run)):
-            for place, line in enumerate(step.says):
-                yield self._spoken(line, at, f"{run.number}{index}{place}")
+            for position, line in enumerate(step.says):
+                yield self._model_message(line, at, f"{run.number}{index}{position}")
+
+    def _user_messages(self, run: Run) -> Iterator[SimulatedMessage]:
+        text = ECHOES[self.faults.echo](run.text) if self.faults.echo else run.text
+        if self.faults.echo == "attachments" and run.attached:
+            yield SimulatedMessage(role="user", content=text, kind="text", at=run.began_at)
+            text = ""
+        kind = "resource" if run.attached else "text"
+        yield SimulatedMessage(
+            role="user", content=text, kind=kind, at=run.began_at, resource_ids=run.attached
+        )
 
     def _horizon(self, now: float, run: Run) -> float:
-        """Return until when a run could speak: the next one silences it."""
+        """Return until when a run sends messages: the next one ends it."""
         after = next((other.began_at for other in self.runs if other.number == run.number + 1), math.inf)
-        stuck = self.quirks.stuck_since
+        stuck = self.faults.stuck_since
         return min(now, after, math.inf if stuck is None else stuck)
 
-    def _spoken(self, line: Line, at: float, place: str) -> Message:
+    def _model_message(self, line: Line, at: float, position: str) -> SimulatedMessage:
         stem = self.session_id.removeprefix("sess_")
-        ids = tuple(f"res_{stem}_{place}_{count}" for count in range(line.pictures))
+        ids = tuple(f"res_{stem}_{position}_{count}" for count in range(line.pictures))
         kind = "error" if line.is_error else "resource" if ids else "text"
-        return Message(role="model", content=line.content, kind=kind, at=at, resource_ids=ids)
+        return SimulatedMessage(role="model", content=line.content, kind=kind, at=at, resource_ids=ids)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,7 +297,7 @@ class VideoView:
     failure: str | None = None
 
 
-def view_video(session: Session, video_id: str, now: float) -> VideoView:
+def view_video(session: SimulatedSession, video_id: str, now: float) -> VideoView:
     """Return what a video of the session is at `now`."""
     run = session.run_of(video_id)
     span = run.span("generating") if run else None
@@ -265,12 +310,14 @@ def view_video(session: Session, video_id: str, now: float) -> VideoView:
         )
     if now < span[0]:
         return view
-    if session.quirks.stuck_since is not None:
+    if session.faults.stuck_since is not None:
         return replace(view, status="processing")
-    return _finished(session, run, view, span[1], now)
+    return _view_after_render(session, run, view, span[1], now)
 
 
-def _finished(session: Session, run: Run, view: VideoView, ended_at: float, now: float) -> VideoView:
+def _view_after_render(
+    session: SimulatedSession, run: Run, view: VideoView, ended_at: float, now: float
+) -> VideoView:
     after = next((step for _, step, at in run.begun(math.inf) if at >= ended_at), None)
     if after is None or now < ended_at:
         return replace(view, status="processing")
@@ -285,6 +332,6 @@ def _finished(session: Session, run: Run, view: VideoView, ended_at: float, now:
     return replace(view, status="completed", completed_at=ready_at, has_url=has_url)
 
 
-def newest_first(messages: list[Message]) -> list[Message]:
+def newest_first(messages: list[SimulatedMessage]) -> list[SimulatedMessage]:
     """Return at most 40 messages, newest first, as the service shows them."""
     return list(itertools.islice(reversed(messages), MESSAGES_SHOWN))

@@ -199,6 +199,7 @@ CREATE: Rules = {
     "mode": one_of("generate", "chat"),
     **_OVERRIDES,
     "style_id": nullable(text()),
+    "brand_glossary_id": nullable(text()),
     "orientation": nullable(one_of("landscape", "portrait")),
     "callback_url": nullable(callback_url),
     "callback_id": nullable(text()),

@@ -1,8 +1,8 @@
 """
-Webhooks on their way: what is to be sent to whom, and when.
+Webhooks on their way: what is sent where, and when.
 
-No socket and no clock here either: whoever carries them asks for what is due and tells how it was received. Real
-deliveries are not documented further than their form; that they are tried four times is this simulator's choice.
+There is no socket and no clock here. The caller asks for what is due and reports how it was received. Real deliveries
+are not documented further than their form; that they are tried four times is this simulator's choice.
 """
 
 from __future__ import annotations
@@ -13,17 +13,15 @@ import hmac
 import itertools
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .._faults.schedule import Faults, Rule
     from .._http import JsonObject
     from .ledger import Ledger
-    from .state import ServiceState
-    from .timeline import Run, Session
+    from .timeline import Run, SimulatedSession
 
 RETRIES_AFTER = (5.0, 30.0, 120.0)
 _OK = range(200, 300)
@@ -51,9 +49,24 @@ class Notice:
     attempt: int = 1
 
 
+@dataclass(slots=True, kw_only=True)
+class Endpoint:
+    """A registered webhook endpoint."""
+
+    endpoint_id: str
+    url: str
+    events: list[str] | None
+    created_at: float
+    secret: str
+
+    def takes(self, event_type: str) -> bool:
+        """Return whether the endpoint subscribes to these events."""
+        return self.events is None or event_type in self.events
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Letter:
-    """What becomes a notice when it goes out: its signature and its time are made then."""
+class QueuedWebhook:
+    """An event for one address. It is signed and dated when it goes out."""
 
     url: str
     event: JsonObject
@@ -61,12 +74,13 @@ class _Letter:
     attempt: int = 1
     bare: bool = False
 
-    def notice(self, now: float) -> Notice:
+    def sign(self, now: float) -> Notice:
+        """Return what is posted at `now`."""
         body = json.dumps(self.event, separators=(",", ":")).encode()
         headers = {"content-type": "application/json", "user-agent": "HeyGen-Webhook"}
         if self.secret is not None:
             signature = hmac.new(self.secret.encode(), body, hashlib.sha256).hexdigest()
-            headers |= {"signature": signature} if self.bare else self._signed(signature, now)
+            headers |= {"signature": signature} if self.bare else self._signature_headers(signature, now)
         return Notice(
             url=self.url,
             headers=headers,
@@ -76,7 +90,7 @@ class _Letter:
             attempt=self.attempt,
         )
 
-    def _signed(self, signature: str, now: float) -> dict[str, str]:
+    def _signature_headers(self, signature: str, now: float) -> dict[str, str]:
         return {
             "heygen-signature": signature,
             "heygen-timestamp": str(int(now)),
@@ -84,117 +98,114 @@ class _Letter:
         }
 
 
-@dataclass(slots=True)
-class Outbox:
-    """What is to be sent, by the moment it is due."""
+@dataclass(frozen=True, slots=True)
+class PlannedWebhook:
+    """A webhook and the seconds until it goes out; None keeps it until the next one to that address has gone."""
 
-    _ends: list[tuple[float, int, Session, Run]] = field(
-        default_factory=list["tuple[float, int, Session, Run]"]
+    webhook: QueuedWebhook
+    after: float | None = 0.0
+
+
+Plan = Callable[[QueuedWebhook], list[PlannedWebhook]]
+
+
+@dataclass(slots=True)
+class WebhookQueue:
+    """What is to be sent, by the time it is due."""
+
+    _run_ends: list[tuple[float, int, SimulatedSession, Run]] = field(
+        default_factory=list["tuple[float, int, SimulatedSession, Run]"]
     )
-    _letters: list[tuple[float, int, _Letter]] = field(default_factory=list[tuple[float, int, _Letter]])
-    _held: dict[str, _Letter] = field(default_factory=dict[str, _Letter])
-    _out: dict[tuple[str, str, int], _Letter] = field(default_factory=dict[tuple[str, str, int], _Letter])
+    _queue: list[tuple[float, int, QueuedWebhook]] = field(
+        default_factory=list[tuple[float, int, QueuedWebhook]]
+    )
+    _held: dict[str, QueuedWebhook] = field(default_factory=dict[str, QueuedWebhook])
+    _posted: dict[tuple[str, str, int], QueuedWebhook] = field(
+        default_factory=dict[tuple[str, str, int], QueuedWebhook]
+    )
     _order: Iterator[int] = field(default_factory=itertools.count)
 
-    def expect(self, session: Session) -> None:
-        """Look out for the end of a session's newest run."""
+    def expect(self, session: SimulatedSession) -> None:
+        """Send webhooks at the end of a session's newest run."""
         run = session.runs[-1]
         ends_at = session.ends_at(run)
         if ends_at < math.inf:
-            heapq.heappush(self._ends, (ends_at, next(self._order), session, run))
+            heapq.heappush(self._run_ends, (ends_at, next(self._order), session, run))
 
     def next_at(self) -> float:
         """Return when something is due; infinity for never."""
-        return min((heap[0][0] for heap in (self._ends, self._letters) if heap), default=math.inf)
+        return min((heap[0][0] for heap in (self._run_ends, self._queue) if heap), default=math.inf)
 
-    def take(self, world: ServiceState, faults: Faults, now: float) -> list[Notice]:
-        """Return what is due by `now`, each once."""
-        while self._ends and self._ends[0][0] <= now:
-            at, _, session, run = heapq.heappop(self._ends)
+    def take(self, endpoints: Iterable[Endpoint], plan: Plan, now: float) -> list[Notice]:
+        """
+        Return what is due by `now`, each once.
+
+        Args:
+            endpoints: The registered endpoints.
+            plan: What faults make of a webhook.
+            now: Unix seconds.
+        """
+        registered = list(endpoints)
+        while self._run_ends and self._run_ends[0][0] <= now:
+            at, _, session, run = heapq.heappop(self._run_ends)
             if session.ends_at(run) == at:  # or it was stopped, or hangs, meanwhile
-                self._announce(world, faults, ending(session, run, at), session, at)
+                for webhook in _webhooks_of(session, run, registered, at):
+                    self._enqueue(plan(webhook), at)
         due: list[Notice] = []
-        while self._letters and self._letters[0][0] <= now:
-            letter = heapq.heappop(self._letters)[2]
-            notice = letter.notice(now)
-            self._out[notice.url, notice.event_id, notice.attempt] = letter
+        while self._queue and self._queue[0][0] <= now:
+            webhook = heapq.heappop(self._queue)[2]
+            notice = webhook.sign(now)
+            self._posted[notice.url, notice.event_id, notice.attempt] = webhook
             due.append(notice)
         return due
 
-    def answered(self, notice: Notice, status: int, ledger: Ledger, now: float, speed: float) -> None:
-        """Note how a notice was received, 0 for not at all; it goes out again unless that was well."""
+    def record_answer(self, notice: Notice, status: int, ledger: Ledger, now: float, speed: float) -> None:
+        """Record how a notice was received, 0 for not at all; it is sent again unless it succeeded."""
         ledger.record_delivery(notice.event_type, status)
-        letter = self._out.pop((notice.url, notice.event_id, notice.attempt), None)
-        if letter is not None and status not in _OK and letter.attempt <= len(RETRIES_AFTER):
-            after = RETRIES_AFTER[letter.attempt - 1] / speed
-            self._post(replace(letter, attempt=letter.attempt + 1), now + after)
+        webhook = self._posted.pop((notice.url, notice.event_id, notice.attempt), None)
+        if webhook is not None and status not in _OK and webhook.attempt <= len(RETRIES_AFTER):
+            after = RETRIES_AFTER[webhook.attempt - 1] / speed
+            self._push(replace(webhook, attempt=webhook.attempt + 1), now + after)
 
-    def _announce(
-        self, world: ServiceState, faults: Faults, event: JsonObject, session: Session, at: float
-    ) -> None:
-        """Send an event to all who want it."""
-        name = event["event_type"]
-        letters = [
-            _Letter(url=endpoint.url, event=event, secret=endpoint.secret)
-            for endpoint in world.endpoints.values()
-            if endpoint.events is None or name in endpoint.events
-        ]
-        if session.callback_url is not None:
-            letters.append(_Letter(url=session.callback_url, event=event, secret=None))
-        for letter in letters:
-            rule = next(faults.strikes("webhook"), None)
-            if rule is None:
-                self._post(letter, at)
+    def _enqueue(self, plan: list[PlannedWebhook], at: float) -> None:
+        for planned in plan:
+            if planned.after is None:
+                self._held[planned.webhook.url] = planned.webhook
             else:
-                rule.used += 1
-                world.ledger.faults[rule.fault.name] += 1
-                self._disturb(letter, rule, at)
+                self._push(planned.webhook, at + planned.after)
 
-    def _disturb(self, letter: _Letter, rule: Rule, at: float) -> None:
-        given = rule.params.get("seconds")
-        seconds = float(given) if isinstance(given, int | float) else None
-        match rule.fault.name:
-            case "webhook_late":
-                self._post(letter, at + (60.0 if seconds is None else seconds))
-            case "webhook_twice":
-                self._post(letter, at)
-                self._post(letter, at + (1.0 if seconds is None else seconds))
-            case "webhook_overtaken":
-                self._held[letter.url] = letter
-            case "webhook_forged":
-                self._post(replace(letter, event=_opposite(letter.event), secret="not-the-secret"), at)
-                self._post(letter, at + (1.0 if seconds is None else seconds))
-            case "webhook_bare":
-                self._post(replace(letter, bare=True), at)
-            case _:  # webhook_lost
-                pass
-
-    def _post(self, letter: _Letter, at: float) -> None:
-        heapq.heappush(self._letters, (at, next(self._order), letter))
-        held = self._held.pop(letter.url, None)
+    def _push(self, webhook: QueuedWebhook, at: float) -> None:
+        heapq.heappush(self._queue, (at, next(self._order), webhook))
+        held = self._held.pop(webhook.url, None)
         if held is not None:
-            self._post(held, at + 0.5)
+            self._push(held, at + 0.5)
 
 
-def ending(session: Session, run: Run, at: float) -> JsonObject:
+def _webhooks_of(
+    session: SimulatedSession, run: Run, endpoints: list[Endpoint], at: float
+) -> Iterator[QueuedWebhook]:
+    """Yield the event of a run's end for each address that takes it."""
+    event = end_event(session, run, at)
+    for endpoint in endpoints:
+        if endpoint.takes(str(event["event_type"])):
+            yield QueuedWebhook(url=endpoint.url, event=event, secret=endpoint.secret)
+    if session.callback_url is not None:
+        yield QueuedWebhook(url=session.callback_url, event=event, secret=None)
+
+
+def end_event(session: SimulatedSession, run: Run, at: float) -> JsonObject:
     """Return the event of a run's end."""
-    done = run.steps[-1].status == "completed"
+    succeeded = run.steps[-1].status == "completed"
     data: JsonObject = {
         "session_id": session.session_id,
         "video_id": run.video_id,
         "callback_id": session.callback_id,
     }
-    if not done:
+    if not succeeded:
         data["msg"] = session.scenario.failure_reason
     return {
         "event_id": f"evt_{session.session_id}_{run.number + 1}",
-        "event_type": "video_agent.success" if done else "video_agent.fail",
+        "event_type": "video_agent.success" if succeeded else "video_agent.fail",
         "event_data": data,
         "created_at": datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
-
-
-def _opposite(event: JsonObject) -> JsonObject:
-    """Return the lie about an event."""
-    lie = "fail" if str(event["event_type"]).endswith("success") else "success"
-    return {**event, "event_id": f"{event['event_id']}_x", "event_type": f"video_agent.{lie}"}

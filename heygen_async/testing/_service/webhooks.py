@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from .._http import (
+    HttpRequest,
+    HttpResponse,
     JsonObject,
     Refusal,
-    Request,
-    Response,
     as_list,
     data_response,
     invalid,
@@ -18,11 +18,11 @@ from .._http import (
     page_response,
 )
 from . import validation
-from .state import Call, Endpoint, ServiceState, page
-from .webhook_queue import ending
+from .state import OperationCall, ServiceState, page
+from .webhook_queue import Endpoint, end_event
 
 if TYPE_CHECKING:
-    from .timeline import Session
+    from .timeline import SimulatedSession
 
 PATH = "/v3/webhooks/endpoints"
 EVENT_TYPES = (
@@ -56,6 +56,10 @@ EVENT_TYPES = (
     "ai_clipping.success",
     "ai_clipping.fail",
     "batch.finished",
+    "filler_word_removal.success",
+    "filler_word_removal.fail",
+    "podcast.success",
+    "podcast.fail",
 )
 _EVENTS = validation.nullable(validation.strings(frozenset(EVENT_TYPES)))
 _CREATE: validation.Rules = {
@@ -66,31 +70,31 @@ _CREATE: validation.Rules = {
 _UPDATE: validation.Rules = {"url": validation.nullable(validation.callback_url), "events": _EVENTS}
 
 
-def create(world: ServiceState, call: Call) -> Response:
+def create(state: ServiceState, call: OperationCall) -> HttpResponse:
     """Register an endpoint; this answer alone shows its secret."""
     validation.check(call.body, _CREATE, required=("url",))
     _check_probe(call)
     endpoint = Endpoint(
-        endpoint_id=world.mint("ep"),
+        endpoint_id=state.mint("ep"),
         url=str(call.body["url"]),
         events=_events(call.body),
         created_at=call.now,
-        secret=world.mint("whsec"),
+        secret=state.mint("whsec"),
     )
-    if not world.endpoints:
-        world.expect_all()
-    world.endpoints[endpoint.endpoint_id] = endpoint
+    if not state.endpoints:
+        state.expect_all()
+    state.endpoints[endpoint.endpoint_id] = endpoint
     return data_response(_show(endpoint, secret=endpoint.secret))
 
 
-def listing(world: ServiceState, call: Call) -> Response:
+def listing(state: ServiceState, call: OperationCall) -> HttpResponse:
     """List endpoints, newest first."""
-    return page(call, list(world.endpoints.values()), _show, default=10)
+    return page(call, list(state.endpoints.values()), _show, default=10)
 
 
-def update(world: ServiceState, call: Call) -> Response:
+def update(state: ServiceState, call: OperationCall) -> HttpResponse:
     """Change the address or replace the subscription of an endpoint."""
-    endpoint = _endpoint(world, call)
+    endpoint = _endpoint(state, call)
     validation.check(call.body, _UPDATE, required=())
     _check_probe(call)
     if call.body.get("url") is not None:
@@ -100,52 +104,52 @@ def update(world: ServiceState, call: Call) -> Response:
     return data_response(_show(endpoint))
 
 
-def delete(world: ServiceState, call: Call) -> Response:
+def delete(state: ServiceState, call: OperationCall) -> HttpResponse:
     """Remove an endpoint."""
-    del world.endpoints[_endpoint(world, call).endpoint_id]
+    del state.endpoints[_endpoint(state, call).endpoint_id]
     return json_response({"data": {}, "error": None})
 
 
-def rotate(world: ServiceState, call: Call) -> Response:
+def rotate(state: ServiceState, call: OperationCall) -> HttpResponse:
     """Give an endpoint a new secret; the old one is dead at once."""
-    endpoint = _endpoint(world, call)
-    endpoint.secret = world.mint("whsec")
+    endpoint = _endpoint(state, call)
+    endpoint.secret = state.mint("whsec")
     return data_response({"endpoint_id": endpoint.endpoint_id, "secret": endpoint.secret})
 
 
-def event_types(_world: ServiceState, _call: Call) -> Response:
+def event_types(_state: ServiceState, _call: OperationCall) -> HttpResponse:
     """List what can be subscribed to."""
     return page_response([{"event_type": name, "description": f"Sent for {name}."} for name in EVENT_TYPES])
 
 
-def events(world: ServiceState, call: Call) -> Response:
+def events(state: ServiceState, call: OperationCall) -> HttpResponse:
     """List what was delivered: the end of each session, as far as an endpoint asks for it."""
     wanted = call.request.query.get("event_type")
     if wanted is not None and wanted not in EVENT_TYPES:
         raise invalid("event_type", "No such event type.")
     entity = call.request.query.get("entity_id")
 
-    def show(session: Session) -> JsonObject | None:
-        event = _ending(world, session, call.now)
+    def show(session: SimulatedSession) -> JsonObject | None:
+        event = _ending(state, session, call.now)
         if event is None or wanted not in {None, event["event_type"]}:
             return None
         return event if entity in {None, session.session_id} else None
 
-    return page(call, world.session_order, show, default=10)
+    return page(call, state.session_order, show, default=10)
 
 
-def _ending(world: ServiceState, session: Session, now: float) -> JsonObject | None:
-    ended_at = session.settled_at(now)
+def _ending(state: ServiceState, session: SimulatedSession, now: float) -> JsonObject | None:
+    ended_at = session.end_time(now)
     if ended_at is None:
         return None
-    event = ending(session, session.runs[-1], ended_at)
-    name = event["event_type"]
-    if not any(endpoint.events is None or name in endpoint.events for endpoint in world.endpoints.values()):
+    event = end_event(session, session.runs[-1], ended_at)
+    name = str(event["event_type"])
+    if not any(endpoint.takes(name) for endpoint in state.endpoints.values()):
         return None
     return event
 
 
-def webhook_address(request: Request) -> str | None:
+def webhook_address(request: HttpRequest) -> str | None:
     """Return the address that a request would have webhooks sent to, if it is about that."""
     if not request.path.startswith(PATH) or request.method not in {"POST", "PATCH"} or not request.body:
         return None
@@ -156,14 +160,14 @@ def webhook_address(request: Request) -> str | None:
     return url if isinstance(url, str) else None
 
 
-def _check_probe(call: Call) -> None:
+def _check_probe(call: OperationCall) -> None:
     if call.request.is_reachable is False:
         raise invalid("url", "The address did not answer OPTIONS and GET with 2xx within a second.")
 
 
-def _endpoint(world: ServiceState, call: Call) -> Endpoint:
+def _endpoint(state: ServiceState, call: OperationCall) -> Endpoint:
     try:
-        return world.endpoints[call.params["endpoint_id"]]
+        return state.endpoints[call.params["endpoint_id"]]
     except KeyError:
         raise not_found("Webhook endpoint", "webhook_not_found") from None
 

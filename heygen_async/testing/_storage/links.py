@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import urlencode
 
-from .._http import Refusal, Request
+from .._http import HttpRequest, Refusal
 
 CAPTIONS = b"1\n00:00:00,000 --> 00:00:02,000\nAn espresso machine.\n"
 UPLOAD_SECONDS = 3600.0
@@ -57,7 +57,7 @@ class Storage:
         signature = self._signature(path, expires, number)
         return f"{self.url}{path}?{urlencode({'expires': expires, 'n': number, 'signature': signature})}"
 
-    def check(self, request: Request, now: float) -> None:
+    def check(self, request: HttpRequest, now: float) -> None:
         """
         Let only a living, unexpired link of our own pass.
 
@@ -75,7 +75,7 @@ class Storage:
         if now >= float(expires) or given in self._dead:
             raise Refusal(403, "forbidden", "This link has expired; ask for a fresh one.")
 
-    def kill(self, request: Request) -> None:
+    def kill(self, request: HttpRequest) -> None:
         """Refuse this request's link from now on."""
         self._dead.add(request.query.get("signature", ""))
 

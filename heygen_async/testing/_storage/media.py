@@ -13,7 +13,7 @@ from email.utils import formatdate
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 
-from .._http import Request, Response, json_response, not_found
+from .._http import HttpRequest, HttpResponse, json_response, not_found
 
 DURATION_SECONDS = 4.0
 PREFIX = "/_simulator/media/"
@@ -81,7 +81,7 @@ def picture(name: str) -> tuple[bytes, str]:
     raise not_found("File")
 
 
-def serve(request: Request, content: bytes, content_type: str) -> Response:
+def serve(request: HttpRequest, content: bytes, content_type: str) -> HttpResponse:
     """Return the file, or the byte range asked for."""
     etag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
     headers = {
@@ -90,7 +90,7 @@ def serve(request: Request, content: bytes, content_type: str) -> Response:
         "etag": etag,
         "last-modified": formatdate(_CREATED, usegmt=True),
     }
-    wanted = _wanted(request.headers, etag, headers["last-modified"], len(content))
+    wanted = _range_of(request.headers, etag, headers["last-modified"], len(content))
     if wanted is None:
         return _answer(request, 200, headers, content)
     first, last = wanted
@@ -103,7 +103,7 @@ def serve(request: Request, content: bytes, content_type: str) -> Response:
     return _answer(request, 206, headers, content[first : last + 1])
 
 
-def _wanted(headers: Mapping[str, str], etag: str, modified: str, size: int) -> tuple[int, int] | None:
+def _range_of(headers: Mapping[str, str], etag: str, modified: str, size: int) -> tuple[int, int] | None:
     """Return first and last byte asked for; None means the whole file."""
     match = _RANGE.match(headers.get("range", ""))
     if match is None or headers.get("if-range", etag) not in {etag, modified}:
@@ -114,7 +114,7 @@ def _wanted(headers: Mapping[str, str], etag: str, modified: str, size: int) -> 
     return (max(0, size - int(last)), size - 1) if last and int(last) else (size, size)
 
 
-def _answer(request: Request, status: int, headers: Mapping[str, str], content: bytes) -> Response:
+def _answer(request: HttpRequest, status: int, headers: Mapping[str, str], content: bytes) -> HttpResponse:
     """Return the content; a HEAD learns its length only."""
     length = {**headers, "content-length": str(len(content))}
-    return Response(status, length, b"" if request.method == "HEAD" else content)
+    return HttpResponse(status, length, b"" if request.method == "HEAD" else content)

@@ -15,15 +15,15 @@ from urllib.parse import parse_qsl, urlsplit
 import anyio
 
 from ...errors import BadResponse, ConnectFailed, ConnectionLost, RequestTimeout
-from .._http import Delivery, Exchange, Request, Response
+from .._http import Exchange, HttpRequest, HttpResponse, ResponseDelivery
 
 if TYPE_CHECKING:
     from .._simulator import Simulator
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 CHUNK_BYTES = 4096
-_CUT = frozenset({Delivery.CUT_LENGTH, Delivery.CUT_CHUNKED})
-_SILENT = frozenset({Delivery.NOTHING, Delivery.HEADERS_ONLY, Delivery.STALL})
+_CUT = frozenset({ResponseDelivery.CUT_LENGTH, ResponseDelivery.CUT_CHUNKED})
+_SILENT = frozenset({ResponseDelivery.NOTHING, ResponseDelivery.HEADERS_ONLY, ResponseDelivery.STALL})
 
 
 class Outgoing(Protocol):
@@ -95,13 +95,13 @@ class MemoryStream:
             RequestTimeout: Nothing came for the request's timeout.
         """
         exchange = self._exchange
-        slow = exchange.delivery is Delivery.TRICKLE
+        slow = exchange.delivery is ResponseDelivery.TRICKLE
         size = (exchange.amount or 1) if slow else CHUNK_BYTES
         body = exchange.response.body[: exchange.sent_bytes]
         for start in range(0, len(body), size):
             await anyio.sleep(1.0 if slow else 0.0)
             yield body[start : start + size]
-        if exchange.delivery in {Delivery.HEADERS_ONLY, Delivery.STALL}:
+        if exchange.delivery in {ResponseDelivery.HEADERS_ONLY, ResponseDelivery.STALL}:
             await _fall_silent(self._silence)
         if exchange.delivery in _CUT:
             raise ConnectionLost("The body ended early.")
@@ -146,10 +146,10 @@ class MemoryTransport:
             RequestTimeout: The answer did not come in time.
             BadResponse: The body is too large or cannot be decoded.
         """
-        with self._counted():
+        with self._count_in_flight():
             exchange = await self._exchange(request)
             await _await_answer(exchange, request.timeout, self._latency)
-            return _decoded(exchange.response)
+            return _decode(exchange.response)
 
     @asynccontextmanager
     async def stream(self, request: Outgoing) -> AsyncGenerator[MemoryStream]:
@@ -161,7 +161,7 @@ class MemoryTransport:
             ConnectionLost: The connection broke.
             RequestTimeout: The answer did not begin in time.
         """
-        with self._counted():
+        with self._count_in_flight():
             exchange = await self._exchange(request)
             await _await_headers(exchange, request.timeout, self._latency)
             yield MemoryStream(exchange, request.timeout)
@@ -170,7 +170,7 @@ class MemoryTransport:
         """Do nothing: there is no connection to close."""
 
     @contextmanager
-    def _counted(self) -> Generator[None]:
+    def _count_in_flight(self) -> Generator[None]:
         self._in_flight += 1
         self.max_in_flight = max(self.max_in_flight, self._in_flight)
         try:
@@ -189,9 +189,9 @@ class MemoryTransport:
         at_storage = request.url.startswith(f"{self._simulator.storage.url}/")
         incoming = _incoming(request, await _body(request), at_storage=at_storage)
         exchange = self._simulator.exchange(incoming, wall_time())
-        if exchange.delivery is Delivery.REFUSED:
+        if exchange.delivery is ResponseDelivery.REFUSED:
             raise ConnectFailed("Connection refused.")
-        if exchange.delivery is Delivery.RESET:
+        if exchange.delivery is ResponseDelivery.RESET:
             raise ConnectionLost("Connection reset by peer.")
         return exchange
 
@@ -207,9 +207,9 @@ async def _body(request: Outgoing) -> bytes | None:
     return b"".join([bytes(piece) async for piece in request.body])
 
 
-def _incoming(request: Outgoing, body: bytes | None, *, at_storage: bool) -> Request:
+def _incoming(request: Outgoing, body: bytes | None, *, at_storage: bool) -> HttpRequest:
     parts = urlsplit(request.url)
-    return Request(
+    return HttpRequest(
         method=request.method,
         path=parts.path,
         query=dict(parse_qsl(parts.query, keep_blank_values=True)),
@@ -221,14 +221,14 @@ def _incoming(request: Outgoing, body: bytes | None, *, at_storage: bool) -> Req
 
 async def _await_headers(exchange: Exchange, timeout: float, latency: float) -> None:
     wait = latency / 2 + exchange.delay
-    if exchange.delivery is Delivery.NOTHING or wait > timeout:
+    if exchange.delivery is ResponseDelivery.NOTHING or wait > timeout:
         await _fall_silent(timeout)
     await anyio.sleep(wait)
 
 
 async def _await_answer(exchange: Exchange, timeout: float, latency: float) -> None:
     wait = latency / 2 + exchange.delay
-    if exchange.delivery is Delivery.TRICKLE:
+    if exchange.delivery is ResponseDelivery.TRICKLE:
         wait += len(exchange.response.body) / (exchange.amount or 1)
     if exchange.delivery in _SILENT or wait > timeout:
         await _fall_silent(timeout)
@@ -242,7 +242,7 @@ async def _fall_silent(timeout: float) -> None:
     raise RequestTimeout(f"No answer within {timeout:g} seconds.")
 
 
-def _decoded(response: Response) -> MemoryAnswer:
+def _decode(response: HttpResponse) -> MemoryAnswer:
     body = response.body
     if len(body) > MAX_BODY_BYTES:
         raise BadResponse(f"The body is larger than {MAX_BODY_BYTES} bytes.")

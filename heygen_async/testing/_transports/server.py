@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import anyio
 from aiohttp import web
 
-from .._http import Delivery, Exchange, Request, Response
+from .._http import Exchange, HttpRequest, HttpResponse, ResponseDelivery
 from .._service.webhooks import webhook_address
 from .memory import wall_time
 from .webhook_sender import WebhookSender, post, probe
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 MAX_REQUEST_BYTES = 256 * 1024 * 1024
 SHUTDOWN_SECONDS = 0.1
-_RESETS = frozenset({Delivery.REFUSED, Delivery.RESET})
+_RESETS = frozenset({ResponseDelivery.REFUSED, ResponseDelivery.RESET})
 
 
 class SimulatorServer:
@@ -64,7 +64,7 @@ class SimulatorServer:
         self._storage_port = storage_port
         self._ssl_context = ssl_context
         self._runner: web.AppRunner | None = None
-        self._postman = WebhookSender(simulator, post)
+        self._webhook_sender = WebhookSender(simulator, post)
         self._seen: weakref.WeakSet[asyncio.Transport] = weakref.WeakSet()
         self._connections = 0
 
@@ -87,7 +87,7 @@ class SimulatorServer:
         await self._runner.setup()
         self.simulator.base_url = await self._listen(self._runner, self._port)
         self.simulator.storage.url = await self._listen(self._runner, self._storage_port)
-        await self._postman.__aenter__()
+        await self._webhook_sender.__aenter__()
         return self
 
     async def _listen(self, runner: web.AppRunner, port: int) -> str:
@@ -108,7 +108,7 @@ class SimulatorServer:
         """Stop serving; requests that hang are dropped. Closing twice is fine."""
         if self._runner is not None:
             runner, self._runner = self._runner, None
-            await self._postman.aclose()
+            await self._webhook_sender.aclose()
             await runner.cleanup()
 
     def _count(self, transport: asyncio.Transport | None) -> None:
@@ -127,9 +127,9 @@ class SimulatorServer:
             await anyio.sleep(exchange.delay)
         if exchange.delivery in _RESETS:
             return _reset(request)
-        if exchange.delivery is Delivery.NOTHING:
+        if exchange.delivery is ResponseDelivery.NOTHING:
             await anyio.sleep_forever()
-        if exchange.delivery is Delivery.WHOLE:
+        if exchange.delivery is ResponseDelivery.WHOLE:
             return _whole(exchange.response)
         return await _broken(request, exchange)
 
@@ -144,8 +144,8 @@ def _port_in(url: str) -> int | None:
     return urlsplit(url).port
 
 
-async def _incoming(request: web.Request, *, at_storage: bool) -> Request:
-    return Request(
+async def _incoming(request: web.Request, *, at_storage: bool) -> HttpRequest:
+    return HttpRequest(
         method=request.method,
         path=request.rel_url.raw_path,
         query=dict(request.query),
@@ -155,7 +155,7 @@ async def _incoming(request: web.Request, *, at_storage: bool) -> Request:
     )
 
 
-def _whole(response: Response) -> web.Response:
+def _whole(response: HttpResponse) -> web.Response:
     return web.Response(status=response.status, headers=response.headers, body=response.body)
 
 
@@ -174,18 +174,18 @@ async def _broken(request: web.Request, exchange: Exchange) -> web.StreamRespons
     """Begin the answer, and fail in the way asked for."""
     body, delivery = exchange.response.body, exchange.delivery
     answer = web.StreamResponse(status=exchange.response.status, headers=exchange.response.headers)
-    if delivery is Delivery.CUT_CHUNKED:
+    if delivery is ResponseDelivery.CUT_CHUNKED:
         answer.headers.pop("content-length", None)
         answer.enable_chunked_encoding()
     else:
         answer.content_length = len(body)
     await answer.prepare(request)
-    if delivery is Delivery.HEADERS_ONLY:
+    if delivery is ResponseDelivery.HEADERS_ONLY:
         await anyio.sleep_forever()
-    if delivery is Delivery.TRICKLE:
+    if delivery is ResponseDelivery.TRICKLE:
         return await _trickle(answer, body, exchange.amount or 1)
     await answer.write(body[: exchange.sent_bytes])
-    if delivery is Delivery.STALL:
+    if delivery is ResponseDelivery.STALL:
         await anyio.sleep_forever()
     if request.transport is not None:
         request.transport.close()

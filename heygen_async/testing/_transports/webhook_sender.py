@@ -1,4 +1,4 @@
-"""Carries a simulator's webhooks: to a function of yours, or over a socket to a program on this machine."""
+"""Delivers a simulator's webhooks: to a function of yours, or over a socket to a program on this machine."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import inspect
 import ipaddress
 import logging
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 import anyio
 
@@ -24,9 +24,8 @@ log = logging.getLogger("heygen_async.testing")
 
 Receiver = Callable[["Notice"], Awaitable["int | None"] | int | None]
 
-PATIENCE = 10.0
-PROBE_PATIENCE = 1.0
-_LONGEST_LINE = 4096
+POST_SECONDS = 10.0
+PROBE_SECONDS = 1.0
 
 
 class WebhookSender:
@@ -47,12 +46,12 @@ class WebhookSender:
         """
         self._simulator = simulator
         self._receiver = receiver
-        self._called = anyio.Event()
+        self._woken = anyio.Event()
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        self._simulator.listeners.append(self._call)
-        self._task = asyncio.get_running_loop().create_task(self._work(), name="heygen_async postman")
+        self._simulator.listeners.append(self._wake)
+        self._task = asyncio.get_running_loop().create_task(self._run(), name="heygen_async webhook sender")
         return self
 
     async def __aexit__(
@@ -67,22 +66,22 @@ class WebhookSender:
         """Stop delivering; twice is the same as once."""
         if self._task is not None:
             task, self._task = self._task, None
-            self._simulator.listeners.remove(self._call)
+            self._simulator.listeners.remove(self._wake)
             task.cancel()
             await asyncio.wait([task])
 
-    def _call(self) -> None:
-        self._called.set()
+    def _wake(self) -> None:
+        self._woken.set()
 
-    async def _work(self) -> None:
+    async def _run(self) -> None:
         async with anyio.create_task_group() as group:
             while True:
-                self._called = anyio.Event()
+                self._woken = anyio.Event()
                 for notice in self._simulator.notices(wall_time()):
                     group.start_soon(self._deliver, notice)
                 wait = self._simulator.next_notice() - wall_time()
                 with anyio.move_on_after(None if wait == math.inf else max(wait, 0.0)):
-                    await self._called.wait()
+                    await self._woken.wait()
 
     async def _deliver(self, notice: Notice) -> None:
         try:
@@ -91,53 +90,43 @@ class WebhookSender:
         except Exception:
             log.exception("The receiver of a webhook failed")
             status = 500
-        self._simulator.answered(notice, 200 if status is None else status, wall_time())
-        self._call()
-
-
-# ---- over a socket ------------------------------------------------------------------------------------------------
+        self._simulator.record_answer(notice, 200 if status is None else status, wall_time())
+        self._wake()
 
 
 async def post(notice: Notice) -> int:
     """Post a notice and return the status of the answer; 0 for none, and for an address that is not on this machine."""
-    return await _ask("POST", notice.url, dict(notice.headers), notice.body, PATIENCE)
+    return await _request("POST", notice.url, notice.headers, notice.body, POST_SECONDS)
 
 
 async def probe(url: str) -> bool | None:
     """Return whether an address answers OPTIONS and GET at once; None for one that is not on this machine."""
-    if not _is_here(urlsplit(url)):
+    if not _is_local(url):
         return None
-    answers = [await _ask(method, url, {}, b"", PROBE_PATIENCE) for method in ("OPTIONS", "GET")]
+    answers = [await _request(method, url, {}, None, PROBE_SECONDS) for method in ("OPTIONS", "GET")]
     return all(200 <= status < 300 for status in answers)
 
 
-async def _ask(method: str, url: str, headers: dict[str, str], body: bytes, patience: float) -> int:
-    parts = urlsplit(url)
-    if not _is_here(parts):
+async def _request(
+    method: str, url: str, headers: Mapping[str, str], body: bytes | None, seconds: float
+) -> int:
+    if not _is_local(url):
         return 0
-    target = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
-    sent = {"host": parts.netloc, **headers, "content-length": str(len(body)), "connection": "close"}
-    lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in sent.items()), "", ""]
-    with anyio.move_on_after(patience):
-        return await _spoken(parts, "\r\n".join(lines).encode() + body)
-    return 0
+    import aiohttp
 
-
-async def _spoken(parts: SplitResult, request: bytes) -> int:
-    """Send and read the status line; nothing else of an answer matters."""
-    answer = b""
     try:
-        async with await anyio.connect_tcp(parts.hostname or "", parts.port or 80) as stream:
-            await stream.send(request)
-            while b"\r\n" not in answer and len(answer) < _LONGEST_LINE:
-                answer += await stream.receive(_LONGEST_LINE)
-        return int(answer.split(b" ", 2)[1])
-    except (OSError, ValueError, IndexError, anyio.EndOfStream, anyio.BrokenResourceError):
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=seconds)) as session,
+            session.request(method, url, headers=headers, data=body, allow_redirects=False) as answer,
+        ):
+            return answer.status
+    except (OSError, TimeoutError, ValueError, aiohttp.ClientError):
         return 0
 
 
-def _is_here(parts: SplitResult) -> bool:
-    """Whether it is plain http to this machine: a simulator has no business anywhere else."""
+def _is_local(url: str) -> bool:
+    """Whether it is plain http to this machine: a simulator posts nowhere else."""
+    parts = urlsplit(url)
     name = parts.hostname or ""
     if parts.scheme != "http":
         return False
