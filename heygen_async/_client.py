@@ -21,7 +21,7 @@ from ._polling.notify import EventNotifier
 from ._polling.scheduler import PollScheduler
 from ._resources._context import Core
 from ._resources.assets import Assets
-from ._resources.catalog import Account, Avatars, BrandKits, Styles, Voices
+from ._resources.catalog import Account, Avatars, BrandGlossaries, BrandKits, Styles, Voices
 from ._resources.videos import Videos
 from ._resources.webhooks import Webhooks
 from ._sessions.create import SessionFactory
@@ -127,6 +127,7 @@ class HeyGen:
         self.avatars: Avatars = Avatars(core)
         self.voices: Voices = Voices(core)
         self.brand_kits: BrandKits = BrandKits(core)
+        self.brand_glossaries: BrandGlossaries = BrandGlossaries(core)
         self.webhooks: Webhooks = Webhooks(core)
         self.account: Account = Account(core)
 

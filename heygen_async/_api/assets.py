@@ -10,16 +10,20 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Struct
 
-from ..models import Asset
+from ..errors import InvalidArgument
+from ..models import Asset, AssetState
 from . import responses
-from .calls import Call, Kind, segment
+from .calls import Call, Kind, reading, segment
 from .responses import Answer, Envelope
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..models._assets import Body
 
 # Whether "32 MB" means 32,000,000 or 33,554,432, and with or without the wrapping, is not said: this is below all.
 MULTIPART_BYTES = 31_900_000
+STATUS_IDS = 100
 
 _ROUTE = "/v3/assets/{asset_id}"
 
@@ -61,6 +65,7 @@ class Slot(Struct, frozen=True, kw_only=True):
 _UPLOADED = Answer(Envelope[Uploaded])
 _SLOT = Answer(Envelope[Slot])
 _ASSET = Answer(Envelope[Asset])
+_STATUSES = Answer(Envelope[tuple[AssetState, ...]])
 
 
 def upload(body: Body, content_type: str) -> Call[Uploaded]:
@@ -120,6 +125,14 @@ def read(asset_id: str) -> Call[Asset]:
     """Read what is known of one asset."""
     path = _ROUTE.format(asset_id=segment("asset_id", asset_id))
     return Call("asset", Kind.READ, "GET", _ROUTE, path, _ASSET)
+
+
+def statuses(asset_ids: Sequence[str]) -> Call[tuple[AssetState, ...]]:
+    """Read the statuses of up to 100 assets at once."""
+    ids = ",".join([segment("asset_ids", asset_id) for asset_id in asset_ids])
+    if not 1 <= len(asset_ids) <= STATUS_IDS or ids.count(",") != len(asset_ids) - 1:
+        raise InvalidArgument("asset_ids", f"must be 1 to {STATUS_IDS} ids, without commas")
+    return reading("asset_statuses", "/v3/assets/statuses", _STATUSES, query={"asset_ids": ids})
 
 
 def delete(asset_id: str) -> Call[object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..models import AvatarGroup, AvatarLook, BrandKit, Style, User, Voice
+from ..models import AvatarGroup, AvatarLook, BrandGlossary, BrandKit, Style, User, Voice, VoiceDetail
 from .calls import page_size, reading
 from .responses import Answer, Envelope
 
@@ -15,9 +15,17 @@ STYLES = Answer(Envelope[tuple[Style, ...]])
 
 BRAND_KITS = Answer(Envelope[tuple[BrandKit, ...]])
 
+BRAND_GLOSSARIES = Answer(Envelope[tuple[BrandGlossary, ...]])
+
+VOICE = Answer(Envelope[VoiceDetail])
+
 VOICES = Answer(Envelope[tuple[Voice, ...]])
 
+AVATAR = Answer(Envelope[AvatarGroup])
+
 AVATARS = Answer(Envelope[tuple[AvatarGroup, ...]])
+
+LOOK = Answer(Envelope[AvatarLook])
 
 LOOKS = Answer(Envelope[tuple[AvatarLook, ...]])
 
@@ -42,6 +50,19 @@ def brand_kits(*, limit: int | None = None, token: str | None = None) -> Call[tu
     )
 
 
+def brand_glossaries(
+    *, limit: int | None = None, token: str | None = None
+) -> Call[tuple[BrandGlossary, ...]]:
+    """List brand glossaries."""
+    query = {"limit": page_size(limit, 100), "token": token}
+    return reading("brand_glossaries", "/v3/brand-glossaries", BRAND_GLOSSARIES, query=query)
+
+
+def voice(voice_id: str) -> Call[VoiceDetail]:
+    """Read one voice."""
+    return reading("voice", "/v3/voices/{voice_id}", VOICE, voice_id=voice_id)
+
+
 def voices(
     *, limit: int | None = None, token: str | None = None, **filters: str | None
 ) -> Call[tuple[Voice, ...]]:
@@ -54,12 +75,22 @@ def voices(
     )
 
 
+def avatar(group_id: str) -> Call[AvatarGroup]:
+    """Read one avatar group."""
+    return reading("avatar", "/v3/avatars/{group_id}", AVATAR, group_id=group_id)
+
+
 def avatars(
     *, limit: int | None = None, token: str | None = None, ownership: str | None = None
 ) -> Call[tuple[AvatarGroup, ...]]:
     """List avatar groups; 50 a page at most."""
     query = {"limit": page_size(limit, 50), "token": token, "ownership": ownership}
     return reading("avatars", "/v3/avatars", AVATARS, query=query)
+
+
+def look(look_id: str) -> Call[AvatarLook]:
+    """Read one avatar look."""
+    return reading("look", "/v3/avatars/looks/{look_id}", LOOK, look_id=look_id)
 
 
 def looks(

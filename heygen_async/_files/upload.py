@@ -22,6 +22,7 @@ from .._http.transport import Request
 from .._redact import clean
 from ..errors import APIError, TransportError, UploadError
 from .media_types import SUFFIXES, media_type
+from .processing import PROCESSING_SECONDS, wait_until_usable
 from .progress import Meter
 from .upload_source import Content
 
@@ -77,9 +78,11 @@ async def upload(
     filename: str | None = None,
     content_type: str | None = None,
     on_progress: OnProgress | None = None,
+    *,
+    timeout: float | None = PROCESSING_SECONDS,
 ) -> Asset:
     """
-    Upload an open source the way its size asks for.
+    Upload an open source the way its size asks for, and wait until the service can use it.
 
     Raises:
         UploadError: See `Assets.upload`.
@@ -99,7 +102,7 @@ async def upload(
     else:
         made = await _Direct(api, source, meter).upload(name, kind)
     await meter.finish(source.size)
-    return made.named(name)
+    return await wait_until_usable(api, made.named(name), timeout)
 
 
 class _Direct:

@@ -7,12 +7,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .._api import assets as asset_api
+from .._files.processing import PROCESSING_SECONDS, check_timeout
 from .._files.upload import upload
 from .._files.upload_source import open_source
+from ..errors import InvalidArgument
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from .._files.upload_source import Uploadable
-    from ..models import Asset, OnProgress
+    from ..models import Asset, AssetState, OnProgress
     from ._context import Core
 
 
@@ -31,6 +35,7 @@ class Assets:
         filename: str | None = None,
         content_type: str | None = None,
         on_progress: OnProgress | None = None,
+        timeout: float | None = PROCESSING_SECONDS,
     ) -> Asset:
         """
         Upload a file, whatever its size, without holding it in memory.
@@ -45,18 +50,21 @@ class Assets:
             content_type: What it is, where its bytes do not say; found from the bytes when None.
             on_progress: Called with a `Transfer`, at most ten times a second; sync or async. After a broken
                 connection it counts from the beginning again.
+            timeout: Seconds to wait, once the bytes are there, until the service can use the file; None for no
+                limit.
 
         Raises:
-            UploadError: The file cannot be read, is empty, too large, or of a type the service does not take; or
-                the storage host refused it.
-            InvalidArgument: Nothing that can be uploaded.
+            UploadError: The file cannot be read, is empty, too large, or of a type the service does not take; the
+                storage host refused it; or the service could not process it, or not within `timeout`.
+            InvalidArgument: Nothing that can be uploaded, or no number of seconds.
             TransportError: The service could not be reached.
             APIError: The service refused.
             ClientStateError: The client is closed or belongs to another loop.
         """
+        check_timeout(timeout)
         self._core.api.bind()
         async with open_source(source) as ready:
-            return await upload(self._core.api, ready, filename, content_type, on_progress)
+            return await upload(self._core.api, ready, filename, content_type, on_progress, timeout=timeout)
 
     async def get(self, asset_id: str) -> Asset:
         """
@@ -69,6 +77,29 @@ class Assets:
             APIError: The service refused.
         """
         return (await self._core.api.call(asset_api.read(asset_id))).data
+
+    async def statuses(self, asset_ids: Iterable[str]) -> dict[str, AssetState]:
+        """
+        Read the statuses of any number of files, 100 a request; ids the service does not know are `not_found`.
+
+        Raises:
+            InvalidArgument: Something that is not an id.
+            TransportError: The service could not be asked.
+            APIError: The service refused.
+        """
+        if isinstance(asset_ids, str):
+            raise InvalidArgument("asset_ids", "must be several ids, not one string")
+        ids = list(dict.fromkeys(asset_ids))
+        calls = [
+            asset_api.statuses(ids[start : start + asset_api.STATUS_IDS])
+            for start in range(0, len(ids), asset_api.STATUS_IDS)
+        ]
+        states: dict[str, AssetState] = {}
+        for call in calls:
+            for state in (await self._core.api.call(call)).data:
+                if state.asset_id is not None:
+                    states[state.asset_id] = state
+        return states
 
     async def delete(self, asset_id: str) -> None:
         """

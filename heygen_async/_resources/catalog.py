@@ -1,5 +1,5 @@
 """
-The read-only lists: styles, avatars and looks, voices, brand kits; and the account.
+The read-only lists: styles, avatars and looks, voices, brand kits and glossaries; and the account.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from ..errors import InsufficientCredit, InvalidArgument
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from ..models import AvatarGroup, AvatarLook, BrandKit, Style, User, Voice
+    from ..models import AvatarGroup, AvatarLook, BrandGlossary, BrandKit, Style, User, Voice, VoiceDetail
     from ._context import Core
 
-CreateRecovery = Literal["public", "private"]
+Ownership = Literal["public", "private"]
 
 
 class _Group:
@@ -54,7 +54,7 @@ class Avatars(_Group):
     __slots__ = ()
 
     def list(
-        self, *, ownership: CreateRecovery | None = None, page_size: int | None = None
+        self, *, ownership: Ownership | None = None, page_size: int | None = None
     ) -> AsyncIterator[AvatarGroup]:
         """
         Iterate over all avatar groups; a group's id is not an `avatar_id`, see `looks`.
@@ -77,7 +77,7 @@ class Avatars(_Group):
         *,
         group_id: str | None = None,
         avatar_type: Literal["studio_avatar", "digital_twin", "photo_avatar"] | None = None,
-        ownership: CreateRecovery | None = None,
+        ownership: Ownership | None = None,
         page_size: int | None = None,
     ) -> AsyncIterator[AvatarLook]:
         """
@@ -99,6 +99,32 @@ class Avatars(_Group):
                 limit=page_size, token=token, group_id=group_id, avatar_type=avatar_type, ownership=ownership
             )
         )
+
+    async def get(self, group_id: str) -> AvatarGroup:
+        """
+        Read one avatar group; its id is not an `avatar_id`, see `look`.
+
+        Raises:
+            InvalidArgument: Not an id.
+            NotFound: There is no such group.
+            TransportError: The service could not be asked.
+            APIError: The service refused.
+        """
+        return (await self._core.api.call(catalog_api.avatar(group_id))).data
+
+    async def look(self, look_id: str) -> AvatarLook:
+        """
+        Read one look: whether its id can be an `avatar_id`, and is ready.
+
+        A look whose `status` is not `completed`, or without `preview_image_url`, makes videos fail without a reason.
+
+        Raises:
+            InvalidArgument: Not an id.
+            NotFound: There is no such look; the id of a group is none.
+            TransportError: The service could not be asked.
+            APIError: The service refused.
+        """
+        return (await self._core.api.call(catalog_api.look(look_id))).data
 
 
 class Voices(_Group):
@@ -132,6 +158,38 @@ class Voices(_Group):
         """
         filters = {"type": type, "engine": engine, "language": language, "gender": gender}
         return self._core.pages(lambda token: catalog_api.voices(limit=page_size, token=token, **filters))
+
+    async def get(self, voice_id: str) -> VoiceDetail:
+        """
+        Read one voice.
+
+        Raises:
+            InvalidArgument: Not an id.
+            NotFound: There is no such voice.
+            TransportError: The service could not be asked.
+            APIError: The service refused.
+        """
+        return (await self._core.api.call(catalog_api.voice(voice_id))).data
+
+
+class BrandGlossaries(_Group):
+    """Brand glossaries; `heygen.brand_glossaries`."""
+
+    __slots__ = ()
+
+    def list(self, *, page_size: int | None = None) -> AsyncIterator[BrandGlossary]:
+        """
+        Iterate over all brand glossaries; the id of one is the `brand_glossary_id` to pass.
+
+        Args:
+            page_size: 1 to 100.
+
+        Raises:
+            InvalidArgument: A page size the service refuses.
+            TransportError: The service could not be asked.
+            APIError: The service refused.
+        """
+        return self._core.pages(lambda token: catalog_api.brand_glossaries(limit=page_size, token=token))
 
 
 class BrandKits(_Group):

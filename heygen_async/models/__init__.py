@@ -8,6 +8,7 @@ is a property beside them. Sets the service extends are open enums: an unknown w
 from ._assets import Asset as Asset
 from ._assets import AssetBase64 as AssetBase64
 from ._assets import AssetId as AssetId
+from ._assets import AssetState as AssetState
 from ._assets import AssetUrl as AssetUrl
 from ._assets import File as File
 from ._assets import OnProgress as OnProgress
@@ -15,6 +16,7 @@ from ._assets import Transfer as Transfer
 from ._catalog import AutoReload as AutoReload
 from ._catalog import AvatarGroup as AvatarGroup
 from ._catalog import AvatarLook as AvatarLook
+from ._catalog import BrandGlossary as BrandGlossary
 from ._catalog import BrandKit as BrandKit
 from ._catalog import CreditPool as CreditPool
 from ._catalog import Style as Style
@@ -24,6 +26,7 @@ from ._catalog import TrainingError as TrainingError
 from ._catalog import UsageBased as UsageBased
 from ._catalog import User as User
 from ._catalog import Voice as Voice
+from ._catalog import VoiceDetail as VoiceDetail
 from ._catalog import Wallet as Wallet
 from ._sessions import Approve as Approve
 from ._sessions import Message as Message
@@ -47,10 +50,12 @@ __all__ = [
     "Asset",
     "AssetBase64",
     "AssetId",
+    "AssetState",
     "AssetUrl",
     "AutoReload",
     "AvatarGroup",
     "AvatarLook",
+    "BrandGlossary",
     "BrandKit",
     "CreditPool",
     "File",
@@ -78,5 +83,6 @@ __all__ = [
     "VideoState",
     "VideoStatus",
     "Voice",
+    "VoiceDetail",
     "Wallet",
 ]

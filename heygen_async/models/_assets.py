@@ -8,7 +8,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from .._redact import clean
 from ._base import moment
@@ -81,6 +81,20 @@ class Asset(Linked, frozen=True, kw_only=True):
     def uploaded(self) -> datetime | None:
         """When it was uploaded."""
         return moment(self.uploaded_at)
+
+
+class AssetState(Struct, frozen=True, kw_only=True):
+    """
+    One row of `assets.statuses`; an id the service does not know has status `not_found`.
+
+    Attributes:
+        status: In the service's words, such as `processing`, `completed` or `failed`.
+        error: What the service says of a failure.
+    """
+
+    asset_id: str | None = field(name="video_id", default=None)  # so the service calls it here
+    status: str
+    error: dict[str, object] | None = None
 
 
 class Transfer(Struct, frozen=True, kw_only=True):

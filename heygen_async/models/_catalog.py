@@ -36,6 +36,15 @@ class BrandKit(Struct, frozen=True, kw_only=True):
     logo_url: str | None = None
 
 
+class BrandGlossary(Struct, frozen=True, kw_only=True):
+    """Names and terms of a brand; pass `brand_glossary_id` to `sessions.create`."""
+
+    brand_glossary_id: str
+    name: str
+    created_at: str
+    updated_at: str
+
+
 class Voice(Struct, frozen=True, kw_only=True):
     """A narration voice; pass `voice_id` to `sessions.create`."""
 
@@ -47,6 +56,32 @@ class Voice(Struct, frozen=True, kw_only=True):
     support_pause: bool
     support_locale: bool
     preview_audio_url: str | None = None
+
+
+class VoiceDetail(Struct, frozen=True, kw_only=True):
+    """
+    One voice, as `voices.get` reads it.
+
+    Attributes:
+        status: Of a cloned voice: `processing`, `complete` or `failed`; None for others.
+        failure_message: Why it failed.
+    """
+
+    voice_id: str
+    support_pause: bool
+    name: str | None = None
+    language: str | None = None
+    gender: str | None = None
+    support_interactive_avatar: bool = False
+    preview_audio_url: str | None = None
+    status: str | None = None
+    failure_message: str | None = None
+    created_at: int | None = None
+
+    @property
+    def created(self) -> datetime | None:
+        """When it was made."""
+        return moment(self.created_at)
 
 
 class TrainingError(Struct, frozen=True, kw_only=True):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ._http import HttpRequest as HttpRequest
     from ._http import HttpResponse as HttpResponse
     from ._http import ResponseDelivery as ResponseDelivery
+    from ._moods import Moods as Moods
     from ._scenario import Line as Line
     from ._scenario import Scenario as Scenario
     from ._scenario import Step as Step
@@ -55,6 +56,7 @@ __all__ = [
     "MemoryStream",
     "MemoryTransport",
     "MessageRecord",
+    "Moods",
     "Notice",
     "ResponseDelivery",
     "Scenario",
@@ -77,6 +79,7 @@ _HOMES = {
     "_service.webhook_queue": ("Notice",),
     "_transports.webhook_sender": ("WebhookSender",),
     "_service.operations": ("OPERATIONS",),
+    "_moods": ("Moods",),
     "_scenario": ("Line", "Scenario", "Step"),
     "_transports.server": ("SimulatorServer",),
     "_simulator": ("Simulator",),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ._faults.schedule import Faults, Rule
 from ._http import EMPTY, Exchange, HttpRequest, HttpResponse, JsonObject, Refusal, as_object, json_response
+from ._moods import Moods
 from ._service.assets import UPLOAD_PREFIX
 from ._service.files import answer as file_answer
 from ._service.files import is_file
@@ -50,6 +51,7 @@ class Simulator:
 
     Attributes:
         faults: What goes wrong.
+        moods: How the service behaves where its documents leave it open.
         ledger: The books.
         storage: Where the files are.
         listeners: Called after each request, which may have put webhooks on their way.
@@ -71,6 +73,7 @@ class Simulator:
         base_url: str = "http://127.0.0.1:8080",
         speed: float = 1.0,
         link_ttl: float = DAY_SECONDS,
+        moods: Moods | None = None,
     ) -> None:
         """
         Start with an empty account.
@@ -89,6 +92,7 @@ class Simulator:
             base_url: Where links in answers lead; a server sets it.
             speed: How many times faster than life sessions go.
             link_ttl: Seconds a video's link stays good.
+            moods: How the service behaves where its documents leave it open.
         """
         settings = ServiceSettings(
             api_key=api_key,
@@ -104,10 +108,12 @@ class Simulator:
             link_ttl=link_ttl,
         )
         self.faults: Faults = Faults(seed)
+        self.moods: Moods = moods or Moods()
         self.ledger: Ledger = Ledger(self._list_billed)
         self.storage: Storage = Storage(secret=api_key)
         self._state = ServiceState(
             settings=settings,
+            moods=self.moods,
             seed=seed,
             rotation=Rotation(scenario),
             ledger=self.ledger,
@@ -359,7 +365,9 @@ class Simulator:
         if exchange.response is EMPTY:
             return exchange
         self._request_number += 1
-        stamps = {"x-request-id": f"req_{self._request_number:08d}", "date": formatdate(now, usegmt=True)}
+        stamps = {"x-request-id": f"req_{self._request_number:08d}"}
+        if self.moods.sends_date:
+            stamps["date"] = formatdate(now, usegmt=True)
         response = exchange.response
         return replace(exchange, response=replace(response, headers={**response.headers, **stamps}))
 

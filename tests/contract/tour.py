@@ -55,6 +55,7 @@ async def catalog(heygen: HeyGen) -> None:
         heygen.avatars.looks(),
         heygen.voices.list(),
         heygen.brand_kits.list(),
+        heygen.brand_glossaries.list(),
     ):
         await drain(bare)
     await drain(heygen.styles.list(tag="cinematic", page_size=1))
@@ -68,6 +69,10 @@ async def catalog(heygen: HeyGen) -> None:
     )
     await drain(voices)
     await drain(heygen.brand_kits.list(page_size=1))
+    await drain(heygen.brand_glossaries.list(page_size=1))
+    await heygen.avatars.get("grp_1")
+    await heygen.avatars.look("look_1")
+    await heygen.voices.get("voice_1")
     await heygen.account.me()
 
 
@@ -95,6 +100,7 @@ async def conversation(heygen: HeyGen, asset_id: str) -> Session:
         voice_id="voice_1",
         style_id="style_1",
         brand_kit_id="bk_1",
+        brand_glossary_id="gloss_1",
         orientation="portrait",
         files=attachments,
         incognito_mode=True,

@@ -142,8 +142,8 @@ async def test_large_file_goes_straight_to_storage(
     asset = await heygen.assets.upload(path)
 
     assert footage == stored(service, asset)
-    assert "processing" == asset.status
-    assert {"direct_upload", "upload", "complete"} == set(service.ledger.requests)
+    assert "completed" == asset.status
+    assert {"direct_upload", "upload", "complete", "asset_statuses"} == set(service.ledger.requests)
     assert [] == service.ledger.key_leaks
 
 

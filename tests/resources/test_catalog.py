@@ -20,6 +20,7 @@ LISTS: dict[str, Callable[[HeyGen, int], AsyncIterator[Any]]] = {
     "looks": lambda heygen, size: heygen.avatars.looks(page_size=size),
     "voices": lambda heygen, size: heygen.voices.list(page_size=size),
     "brand_kits": lambda heygen, size: heygen.brand_kits.list(page_size=size),
+    "brand_glossaries": lambda heygen, size: heygen.brand_glossaries.list(page_size=size),
     "videos": lambda heygen, size: heygen.videos.list(page_size=size),
     "sessions": lambda heygen, size: heygen.sessions.list(page_size=size),
 }
@@ -33,6 +34,7 @@ LISTS: dict[str, Callable[[HeyGen, int], AsyncIterator[Any]]] = {
         ("looks", 6, 2, 3),
         ("voices", 28, 20, 2),
         ("brand_kits", 2, 1, 2),
+        ("brand_glossaries", 2, 1, 2),
     ],
 )
 async def test_lists_go_over_all_pages(
@@ -186,3 +188,30 @@ async def test_ids_are_checked_here(heygen: HeyGen, service: Simulator, video_id
             await heygen.videos.get(video_id)
 
     assert 0 == service.ledger.total_requests
+
+
+async def test_one_look_group_and_voice_are_read_by_id(heygen: HeyGen) -> None:
+    """One avatar group, look and voice can be read by their ids."""
+    group = await heygen.avatars.get("grp_1")
+    look = await heygen.avatars.look("look_1")
+    voice = await heygen.voices.get("voice_1")
+
+    assert ("Ann", "grp_1") == (group.name, look.group_id)
+    assert ("Voice 1", True) == (voice.name, voice.support_pause)
+
+
+async def test_a_group_is_no_look(heygen: HeyGen) -> None:
+    """The id of a group asked for as a look is `NotFound`, as an unknown voice or group is."""
+    for wrong in (heygen.avatars.look("grp_1"), heygen.avatars.get("look_1"), heygen.voices.get("look_1")):
+        with pytest.raises(NotFound):
+            await wrong
+
+
+async def test_statuses_of_assets(heygen: HeyGen) -> None:
+    """The statuses of any number of assets come by id, 100 a request; an unknown id is `not_found`."""
+    asset = await heygen.assets.upload(b"%PDF-1.4 text")
+    states = await heygen.assets.statuses([asset.id, *(f"asset_{number}" for number in range(150))])
+
+    assert "completed" == states[asset.id].status
+    assert "not_found" == states["asset_7"].status
+    assert 151 == len(states)

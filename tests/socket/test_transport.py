@@ -229,9 +229,7 @@ async def test_foreign_errors_never_escape(transport: OpenTransport, seed: int) 
 
 
 WIRE_FAULTS = sorted(
-    fault.name
-    for fault in FAULTS.values()
-    if fault.stage in {"before", "after"} and "create" in fault.on
+    fault.name for fault in FAULTS.values() if fault.stage in {"before", "after"} and "create" in fault.on
 )
 
 

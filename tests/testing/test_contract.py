@@ -166,6 +166,7 @@ def test_direct_upload_end_to_end() -> None:
     assert 400 == desk.call("POST", complete, {"checksum_sha256": "0" * 64}).status
     digest = hashlib.sha256(content).hexdigest()
     assert slot["asset_id"] == desk.call("POST", complete, {"checksum_sha256": digest}).data["asset_id"]
+    desk.wait(3)  # it is processing
     assert desk.create(files=[file])
 
 

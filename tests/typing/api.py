@@ -48,9 +48,11 @@ from heygen_async import (
 )
 from heygen_async.cadence import Durations, Expected, PollContext, bounded, schedule
 from heygen_async.models import (
+    AssetState,
     AutoReload,
     AvatarGroup,
     AvatarLook,
+    BrandGlossary,
     BrandKit,
     CreditPool,
     File,
@@ -67,6 +69,7 @@ from heygen_async.models import (
     User,
     VideoInfo,
     Voice,
+    VoiceDetail,
     Wallet,
 )
 
@@ -306,6 +309,12 @@ async def catalog(heygen: HeyGen) -> None:
     assert_type(heygen.avatars.looks(group_id="g", avatar_type="photo_avatar"), AsyncIterator[AvatarLook])
     assert_type(heygen.voices.list(type="public", language="English", gender="male"), AsyncIterator[Voice])
     assert_type(heygen.brand_kits.list(), AsyncIterator[BrandKit])
+    assert_type(heygen.brand_glossaries.list(page_size=10), AsyncIterator[BrandGlossary])
+    assert_type(await heygen.avatars.get("grp_1"), AvatarGroup)
+    assert_type(await heygen.avatars.look("look_1"), AvatarLook)
+    assert_type(await heygen.voices.get("voice_1"), VoiceDetail)
+    assert_type(await heygen.assets.statuses(["asset_1"]), dict[str, AssetState])
+    assert_type(await heygen.assets.upload("film.mp4", timeout=None), Asset)
     async for group in heygen.avatars.list():
         assert_type(group.error, TrainingError | None)
         assert_type(group.created, datetime | None)

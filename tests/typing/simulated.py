@@ -27,6 +27,7 @@ from heygen_async.testing import (
     MemoryStream,
     MemoryTransport,
     MessageRecord,
+    Moods,
     Notice,
     ResponseDelivery,
     Scenario,
@@ -71,6 +72,7 @@ def service() -> Simulator:
     assert_type(simulator.api_key, str)
     assert_type(simulator.base_url, str)
     assert_type(simulator.faults, Faults)
+    assert_type(simulator.moods, Moods)
     assert_type(simulator.ledger, Ledger)
     assert_type(simulator.storage, Storage)
     simulator.faults.add("rate_limit", on="create", times=2, after=1, retry_after=3)

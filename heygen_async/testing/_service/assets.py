@@ -82,8 +82,8 @@ def complete(state: ServiceState, call: OperationCall) -> HttpResponse:
         raise invalid("checksum_sha256", "The stored bytes have another checksum.")
     if not asset.complete:
         asset.complete = True
-        asset.ready_at = call.now + state.settings.asset_seconds / state.settings.speed
-        asset.failure = "The file could not be processed." if state.settings.assets_fail else None
+        asset.ready_at = call.now + state.moods.asset_seconds / state.settings.speed
+        asset.failure = "The file could not be processed." if state.moods.assets_fail else None
     return data_response({**_upload_fields(state, asset), "status": asset.status(call.now)})
 
 

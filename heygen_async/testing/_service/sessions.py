@@ -45,7 +45,8 @@ def create(state: ServiceState, call: OperationCall) -> HttpResponse:
 def send(state: ServiceState, call: OperationCall) -> HttpResponse:
     """Take a message: an answer, a revision, or an approval."""
     session = state.session(call.params["session_id"])
-    _check(state, call.body, SEND, "message")
+    is_optional = state.moods.message_optional and bool(call.body.get("files"))
+    _check(state, call.body, SEND, *(() if is_optional else ("message",)))
     if session.mode != "chat":
         raise invalid("session_id", "Only sessions created with mode 'chat' take messages.")
     status = session.status(call.now)
@@ -113,9 +114,9 @@ def videos(state: ServiceState, call: OperationCall) -> HttpResponse:
     return page_response([show_video(state, session, video_id, call.now) for video_id in ids])
 
 
-def _check(state: ServiceState, body: JsonObject, rules: Rules, field: str) -> None:
+def _check(state: ServiceState, body: JsonObject, rules: Rules, *required: str) -> None:
     allowed = {**rules, **GUIDE_ONLY} if state.settings.contract == "guide" else rules
-    check(body, allowed, required=(field,))
+    check(body, allowed, required=required)
 
 
 def _check_ids(state: ServiceState, call: OperationCall) -> None:
@@ -183,7 +184,7 @@ def _new_session(state: ServiceState, call: OperationCall) -> SimulatedSession:
 def _take_message(
     state: ServiceState, call: OperationCall, session: SimulatedSession, status: str
 ) -> HttpResponse:
-    message = str(call.body["message"])
+    message = str(call.body.get("message", ""))
     steps = session.scenario.run_for(status, message, proceed=call.body.get("auto_proceed") is True)
     run = _start(state, call, session, message, steps)
     key = call.request.headers.get("idempotency-key")

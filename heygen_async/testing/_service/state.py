@@ -18,6 +18,7 @@ from .timeline import Run, SimulatedSession
 from .webhook_queue import Endpoint, WebhookQueue
 
 if TYPE_CHECKING:
+    from .._moods import Moods
     from .._storage.links import Storage
     from .ledger import Ledger
 
@@ -44,8 +45,6 @@ class ServiceSettings:
     clock_skew: float
     requests_per_second: float | None
     link_ttl: float
-    asset_seconds: float = 0.0
-    assets_fail: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -109,6 +108,7 @@ class ServiceState:
     """The state of the service."""
 
     settings: ServiceSettings
+    moods: Moods
     seed: int
     rotation: Rotation
     ledger: Ledger

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MAX_REQUEST_BYTES = 256 * 1024 * 1024
 SHUTDOWN_SECONDS = 0.1
+_WITHOUT_DATE = "heygen_async.without_date"
 _RESETS = frozenset({ResponseDelivery.REFUSED, ResponseDelivery.RESET})
 
 
@@ -81,6 +82,7 @@ class SimulatorServer:
     async def __aenter__(self) -> Self:
         app = web.Application(client_max_size=MAX_REQUEST_BYTES)
         app.router.add_route("*", "/{path:.*}", self._answer)
+        app.on_response_prepare.append(_leave_date_to_simulator)
         self._runner = web.AppRunner(
             app, access_log=None, handler_cancellation=True, shutdown_timeout=SHUTDOWN_SECONDS
         )
@@ -123,6 +125,7 @@ class SimulatorServer:
         if (address := webhook_address(incoming)) is not None:
             incoming = replace(incoming, is_reachable=await probe(address))
         exchange = self.simulator.exchange(incoming, wall_time())
+        request[_WITHOUT_DATE] = "date" not in exchange.response.headers
         if exchange.delay:
             await anyio.sleep(exchange.delay)
         if exchange.delivery in _RESETS:
@@ -132,6 +135,12 @@ class SimulatorServer:
         if exchange.delivery is ResponseDelivery.WHOLE:
             return _whole(exchange.response)
         return await _broken(request, exchange)
+
+
+async def _leave_date_to_simulator(request: web.Request, response: web.StreamResponse) -> None:  # noqa: RUF029
+    """Remove the `Date` of the HTTP server where the simulator sends none."""
+    if request.get(_WITHOUT_DATE):
+        response.headers.popall("date", None)
 
 
 def _port_of(request: web.Request) -> int | None:
