@@ -85,7 +85,7 @@ class Asset(Linked, frozen=True, kw_only=True):
 
 class AssetState(Struct, frozen=True, kw_only=True):
     """
-    One row of `assets.statuses`; an id the service does not know has status `not_found`.
+    One row of `heygen.assets.statuses`; an id the service does not know has status `not_found`.
 
     Attributes:
         status: In the service's words, such as `processing`, `completed` or `failed`.

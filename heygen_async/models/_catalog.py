@@ -60,7 +60,7 @@ class Voice(Struct, frozen=True, kw_only=True):
 
 class VoiceDetail(Struct, frozen=True, kw_only=True):
     """
-    One voice, as `voices.get` reads it.
+    One voice, as `heygen.voices.get` reads it.
 
     Attributes:
         status: Of a cloned voice: `processing`, `complete` or `failed`; None for others.

@@ -14,7 +14,7 @@ class Moods:
         asset_seconds: Seconds a direct upload stays `processing`; infinity for ever.
         assets_fail: Whether direct uploads fail after that.
         message_optional: Whether a send goes without `message`, where it has files.
-        sends_date: Whether answers carry `Date`.
+        sends_date: Whether answers carry a Date header.
     """
 
     asset_seconds: float = 2.0

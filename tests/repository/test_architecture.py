@@ -59,6 +59,7 @@ OPEN_TO_TESTING: Final = {"heygen_async", "heygen_async.errors"}
 HTTP_LIBRARY: Final = {
     "_http/aiohttp_transport.py": "aiohttp",
     "testing/_transports/server.py": "aiohttp.web",
+    "testing/_transports/webhook_sender.py": "aiohttp",
 }
 CLOCKS: Final = {
     "anyio": {"current_time", "sleep", "sleep_until"},
