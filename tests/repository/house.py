@@ -109,7 +109,7 @@ def _base(path: pathlib.Path, node: ast.ImportFrom) -> str:
     return ".".join([*kept, *([node.module] if node.module else [])])
 
 
-def docstrings(path: pathlib.Path) -> set[ast.AST]:
+def docstrings(path: pathlib.Path) -> set[ast.expr]:
     """The nodes of a file that are documentation rather than values."""
     return {
         node.value
