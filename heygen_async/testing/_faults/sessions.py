@@ -27,9 +27,9 @@ def show_old_status(
 def show_old_session(
     target: SimulatedSession, params: Params, _before: SessionSnapshot | None, _now: float
 ) -> bool:
-    """For `seconds` (60) after each send reads show the session as it was before it, without the message."""
+    """For `seconds` (20) after each send reads show the session as it was before it, without the message."""
     changed = target.faults.lag_after_message == 0
-    target.faults.lag_after_message = number(params, "seconds", 60.0)
+    target.faults.lag_after_message = number(params, "seconds", 20.0)
     return changed
 
 
