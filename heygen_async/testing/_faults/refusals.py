@@ -78,7 +78,7 @@ def answer_499(_params: Params, _now: float) -> Exchange:
     return _text(499, "Client Closed Request")
 
 
-@before("conflict_without_code", may_be_processed=True)
+@before("conflict_without_code", survivable=False, may_be_processed=True)
 def answer_409_plain(_params: Params, _now: float) -> Exchange:
     """409 without a code; `processed` (False)."""
     return _text(409, "Conflict")
