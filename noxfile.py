@@ -35,6 +35,7 @@ DEMO: Final = "examples/interactive_session.py"
 def install_groups(session: nox.Session, *groups: str, project: bool = True) -> None:
     """Install dependency groups, and the project itself so that its metadata and entry points are real."""
     wanted = list(nox.project.dependency_groups(PYPROJECT, *groups)) if groups else []
+    session.log("Installing what this needs; pip is silent, and takes a minute the first time.")
     session.install(*(["-e", "."] if project else []), *wanted)
 
 
@@ -133,6 +134,13 @@ def tests(session: nox.Session) -> None:
     """Run the tests on this Python; arguments after `--` go to pytest."""
     install_groups(session, "test", "contract")
     session.run("python", "-m", "pytest", *session.posargs)
+
+
+@nox.session
+def smoke(session: nox.Session) -> None:
+    """Run the heart of the package over real sockets: a conversation, a lost create, a batch."""
+    install_groups(session, "test")
+    session.run("python", "-m", "pytest", "tests/socket/test_heart.py", *session.posargs)
 
 
 @nox.session
