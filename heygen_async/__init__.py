@@ -42,6 +42,7 @@ from .errors import InvalidArgument as InvalidArgument
 from .errors import InvalidRequest as InvalidRequest
 from .errors import NotFound as NotFound
 from .errors import OutcomeUnknown as OutcomeUnknown
+from .errors import OutOfCredit as OutOfCredit
 from .errors import RateLimited as RateLimited
 from .errors import Replayed as Replayed
 from .errors import RequestTimeout as RequestTimeout
@@ -105,6 +106,7 @@ __all__ = [
     "Job",
     "Message",
     "NotFound",
+    "OutOfCredit",
     "Outcome",
     "OutcomeUnknown",
     "RateLimited",

@@ -12,6 +12,7 @@ Everything that can go wrong, as one tree.
     ├─ SessionError
     │   ├─ SessionFailed · SessionPaused · SessionStalled · SessionBusy
     │   └─ WatchTimeout(TimeoutError) · StateUnknown
+    │   └─ OutOfCredit: SessionFailed and InsufficientCredit
     ├─ DownloadError · UploadError
     └─ WebhookError
         └─ BadSignature · StaleTimestamp · Replayed · BadPayload
@@ -43,6 +44,7 @@ __all__ = [
     "InvalidArgument",
     "InvalidRequest",
     "NotFound",
+    "OutOfCredit",
     "OutcomeUnknown",
     "RateLimited",
     "Replayed",
@@ -192,7 +194,7 @@ class APIError(HeyGenError):
     The service understood the request and refused it.
 
     Attributes:
-        status: HTTP status; 200 when the refusal came in a success envelope.
+        status: HTTP status; 200 when the refusal came in a success envelope; None when a session failed for it.
         code: Machine-readable code, as text; None when the service gave none.
         message: The service's own words, cut and free of secrets.
         param: The request field at fault, if named.
@@ -210,7 +212,7 @@ class APIError(HeyGenError):
         self,
         message: str,
         *,
-        status: int,
+        status: int | None = None,
         code: str | None = None,
         param: str | None = None,
         doc_url: str | None = None,
@@ -222,7 +224,7 @@ class APIError(HeyGenError):
     ) -> None:
         super().__init__(message, hint=hint)
         self.message = message
-        self.status = status
+        self.status: int | None = status
         self.code = code
         self.param = param
         self.doc_url = doc_url
@@ -337,6 +339,43 @@ class SessionFailed(SessionError):
         super().__init__(message, session_id=session_id, last_state=last_state, ref=ref)
         self.reason = reason
         self.reason_source = reason_source
+
+
+class OutOfCredit(SessionFailed, InsufficientCredit):
+    """
+    The session was accepted and failed later because the account could not pay.
+
+    It has been seen as a passing throttle too, with credit left.
+
+    Attributes:
+        code: The video's `failure_code`, such as `MOVIO_PAYMENT_INSUFFICIENT_CREDIT`.
+    """
+
+    hint = "Check the wallet or plan: `await heygen.account.me()` shows the balance; with credit left, try again later."
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        session_id: str,
+        reason: str,
+        reason_source: str,
+        code: str | None = None,
+        last_state: SessionState | None = None,
+        ref: bytes = b"",
+    ) -> None:
+        super().__init__(
+            message,
+            session_id=session_id,
+            reason=reason,
+            reason_source=reason_source,
+            last_state=last_state,
+            ref=ref,
+        )
+        self.code = code
+
+    def __str__(self) -> str:
+        return self.message
 
 
 class SessionPaused(SessionError):

@@ -33,8 +33,8 @@ class Uploaded(Struct, frozen=True, kw_only=True):
 
     asset_id: str
     url: str
-    mime_type: str
-    size_bytes: int
+    mime_type: str = ""
+    size_bytes: int = 0
     status: str | None = None
 
     def named(self, name: str) -> Asset:

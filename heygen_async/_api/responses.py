@@ -2,7 +2,7 @@
 What the service's answers mean: status, headers and bytes in; a value or an error out.
 
 Odd answers met in the field (contract.md): HTTP 200 with an `error`; numeric or missing codes; `null` where a list
-belongs; HTML from a gateway. The common answer costs one decode; only one that fails is looked at twice.
+belongs; HTML from a gateway. The common answer costs one strict decode; only one that fails is read again, leniently.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from __future__ import annotations
 import math
 import re
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Generic, TypeVar, cast, get_args
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw, Struct, field
 
 from .._redact import clean, host
 from ..errors import (
@@ -35,30 +35,45 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 NULL = b"null"
-_OBJECT = msgspec.json.Decoder(dict[str, object])
+_BODILESS = (HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT)
 
 
 class Envelope(Struct, Generic[T], frozen=True, kw_only=True, gc=False):
-    """What every success is wrapped in; lists add where the next page starts."""
+    """
+    What every success is wrapped in; lists add where the next page starts.
+
+    Attributes:
+        faults: The places of what could not be read and was left out; none in a good answer.
+        skipped: Rows that could not be read: a page that lacks some proves nothing by what is not on it.
+    """
 
     data: T
     error: Raw = Raw(NULL)
-    has_more: bool = False
+    has_more: bool | None = None
     next_token: str | None = None
+    faults: tuple[str, ...] = field(default=(), name=" faults")  # names no service sends
+    skipped: int = field(default=0, name=" skipped")
 
     @property
     def next_page(self) -> str | None:
         """The token of the next page, None when this is the last."""
-        return (self.next_token or None) if self.has_more else None
+        return None if self.has_more is False else (self.next_token or None)
 
 
 class Answer(Generic[T]):
-    """What a kind of answer is decoded to; its decoder is made when the first one comes, not at import."""
+    """
+    What a kind of answer is decoded to; its decoder is made when the first one comes, not at import.
 
-    __slots__ = ("_decode", "type")
+    Args:
+        kind: The envelope.
+        fill: What members of `data` are taken to be when they are missing or wrong, although they decide.
+    """
 
-    def __init__(self, kind: type[Envelope[T]]) -> None:
+    __slots__ = ("_decode", "_fill", "type")
+
+    def __init__(self, kind: type[Envelope[T]], fill: Mapping[str, object] | None = None) -> None:
         self.type: type[Envelope[T]] = kind
+        self._fill = fill
         self._decode: Callable[[bytes], Envelope[T]] | None = None
 
     def decode(self, body: bytes) -> Envelope[T]:
@@ -71,6 +86,33 @@ class Answer(Generic[T]):
         if self._decode is None:
             self._decode = msgspec.json.Decoder(self.type).decode
         return self._decode(body)
+
+    def decode_leniently(self, raw: dict[str, object]) -> Envelope[T]:
+        """
+        Return what can be read of an answer that is not quite as documented.
+
+        Raises:
+            ValueError: Something that decides is missing or wrong; the message names the place.
+        """
+        from .lenient import LenientReader
+
+        if "data" not in raw:
+            raise ValueError("$.data is missing")
+        reader, data = LenientReader(), raw["data"]
+        (kind,) = get_args(self.type)
+        if self._fill is not None and isinstance(data, dict):
+            members = cast("dict[str, object]", data)
+            data = {**members, **{k: v for k, v in self._fill.items() if not isinstance(members.get(k), str)}}
+        value = cast("T", reader.read(data, kind))
+        more, token = raw.get("has_more"), reader.text(raw.get("next_token"), "$.next_token")
+        is_cut = token is None and more is True
+        return Envelope(
+            data=value,
+            has_more=more if isinstance(more, bool) else None,
+            next_token=token,
+            faults=tuple(reader.faults),
+            skipped=reader.skipped + is_cut,
+        )
 
 
 ANYTHING: Answer[object] = Answer(Envelope[object])
@@ -134,33 +176,35 @@ def read(
     try:
         envelope = answer.decode(body)
     except (msgspec.DecodeError, ValueError, RecursionError):
-        return _second_look(name, answer, status, headers, body, secrets)
+        return _read_leniently(name, answer, status, headers, body, secrets)
     if bytes(envelope.error) == NULL:
         return envelope
     raise _refusal(status, headers, body, secrets)
 
 
-def _second_look(
+def _read_leniently(
     name: str, answer: Answer[T], status: int, headers: Mapping[str, str], body: bytes, secrets: Iterable[str]
 ) -> Envelope[T]:
-    """Tell a refusal from nulls where a default exists, and both from nonsense."""
+    """Tell a refusal from an answer with a flaw, and both from nonsense."""
     try:
-        raw = _OBJECT.decode(body)
-        if raw.get("error") is not None:
-            raise _refusal(status, headers, body, secrets)
-        return msgspec.convert(_without_nulls(raw), answer.type)
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        if status in _BODILESS and not body and answer is ANYTHING:
+            return cast("Envelope[T]", Envelope[object](data=None))
+        raw = _parse(body)
+        if raw.get("error") is None:
+            return answer.decode_leniently(raw)
+    except (ValueError, RecursionError) as error:
         problem = clean(str(error), secrets)
         raise BadResponse(f"The answer to {name} is not as documented: {problem}", status=status) from error
+    raise _refusal(status, headers, body, secrets)
 
 
-def _without_nulls(value: object) -> object:
-    if isinstance(value, dict):
-        members = cast("dict[str, object]", value)
-        return {key: _without_nulls(item) for key, item in members.items() if item is not None}
-    if isinstance(value, list):
-        return [_without_nulls(item) for item in cast("list[object]", value)]
-    return value
+def _parse(body: bytes) -> dict[str, object]:
+    from .lenient import loads
+
+    raw = loads(body)
+    if not isinstance(raw, dict):
+        raise ValueError("it is no JSON object")  # noqa: TRY004 - of the service, not of a caller
+    return cast("dict[str, object]", raw)
 
 
 def _unsuccessful(
@@ -179,8 +223,8 @@ def _unsuccessful(
 def _error_of(body: bytes) -> tuple[dict[str, object], bool]:
     """Find the error in any of the shapes gateways and services give it, and whether it is the service's own."""
     try:
-        raw = _OBJECT.decode(body)
-    except (msgspec.DecodeError, ValueError, RecursionError):
+        raw = _parse(body)
+    except (ValueError, RecursionError):
         return {"message": _text(body)}, False
     is_own = "error" in raw or "code" in raw
     error = raw.get("error", raw)
@@ -240,6 +284,8 @@ def is_about_credit(code: str | None) -> bool:
 
 def _word(error: dict[str, object], name: str, secrets: Iterable[str]) -> str | None:
     value = error.get(name)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     return None if value is None or value == "" else clean(str(value), secrets)
 
 

@@ -32,6 +32,7 @@ from ..models import (
     SessionStatus,
     SessionSummary,
 )
+from ..models._base import Id, Int
 from . import responses
 from . import videos as video_api
 from .calls import ENCODER, Call, Kind, check_characters, choose_key, page_size, reading, segment
@@ -242,7 +243,8 @@ def session_videos(session_id: str, *, token: str | None = None) -> Call[tuple[V
     return reading("session_videos", route, video_api.VIDEOS, query={"token": token}, session_id=session_id)
 
 
-CREATED = Answer(Envelope[SessionData])
+# A session that is there is there, whatever else its first answer lacks.
+CREATED = Answer(Envelope[SessionData], fill={"status": "thinking"})
 
 SESSION = Answer(Envelope[SessionData])
 
@@ -256,12 +258,12 @@ RESOURCE = Answer(Envelope[ResourceInfo])
 class _Outline(Struct, frozen=True, kw_only=True, gc=False):
     """A session whose messages are left as they came."""
 
-    session_id: str
+    session_id: Id
     status: SessionStatus
-    created_at: int
-    progress: int = 0
+    created_at: Int = 0
+    progress: Int = 0
     title: str | None = None
-    video_id: str | None = None
+    video_id: Id | None = None
     messages: Raw = Raw(b"[]")
 
 

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from ..models._assets import Body
     from .transport import Request, Transport
 
+# The library sends what it takes to be idempotent again by itself, under capital letters. A delete that was done and
+# is repeated is "not found", and nobody could tell that from a wrong id.
+_SENT_ONCE = {"DELETE": "delete"}
 _CHUNK = 64 * 1024
 _NEVER_SENT = (
     aiohttp.ClientConnectorError,  # name lookup, refusal, TLS and certificates
@@ -231,7 +234,7 @@ class AiohttpTransport:
         task, response = self._deadlines.begin(request.timeout), None
         try:
             response = await session.request(
-                request.method,
+                _SENT_ONCE.get(request.method, request.method),
                 url,
                 headers=request.headers,
                 data=body,

@@ -12,7 +12,7 @@ import logging
 import random
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from .. import _clock
 from .._api import responses
@@ -20,7 +20,7 @@ from .._api import sessions as session_api
 from .._api.calls import Call, Kind
 from .._concurrency import finished
 from .._redact import clean
-from ..errors import APIError, ClientStateError, Conflict, HeyGenError, RateLimited, Unauthorized
+from ..errors import APIError, ClientStateError, Conflict, HeyGenError, NotFound, RateLimited, Unauthorized
 from .hooks import RetryEvent
 from .retry import IN_PROGRESS, Again, Delivery, Throttle, Tries, Verdict, delivery
 from .transport import Request
@@ -90,6 +90,7 @@ class ApiClient:
         self.polls_resume: float = 0.0
         self.creates_resume: float = 0.0
         self._polls, self._creates = Throttle(), Throttle()
+        self._faulty_calls: set[str] = set()
         self.keys_honoured: set[Kind] = set()
         self.rescues: set[asyncio.Task[object]] = set()
         self.loop: asyncio.AbstractEventLoop | None = None
@@ -239,12 +240,23 @@ class ApiClient:
             }
             log.debug("%s answered %d", call.name, answer.status, extra=said)
         try:
-            return responses.read(
+            envelope = responses.read(
                 call.name, call.answer, answer.status, answer.headers, answer.body, self.identity.secrets
             )
         except RateLimited as error:
             self._slow_down(call, error)
             raise
+        if envelope.faults:
+            self._log_faults(call, envelope.faults)
+        return envelope
+
+    def _log_faults(self, call: Call[T], faults: tuple[str, ...]) -> None:
+        """Log once for each kind of call that its answers are not quite as documented."""
+        if call.name not in self._faulty_calls:
+            self._faulty_calls.add(call.name)
+            shown = ", ".join(clean(place, self.identity.secrets) for place in faults[:3])
+            more = {"event": "flawed_answer", "operation": call.name, "places": faults}
+            log.warning("Parts of the answer to %s could not be read: %s", call.name, shown, extra=more)
 
     def _slow_down(self, call: Call[T], error: RateLimited) -> None:
         self.counters.rate_limited += 1
@@ -283,6 +295,7 @@ class ApiClient:
         self.bind()
         started = _clock.now()
         tries = Tries(self.retry)
+        maybe_deleted = False
         while True:
             if call.kind is Kind.CREATE:
                 await _pause(write, self.creates_resume - _clock.now())
@@ -292,6 +305,9 @@ class ApiClient:
             try:
                 return await self.attempt(call, tries.count, None if write is None else write.mark_sent)
             except HeyGenError as error:
+                if maybe_deleted and isinstance(error, NotFound):
+                    return responses.Envelope(data=cast("T", None))  # an earlier attempt did it
+                maybe_deleted |= call.method == "DELETE" and delivery(error) is Delivery.MAYBE_DONE
                 outcome = await self._after(call, error, write, tries, started)
                 made, step = outcome
                 if made is not None:

@@ -9,14 +9,23 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from msgspec import structs
 
+from .._api.responses import is_about_credit
 from .._redact import clean
 from ..cadence import schedule
-from ..errors import ClientStateError, HeyGenError, SessionFailed, SessionStalled, StateUnknown, WatchTimeout
+from ..errors import (
+    ClientStateError,
+    HeyGenError,
+    OutOfCredit,
+    SessionFailed,
+    SessionStalled,
+    StateUnknown,
+    WatchTimeout,
+)
 from ..models import SessionStatus
 from . import refs
 from .reasons import failure
@@ -224,7 +233,9 @@ def session_failed(watcher: Watcher, reason: str | None = None, source: str | No
     """Return the error of a session that ended without a video."""
     if reason is None or source is None:
         reason, source = failure(watcher.track.video, watcher.track.conversation.messages)
-    return SessionFailed(
+    code = None if watcher.track.video is None else watcher.track.video.failure_code
+    kind = partial(OutOfCredit, code=code) if is_about_credit(code) else SessionFailed
+    return kind(
         f"Session {watcher.track.session_id} failed: {clean(reason)}",
         session_id=watcher.track.session_id,
         reason=reason,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from msgspec import Struct, field
 
 from .._redact import clean
-from ._base import moment
+from ._base import Int, moment
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -69,13 +69,13 @@ class Asset(Linked, frozen=True, kw_only=True):
     name: str | None = None
     type: str | None = None
     mime_type: str | None = None
-    size_bytes: int | None = None
+    size_bytes: Int | None = None
     status: str | None = None
     url: str | None = None
     owner: str | None = None
     space_id: str | None = None
     folder_id: str | None = None
-    uploaded_at: int | None = None
+    uploaded_at: Int | None = None
 
     @property
     def uploaded(self) -> datetime | None:

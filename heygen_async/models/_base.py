@@ -6,19 +6,31 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Self
+from typing import Annotated, Self
+
+from msgspec import Meta, Struct
+
+# An id goes into a path: one that could change the path is no id, and none is none.
+Id = Annotated[str, Meta(pattern=r"^(?!\.{1,2}$)[^\s/\\?#%]+$")]
+
+# An integer of the wire: one beyond 64 bits is none, and would break arithmetic with floats.
+Int = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def moment(seconds: float | None) -> datetime | None:
-    """Return Unix seconds as an aware datetime; None for none, and for what no calendar holds."""
-    if seconds is None:
+    """Return Unix seconds as an aware datetime; None for none, for 0, and for what no calendar holds."""
+    if not seconds:
         return None
     try:
         return _EPOCH + timedelta(seconds=seconds)
     except OverflowError:
         return None
+
+
+class Amounts(Struct, frozen=True):
+    """What decides about money: all its fields are right, or none is there."""
 
 
 class OpenStrEnum(StrEnum):

@@ -1,5 +1,8 @@
 """
 What the service lists besides sessions and videos: styles, avatars, voices, brand kits, the account.
+
+A text or number the service leaves out is empty or 0 here, unless it can be None; amounts of money are right or the
+answer is refused.
 """
 
 from __future__ import annotations
@@ -8,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from ._base import moment
+from ._base import Amounts, Int, moment
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -20,7 +23,7 @@ class Style(Struct, frozen=True, kw_only=True):
     """A curated visual style; pass `style_id` to `sessions.create`."""
 
     style_id: str
-    name: str
+    name: str = ""
     thumbnail_url: str | None = None
     preview_video_url: str | None = None
     tags: tuple[str, ...] = ()
@@ -31,7 +34,7 @@ class BrandKit(Struct, frozen=True, kw_only=True):
     """Colours and logo of a brand; pass `brand_kit_id` to `sessions.create`."""
 
     brand_kit_id: str
-    name: str
+    name: str = ""
     colors: tuple[str, ...] = ()
     logo_url: str | None = None
 
@@ -49,12 +52,12 @@ class Voice(Struct, frozen=True, kw_only=True):
     """A narration voice; pass `voice_id` to `sessions.create`."""
 
     voice_id: str
-    name: str
-    language: str
-    gender: str
-    type: str
-    support_pause: bool
-    support_locale: bool
+    name: str = ""
+    language: str = ""
+    gender: str = ""
+    type: str = ""
+    support_pause: bool = False
+    support_locale: bool = False
     preview_audio_url: str | None = None
 
 
@@ -87,17 +90,17 @@ class VoiceDetail(Struct, frozen=True, kw_only=True):
 class TrainingError(Struct, frozen=True, kw_only=True):
     """Why an avatar could not be trained."""
 
-    code: str
-    message: str
+    code: str = ""
+    message: str = ""
 
 
 class AvatarGroup(Struct, frozen=True, kw_only=True):
     """A person or character with one or more looks; its id is not what `avatar_id` wants."""
 
     id: str
-    name: str
-    created_at: int
-    looks_count: int
+    name: str = ""
+    created_at: Int = 0
+    looks_count: Int = 0
     gender: str | None = None
     default_voice_id: str | None = None
     preview_image_url: str | None = None
@@ -108,7 +111,7 @@ class AvatarGroup(Struct, frozen=True, kw_only=True):
 
     @property
     def created(self) -> datetime | None:
-        """When it was made."""
+        """When it was made; None when the service did not say."""
         return moment(self.created_at)
 
 
@@ -116,14 +119,14 @@ class AvatarLook(Struct, frozen=True, kw_only=True):
     """One look of an avatar; its `id` is the `avatar_id` to pass."""
 
     id: str
-    name: str
-    avatar_type: str
+    name: str = ""
+    avatar_type: str = ""
     group_id: str | None = None
     gender: str | None = None
     default_voice_id: str | None = None
     preferred_orientation: str | None = None
-    image_width: int | None = None
-    image_height: int | None = None
+    image_width: Int | None = None
+    image_height: Int | None = None
     preview_image_url: str | None = None
     preview_video_url: str | None = None
     supported_api_engines: tuple[str, ...] = ()
@@ -135,7 +138,7 @@ class AvatarLook(Struct, frozen=True, kw_only=True):
 # ---- account ------------------------------------------------------------------------------------------------------
 
 
-class AutoReload(Struct, frozen=True, kw_only=True):
+class AutoReload(Amounts, frozen=True, kw_only=True):
     """How a wallet tops itself up."""
 
     enabled: bool
@@ -143,7 +146,7 @@ class AutoReload(Struct, frozen=True, kw_only=True):
     amount_usd: float | None = None
 
 
-class Wallet(Struct, frozen=True, kw_only=True):
+class Wallet(Amounts, frozen=True, kw_only=True):
     """Prepaid balance, in `currency`."""
 
     currency: str
@@ -151,28 +154,28 @@ class Wallet(Struct, frozen=True, kw_only=True):
     auto_reload: AutoReload | None = None
 
 
-class CreditPool(Struct, frozen=True, kw_only=True):
+class CreditPool(Amounts, frozen=True, kw_only=True):
     """Credits left in one pool."""
 
-    remaining: int | None = None
+    remaining: Int | None = None
     resets_at: str | None = None
 
 
-class SubscriptionCredits(Struct, frozen=True, kw_only=True):
+class SubscriptionCredits(Amounts, frozen=True, kw_only=True):
     """The pools of a subscription."""
 
     premium_credits: CreditPool | None = None
     add_on_credits: CreditPool | None = None
 
 
-class Subscription(Struct, frozen=True, kw_only=True):
+class Subscription(Amounts, frozen=True, kw_only=True):
     """A plan and its credits."""
 
     plan: str
     credits: SubscriptionCredits
 
 
-class UsageBased(Struct, frozen=True, kw_only=True):
+class UsageBased(Amounts, frozen=True, kw_only=True):
     """Credits and caps of usage-based billing."""
 
     included_credits: float | None = None
@@ -184,7 +187,7 @@ class UsageBased(Struct, frozen=True, kw_only=True):
 class User(Struct, frozen=True, kw_only=True):
     """The caller's account; one of `wallet`, `subscription`, `usage_based` is filled, as `billing_type` says."""
 
-    username: str
+    username: str = ""
     email: str | None = None
     first_name: str | None = None
     last_name: str | None = None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct, field
 
 from ._assets import Linked
-from ._base import OpenStrEnum, moment
+from ._base import Id, Int, OpenStrEnum, moment
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -52,10 +52,10 @@ class Message(Struct, frozen=True, kw_only=True, gc=False):
         resource_ids: What `session.resource()` resolves; often None.
     """
 
-    role: str
-    content: str
+    role: str = ""
+    content: str = ""
     type: str = "text"
-    created_at: int | None = None
+    created_at: Int | None = None
     resource_ids: tuple[str, ...] | None = None
 
     @property
@@ -65,19 +65,24 @@ class Message(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class SessionData(Struct, frozen=True, kw_only=True, gc=False):
-    """A session as one read of the service tells it; `messages` newest first, at most 40."""
+    """
+    A session as one read of the service shows it; `messages` newest first, at most 40.
 
-    session_id: str
+    Attributes:
+        created_at: Unix seconds; 0 when the service gave none.
+    """
+
+    session_id: Id
     status: SessionStatus
-    created_at: int
-    progress: int = 0
+    created_at: Int = 0
+    progress: Int = 0
     title: str | None = None
-    video_id: str | None = None
+    video_id: Id | None = None
     messages: tuple[Message, ...] = ()
 
     @property
     def created(self) -> datetime | None:
-        """When the session was created."""
+        """When the session was created; None when the service did not say."""
         return moment(self.created_at)
 
 
@@ -116,8 +121,8 @@ class SessionState(SessionData, frozen=True, kw_only=True, gc=False):
 class SessionSummary(Struct, frozen=True, kw_only=True):
     """One line of the session list; it carries no status."""
 
-    session_id: str
-    created_at: int
+    session_id: Id
+    created_at: Int
     title: str | None = None
 
     @property
@@ -148,7 +153,7 @@ class ResourceInfo(Linked, frozen=True, kw_only=True):
     url: str | None = None
     thumbnail_url: str | None = None
     preview_url: str | None = None
-    created_at: int | None = None
+    created_at: Int | None = None
     metadata: dict[str, object] = field(default_factory=dict[str, object])
 
     @property

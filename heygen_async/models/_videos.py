@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from ._assets import Linked
-from ._base import OpenStrEnum, moment
+from ._base import Id, Int, OpenStrEnum, moment
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -36,11 +36,11 @@ class VideoStatus(OpenStrEnum):
 class VideoInfo(Linked, frozen=True, kw_only=True):
     """A video as the service tells it; the addresses are presigned and expire."""
 
-    id: str
+    id: Id
     status: VideoStatus
     title: str | None = None
-    created_at: int | None = None
-    completed_at: int | None = None
+    created_at: Int | None = None
+    completed_at: Int | None = None
     video_url: str | None = None
     thumbnail_url: str | None = None
     gif_url: str | None = None
@@ -75,5 +75,5 @@ class VideoState(Struct, frozen=True, kw_only=True, gc=False):
     status: VideoStatus
     video_id: str | None = None
     batch_id: str | None = None
-    item_index: int | None = None
+    item_index: Int | None = None
     error: dict[str, object] | None = None

@@ -24,7 +24,7 @@ from heygen_async.errors import (
 from strategies import ANSWERS
 
 SESSION = {"session_id": "s", "status": "thinking", "created_at": 1}
-MESSAGE = {"role": "model", "content": "A storyboard", "created_at": 5, "resource_ids": ["r"]}
+MESSAGE: dict[str, Any] = {"role": "model", "content": "A storyboard", "created_at": 5, "resource_ids": ["r"]}
 
 
 def read(
@@ -77,13 +77,13 @@ def test_null_is_a_default_where_there_is_one() -> None:
 
 @pytest.mark.parametrize(
     ("has_more", "token", "expected"),
-    [(True, "t", "t"), (True, None, None), (True, "", None), (False, "t", None), (None, "t", None)],
+    [(True, "t", "t"), (True, None, None), (True, "", None), (False, "t", None), (None, "t", "t")],
     ids=["more", "no-token", "empty-token", "end", "null"],
 )
 def test_paging_ends_where_the_service_says(
     has_more: bool | None, token: str | None, expected: str | None
 ) -> None:
-    """There is a next page when the service says so and names it."""
+    """There is a next page when the service names it and does not say that there is none."""
     page: dict[str, object] = {"data": [], "has_more": has_more, "next_token": token}
 
     assert expected == read(page, answer=session_api.SESSIONS).next_page
@@ -254,15 +254,15 @@ def test_pace_is_read_in_both_forms(pace: str | None, now: str | None, expected:
 
 
 WRONG: dict[str, tuple[object, str]] = {
-    "time": (SESSION | {"created_at": "yesterday"}, "$.data.created_at"),
     "id": (SESSION | {"session_id": 5}, "$.data.session_id"),
+    "empty-id": (SESSION | {"session_id": ""}, "$.data.session_id"),
+    "id-of-a-path": (SESSION | {"video_id": "a/b"}, "$.data.video_id"),
+    "video-id": (SESSION | {"video_id": 5}, "$.data.video_id"),
     "status": (SESSION | {"status": 5}, "$.data.status"),
-    "message": (SESSION | {"messages": [MESSAGE, MESSAGE | {"content": []}]}, "$.data.messages[1].content"),
-    "null-message": (SESSION | {"messages": [None]}, "$.data.messages[0]"),
-    "messages": (SESSION | {"messages": {}}, "$.data.messages"),
+    "null-status": (SESSION | {"status": None}, "$.data.status"),
     "list": ([], "$.data"),
-    "empty": ({}, "session_id"),
-    "null": (None, "data"),
+    "empty": ({}, "$.data.session_id"),
+    "null": (None, "$.data"),
 }
 
 

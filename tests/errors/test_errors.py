@@ -57,6 +57,7 @@ TREE = {
     "SessionPaused": "SessionError",
     "SessionStalled": "SessionError",
     "WatchTimeout": "SessionError",
+    "OutOfCredit": "SessionFailed",
     "StateUnknown": "SessionError",
     "SessionBusy": "SessionError",
     "DownloadError": "HeyGenError",
@@ -76,9 +77,9 @@ COPIES: list[Callable[[HeyGenError], HeyGenError]] = [
 
 
 OPTIONS: list[tuple[type[HeyGenError], dict[str, Any]]] = [
-    (APIError, REFUSAL),
     (errors.SessionFailed, SESSION | {"reason": "Broken.", "reason_source": "video"}),
     (errors.SessionError, SESSION),
+    (APIError, REFUSAL),
     (errors.OutcomeUnknown, UNKNOWN),
     (errors.BadResponse, {"status": 502}),
     (HeyGenError, {}),
@@ -181,3 +182,20 @@ def test_invalid_argument_names_the_argument() -> None:
     error = errors.InvalidArgument("prompt", "is empty")
 
     assert ("prompt", "prompt: is empty") == (error.argument, str(error))
+
+
+def test_credit_that_ran_out_late_is_both_a_failed_session_and_a_lack_of_credit() -> None:
+    """Code that looks for either kind finds it, and neither a status nor a repr invents a refusal by HTTP."""
+    error = errors.OutOfCredit(
+        "Session s failed: No credit.",
+        session_id="s",
+        reason="No credit.",
+        reason_source="video",
+        code="MOVIO_PAYMENT_INSUFFICIENT_CREDIT",
+        ref=b"{}",
+    )
+
+    assert isinstance(error, errors.SessionFailed)
+    assert isinstance(error, errors.InsufficientCredit)
+    assert (None, "MOVIO_PAYMENT_INSUFFICIENT_CREDIT") == (error.status, error.code)
+    assert "Session s failed: No credit." == str(error)

@@ -79,14 +79,15 @@ def test_status_is_no_number() -> None:
 @pytest.mark.parametrize(
     ("at", "expected"),
     [
-        (0, datetime(1970, 1, 1, tzinfo=UTC)),
+        (0, None),
+        (1, datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)),
         (-1, datetime(1969, 12, 31, 23, 59, 59, tzinfo=UTC)),
         (1_767_225_600, datetime(2026, 1, 1, tzinfo=UTC)),
         (253_402_300_800, None),
         (2**64 - 1, None),
         (-(2**63), None),
     ],
-    ids=["epoch", "before", "now", "year-10000", "unsigned", "signed"],
+    ids=["none", "epoch", "before", "now", "year-10000", "unsigned", "signed"],
 )
 def test_times_are_aware_or_absent(at: int, expected: datetime | None) -> None:
     """A wire number reads as an aware datetime, or as none where no calendar reaches."""

@@ -252,6 +252,7 @@ def lines_of_code(path: pathlib.Path) -> int:
     prose = {
         number
         for node in house.docstrings(path)
+        if isinstance(node, ast.expr)
         for number in range(node.lineno, (node.end_lineno or node.lineno) + 1)
     }
     code = (line.strip() for number, line in enumerate(lines, 1) if number not in prose)

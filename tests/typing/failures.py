@@ -48,7 +48,7 @@ from heygen_async import (
 
 def refused(error: APIError) -> None:
     """What the service said."""
-    assert_type(error.status, int)
+    assert_type(error.status, int | None)
     assert_type(error.code, str | None)
     assert_type(error.message, str)
     assert_type(error.param, str | None)
