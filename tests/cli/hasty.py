@@ -8,7 +8,7 @@ import sys
 
 from heygen_async import Cadence, HeyGen, RetryPolicy
 from heygen_async._cli.batch import BatchOptions, make
-from heygen_async._cli.interrupt import attended
+from heygen_async._cli.interrupt import run_interruptible
 from heygen_async._cli.output import Output
 
 
@@ -21,4 +21,4 @@ async def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(attended(main())))
+    sys.exit(asyncio.run(run_interruptible(main())))
