@@ -68,8 +68,8 @@ async def _ours(base: str, watchers: int, sessions: int, spread: Spread) -> Call
     scheduler = heygen._core.scheduler
 
     def lateness() -> list[float]:
-        seen = list(scheduler._line._late_by)
-        scheduler._line._late_by.clear()
+        seen = list(scheduler._queues._lateness)
+        scheduler._queues._lateness.clear()
         return seen
 
     return lateness

@@ -11,12 +11,10 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
-from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from .. import _clock
 from .._api import responses
-from .._api import sessions as session_api
 from .._api.calls import Call, Kind
 from .._concurrency import finished
 from .._redact import clean
@@ -29,12 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from contextlib import AbstractAsyncContextManager
 
-    from msgspec import Raw
-
     from .._api.responses import Envelope
     from .._config import RetryPolicy, Timeouts
-    from .._polling.queue import CachedAnswer
-    from ..models import SessionData
     from .auth import Authenticator
     from .transport import Answer, Download, Transport
     from .writes import PendingWrite
@@ -169,59 +163,23 @@ class ApiClient:
             APIError: The service refused.
             ClientStateError: The client is closed or belongs to another loop.
         """
-        transport = self.bind()
         identity = self.identity
         if not identity.headers:
             await identity.ready()
         used = identity.headers
         try:
-            return self._read(call, await self._sent(transport, self.request(call, number, on_send)))
+            return self.decode(call, await self.exchange(self.request(call, number, on_send)))
         except Unauthorized as error:
             if not await identity.renew(used):
                 raise identity.explained(error) from None
         try:
-            return self._read(call, await self._sent(transport, self.request(call, number, on_send)))
+            return self.decode(call, await self.exchange(self.request(call, number, on_send)))
         except Unauthorized as error:
             raise identity.explained(error) from None
 
-    async def poll(self, seen: CachedAnswer) -> SessionData | None:
-        """
-        Make one exchange that was made before; None when the answer is the same to the byte.
-
-        Messages that are the same are not read again.
-
-        Raises:
-            TransportError: See `attempt`.
-            APIError: See `attempt`.
-        """
+    async def exchange(self, request: Request) -> Answer:
+        """Send a request and return what came back, whatever it says."""
         transport = self.bind()
-        request = seen.request
-        if request is None or request.headers is not self.identity.headers:
-            await self.identity.ready()
-            seen.request = request = self.request(seen.call)
-        answer = await self._sent(transport, request)
-        body, is_well = answer.body, answer.status == HTTPStatus.OK
-        if is_well and body == seen.body:
-            return None
-        told: Raw | None = None
-        if is_well:
-            known = () if seen.state is None else seen.state.messages
-            data, told = session_api.outlined(body, seen.told, known)
-            if data is not None:
-                seen.body, seen.told = body, told
-                return data
-        call = seen.call
-        try:
-            data = self._read(call, answer).data
-        except Unauthorized as error:
-            if not await self.identity.renew(request.headers):
-                raise self.identity.explained(error) from None
-            seen.forget()  # what comes now is not kept, and must not be taken for what was
-            return (await self.attempt(call)).data
-        seen.body, seen.told = body, told
-        return data
-
-    async def _sent(self, transport: Transport, request: Request) -> Answer:
         self.counters.requests += 1
         if request.on_send is not None and not getattr(transport, "reports_sending", False):
             request.on_send()
@@ -229,7 +187,14 @@ class ApiClient:
         self.counters.bytes_received += len(answer.body)
         return answer
 
-    def _read(self, call: Call[T], answer: Answer) -> Envelope[T]:
+    def decode(self, call: Call[T], answer: Answer) -> Envelope[T]:
+        """
+        Return what an answer says.
+
+        Raises:
+            TransportError: It cannot be read.
+            APIError: It is a refusal.
+        """
         if log.isEnabledFor(logging.DEBUG):
             said = {
                 "event": "answer",

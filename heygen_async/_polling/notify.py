@@ -1,7 +1,7 @@
 """
-From an event to the looks it is worth: `HeyGen.notify`.
+From an event to the polls it is worth: `HeyGen.notify`.
 
-Nothing an event says is believed but which session it may be about; what became of that, the look finds out.
+Of an event only the id of its session or video is used; what became of that, the poll finds out.
 """
 
 from __future__ import annotations
@@ -15,14 +15,16 @@ from .webhook_signals import EventSignals
 
 if TYPE_CHECKING:
     from .._http.client import ApiClient
-    from .queue import WatchedSession
     from .scheduler import PollScheduler
+    from .watched import WatchedSession
 
-_SEARCHES_APART = 0.1  # seconds; anybody can send rumours, and each search goes through all that is watched
+_SEARCHES_APART = (
+    0.1  # seconds; anybody can send unverified events, and each search visits all that is watched
+)
 
 
 class EventNotifier:
-    """Brings looks forward for one client."""
+    """Brings polls forward for one client."""
 
     __slots__ = ("_api", "_scheduler", "_searched_at")
 
@@ -33,7 +35,7 @@ class EventNotifier:
 
     def take(self, event: WebhookEvent | UnverifiedEvent) -> bool:
         """
-        Have what an event is about looked at; return whether anybody watches it.
+        Have the session of an event polled; return whether it is watched.
 
         Raises:
             InvalidArgument: It is no event.
@@ -52,30 +54,30 @@ class EventNotifier:
         self._scheduler.follow()
         now, verified = _clock.now(), isinstance(event, WebhookEvent)
         if verified:
-            self._scheduler.experience.announced.excuse((event.session_id, event.video_id), now)
-        found = self._watched(event, now, verified=verified)
-        for record in found:
-            self._hurry(record, now, verified=verified)
+            self._scheduler.planner.webhooks.excuse((event.session_id, event.video_id), now)
+        found = self._find(event, now, verified=verified)
+        for session in found:
+            self._bring_forward(session, now, verified=verified)
         return bool(found)
 
-    def _watched(
+    def _find(
         self, event: WebhookEvent | UnverifiedEvent, now: float, *, verified: bool
     ) -> list[WatchedSession]:
-        records = self._scheduler.records
-        record = records.get(event.session_id or "")
-        if record is not None:
-            return [record]
+        sessions = self._scheduler.sessions
+        session = sessions.get(event.session_id or "")
+        if session is not None:
+            return [session]
         if event.video_id is None or not (verified or now - self._searched_at >= _SEARCHES_APART):
             return []
         self._searched_at = now
-        return [record for record in records.values() if record.track.video_id == event.video_id]
+        return [session for session in sessions.values() if session.track.video_id == event.video_id]
 
-    def _hurry(self, record: WatchedSession, now: float, *, verified: bool) -> None:
-        if record.failed_since is not None and not verified:
-            return  # nobody unknown may hurry a client that waits for a service in trouble
-        if record.heard is None:
-            record.heard = EventSignals()
-        moment = record.heard.note(now, record.polled_at, verified=verified)
-        if not record.is_polling and moment < record.due:
-            record.is_single = True
-            self._scheduler.look_by(record, moment, now)
+    def _bring_forward(self, session: WatchedSession, now: float, *, verified: bool) -> None:
+        if session.failures and not verified:
+            return  # a client that waits for a service in trouble is not hurried by strangers
+        if session.signals is None:
+            session.signals = EventSignals()
+        moment = session.signals.record(now, session.polled_at, verified=verified)
+        if not session.is_polling and moment < session.due:
+            session.is_single = True
+            self._scheduler.poll_by(session, moment, now)

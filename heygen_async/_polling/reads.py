@@ -1,29 +1,34 @@
 """
-One read of a session or its video, whichever is the authority now, fed into what is known of it.
+One read of a session or its video, whichever is the authority now, recorded in what is known of it.
 """
 
 from __future__ import annotations
 
 import logging
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from .. import _clock
 from .._api import sessions as session_api
 from .._api import videos as video_api
 from .._redact import clean
-from ..errors import NotFound
-from .queue import CachedAnswer
+from ..errors import NotFound, Unauthorized
 from .state import Change, ReadTarget
 
 if TYPE_CHECKING:
+    from msgspec import Raw
+
     from .._api.calls import Call
     from .._api.responses import Envelope
     from .._http.client import ApiClient
-    from ..models import SessionState
-    from .queue import WatchedSession
+    from .._http.transport import Request
+    from ..models import SessionData, SessionState
     from .state import SessionTracker
+    from .watched import WatchedSession
 
 T = TypeVar("T")
+
+log = logging.getLogger("heygen_async")
 
 
 class Ask(Protocol):
@@ -41,30 +46,61 @@ async def read(track: SessionTracker, ask: Ask, *, for_video: bool = False) -> C
         TransportError: The service could not be asked.
         APIError: The service refused.
     """
-    look, asked = track.next_read(for_video=for_video), _clock.now()
+    target, asked = track.next_read(for_video=for_video), _clock.now()
     try:
-        return await _told(track, ask, look, asked)
-    except NotFound:
-        change = track.record_missing(look, now=_clock.now())
-        if Change.GONE in change:
-            raise
-        return change
+        if target is ReadTarget.SESSION:
+            session = (await ask(session_api.session(track.session_id))).data
+            return track.record_session(session, asked=asked, now=_clock.now())
+        if target is ReadTarget.VIDEO and track.video_id is not None:
+            video = (await ask(video_api.video(track.video_id))).data
+            return track.record_video(video, asked=asked, now=_clock.now())
+        videos = (await ask(session_api.session_videos(track.session_id))).data
+        return track.record_videos(videos, asked=asked, now=_clock.now())
+    except NotFound as error:
+        return _record_missing(track, target, error)
 
 
-async def _told(track: SessionTracker, ask: Ask, look: ReadTarget, asked: float) -> Change:
-    if look is ReadTarget.SESSION:
-        session = (await ask(session_api.session(track.session_id))).data
-        return track.record_session(session, asked=asked, now=_clock.now())
-    if look is ReadTarget.VIDEO and track.video_id is not None:
-        video = (await ask(video_api.video(track.video_id))).data
-        return track.record_video(video, asked=asked, now=_clock.now())
-    videos = (await ask(session_api.session_videos(track.session_id))).data
-    return track.record_videos(videos, asked=asked, now=_clock.now())
+def _record_missing(track: SessionTracker, target: ReadTarget, error: NotFound) -> Change:
+    if not error.from_service:
+        raise error  # a page of something in between says nothing about the session
+    change = track.record_missing(target, now=_clock.now())
+    if Change.GONE in change:
+        raise error
+    return change
 
 
-async def look(record: WatchedSession, api: ApiClient) -> Change:
+# ---- a poll: the same read again and again ------------------------------------------------------------------------
+
+
+class CachedAnswer:
     """
-    Look at a watched session on its own and return what changed.
+    What was asked and answered the last time a session was polled.
+
+    Attributes:
+        request: What was sent.
+        body: The answer, byte for byte; None when the next one counts as news, whatever it says.
+        messages: Its messages, as they came.
+        state: What the answer was taken for.
+    """
+
+    __slots__ = ("body", "messages", "request", "state")
+
+    def __init__(self) -> None:
+        self.request: Request | None = None
+        self.body: bytes | None = None
+        self.messages: Raw | None = None
+        self.state: SessionState | None = None
+
+    def forget(self) -> None:
+        """Take the next answer for news."""
+        self.body = self.messages = None
+
+
+async def read_session(session: WatchedSession, api: ApiClient) -> Change:
+    """
+    Make the read that is due for a watched session and return what it changed.
+
+    An answer that is the same to the byte costs next to nothing.
 
     Raises:
         NotFound: See `read`.
@@ -72,63 +108,77 @@ async def look(record: WatchedSession, api: ApiClient) -> Change:
         APIError: See `read`.
     """
     api.counters.polls += 1
-    record.is_single = False
-    record.polled_at = now = _clock.now()
-    track, seen = record.track, record.seen
-    if track.is_stale or track.next_read(for_video=record.for_video) is not ReadTarget.SESSION:
-        return await read(track, api.attempt, for_video=record.for_video)
-    if seen is None:
-        seen = record.seen = CachedAnswer(track.session_id)
-    return await reread(track, api, seen, now)
-
-
-async def reread(track: SessionTracker, api: ApiClient, seen: CachedAnswer, asked: float) -> Change:
-    """
-    Read a session that was read before; an answer that is the same to the byte costs next to nothing.
-
-    Raises:
-        NotFound: See `read`.
-        TransportError: The service could not be asked.
-        APIError: The service refused.
-    """
-    if seen.state is not track.state:
-        seen.forget()  # something else was learnt in between: the old answer is news again
+    session.is_single = False
+    session.polled_at = asked = _clock.now()
+    track, cached = session.track, session.cached
+    if track.is_stale or track.next_read(for_video=session.for_video) is not ReadTarget.SESSION:
+        return await read(track, api.attempt, for_video=session.for_video)
+    if cached is None:
+        cached = session.cached = CachedAnswer()
+    if cached.state is not track.state:
+        cached.forget()  # something else was learnt in between, so the old answer is news again
     try:
-        data = await api.poll(seen)
-    except NotFound:
-        change = track.record_missing(ReadTarget.SESSION, now=_clock.now())
-        if Change.GONE in change:
-            raise
-        return change
+        data = await _read_again(track.session_id, cached, api)
+    except NotFound as error:
+        return _record_missing(track, ReadTarget.SESSION, error)
     now = _clock.now()
-    if data is None and not track.is_stale and seen.state is track.state:
+    if data is None:
+        if track.is_stale or cached.state is not track.state:
+            return Change.READ_AGAIN  # a message was sent meanwhile, and the same answer means something else
         track.record_unchanged(now)
         return Change.NOTHING
-    if data is None:
-        return Change.READ_AGAIN  # a message was sent meanwhile, and the same words mean something else now
     change = track.record_session(data, asked=asked, now=now)
-    seen.state = track.state
+    cached.state = track.state
     return change
 
 
-log = logging.getLogger("heygen_async")
+async def _read_again(session_id: str, cached: CachedAnswer, api: ApiClient) -> SessionData | None:
+    """Ask once; None when the answer is the same to the byte. Messages that are the same are not decoded again."""
+    request = cached.request
+    if request is None or request.headers is not api.identity.headers:
+        await api.identity.ready()
+        cached.request = request = api.request(session_api.session(session_id))
+    answer = await api.exchange(request)
+    body = answer.body
+    messages: Raw | None = None
+    if answer.status == HTTPStatus.OK:
+        if body == cached.body:
+            return None
+        known = () if cached.state is None else cached.state.messages
+        data, messages = session_api.outlined(body, cached.messages, known)
+        if data is not None:
+            cached.body, cached.messages = body, messages
+            return data
+    call = session_api.session(session_id)
+    try:
+        data = api.decode(call, answer).data
+    except Unauthorized as error:
+        if not await api.identity.renew(request.headers):
+            raise api.identity.explained(error) from None
+        cached.forget()  # what comes now is not kept, and must not be taken for what was
+        return (await api.attempt(call)).data
+    cached.body, cached.messages = body, messages
+    return data
 
-_MOST = 100
+
+# ---- words this release does not know -----------------------------------------------------------------------------
+
+_MOST_UNKNOWN = 100
 
 
-class Vocabulary:
-    """The unknown statuses one client has met."""
+class UnknownStatuses:
+    """The unknown statuses one client has met, each logged once."""
 
     __slots__ = ("_unknown",)
 
     def __init__(self) -> None:
         self._unknown: set[str] = set()
 
-    def note(self, state: SessionState) -> None:
+    def check(self, state: SessionState) -> None:
         """Log the status if it is new and unknown."""
         status = state.status
-        if status.is_known or status in self._unknown or len(self._unknown) > _MOST:
+        if status.is_known or status in self._unknown or len(self._unknown) > _MOST_UNKNOWN:
             return
         self._unknown.add(str(status))
-        said = {"event": "unknown_status", "session_id": state.session_id, "status": clean(str(status))}
-        log.warning("The service uses a status this release does not know: %s", said["status"], extra=said)
+        extra = {"event": "unknown_status", "session_id": state.session_id, "status": clean(str(status))}
+        log.warning("The service uses a status this release does not know: %s", extra["status"], extra=extra)

@@ -1,9 +1,9 @@
 """
-One scheduler for everything a client watches: decides who is looked at next and tells the watchers.
+One scheduler for all watches of a client: decides which session is polled next and delivers what that brings.
 
-A watched session is a plain record in an agenda; watchers of one session share its looks, and nothing here waits
-per watcher. Looks run in a few workers that end when nothing is due. Sessions that render are looked at together
-(`bulk.py`). What an answer means is `state.py`'s business, when to look `cadence.py`'s.
+A watched session is a plain object in a queue; the watchers of one session share its polls, and nothing here waits
+per watcher. Polls run in a few workers that end when nothing is due. Sessions that render are polled together
+(`bulk.py`). What an answer means is decided in `state.py`, when to poll in `cadence.py`.
 """
 
 from __future__ import annotations
@@ -14,15 +14,16 @@ import logging
 from typing import TYPE_CHECKING
 
 from .. import _clock, _concurrency
-from .._http.retry import Delivery, delivery, is_refused_for_all
 from ..errors import ClientStateError, ConnectionLost, HeyGenError, RateLimited
 from ..models import Statistics
 from .bulk import MOST, WINDOW, BulkPoller
-from .planner import Experience, Plans, poll_pause
-from .queue import FIRST, LAST_POLL, NEVER, DeadlineQueue, PollQueues, WatchedSession
-from .reads import Vocabulary, look
+from .outage import REPORTED_AFTER, Outage, ends_watch
+from .planner import PollPlanner
+from .queue import LAST_POLL, SOONEST, DeadlineQueue, PollQueues
+from .reads import UnknownStatuses, read_session
 from .state import Change
-from .watcher import copy_error, session_stalled, state_unknown, watch_timeout
+from .watched import NEVER, WatchedSession
+from .watcher import copy_error, state_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,23 +35,24 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("heygen_async")
 
-_TRIES_FOR_A_REASON = 3  # failed reads of a failed session's video before its reason is looked for elsewhere
-_ASKED = 4  # of those looked at together, how many the schedule is asked for; the first to be due counts
+_TRIES_FOR_A_REASON = 3  # failed reads of a failed session's video before its reason is taken from elsewhere
+_SAMPLE = 4  # of those polled together, how many the schedule is asked for; the first to be due counts
+_RESTART = 0.05  # seconds after an interrupt until polling goes on, where the loop does
 
 
 class PollScheduler:
     """
-    Looks for all watchers of one client.
+    Polls for all watchers of one client.
 
     Args:
-        caller: Makes the exchanges and knows the pauses the service asked for.
+        api: Makes the exchanges and knows the pauses the service asked for.
         cadence: The default schedule.
-        most: Looks under way at once.
-        rate: Looks a second, spread evenly; None for no limit.
+        most: Polls under way at once.
+        rate: Polls a second, spread evenly; None for no limit.
 
     Attributes:
-        records: What is watched, by the session's id.
-        experience: What was learnt from them.
+        sessions: What is watched, by the session's id.
+        planner: Plans the polls, and learns from them.
     """
 
     def __init__(
@@ -59,21 +61,20 @@ class PollScheduler:
         self._api = api
         self._most = most
         self._spacing = 0.0 if rate is None else 1.0 / rate
-        self._vocabulary = Vocabulary()
-        self._line = PollQueues()
-        self._is_closing = False
-        self.experience: Experience = Experience()
-        self._plans = Plans(api, cadence, self.experience, self._dismiss)
+        self._unknown_statuses = UnknownStatuses()
+        self._queues = PollQueues()
+        self._is_closing = self._is_stopped = False
+        self.planner: PollPlanner = PollPlanner(cadence, api.rng)
         self._start_over()
 
     def _start_over(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
-        self.records: dict[str, WatchedSession] = {}
-        self._line.clear()
-        self._renders = BulkPoller(self._api)
-        self._ends = DeadlineQueue()
+        self.sessions: dict[str, WatchedSession] = {}
+        self._queues.clear()
+        self._bulk = BulkPoller(self._api)
+        self._deadlines = DeadlineQueue()
         self._workers: set[asyncio.Task[None]] = set()
-        self._scheduler: asyncio.Task[None] | None = None
+        self._runner: asyncio.Task[None] | None = None
         self._alarm = _concurrency.Alarm()
         self._slot = 0.0
         self._allowed = self._most
@@ -83,316 +84,358 @@ class PollScheduler:
 
     def add(self, watcher: Watcher) -> None:
         """
-        Look at the watcher's session from now on; the newest known state is its first item, unless it is stale.
+        Poll the watcher's session from now on; the newest known state is its first item, unless it is stale.
 
         Raises:
-            ClientStateError: The client is closed or belongs to another loop.
+            ClientStateError: The client is closed, has stopped watching or belongs to another loop.
         """
-        if self._is_closing:
-            raise ClientStateError("This client is closed.", hint="Make a new HeyGen().")
+        if self._is_closing or self._is_stopped:
+            problem = "is closed" if self._is_closing else "has stopped watching"
+            raise ClientStateError(f"This client {problem}.", hint="Make a new HeyGen().")
         self._api.bind()
         self.follow()
         now, track = _clock.now(), watcher.track
         watcher.begin(now)
-        record = self.records.get(track.session_id)
-        is_followed = record is not None and record.failed_since is None and track.read_at is not None
-        if track.is_fresh(now) or (is_followed and not track.is_stale):
-            watcher.note(Change.TRANSITION, now)
+        session = self.sessions.get(track.session_id)
+        is_polled = session is not None and not session.failures and track.read_at is not None
+        if track.is_fresh(now) or (is_polled and not track.is_stale):
+            watcher.take(Change.TRANSITION, now)
         if watcher.is_done:
             return
-        if record is None:
-            record = self.records[track.session_id] = WatchedSession(track)
-            self.experience.begin(record, now)
-        record.join(watcher)
-        if self._ends.put(record):
-            self._rouse()
-        if not record.is_polling:
-            wanted = self._plans.first_look(record, watcher, now, self._renders.share_of(record))
-            self.look_by(record, record.clamped(wanted, now), now)
+        if session is None:
+            session = self.sessions[track.session_id] = WatchedSession(track)
+            self.planner.begin(session, now)
+        session.add(watcher)
+        try:
+            self._schedule_first(session, watcher, now)
+        except BaseException:  # an interrupt in the caller's schedule
+            self.remove(watcher)
+            raise
+
+    def _schedule_first(self, session: WatchedSession, watcher: Watcher, now: float) -> None:
+        if self._deadlines.put(session):
+            self._wake_runner()
+        if not session.is_polling:
+            due = self.planner.first_poll(session, watcher, now, self._bulk.share_of(session))
+            self.poll_by(session, session.fit_due(due, now), now)
 
     def follow(self) -> None:
-        """Follow the client into its next loop: for what was watched in the last one nobody can wait any more."""
+        """Follow the client into its next loop: what was watched in the last one has no readers any more."""
         if self._api.loop is not self._loop:
             self._start_over()
             self._loop = self._api.loop
 
     def remove(self, watcher: Watcher) -> None:
-        """Stop looking on this watcher's account; what serves nobody else is dropped at once."""
-        record = self.records.get(watcher.track.session_id)
-        if record is not None and watcher in record.watchers:
-            self._keep(record, [other for other in record.watchers if other is not watcher])
+        """Stop polling on this watcher's account; what serves no other is dropped at once."""
+        session = self.sessions.get(watcher.track.session_id)
+        if session is not None and watcher in session.watchers:
+            session.remove(watcher)
+            self._forget_unwatched(session)
 
-    def _keep(self, record: WatchedSession, watchers: list[Watcher]) -> None:
-        record.watchers = watchers
-        record.recompute()
-        if not watchers and self.records.get(record.track.session_id) is record:
-            del self.records[record.track.session_id]
-            if not self.records and self._loop is not None and not self._loop.is_closed():
+    def _forget_unwatched(self, session: WatchedSession) -> None:
+        if not session.watchers and self.sessions.get(session.track.session_id) is session:
+            del self.sessions[session.track.session_id]
+            if not self.sessions and self._loop is not None and not self._loop.is_closed():
                 self._alarm.ring()
 
-    def _dismiss(self, record: WatchedSession) -> None:
-        """Let go of all who are done, at once: there may be thousands."""
-        self._keep(record, [watcher for watcher in record.watchers if not watcher.is_done])
-
     def poll_now(self, session_id: str) -> None:
-        """Look at a session now, if anybody watches it; after a look that is under way, if one is."""
+        """Poll a session now, if it is watched; after a poll that is under way, if one is."""
         self.follow()
-        record, now = self.records.get(session_id), _clock.now()
-        if record is not None:
-            record.is_woken = record.is_polling
-            self.look_by(record, now, now)
+        session, now = self.sessions.get(session_id), _clock.now()
+        if session is not None:
+            session.is_woken = session.is_polling
+            self.poll_by(session, now, now)
+
+    def poll_by(self, session: WatchedSession, moment: float, now: float) -> None:
+        """Poll a session at a moment at the latest, unless a poll is under way."""
+        if not session.is_polling and moment < session.due:
+            self._enqueue(session, moment, now)
 
     def deliver(self, track: SessionTracker, change: Change) -> None:
-        """Tell the watchers of a session what somebody else has read."""
+        """Give the watchers of a session what was read outside of their polls."""
         self.follow()
-        record = self.records.get(track.session_id)
-        if record is not None:  # a look under way may fail, and plans the next one in any case
-            (self._tell if record.is_polling else self._saw)(record, change, _clock.now())
+        session = self.sessions.get(track.session_id)
+        if session is None:
+            return
+        now = _clock.now()
+        self._deliver(session, change, now)
+        if session.is_polling:  # a poll under way may fail, and schedules the next one in any case
+            self._forget_unwatched(session)
+        else:
+            self._schedule(session, now)
 
-    def look_by(self, record: WatchedSession, moment: float, now: float) -> None:
-        """Look at a session at a moment at the latest, unless a look is under way."""
-        if not record.is_polling and moment < record.due:
-            self._schedule(record, moment, now)
-
-    def statistics(self) -> Statistics:
-        """Return the numbers of now."""
-        counters, now = self._api.counters, 0.0 if self._loop is None else _clock.of(self._loop)
-        late_by = self._line.late_by()
-        return Statistics(
-            **{name: getattr(counters, name) for name in counters.__slots__},
-            watchers=sum(len(record.watchers) for record in self.records.values()),
-            watched=len(self.records),
-            due=self._line.count(now),
-            in_flight=len(self._workers),
-            lateness_p50=late_by[len(late_by) // 2],
-            lateness_p99=late_by[len(late_by) * 99 // 100],
-        )
+    def stop(self) -> None:
+        """End all watches after what is still unread, and take no new ones."""
+        self._is_stopped = True
+        for session in list(self.sessions.values()):
+            for watcher in session.watchers:
+                watcher.end()
+            session.drop_done()
+            self._forget_unwatched(session)
 
     async def aclose(self) -> None:
-        """End all looks; whoever still waits gets a `ClientStateError`, and so does who comes while they end."""
+        """End all polls; watches that are on, and those begun meanwhile, get a `ClientStateError`."""
         self._is_closing = True
         if self._loop is None or self._loop.is_closed():
             self._start_over()
-        self._end_everything(ClientStateError("The client was closed while this watch was on."))
-        tasks = [task for task in (self._scheduler, *self._workers) if task is not None]
+        self._fail_all(ClientStateError("The client was closed while this watch was on."))
+        tasks = [task for task in (self._runner, *self._workers) if task is not None]
         if self._loop is asyncio.get_running_loop() and tasks:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
         self._start_over()
 
-    # -- when --
+    def statistics(self) -> Statistics:
+        """Return the numbers of now."""
+        counters, now = self._api.counters, 0.0 if self._loop is None else _clock.of(self._loop)
+        lateness = self._queues.lateness()
+        return Statistics(
+            **{name: getattr(counters, name) for name in counters.__slots__},
+            watchers=sum(len(session.watchers) for session in self.sessions.values()),
+            watched=len(self.sessions),
+            due=self._queues.count(now),
+            in_flight=len(self._workers),
+            lateness_p50=lateness[len(lateness) // 2],
+            lateness_p99=lateness[len(lateness) * 99 // 100],
+        )
 
-    def _schedule(self, record: WatchedSession, due: float, now: float) -> None:
-        record.due = due = record.clamped(due, now)
-        is_shared = self._renders.is_offered and record.is_shared
-        is_first = self._line.put((record,), due, is_shared=is_shared)
-        # A scheduler that ended when nobody watched left old moments behind, and wakes for none of them.
-        if is_first or self._scheduler is None or self._scheduler.done():
-            self._rouse()
+    # -- the runner: starts workers and ends watches that are late --
 
-    def _rouse(self) -> None:
-        """Let the scheduler see that something comes sooner than all it knew of."""
-        if self._scheduler is None or self._scheduler.done():
-            # In a context of its own: looks are for all watchers, and no part of the first one's request or trace.
-            # Never at once, as a loop with eager tasks would: it looks here for what it is part of.
-            self._scheduler = asyncio.Task(
-                self._run(), loop=self._loop, name="heygen_async hub", context=contextvars.Context()
+    def _wake_runner(self) -> None:
+        """Let the runner see that something comes sooner than all it knew of."""
+        if self._runner is None or self._runner.done():
+            # In a context of its own: polls are for all watchers, and no part of the first one's request or trace.
+            # Never at once, as a loop with eager tasks would: it needs what this call is part of.
+            self._runner = asyncio.Task(
+                self._run(), loop=self._loop, name="heygen_async polls", context=contextvars.Context()
             )
-            self._scheduler.add_done_callback(self._ended)
+            self._runner.add_done_callback(self._handle_end)
         else:
             self._alarm.ring()
 
     async def _run(self) -> None:
-        while self.records:
+        while self.sessions:
             now = _clock.now()
-            self._line.tidy(len(self.records))
-            self._ends.tidy(len(self.records))
-            while (record := self._ends.take(now)) is not None:
-                self._let_go(record, now, LAST_POLL)
-                if record.deadline < NEVER:
-                    self._ends.put(record)
+            self._queues.tidy(len(self.sessions))
+            self._deadlines.tidy(len(self.sessions))
+            while (session := self._deadlines.take(now)) is not None:
+                session.end_late(now, LAST_POLL)
+                self._forget_unwatched(session)
+                if session.deadline < NEVER:
+                    self._deadlines.put(session)
             self._start_workers(now)
             await self._alarm.wait(self._next_moment())
-        self._line.clear()  # nothing in it counts any more
-        self._ends = DeadlineQueue()
+        self._queues.clear()  # nothing in it counts any more
+        self._deadlines = DeadlineQueue()
 
     def _start_workers(self, now: float) -> None:
         while len(self._workers) < self._allowed and (batch := self._next_batch(now)):
             worker = asyncio.Task(self._work(batch), loop=self._loop, name="heygen_async poll")
             self._workers.add(worker)
-            worker.add_done_callback(self._left)
+            worker.add_done_callback(self._remove_worker)
 
-    def _left(self, worker: asyncio.Task[None]) -> None:
+    def _remove_worker(self, worker: asyncio.Task[None]) -> None:
         self._workers.discard(worker)
-        self._ended(worker)
+        self._handle_end(worker)
         if self._is_full:
             self._alarm.ring()
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        """See to it that nobody waits for looks that are not made any more."""
+    def _handle_end(self, task: asyncio.Task[None]) -> None:
+        """See to it that no watcher waits for polls that are not made any more."""
         error = None if task.cancelled() else task.exception()
         if task.cancelled():
-            error = ClientStateError("The looks of this client were cancelled from outside.")
+            error = ClientStateError("The polls of this client were cancelled from outside.")
         if isinstance(error, Exception):
-            self._end_everything(error)
+            self._fail_all(error)
+        elif error is not None and self._loop is not None:
+            self._loop.call_later(
+                _RESTART, self._restart
+            )  # interrupted: where the loop lives on, so do polls
+
+    def _restart(self) -> None:
+        if self.sessions:
+            self._wake_runner()
 
     def _next_moment(self) -> float | None:
         self._is_full = len(self._workers) >= self._allowed
-        next_look = NEVER  # when all are at work, whoever is done takes what is due
+        next_poll = NEVER  # when all workers are busy, the first to be done takes what is due
         if not self._is_full:
-            next_look = max(self._line.first(), self._slot, self._api.polls_resume)
-        moment = min(next_look, self._ends.first())
+            next_poll = max(self._queues.first(), self._slot, self._api.polls_resume)
+        moment = min(next_poll, self._deadlines.first())
         return None if moment == NEVER else moment
 
     def _next_batch(self, now: float) -> Sequence[WatchedSession]:
-        """Take who is due longest, unless the service or the budget says to wait; the agendas are the line."""
+        """Take what is due longest, unless the service or the rate says to wait."""
         if now < self._slot or now < self._api.polls_resume or len(self._workers) > self._allowed:
             return ()
-        batch = self._line.take(now, early=WINDOW, most=MOST)
-        if not batch:
-            return ()
-        if self._spacing:
+        batch = self._queues.take(now, early=WINDOW, most=MOST)
+        if batch and self._spacing:
             self._slot = max(self._slot, now) + self._spacing
-        for record in batch:
-            record.is_polling = True
+        for session in batch:
+            session.is_polling = True
         return batch
 
-    def _next_look(self, record: WatchedSession, now: float) -> float:
-        return self._plans.next_look(record, now, self._renders.share_of(record))
-
-    # -- a look --
+    # -- a poll: read, deliver, schedule --
 
     async def _work(self, batch: Sequence[WatchedSession]) -> None:
-        while batch:
-            try:
-                await self._look_at(batch)
-            except Exception as error:
-                # Whatever it is (a caller's token callable among it), nobody may wait for ever.
-                log.exception("A look failed unexpectedly", extra={"event": "look_failed"})
-                for record in batch:
-                    self._end_all(record, error)
-            batch = self._next_batch(_clock.now())
-
-    async def _look_at(self, batch: Sequence[WatchedSession]) -> None:
         try:
-            await (self._look(batch[0]) if len(batch) == 1 else self._look_at_all(batch))
-        except HeyGenError as error:
-            for record in batch:
-                self._failed(record, error)
-        except asyncio.CancelledError:
-            if _concurrency.is_cancelled():
-                raise
-            # It came from within: what asks for tokens has given up something of its own.
-            for record in batch:
-                self._failed(record, ConnectionLost("The exchange was cancelled by what makes it."))
+            while batch:
+                await (self._poll(batch[0]) if len(batch) == 1 else self._poll_together(batch))
+                batch = self._next_batch(_clock.now())
+        except (KeyboardInterrupt, SystemExit):
+            for session in batch:  # where the loop lives on, so do their watches
+                self._enqueue(session, _clock.now() + _RESTART, _clock.now())
+            raise
+
+    async def _poll(self, session: WatchedSession) -> None:
+        """Read one session, deliver what changed to its watchers, schedule the next poll."""
+        try:
+            change = await read_session(session, self._api)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - no watcher may wait for ever
+            now = _clock.now()
+            self._record_failure(session, self._explain(error), now)
         else:
-            if self._allowed < self._most and _clock.now() >= self._api.polls_resume:
-                self._allowed += 1
-                self._alarm.ring()
+            now = _clock.now()
+            self._record_success(session, now)
+            self._widen()
+            if session.wants(change):
+                self._deliver(session, change, now)
+        self._schedule(session, now)
 
-    async def _look(self, record: WatchedSession) -> None:
-        change = await look(record, self._api)
-        self._saw(record, change, _clock.now())
+    async def _poll_together(self, batch: Sequence[WatchedSession]) -> None:
+        """The same for sessions that render: one read for all, and single polls for those that may have moved."""
+        try:
+            moved = await self._bulk.poll(batch)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - no watcher may wait for ever
+            now, cause = _clock.now(), self._explain(error)
+            for session in batch:
+                self._record_failure(session, cause, now)
+                self._schedule(session, now)
+        else:
+            self._widen()
+            for session in moved:
+                session.is_single = True
+            self._deliver_together(batch, _clock.now())
 
-    async def _look_at_all(self, batch: Sequence[WatchedSession]) -> None:
-        closer = await self._renders.look(batch)
-        now = _clock.now()
-        for record in closer:
-            record.is_single = True
-            self._plan(record, now, due=FIRST)
+    def _deliver_together(self, batch: Sequence[WatchedSession], now: float) -> None:
+        """Deliver that sessions still render, and keep those together that nothing sets apart."""
         alike: list[WatchedSession] = []
-        for record in batch:
-            if record.is_single:
-                continue
-            if record.has_default_schedule(now):
-                alike.append(record)
-            elif record.is_shared:
-                self._saw(record, Change.NOTHING, now)
-            else:  # since it was entered, somebody came who wants to know more than this look shows
-                self._plan(record, now, due=FIRST)
+        for session in batch:
+            if session.is_single or not session.is_shared:  # a new watcher may want more than this poll shows
+                session.is_woken = False
+                self._enqueue(session, SOONEST, now)
+            elif session.has_default_schedule(now):
+                alike.append(session)
+            else:
+                self._record_success(session, now)
+                if session.wants(Change.NOTHING):
+                    self._deliver(session, Change.NOTHING, now)
+                self._schedule(session, now)
         if alike:
-            self._plan_together(alike, now)
+            self._schedule_together(alike, now)
 
-    def _plan_together(self, alike: Sequence[WatchedSession], now: float) -> None:
-        """Keep together what was looked at together: asking the schedule for each would cost more than the look."""
-        asked = alike[:: max(len(alike) // _ASKED, 1)]
-        due = min([self._next_look(record, now) for record in asked] + [record.deadline for record in alike])
-        if not all(record.watchers for record in asked):
-            for record in alike:  # a schedule has failed: each is asked, and has its own answer
-                self._plan(record, now, due=None)
-            return
-        for record in alike:
-            record.is_polling = False
-            record.due = due
-        if self._line.put(alike, due, is_shared=True):
-            self._rouse()
+    def _record_success(self, session: WatchedSession, now: float) -> None:
+        if session.failures:
+            if session.failures >= REPORTED_AFTER:
+                self._report_outage(session, None, now)
+            session.failed_since, session.failures = None, 0
 
-    def _saw(self, record: WatchedSession, change: Change, now: float) -> None:
-        record.failed_since, record.failures = None, 0
-        is_told = record.is_quiet and record.delivered_revision == record.track.revision
-        if not is_told or (change and record.progress):
-            self._tell(record, change, now)
-        self._plan(record, now, due=now if change and Change.READ_AGAIN in change else None)
+    def _widen(self) -> None:
+        if self._allowed < self._most and _clock.now() >= self._api.polls_resume:
+            self._allowed += 1
+            self._alarm.ring()
 
-    def _tell(self, record: WatchedSession, change: Change, now: float) -> None:
-        if not (record.track.is_stale or Change.READ_AGAIN in change):
-            record.delivered_revision = record.track.revision
-        if record.track.state is not None:
-            self._vocabulary.note(record.track.state)
-        if Change.TRANSITION in change and self.experience.learn(record, now):
-            for other in list(self.records.values()):  # they have counted on webhooks that do not come
-                self.look_by(other, self._next_look(other, now), now)
-        record.known = None if record.track.state is None else record.track.state.status
-        for watcher in record.watchers:
-            watcher.note(change, now)
-            if not watcher.is_done and watcher.stalls_at is not None and watcher.stalls_at <= now:
-                watcher.fail(session_stalled(watcher, now))
-        self._dismiss(record)
+    def _explain(self, error: BaseException) -> Exception:
+        if isinstance(error, asyncio.CancelledError):
+            if _concurrency.is_cancelled():
+                raise error
+            # It came from within: what asks for tokens has cancelled something of its own.
+            return ConnectionLost("The exchange was cancelled by what makes it.")
+        if not isinstance(error, HeyGenError):
+            log.error("A poll failed unexpectedly", exc_info=error, extra={"event": "poll_failed"})
+        assert isinstance(error, Exception)  # noqa: S101 - what was caught
+        return error
 
-    def _failed(self, record: WatchedSession, error: HeyGenError) -> None:
-        now, outage = _clock.now(), self._api.timeouts.outage
+    def _record_failure(self, session: WatchedSession, error: Exception, now: float) -> None:
+        """Count a failed poll; it ends the watches only if it is final or the failure budget is spent."""
         if isinstance(error, RateLimited):
             self._allowed = 1  # and one more with every answer: a slow restart after the pause
-        record.failures += 1
-        record.failed_since = now if record.failed_since is None else record.failed_since
-        if is_refused_for_all(error) or delivery(error) is Delivery.FINAL:
-            self._end_all(record, error)
-        elif now - record.failed_since >= outage:
-            self._fail(record, lambda watcher: state_unknown(watcher, error))
-        elif record.failures >= _TRIES_FOR_A_REASON and (change := record.track.record_no_reason(now=now)):
-            self._saw(record, change, now)
+        session.failures += 1
+        session.failed_since = now if session.failed_since is None else session.failed_since
+        if not isinstance(error, HeyGenError) or ends_watch(error):
+            session.fail(lambda _: copy_error(error))
+        elif now - session.failed_since >= self._api.timeouts.outage:
+            session.fail(lambda watcher: state_unknown(watcher, error))
+        elif session.failures >= _TRIES_FOR_A_REASON and (change := session.track.record_no_reason(now=now)):
+            session.failed_since, session.failures = None, 0
+            self._deliver(session, change, now)
+        elif session.failures >= REPORTED_AFTER and not isinstance(error, RateLimited):
+            self._report_outage(session, error, now)
+
+    def _report_outage(self, session: WatchedSession, error: HeyGenError | None, now: float) -> None:
+        seconds = 0.0 if session.failed_since is None else now - session.failed_since
+        outage = Outage(session_id=session.track.session_id, seconds=seconds, error=error)
+        for watcher in session.watchers:
+            watcher.report(outage)
+
+    def _deliver(self, session: WatchedSession, change: Change, now: float) -> None:
+        """Give watchers what changed, and learn from it."""
+        state = session.track.state
+        if state is not None:
+            self._unknown_statuses.check(state)
+        if Change.TRANSITION in change and self.planner.learn(session, now):
+            for other in list(self.sessions.values()):  # they relied on webhooks that do not come
+                due = self.planner.next_poll(other, now, self._bulk.share_of(other))
+                self.poll_by(other, due, now)
+        if Change.READ_AGAIN in change:
+            session.is_woken = True
+        session.deliver(change, now)
+
+    def _schedule(self, session: WatchedSession, now: float) -> None:
+        """Decide when to poll next, once watches that are late have ended."""
+        if session.deadline <= now:
+            session.end_late(now)
+        if session.is_woken:
+            due = now
+        elif session.failed_since is not None:
+            outage_ends = session.failed_since + self._api.timeouts.outage
+            due = min(self.planner.retry(session, now), outage_ends)
+        else:
+            due = self.planner.next_poll(session, now, self._bulk.share_of(session))
+        if session.watchers:  # a schedule that failed has ended its watches
+            session.is_woken = False
+            self._enqueue(session, due, now)
+        else:
+            session.is_polling = False
+            self._forget_unwatched(session)
+
+    def _schedule_together(self, alike: Sequence[WatchedSession], now: float) -> None:
+        """Keep together what was polled together: asking the schedule for each would cost more than the poll."""
+        sample = alike[:: max(len(alike) // _SAMPLE, 1)]
+        dues = [self.planner.next_poll(one, now, self._bulk.share_of(one)) for one in sample]
+        due = min(*dues, *(session.deadline for session in alike))
+        if not all(session.watchers for session in sample):
+            for session in alike:  # a schedule has failed: each is asked, and has its own answer
+                self._schedule(session, now)
             return
-        pause = poll_pause(record.failures, jitter=self._api.rng.random())
-        self._plan(record, now, due=min(now + pause, record.failed_since + outage))
+        for session in alike:
+            session.is_polling = False
+            session.due = due
+        if self._queues.put(alike, due, is_shared=True):
+            self._wake_runner()
 
-    def _plan(self, record: WatchedSession, now: float, *, due: float | None) -> None:
-        """After a look: whoever's deadline it was is let go, the others get the next look."""
-        record.is_polling = False
-        if record.deadline <= now:
-            self._let_go(record, now)
-        if record.is_woken:
-            record.is_woken, due = False, now
-        if record.watchers:
-            due = self._next_look(record, now) if due is None else due
-            self._schedule(record, due if record.heard is None else record.hurried(due), now)
+    def _enqueue(self, session: WatchedSession, due: float, now: float) -> None:
+        session.is_polling = False
+        session.due = due = session.fit_due(due, now)
+        is_shared = self._bulk.is_offered and session.is_shared
+        is_first = self._queues.put((session,), due, is_shared=is_shared)
+        # A runner that ended when nothing was watched left old moments behind, and wakes for none of them.
+        if is_first or self._runner is None or self._runner.done():
+            self._wake_runner()
 
-    def _let_go(self, record: WatchedSession, now: float, grace: float = 0.0) -> None:
-        # Added as when it was entered: taken away from the moment it may come out a hair short, again and again.
-        for watcher in record.watchers:
-            if watcher.deadline is not None and watcher.deadline + grace <= now:
-                watcher.fail(watch_timeout(watcher))
-        self._dismiss(record)
-
-    def _end_everything(self, error: Exception) -> None:
-        for record in list(self.records.values()):
-            self._end_all(record, error)
-
-    def _end_all(self, record: WatchedSession, error: Exception) -> None:
-        record.is_polling = False
-        self._fail(record, lambda _: copy_error(error))
-
-    def _fail(self, record: WatchedSession, cause: Callable[[Watcher], Exception]) -> None:
-        for watcher in record.watchers:
-            watcher.fail(cause(watcher))
-        self._dismiss(record)
+    def _fail_all(self, error: Exception) -> None:
+        for session in list(self.sessions.values()):
+            session.is_polling = False
+            session.fail(lambda _: copy_error(error))
+            self._forget_unwatched(session)

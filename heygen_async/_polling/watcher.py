@@ -1,7 +1,7 @@
 """
-One who waits for a session's states: a slot for the newest, a future while somebody awaits it.
+One watch: a slot for the newest state, and a future while its reader waits.
 
-The hub notes changes here; a slow reader finds the last one. A state that ends the watch is kept even if the
+The scheduler puts changes in; a slow reader finds the last one. A state that ends the watch is kept even if the
 session has moved on before it was read.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import inspect
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from ..cadence import Cadence, PollContext
     from ..models import SessionState
+    from .outage import OnOutage, Outage
     from .state import SessionTracker
 
 
@@ -47,25 +49,28 @@ def statuses(words: tuple[SessionStatus | str, ...]) -> frozenset[SessionStatus]
 
 class Watcher:
     """
-    What the hub knows of one watch.
+    What the scheduler knows of one watch.
 
     Args:
         track: The session.
         until: Statuses that end the watch.
         progress: Whether new progress and new messages count as well as transitions.
         for_video: Whether `completed` counts only once its video can be downloaded.
-        timeout: Seconds from the first look; None for no deadline.
+        timeout: Seconds from the first poll; None for no deadline.
         stall_timeout: Seconds without any movement that count as a stall; None for never.
         cadence: Its own schedule; None for the client's.
-        cursor: The number of the last message not to be told again.
+        cursor: The number of the last message that is not to be delivered again.
+        on_outage: Called when the service cannot be reached, and when it can again.
     """
 
     __slots__ = (
+        "_delivered_revision",
         "_error",
+        "_on_outage",
+        "_outage",
         "_pending",
         "_stall_timeout",
         "_timeout",
-        "_told_turn",
         "_waiter",
         "began",
         "cadence",
@@ -90,6 +95,7 @@ class Watcher:
         stall_timeout: float | None = None,
         cadence: Callable[[PollContext], float] | None = None,
         cursor: int = 0,
+        on_outage: OnOutage | None = None,
     ) -> None:
         self.track: SessionTracker = track
         self.until: frozenset[SessionStatus] = until
@@ -103,7 +109,9 @@ class Watcher:
         self.is_done: bool = False
         self._timeout = timeout
         self._stall_timeout = stall_timeout
-        self._told_turn: int | None = None
+        self._on_outage = on_outage
+        self._outage: Outage | None = None  # to be reported
+        self._delivered_revision: int | None = None
         self._pending: SessionState | None = None
         self._error: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -121,47 +129,63 @@ class Watcher:
         return max(self.began or 0.0, self.track.moved_at)
 
     def begin(self, now: float) -> None:
-        """Start the time; a watch that is taken up again after a cancelled step keeps its own."""
+        """Start the time; a watch that goes on after a cancelled step keeps its own."""
         if self.began is None:
             self.began = now
             self.deadline = None if self._timeout is None else now + self._timeout
 
-    # -- from the hub --
+    # -- from the scheduler --
 
-    def note(self, change: Change, now: float) -> None:
-        """Take note of what a look brought."""
+    def take(self, change: Change, now: float) -> None:
+        """Take what a poll brought."""
         track = self.track
         if track.is_stale or track.state is None or Change.READ_AGAIN in change:
             return
-        moved = self.progress and (Change.PROGRESS in change or Change.MESSAGES in change)
-        if moved or self._told_turn != track.revision:
-            self._told_turn, self.is_primed = track.revision, True
+        has_moved = self.progress and (Change.PROGRESS in change or Change.MESSAGES in change)
+        if has_moved or self._delivered_revision != track.revision:
+            self._delivered_revision, self.is_primed = track.revision, True
             self._pending = track.state
         if self.for_video and track.is_completed:
-            self._note_video(now)
+            self._check_video(now)
         elif track.state.status in self.until and self._pending is not None:
-            self._finish()
+            self.end()
         if self._pending is not None:
-            self._call()
+            self._wake()
 
-    def fail(self, error: Exception) -> None:
-        """End the watch with an error, after what is still unread."""
-        self._error = error
-        self._finish()
-
-    def _note_video(self, now: float) -> None:
+    def _check_video(self, now: float) -> None:
         reason = self.track.video_failure(now)
         if reason is not None:
             self.fail(session_failed(self, *reason))
         elif self.track.finished_video is not None:
             self._pending = self.track.state
-            self._finish()
+            self.end()
 
-    def _finish(self) -> None:
+    def check_stall(self, now: float) -> None:
+        """End the watch if nothing has moved for too long."""
+        if not self.is_done and self.stalls_at is not None and self.stalls_at <= now:
+            self.fail(session_stalled(self, now))
+
+    def report(self, outage: Outage) -> None:
+        """Have the reader's callback called with an outage that has begun or is over."""
+        if self._on_outage is not None:
+            self._outage = outage
+            self._wake()
+
+    def fail_late(self) -> None:
+        """End the watch because its deadline has passed."""
+        self.fail(watch_timeout(self))
+
+    def fail(self, error: Exception) -> None:
+        """End the watch with an error, after what is still unread."""
+        self._error = error
+        self.end()
+
+    def end(self) -> None:
+        """End the watch, after what is still unread."""
         self.is_done = True
-        self._call()
+        self._wake()
 
-    def _call(self) -> None:
+    def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
@@ -170,6 +194,12 @@ class Watcher:
     async def next_state(self) -> SessionState | None:
         """Wait for the next state; None when the watch has ended. Cancelling loses nothing."""
         while self._pending is None:
+            if self._outage is not None and self._on_outage is not None:
+                outage, self._outage = self._outage, None
+                answer = self._on_outage(outage)
+                if inspect.isawaitable(answer):
+                    await answer
+                continue
             if self._error is not None:
                 error, self._error = self._error, None
                 raise error

@@ -14,7 +14,7 @@ import pytest
 
 from flows import Line, client, clock, pass_time, rendering
 from heygen_async import Cadence, ClientStateError, HeyGen, Session, SessionStatus
-from heygen_async._polling.queue import WatchedSession
+from heygen_async._polling.watched import WatchedSession
 from heygen_async.testing import MemoryAnswer, Scenario, Simulator
 from heygen_async.testing._virtual_loop import VirtualLoop
 

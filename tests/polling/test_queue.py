@@ -5,8 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heygen_async._polling.queue import LAST_POLL, NEVER, DeadlineQueue, PollQueue, WatchedSession
+from heygen_async._polling.queue import LAST_POLL, DeadlineQueue, PollQueue
 from heygen_async._polling.state import SETTLED, SessionTracker
+from heygen_async._polling.watched import NEVER, WatchedSession
 from heygen_async._polling.watcher import Watcher
 
 
@@ -124,15 +125,15 @@ def test_a_look_at_the_deadline() -> None:
     """The look before a deadline is made at it, not after."""
     item = record(timeout=60.0)
 
-    assert 60.0 == item.clamped(75.0, now=10.0)
-    assert 50.0 == item.clamped(50.0, now=10.0)
+    assert 60.0 == item.fit_due(75.0, now=10.0)
+    assert 50.0 == item.fit_due(50.0, now=10.0)
 
 
 def test_a_look_at_the_stall() -> None:
     """The look that may show a stall is made when it would be one."""
     item = record(stall=30.0)
 
-    assert 30.0 == item.clamped(75.0, now=10.0)
+    assert 30.0 == item.fit_due(75.0, now=10.0)
 
 
 def test_ends_in_order() -> None:

@@ -21,7 +21,7 @@ each = pytest.mark.parametrize
 def heard(at: float, *, verified: bool = True) -> EventSignals:
     """A session of which an event told."""
     it = EventSignals()
-    it.note(at, 0.0, verified=verified)
+    it.record(at, 0.0, verified=verified)
     return it
 
 
@@ -29,7 +29,7 @@ def announced(times: int, at: float = 100.0) -> WebhookReliability:
     """A client that was told of so many ends in a row."""
     it = WebhookReliability()
     for _ in range(times):
-        it.ended(GENERATING, heard(at), at, NAMES)
+        it.record_end(GENERATING, heard(at), at, NAMES)
     return it
 
 
@@ -39,15 +39,15 @@ def announced(times: int, at: float = 100.0) -> WebhookReliability:
 @each("verified", [True, False])
 def test_the_first_event_is_a_look_now(verified: bool) -> None:
     """The first event about a session deserves a look at once."""
-    assert 50.0 == EventSignals().note(50.0, 0.0, verified=verified)
+    assert 50.0 == EventSignals().record(50.0, 0.0, verified=verified)
 
 
 def test_looks_keep_a_distance() -> None:
     """The next one deserves a look a second after the first, which then serves all that come until it begins."""
     it = EventSignals()
-    moments = [it.note(50.0, 0.0, verified=True)]
-    moments += [it.note(at, 50.0, verified=True) for at in (50.2, 50.4, 50.99)]
-    moments.append(it.note(51.5, 51.0, verified=True))
+    moments = [it.record(50.0, 0.0, verified=True)]
+    moments += [it.record(at, 50.0, verified=True) for at in (50.2, 50.4, 50.99)]
+    moments.append(it.record(51.5, 51.0, verified=True))
 
     assert [50.0, 51.0, 51.0, 51.0, 52.0] == moments
 
@@ -55,9 +55,9 @@ def test_looks_keep_a_distance() -> None:
 def test_an_open_request_is_not_put_off() -> None:
     """A look that was asked for and has not begun stays due when more events come."""
     it = EventSignals()
-    it.note(50.0, 49.0, verified=True)
+    it.record(50.0, 49.0, verified=True)
 
-    assert 50.0 == it.note(50.5, 49.0, verified=True)
+    assert 50.0 == it.record(50.5, 49.0, verified=True)
 
 
 @given(st.lists(st.tuples(st.floats(0, 0.5), st.booleans()), min_size=1, max_size=60))
@@ -69,7 +69,7 @@ def test_however_many_come(events: list[tuple[float, bool]]) -> None:
         if polled_at < it.wanted <= now:
             polled_at = it.wanted
             made.append(polled_at)
-        assert it.note(now, polled_at, verified=verified) >= now or it.wanted > polled_at
+        assert it.record(now, polled_at, verified=verified) >= now or it.wanted > polled_at
 
     assert len(made) <= 2 * (now - 100.0) + 2
 
@@ -81,32 +81,32 @@ def test_ends_in_a_row_are_counted() -> None:
     """Each end that a verified event told of adds to the row of that status, and to no other."""
     it = announced(3)
 
-    assert 3 == it.in_a_row(GENERATING, 100.0)
-    assert 0 == it.in_a_row(SessionStatus.THINKING, 100.0)
+    assert 3 == it.streak(GENERATING, 100.0)
+    assert 0 == it.streak(SessionStatus.THINKING, 100.0)
 
 
 def test_one_silent_end_is_enough() -> None:
     """An end that no event told of ends the row, and says so once."""
     it = announced(3)
 
-    assert it.ended(GENERATING, None, 101.0, NAMES)
-    assert not it.ended(GENERATING, None, 102.0, NAMES)
-    assert 0 == it.in_a_row(GENERATING, 102.0)
+    assert it.record_end(GENERATING, None, 101.0, NAMES)
+    assert not it.record_end(GENERATING, None, 102.0, NAMES)
+    assert 0 == it.streak(GENERATING, 102.0)
 
 
 def test_an_event_long_ago_told_nothing() -> None:
     """An event that no look confirmed for a minute did not tell of the end that came then."""
     it = announced(3)
 
-    assert it.ended(GENERATING, heard(40.0), 101.0, NAMES)
+    assert it.record_end(GENERATING, heard(40.0), 101.0, NAMES)
 
 
 def test_rumours_count_for_nothing() -> None:
     """An end of which only an unverified event told neither helps nor harms."""
     it = announced(3)
 
-    assert not it.ended(GENERATING, heard(100.0, verified=False), 101.0, NAMES)
-    assert 3 == it.in_a_row(GENERATING, 101.0)
+    assert not it.record_end(GENERATING, heard(100.0, verified=False), 101.0, NAMES)
+    assert 3 == it.streak(GENERATING, 101.0)
 
 
 @each("status", [SessionStatus.REVIEWING, SessionStatus.COMPLETED, SessionStatus("dreaming")])
@@ -114,38 +114,38 @@ def test_what_the_caller_ends_counts_for_nothing(status: SessionStatus) -> None:
     """A pause ends by what the caller says, so no event is missed there; nor of a status nobody knows."""
     it = WebhookReliability()
 
-    assert not it.ended(status, heard(100.0), 100.0, NAMES)
-    assert 0 == it.in_a_row(status, 100.0)
+    assert not it.record_end(status, heard(100.0), 100.0, NAMES)
+    assert 0 == it.streak(status, 100.0)
 
 
 @each("names", [("sess_1", None), (None, "vid_1"), ("sess_1", "vid_1")])
 def test_a_slower_event_is_excused(names: tuple[str | None, ...]) -> None:
     """An event that comes within ten seconds of the look that was quicker counts once, by either name."""
     it = announced(3)
-    it.ended(GENERATING, None, 101.0, NAMES)
+    it.record_end(GENERATING, None, 101.0, NAMES)
     for _ in range(2):
         it.excuse(names, 110.0)
 
-    assert 4 == it.in_a_row(GENERATING, 110.0)
+    assert 4 == it.streak(GENERATING, 110.0)
 
 
 @each(("names", "at"), [(NAMES, 111.5), (("sess_2", "vid_2"), 102.0), ((None, None), 102.0)])
 def test_others_are_not_excused(names: tuple[str | None, ...], at: float) -> None:
     """One that comes later, or about something else, excuses nothing."""
     it = announced(3)
-    it.ended(GENERATING, None, 101.0, NAMES)
+    it.record_end(GENERATING, None, 101.0, NAMES)
     it.excuse(names, at)
 
-    assert 0 == it.in_a_row(GENERATING, at)
+    assert 0 == it.streak(GENERATING, at)
 
 
 def test_suspects_are_bounded() -> None:
     """Silent ends do not fill the memory."""
     it = WebhookReliability()
     for number in range(5000):
-        it.ended(GENERATING, None, 100.0, (f"sess_{number}", f"vid_{number}"))
+        it.record_end(GENERATING, None, 100.0, (f"sess_{number}", f"vid_{number}"))
 
-    assert len(it._suspects) <= 256
+    assert len(it._misses) <= 256
 
 
 # ---- what the schedule makes of it --------------------------------------------------------------------------------

@@ -1,0 +1,201 @@
+"""
+A session that is watched: its watchers, what they want of a poll, and when the next one is due.
+
+No clock and no I/O: moments come in as loop seconds.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .state import Change
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..models import SessionStatus
+    from .reads import CachedAnswer
+    from .state import SessionTracker
+    from .watcher import Watcher
+    from .webhook_signals import EventSignals
+
+NEVER = float("inf")
+
+
+class WatchedSession:
+    """
+    A watched session.
+
+    Attributes:
+        due: When the next poll is due.
+        entry: Its entry in a queue that counts; 0 for none.
+        is_polling: Whether a poll is under way.
+        deadline: The first deadline of its watchers; NEVER for none.
+        ends_at: When the scheduler ends the watchers of that deadline, if no poll does; NEVER when it is not to.
+        for_video: Whether a watcher waits for the video itself.
+        progress: Whether a watcher wants progress and messages.
+        is_quiet: Whether an answer without news concerns no watcher.
+        is_single: Whether the next poll must be its own.
+        is_woken: Whether the next poll is due at once.
+        follows: The status it was watched in from its beginning; None when that is not known.
+        unshared_video: The video that the service does not report together with others.
+        cached: The last answer, to recognise an unchanged one without reading it.
+        failed_since: When the present run of failed polls began.
+        failures: How many they are.
+        polled_at: When it was last polled on its own.
+        delivered_revision: The revision that its watchers got last.
+        signals: What events said of it; None for nothing.
+        known: The status it was last read in, while it was watched.
+    """
+
+    __slots__ = (
+        "cached",
+        "deadline",
+        "delivered_revision",
+        "due",
+        "ends_at",
+        "entry",
+        "failed_since",
+        "failures",
+        "follows",
+        "for_video",
+        "is_polling",
+        "is_quiet",
+        "is_single",
+        "is_woken",
+        "known",
+        "polled_at",
+        "progress",
+        "signals",
+        "track",
+        "unshared_video",
+        "watchers",
+    )
+
+    def __init__(self, track: SessionTracker) -> None:
+        self.track: SessionTracker = track
+        self.watchers: list[Watcher] = []
+        self.entry: int = 0
+        self.due: float = NEVER
+        self.polled_at: float = 0.0
+        self.delivered_revision: int = -1
+        self.deadline: float = NEVER
+        self.ends_at: float = NEVER
+        self.is_polling: bool = False
+        self.is_quiet: bool = False
+        self.is_single: bool = False
+        self.is_woken: bool = False
+        self.for_video: bool = False
+        self.progress: bool = False
+        self.follows: SessionStatus | None = None
+        self.unshared_video: str | None = None
+        self.cached: CachedAnswer | None = None
+        self.failed_since: float | None = None
+        self.failures: int = 0
+        self.signals: EventSignals | None = None
+        self.known: SessionStatus | None = None
+
+    # -- its watchers --
+
+    def add(self, watcher: Watcher) -> None:
+        """Take a watcher in."""
+        self.watchers.append(watcher)
+        self.for_video |= watcher.for_video
+        self.progress |= watcher.progress
+        if watcher.deadline is not None and watcher.deadline < self.deadline:
+            self.deadline = watcher.deadline
+        is_quiet = watcher.is_primed and not watcher.for_video and watcher.stalls_at is None
+        self.is_quiet = is_quiet and (self.is_quiet or len(self.watchers) == 1)
+
+    def remove(self, watcher: Watcher) -> None:
+        """Let a watcher go."""
+        self.watchers = [other for other in self.watchers if other is not watcher]
+        self.recompute()
+
+    def drop_done(self) -> None:
+        """Let go of all watchers that are done, at once: there may be thousands."""
+        self.watchers = [watcher for watcher in self.watchers if not watcher.is_done]
+        self.recompute()
+
+    def recompute(self) -> None:
+        """Work out again what the watchers want of a poll."""
+        self.for_video = any(watcher.for_video for watcher in self.watchers)
+        self.progress = any(watcher.progress for watcher in self.watchers)
+        deadlines = [watcher.deadline for watcher in self.watchers if watcher.deadline is not None]
+        self.deadline = min(deadlines, default=NEVER)
+        self.is_quiet = all(w.is_primed and not w.for_video and w.stalls_at is None for w in self.watchers)
+
+    # -- what they get --
+
+    def wants(self, change: Change) -> bool:
+        """Whether an answer concerns a watcher."""
+        if not self.is_quiet or self.delivered_revision != self.track.revision:
+            return True
+        return bool(change) and self.progress
+
+    def deliver(self, change: Change, now: float) -> None:
+        """Give the watchers what an answer changed, and let go of those it was the last for."""
+        if not (self.track.is_stale or Change.READ_AGAIN in change):
+            self.delivered_revision = self.track.revision
+        self.known = None if self.track.state is None else self.track.state.status
+        for watcher in self.watchers:
+            watcher.take(change, now)
+            watcher.check_stall(now)
+        self.drop_done()
+
+    def fail(self, cause: Callable[[Watcher], Exception]) -> None:
+        """End all watches, each with an error of its own."""
+        for watcher in self.watchers:
+            watcher.fail(cause(watcher))
+        self.drop_done()
+
+    def end_late(self, now: float, grace: float = 0.0) -> None:
+        """End the watches whose deadline passed more than the grace ago."""
+        # Added, as the queue of deadlines does: subtracted from the moment it may come out a hair short, for ever.
+        for watcher in self.watchers:
+            if watcher.deadline is not None and watcher.deadline + grace <= now:
+                watcher.fail_late()
+        self.drop_done()
+
+    # -- its next poll --
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether a poll shared with others is enough: the status of its video says all that is wanted."""
+        if self.is_single or self.progress or not self.track.is_rendering:
+            return False
+        return self.unshared_video != self.track.video_id
+
+    def has_default_schedule(self, now: float) -> bool:
+        """Whether nothing but the client's schedule decides when the next poll is due."""
+        return (
+            self.is_shared
+            and self.is_quiet
+            and not self.is_woken
+            and self.delivered_revision == self.track.revision
+            and self.deadline > now
+            and not self.failures
+            and (self.signals is None or self.signals.is_confirmed)
+            and len(self.watchers) == 1
+            and self.watchers[0].cadence is None
+        )
+
+    def is_stalled(self, now: float) -> bool:
+        """Whether, as far as is known, nothing moved for as long as one of the watchers allows."""
+        if self.is_quiet:
+            return False
+        return any(watcher.stalls_at is not None and watcher.stalls_at <= now for watcher in self.watchers)
+
+    def fit_due(self, due: float, now: float) -> float:
+        """Bring a poll forward for an event that came during the last one, and to the next deadline or stall."""
+        if self.signals is not None and self.signals.wanted > self.polled_at:
+            self.is_single = True
+            due = min(due, self.signals.wanted)
+        if now < self.deadline < due:
+            due = self.deadline
+        if not self.is_quiet:
+            for watcher in self.watchers:
+                stalls_at = watcher.stalls_at
+                if stalls_at is not None and now < stalls_at < due:
+                    due = stalls_at
+        return due
