@@ -124,7 +124,7 @@ class PollPlanner:
             expected=self.durations.expected(status),
             shared_by=share or 1,
             webhook_streak=0 if track.is_completed else self.webhooks.streak(status, now),
-            since_webhook=None if signals is None else signals.unconfirmed_for(now),
+            since_webhook=None if signals is None else signals.seconds_unconfirmed(now),
         )
 
     def _ask(self, session: WatchedSession, cadence: Cadence, context: PollContext) -> float:

@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 
     from .watched import WatchedSession
 
-_ENTRIES = count(1)  # one for all agendas, so that an entry left behind in another counts no more
+_ENTRIES = count(1)  # one for all queues, so that an entry left behind in another counts no more
 SOONEST = 0.0  # before all that are due
-_SPARE = 64  # entries that may lie about before it is worth tidying
-_LATENESS = 1000  # looks whose lateness is remembered
-LAST_POLL = 5.0  # seconds after a deadline in which the look made at it may still bring the end
+_SPARE = 64  # old entries that may pile up before it is worth tidying
+_LATENESS = 1000  # polls whose lateness is remembered
+LAST_POLL = 5.0  # seconds after a deadline in which the poll made at it may still bring the end
 
 
 class PollQueue:
     """
-    Batches of sessions by the moment of their next look.
+    Batches of sessions by the moment of their next poll.
 
-    Those who are due together are entered together: one entry for a hundred sessions that share their looks.
+    Sessions that are due together are put together: one entry for a hundred sessions that share their polls.
     """
 
     __slots__ = ("_heap",)
@@ -39,7 +39,7 @@ class PollQueue:
         self._heap: list[tuple[float, int, Sequence[WatchedSession]]] = []
 
     def put(self, sessions: Sequence[WatchedSession], moment: float) -> bool:
-        """Enter sessions, wherever they were before; True when they are now the first."""
+        """Put sessions in, wherever they were before; True when they are now the first."""
         entry = next(_ENTRIES)
         for session in sessions:
             session.entry = entry
@@ -92,7 +92,7 @@ def _counts(one: tuple[float, int, Sequence[WatchedSession]]) -> bool:
 
 
 class PollQueues:
-    """Everybody who waits for a look, alone or together with others."""
+    """All sessions that wait for a poll, alone or together with others."""
 
     __slots__ = ("_alone", "_lateness", "_together")
 
@@ -101,12 +101,12 @@ class PollQueues:
         self.clear()
 
     def clear(self) -> None:
-        """Forget who waits."""
+        """Forget all that waits."""
         self._alone = PollQueue()
         self._together = PollQueue()
 
     def put(self, sessions: Sequence[WatchedSession], moment: float, *, is_shared: bool) -> bool:
-        """Enter sessions; True when they are now the first of their kind."""
+        """Put sessions in; True when they are now the first of their kind."""
         return (self._together if is_shared else self._alone).put(sessions, moment)
 
     def first(self) -> float:
@@ -115,9 +115,9 @@ class PollQueues:
 
     def take(self, now: float, *, early: float, most: int) -> Sequence[WatchedSession]:
         """
-        Remove and return who has been due longest; empty when nobody is.
+        Remove and return what has been due longest; empty when nothing is due.
 
-        Those who are looked at together, `most` at a time, may come so many seconds `early`.
+        Sessions polled together, `most` at a time, may come so many seconds `early`.
         """
         alone, together = self._alone.first(), self._together.first()
         if now < alone and now < together:
@@ -128,7 +128,7 @@ class PollQueues:
         return batch
 
     def lateness(self) -> Sequence[float]:
-        """Return by how much the last looks were late, sorted."""
+        """Return by how much the last polls were late, sorted."""
         return sorted(self._lateness) or [0.0]
 
     def count(self, until: float) -> int:
@@ -142,15 +142,19 @@ class PollQueues:
 
 
 class DeadlineQueue:
-    """Records by the moment at which the first of their watchers must be told that it is too late."""
+    """Sessions by the moment at which the first of their watches ends, because it is too late."""
 
     __slots__ = ("_heap",)
 
     def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all deadlines."""
         self._heap: list[tuple[float, int, WatchedSession]] = []
 
     def put(self, session: WatchedSession) -> bool:
-        """Enter a session, unless it is there for as early a moment; True when it is now the first."""
+        """Put a session in, unless it is there for as early a moment; True when it is now the first."""
         moment = session.deadline + LAST_POLL
         if moment >= session.ends_at:
             return False

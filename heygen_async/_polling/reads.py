@@ -14,6 +14,7 @@ from .._api import videos as video_api
 from .._redact import clean
 from ..errors import NotFound, Unauthorized
 from .state import Change, ReadTarget
+from .watched import CachedAnswer
 
 if TYPE_CHECKING:
     from msgspec import Raw
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from .._api.calls import Call
     from .._api.responses import Envelope
     from .._http.client import ApiClient
-    from .._http.transport import Request
     from ..models import SessionData, SessionState
     from .state import SessionTracker
     from .watched import WatchedSession
@@ -70,30 +70,6 @@ def _record_missing(track: SessionTracker, target: ReadTarget, error: NotFound) 
 
 
 # ---- a poll: the same read again and again ------------------------------------------------------------------------
-
-
-class CachedAnswer:
-    """
-    What was asked and answered the last time a session was polled.
-
-    Attributes:
-        request: What was sent.
-        body: The answer, byte for byte; None when the next one counts as news, whatever it says.
-        messages: Its messages, as they came.
-        state: What the answer was taken for.
-    """
-
-    __slots__ = ("body", "messages", "request", "state")
-
-    def __init__(self) -> None:
-        self.request: Request | None = None
-        self.body: bytes | None = None
-        self.messages: Raw | None = None
-        self.state: SessionState | None = None
-
-    def forget(self) -> None:
-        """Take the next answer for news."""
-        self.body = self.messages = None
 
 
 async def read_session(session: WatchedSession, api: ApiClient) -> Change:

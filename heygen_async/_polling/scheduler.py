@@ -2,34 +2,34 @@
 One scheduler for all watches of a client: decides which session is polled next and delivers what that brings.
 
 A watched session is a plain object in a queue; the watchers of one session share its polls, and nothing here waits
-per watcher. Polls run in a few workers that end when nothing is due. Sessions that render are polled together
+per watcher. Polls run in a few workers (`workers.py`). Sessions that render are polled together
 (`bulk.py`). What an answer means is decided in `state.py`, when to poll in `cadence.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import logging
 from typing import TYPE_CHECKING
 
 from .. import _clock, _concurrency
 from ..errors import ClientStateError, ConnectionLost, HeyGenError, RateLimited
-from ..models import Statistics
-from .bulk import MOST, WINDOW, BulkPoller
-from .outage import REPORTED_AFTER, Outage, ends_watch
+from .bulk import BulkPoller
 from .planner import PollPlanner
 from .queue import LAST_POLL, SOONEST, DeadlineQueue, PollQueues
 from .reads import UnknownStatuses, read_session
 from .state import Change
+from .statistics import statistics
 from .watched import NEVER, WatchedSession
-from .watcher import copy_error, state_unknown
+from .watcher import copy_error
+from .workers import PollWorkers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from .._http.client import ApiClient
     from ..cadence import PollContext
+    from ..models import Statistics
     from .state import SessionTracker
     from .watcher import Watcher
 
@@ -37,7 +37,6 @@ log = logging.getLogger("heygen_async")
 
 _TRIES_FOR_A_REASON = 3  # failed reads of a failed session's video before its reason is taken from elsewhere
 _SAMPLE = 4  # of those polled together, how many the schedule is asked for; the first to be due counts
-_RESTART = 0.05  # seconds after an interrupt until polling goes on, where the loop does
 
 
 class PollScheduler:
@@ -60,9 +59,8 @@ class PollScheduler:
     ) -> None:
         self._api = api
         self._most = most
-        self._spacing = 0.0 if rate is None else 1.0 / rate
+        self._rate = rate
         self._unknown_statuses = UnknownStatuses()
-        self._queues = PollQueues()
         self._is_closing = self._is_stopped = False
         self.planner: PollPlanner = PollPlanner(cadence, api.rng)
         self._start_over()
@@ -70,15 +68,20 @@ class PollScheduler:
     def _start_over(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self.sessions: dict[str, WatchedSession] = {}
-        self._queues.clear()
-        self._bulk = BulkPoller(self._api)
+        self._queues = PollQueues()
         self._deadlines = DeadlineQueue()
-        self._workers: set[asyncio.Task[None]] = set()
-        self._runner: asyncio.Task[None] | None = None
-        self._alarm = _concurrency.Alarm()
-        self._slot = 0.0
-        self._allowed = self._most
-        self._is_full = False
+        self._bulk = BulkPoller(self._api)
+        self._workers = PollWorkers(
+            self._api,
+            self._queues,
+            self._deadlines,
+            most=self._most,
+            rate=self._rate,
+            poll=self._poll_batch,
+            poll_again=self._poll_again,
+            end_late=self._end_late,
+            fail_all=self._fail_all,
+        )
 
     # -- watchers come and go --
 
@@ -114,7 +117,7 @@ class PollScheduler:
 
     def _schedule_first(self, session: WatchedSession, watcher: Watcher, now: float) -> None:
         if self._deadlines.put(session):
-            self._wake_runner()
+            self._workers.wake()
         if not session.is_polling:
             due = self.planner.first_poll(session, watcher, now, self._bulk.share_of(session))
             self.poll_by(session, session.fit_due(due, now), now)
@@ -135,8 +138,8 @@ class PollScheduler:
     def _forget_unwatched(self, session: WatchedSession) -> None:
         if not session.watchers and self.sessions.get(session.track.session_id) is session:
             del self.sessions[session.track.session_id]
-            if not self.sessions and self._loop is not None and not self._loop.is_closed():
-                self._alarm.ring()
+            if not self.sessions:
+                self._workers.rest()
 
     def poll_now(self, session_id: str) -> None:
         """Poll a session now, if it is watched; after a poll that is under way, if one is."""
@@ -179,114 +182,36 @@ class PollScheduler:
         if self._loop is None or self._loop.is_closed():
             self._start_over()
         self._fail_all(ClientStateError("The client was closed while this watch was on."))
-        tasks = [task for task in (self._runner, *self._workers) if task is not None]
-        if self._loop is asyncio.get_running_loop() and tasks:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
+        if self._loop is asyncio.get_running_loop():
+            await self._workers.aclose()
         self._start_over()
 
     def statistics(self) -> Statistics:
         """Return the numbers of now."""
-        counters, now = self._api.counters, 0.0 if self._loop is None else _clock.of(self._loop)
-        lateness = self._queues.lateness()
-        return Statistics(
-            **{name: getattr(counters, name) for name in counters.__slots__},
-            watchers=sum(len(session.watchers) for session in self.sessions.values()),
-            watched=len(self.sessions),
-            due=self._queues.count(now),
-            in_flight=len(self._workers),
-            lateness_p50=lateness[len(lateness) // 2],
-            lateness_p99=lateness[len(lateness) * 99 // 100],
+        now = 0.0 if self._loop is None else _clock.of(self._loop)
+        return statistics(
+            self._api.counters, self.sessions.values(), self._queues, now=now, in_flight=self._workers.count
         )
-
-    # -- the runner: starts workers and ends watches that are late --
-
-    def _wake_runner(self) -> None:
-        """Let the runner see that something comes sooner than all it knew of."""
-        if self._runner is None or self._runner.done():
-            # In a context of its own: polls are for all watchers, and no part of the first one's request or trace.
-            # Never at once, as a loop with eager tasks would: it needs what this call is part of.
-            self._runner = asyncio.Task(
-                self._run(), loop=self._loop, name="heygen_async polls", context=contextvars.Context()
-            )
-            self._runner.add_done_callback(self._handle_end)
-        else:
-            self._alarm.ring()
-
-    async def _run(self) -> None:
-        while self.sessions:
-            now = _clock.now()
-            self._queues.tidy(len(self.sessions))
-            self._deadlines.tidy(len(self.sessions))
-            while (session := self._deadlines.take(now)) is not None:
-                session.end_late(now, LAST_POLL)
-                self._forget_unwatched(session)
-                if session.deadline < NEVER:
-                    self._deadlines.put(session)
-            self._start_workers(now)
-            await self._alarm.wait(self._next_moment())
-        self._queues.clear()  # nothing in it counts any more
-        self._deadlines = DeadlineQueue()
-
-    def _start_workers(self, now: float) -> None:
-        while len(self._workers) < self._allowed and (batch := self._next_batch(now)):
-            worker = asyncio.Task(self._work(batch), loop=self._loop, name="heygen_async poll")
-            self._workers.add(worker)
-            worker.add_done_callback(self._remove_worker)
-
-    def _remove_worker(self, worker: asyncio.Task[None]) -> None:
-        self._workers.discard(worker)
-        self._handle_end(worker)
-        if self._is_full:
-            self._alarm.ring()
-
-    def _handle_end(self, task: asyncio.Task[None]) -> None:
-        """See to it that no watcher waits for polls that are not made any more."""
-        error = None if task.cancelled() else task.exception()
-        if task.cancelled():
-            error = ClientStateError("The polls of this client were cancelled from outside.")
-        if isinstance(error, Exception):
-            self._fail_all(error)
-        elif error is not None and self._loop is not None:
-            self._loop.call_later(
-                _RESTART, self._restart
-            )  # interrupted: where the loop lives on, so do polls
-
-    def _restart(self) -> None:
-        if self.sessions:
-            self._wake_runner()
-
-    def _next_moment(self) -> float | None:
-        self._is_full = len(self._workers) >= self._allowed
-        next_poll = NEVER  # when all workers are busy, the first to be done takes what is due
-        if not self._is_full:
-            next_poll = max(self._queues.first(), self._slot, self._api.polls_resume)
-        moment = min(next_poll, self._deadlines.first())
-        return None if moment == NEVER else moment
-
-    def _next_batch(self, now: float) -> Sequence[WatchedSession]:
-        """Take what is due longest, unless the service or the rate says to wait."""
-        if now < self._slot or now < self._api.polls_resume or len(self._workers) > self._allowed:
-            return ()
-        batch = self._queues.take(now, early=WINDOW, most=MOST)
-        if batch and self._spacing:
-            self._slot = max(self._slot, now) + self._spacing
-        for session in batch:
-            session.is_polling = True
-        return batch
 
     # -- a poll: read, deliver, schedule --
 
-    async def _work(self, batch: Sequence[WatchedSession]) -> None:
-        try:
-            while batch:
-                await (self._poll(batch[0]) if len(batch) == 1 else self._poll_together(batch))
-                batch = self._next_batch(_clock.now())
-        except (KeyboardInterrupt, SystemExit):
-            for session in batch:  # where the loop lives on, so do their watches
-                self._enqueue(session, _clock.now() + _RESTART, _clock.now())
-            raise
+    async def _poll_batch(self, batch: Sequence[WatchedSession]) -> None:
+        await (self._poll(batch[0]) if len(batch) == 1 else self._poll_together(batch))
+
+    def _poll_again(self, batch: Sequence[WatchedSession], after: float) -> None:
+        """Poll again what an interrupt left behind: where the loop lives on, so do its watches."""
+        now = _clock.now()
+        for session in batch:
+            self._enqueue(session, now + after, now)
+
+    def _end_late(self, now: float) -> None:
+        self._queues.tidy(len(self.sessions))
+        self._deadlines.tidy(len(self.sessions))
+        while (session := self._deadlines.take(now)) is not None:
+            session.end_late(now, LAST_POLL)
+            self._forget_unwatched(session)
+            if session.deadline < NEVER:
+                self._deadlines.put(session)
 
     async def _poll(self, session: WatchedSession) -> None:
         """Read one session, deliver what changed to its watchers, schedule the next poll."""
@@ -297,8 +222,8 @@ class PollScheduler:
             self._record_failure(session, self._explain(error), now)
         else:
             now = _clock.now()
-            self._record_success(session, now)
-            self._widen()
+            session.record_success(now)
+            self._workers.widen()
             if session.wants(change):
                 self._deliver(session, change, now)
         self._schedule(session, now)
@@ -313,7 +238,7 @@ class PollScheduler:
                 self._record_failure(session, cause, now)
                 self._schedule(session, now)
         else:
-            self._widen()
+            self._workers.widen()
             for session in moved:
                 session.is_single = True
             self._deliver_together(batch, _clock.now())
@@ -328,23 +253,12 @@ class PollScheduler:
             elif session.has_default_schedule(now):
                 alike.append(session)
             else:
-                self._record_success(session, now)
+                session.record_success(now)
                 if session.wants(Change.NOTHING):
                     self._deliver(session, Change.NOTHING, now)
                 self._schedule(session, now)
         if alike:
             self._schedule_together(alike, now)
-
-    def _record_success(self, session: WatchedSession, now: float) -> None:
-        if session.failures:
-            if session.failures >= REPORTED_AFTER:
-                self._report_outage(session, None, now)
-            session.failed_since, session.failures = None, 0
-
-    def _widen(self) -> None:
-        if self._allowed < self._most and _clock.now() >= self._api.polls_resume:
-            self._allowed += 1
-            self._alarm.ring()
 
     def _explain(self, error: BaseException) -> Exception:
         if isinstance(error, asyncio.CancelledError):
@@ -360,24 +274,11 @@ class PollScheduler:
     def _record_failure(self, session: WatchedSession, error: Exception, now: float) -> None:
         """Count a failed poll; it ends the watches only if it is final or the failure budget is spent."""
         if isinstance(error, RateLimited):
-            self._allowed = 1  # and one more with every answer: a slow restart after the pause
-        session.failures += 1
-        session.failed_since = now if session.failed_since is None else session.failed_since
-        if not isinstance(error, HeyGenError) or ends_watch(error):
-            session.fail(lambda _: copy_error(error))
-        elif now - session.failed_since >= self._api.timeouts.outage:
-            session.fail(lambda watcher: state_unknown(watcher, error))
-        elif session.failures >= _TRIES_FOR_A_REASON and (change := session.track.record_no_reason(now=now)):
-            session.failed_since, session.failures = None, 0
+            self._workers.pace.narrow()
+        session.record_failure(error, now, outage=self._api.timeouts.outage)
+        if session.failures >= _TRIES_FOR_A_REASON and (change := session.track.record_no_reason(now=now)):
+            session.record_success(now)
             self._deliver(session, change, now)
-        elif session.failures >= REPORTED_AFTER and not isinstance(error, RateLimited):
-            self._report_outage(session, error, now)
-
-    def _report_outage(self, session: WatchedSession, error: HeyGenError | None, now: float) -> None:
-        seconds = 0.0 if session.failed_since is None else now - session.failed_since
-        outage = Outage(session_id=session.track.session_id, seconds=seconds, error=error)
-        for watcher in session.watchers:
-            watcher.report(outage)
 
     def _deliver(self, session: WatchedSession, change: Change, now: float) -> None:
         """Give watchers what changed, and learn from it."""
@@ -423,16 +324,15 @@ class PollScheduler:
             session.is_polling = False
             session.due = due
         if self._queues.put(alike, due, is_shared=True):
-            self._wake_runner()
+            self._workers.wake()
 
     def _enqueue(self, session: WatchedSession, due: float, now: float) -> None:
         session.is_polling = False
         session.due = due = session.fit_due(due, now)
         is_shared = self._bulk.is_offered and session.is_shared
         is_first = self._queues.put((session,), due, is_shared=is_shared)
-        # A runner that ended when nothing was watched left old moments behind, and wakes for none of them.
-        if is_first or self._runner is None or self._runner.done():
-            self._wake_runner()
+        if is_first or not self._workers.is_running:
+            self._workers.wake()
 
     def _fail_all(self, error: Exception) -> None:
         for session in list(self.sessions.values()):

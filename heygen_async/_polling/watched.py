@@ -8,18 +8,47 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..errors import HeyGenError, RateLimited
+from .outage import REPORTED_AFTER, Outage, ends_watch
 from .state import Change
+from .watcher import copy_error, state_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..models import SessionStatus
-    from .reads import CachedAnswer
+    from msgspec import Raw
+
+    from .._http.transport import Request
+    from ..models import SessionState, SessionStatus
     from .state import SessionTracker
     from .watcher import Watcher
     from .webhook_signals import EventSignals
 
 NEVER = float("inf")
+
+
+class CachedAnswer:
+    """
+    What was asked and answered the last time a session was polled.
+
+    Attributes:
+        request: What was sent.
+        body: The answer, byte for byte; None when the next one counts as news, whatever it says.
+        messages: Its messages, as they came.
+        state: What the answer was taken for.
+    """
+
+    __slots__ = ("body", "messages", "request", "state")
+
+    def __init__(self) -> None:
+        self.request: Request | None = None
+        self.body: bytes | None = None
+        self.messages: Raw | None = None
+        self.state: SessionState | None = None
+
+    def forget(self) -> None:
+        """Take the next answer for news."""
+        self.body = self.messages = None
 
 
 class WatchedSession:
@@ -148,6 +177,31 @@ class WatchedSession:
         for watcher in self.watchers:
             watcher.fail(cause(watcher))
         self.drop_done()
+
+    def record_success(self, now: float) -> None:
+        """Record a poll that was answered, which ends a run of failed ones."""
+        if self.failures:
+            self._report_outage(None, now)
+            self.failed_since, self.failures = None, 0
+
+    def record_failure(self, error: Exception, now: float, *, outage: float) -> None:
+        """Count a failed poll; it ends the watches only if it is final or polls failed for so many seconds."""
+        self.failures += 1
+        self.failed_since = now if self.failed_since is None else self.failed_since
+        if not isinstance(error, HeyGenError) or ends_watch(error):
+            self.fail(lambda _: copy_error(error))
+        elif now - self.failed_since >= outage:
+            self.fail(lambda watcher: state_unknown(watcher, error))
+        elif not isinstance(error, RateLimited):
+            self._report_outage(error, now)
+
+    def _report_outage(self, error: HeyGenError | None, now: float) -> None:
+        if self.failures < REPORTED_AFTER or self.failed_since is None:
+            return
+        seconds = now - self.failed_since
+        outage = Outage(session_id=self.track.session_id, seconds=seconds, error=error)
+        for watcher in self.watchers:
+            watcher.report(outage)
 
     def end_late(self, now: float, grace: float = 0.0) -> None:
         """End the watches whose deadline passed more than the grace ago."""

@@ -57,7 +57,7 @@ class EventSignals:
         """Whether a poll has found what the events announced."""
         return self.verified_at is None and self.unverified_at is None
 
-    def unconfirmed_for(self, now: float) -> float | None:
+    def seconds_unconfirmed(self, now: float) -> float | None:
         """Return the seconds since a verified event that no poll has confirmed; None when there is none."""
         if self.verified_at is None or now - self.verified_at > _CONFIRMED_WITHIN:
             return None
@@ -72,7 +72,7 @@ class EventSignals:
         self.verified_at = self.unverified_at = None
 
 
-class _Record(NamedTuple):
+class _AnnouncedEnds(NamedTuple):
     """
     How webhooks did for one status.
 
@@ -92,7 +92,7 @@ class _Miss(NamedTuple):
     """An end that no event has announced, yet, and the record before it."""
 
     status: SessionStatus
-    before: _Record
+    before: _AnnouncedEnds
     at: float
     names: tuple[str, ...]
 
@@ -109,12 +109,12 @@ class WebhookReliability:
     __slots__ = ("_misses", "_records")
 
     def __init__(self) -> None:
-        self._records: dict[SessionStatus, _Record] = {}
+        self._records: dict[SessionStatus, _AnnouncedEnds] = {}
         self._misses: OrderedDict[str, _Miss] = OrderedDict()
 
     def streak(self, status: SessionStatus, now: float) -> int:
         """Return how many announced ends in a row count as trust; 0 when the last is long ago."""
-        return self._records.get(status, _Record()).trust(now)
+        return self._records.get(status, _AnnouncedEnds()).trust(now)
 
     def record_end(
         self, status: SessionStatus, signals: EventSignals | None, now: float, names: tuple[str | None, ...]
@@ -130,11 +130,11 @@ class WebhookReliability:
         """
         if status.is_paused or status.is_terminal or not status.is_known:
             return False  # the caller ends it, or what it means is not known
-        record = self._records.get(status, _Record())
+        record = self._records.get(status, _AnnouncedEnds())
         trust = record.trust(now)
-        if signals is not None and signals.unconfirmed_for(now) is not None:
+        if signals is not None and signals.seconds_unconfirmed(now) is not None:
             is_remembered = now - record.at <= _REMEMBERED_FOR
-            self._records[status] = _Record(record.confirmed * is_remembered + 1, record.needed, now)
+            self._records[status] = _AnnouncedEnds(record.confirmed * is_remembered + 1, record.needed, now)
         elif signals is None or not signals.has_unverified(now):
             self._record_miss(_Miss(status, record, now, tuple(filter(None, names))))
             return trust > 0
@@ -145,7 +145,7 @@ class WebhookReliability:
         needed = miss.before.needed
         if miss.before.confirmed:
             needed = min(2 * needed + 2, _MOST_NEEDED)
-        self._records[miss.status] = _Record(0, needed, miss.at)
+        self._records[miss.status] = _AnnouncedEnds(0, needed, miss.at)
         for name in miss.names:
             self._misses[name] = miss
             if len(self._misses) > _MOST_MISSES:
@@ -165,4 +165,4 @@ class WebhookReliability:
                 miss.before.needed if record.at == miss.at else record.needed
             )  # another end was missed since
             confirmed = max(record.confirmed, miss.before.confirmed)
-            self._records[miss.status] = _Record(confirmed + 1, needed, now)
+            self._records[miss.status] = _AnnouncedEnds(confirmed + 1, needed, now)

@@ -71,7 +71,7 @@ LONGEST_CODE: Final = 300
 TASK_OWNERS: Final = {
     "_http/hooks.py",
     "_http/writes.py",
-    "_polling/scheduler.py",
+    "_polling/workers.py",
     "testing/_transports/webhook_sender.py",
 }
 
@@ -121,8 +121,7 @@ def test_imports_point_down() -> None:
         f"{house.relative(path)}:{line}: {name}"
         for path in FILES
         for line, name in own_imports(path)
-        if room(path) != room_of(name)
-        and FLOORS[room_of(name)] >= FLOORS[room(path)]
+        if room(path) != room_of(name) and FLOORS[room_of(name)] >= FLOORS[room(path)]
     ]
 
 

@@ -1,0 +1,192 @@
+"""
+The tasks that poll: one runner that waits for the next moment, and a few workers that end when nothing is due.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from typing import TYPE_CHECKING
+
+from .. import _clock, _concurrency
+from ..errors import ClientStateError
+from .bulk import MOST, WINDOW
+from .pace import PollPace
+from .watched import NEVER
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from .._http.client import ApiClient
+    from .queue import DeadlineQueue, PollQueues
+    from .watched import WatchedSession
+
+_RESTART = 0.05  # seconds after an interrupt until polling goes on, where the loop does
+
+
+class PollWorkers:
+    """
+    Makes the polls that are due, in one loop.
+
+    Args:
+        api: Knows the loop and the pauses the service asked for.
+        queues: What is to be polled.
+        deadlines: When watches end.
+        most: Polls under way at once.
+        rate: Polls a second; None for no limit.
+        poll: Polls sessions that are due together.
+        poll_again: Has sessions polled again whose poll was interrupted, after so many seconds.
+        end_late: Ends the watches whose deadline has passed.
+        fail_all: Ends all watches with an error.
+
+    Attributes:
+        pace: How many polls may be under way.
+    """
+
+    __slots__ = (
+        "_alarm",
+        "_api",
+        "_deadlines",
+        "_end_late",
+        "_fail_all",
+        "_is_full",
+        "_is_resting",
+        "_poll",
+        "_poll_again",
+        "_queues",
+        "_runner",
+        "_workers",
+        "pace",
+    )
+
+    def __init__(
+        self,
+        api: ApiClient,
+        queues: PollQueues,
+        deadlines: DeadlineQueue,
+        *,
+        most: int,
+        rate: float | None,
+        poll: Callable[[Sequence[WatchedSession]], Awaitable[None]],
+        poll_again: Callable[[Sequence[WatchedSession], float], None],
+        end_late: Callable[[float], None],
+        fail_all: Callable[[Exception], None],
+    ) -> None:
+        self._api = api
+        self._queues = queues
+        self._deadlines = deadlines
+        self._poll = poll
+        self._poll_again = poll_again
+        self._end_late = end_late
+        self._fail_all = fail_all
+        self.pace: PollPace = PollPace(most, rate)
+        self._alarm = _concurrency.Alarm()
+        self._workers: set[asyncio.Task[None]] = set()
+        self._runner: asyncio.Task[None] | None = None
+        self._is_full = False
+        self._is_resting = True
+
+    @property
+    def count(self) -> int:
+        """How many polls are under way."""
+        return len(self._workers)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the runner waits for the next moment."""
+        return self._runner is not None and not self._runner.done()
+
+    def wake(self) -> None:
+        """Let the runner see that something comes sooner than all it knew of."""
+        self._is_resting = False
+        if self.is_running:
+            self._alarm.ring()
+            return
+        # In a context of its own: polls are for all watchers, and no part of the first one's request or trace.
+        # Never at once, as a loop with eager tasks would: it needs what this call is part of.
+        self._runner = asyncio.Task(
+            self._run(), loop=self._api.loop, name="heygen_async polls", context=contextvars.Context()
+        )
+        self._runner.add_done_callback(self._handle_end)
+
+    def rest(self) -> None:
+        """End the runner: nothing is watched any more."""
+        self._is_resting = True
+        if self._api.loop is not None and not self._api.loop.is_closed():
+            self._alarm.ring()
+
+    def widen(self) -> None:
+        """Record an answer, after which one more poll may be under way."""
+        if _clock.now() >= self._api.polls_resume and self.pace.widen():
+            self._alarm.ring()
+
+    async def aclose(self) -> None:
+        """Cancel all tasks and wait for their end."""
+        tasks = [task for task in (self._runner, *self._workers) if task is not None]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    # -- the tasks --
+
+    async def _run(self) -> None:
+        while not self._is_resting:
+            now = _clock.now()
+            self._end_late(now)
+            while len(self._workers) < self.pace.allowed and (batch := self._next_batch(now)):
+                worker = asyncio.Task(self._work(batch), loop=self._api.loop, name="heygen_async poll")
+                self._workers.add(worker)
+                worker.add_done_callback(self._remove_worker)
+            await self._alarm.wait(self._next_moment())
+        self._queues.clear()  # nothing in it counts any more
+        self._deadlines.clear()
+
+    async def _work(self, batch: Sequence[WatchedSession]) -> None:
+        try:
+            while batch:
+                await self._poll(batch)
+                batch = self._next_batch(_clock.now())
+        except (KeyboardInterrupt, SystemExit):
+            self._poll_again(batch, _RESTART)
+            raise
+
+    def _next_batch(self, now: float) -> Sequence[WatchedSession]:
+        """Take what is due longest, unless the service or the rate says to wait."""
+        pace = self.pace
+        if now < pace.next_start or now < self._api.polls_resume or len(self._workers) > pace.allowed:
+            return ()
+        batch = self._queues.take(now, early=WINDOW, most=MOST)
+        if batch:
+            pace.start(now)
+        for session in batch:
+            session.is_polling = True
+        return batch
+
+    def _next_moment(self) -> float | None:
+        self._is_full = len(self._workers) >= self.pace.allowed
+        next_poll = NEVER  # when all workers are busy, the first to be done takes what is due
+        if not self._is_full:
+            next_poll = max(self._queues.first(), self.pace.next_start, self._api.polls_resume)
+        moment = min(next_poll, self._deadlines.first())
+        return None if moment == NEVER else moment
+
+    def _remove_worker(self, worker: asyncio.Task[None]) -> None:
+        self._workers.discard(worker)
+        self._handle_end(worker)
+        if self._is_full:
+            self._alarm.ring()
+
+    def _handle_end(self, task: asyncio.Task[None]) -> None:
+        """See to it that no watcher waits for polls that are not made any more."""
+        error = None if task.cancelled() else task.exception()
+        if task.cancelled():
+            error = ClientStateError("The polls of this client were cancelled from outside.")
+        if isinstance(error, Exception):
+            self._fail_all(error)
+        elif error is not None and self._api.loop is not None:
+            self._api.loop.call_later(_RESTART, self._restart)  # interrupted; the loop may live on
+
+    def _restart(self) -> None:
+        if not self._is_resting:
+            self.wake()
