@@ -12,12 +12,11 @@ import anyio.lowlevel
 from .._resources.catalog import check_wallet
 from .._sessions.review import check_reviewer
 from ..errors import ClientStateError, InvalidArgument
-from .concurrency import Slot, Slots
+from .concurrency import NotStarted, Slot, Slots
 from .events import EventHook
 from .job import BatchEvent, Outcome
-from .job_runner import JobRunner, NotStarted
+from .job_runner import BatchContext, JobRunner
 from .job_source import Item, Jobs, JobSource
-from .session_runner import BatchContext
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -66,16 +65,18 @@ class Batch:
         self._folder: OutputFolder | None = folder
         self._stop_on: tuple[type[Exception], ...] = stop_on
         self._min_balance: float | None = min_balance
-        self._slots: Slots = Slots(max_in_flight, longest_pace=self._core.api.retry.max_retry_after)
+        self._slots: Slots = Slots(
+            max_in_flight,
+            longest_pace=self._core.api.retry.max_retry_after,
+            has_stopped=lambda: self._stopped is not None,
+        )
         self._context: BatchContext = BatchContext(
             factory=factory,
-            slots=self._slots,
             reviewer=reviewer,
             folder=folder,
             on_exit=on_exit,
             progress=progress,
             events=self._events,
-            has_stopped=lambda: self._stopped is not None,
         )
         self._outcomes: deque[Outcome] = deque()
         self._alive: int = 0

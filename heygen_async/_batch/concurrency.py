@@ -1,20 +1,23 @@
 """
 How many jobs of a batch may be in progress, and how a job waits for its slot among them.
 
-`AdaptiveLimit` is the rule, without a clock. `Slots` lets the jobs of one batch wait for it; `Slot` is one job's.
+`send_when_room` sends what makes a job work, a create or an answer. `AdaptiveLimit` is the rule, without a clock;
+`Slots` lets the jobs of a local batch wait for it, and `Slot` is one job's. A durable batch has slots of its own,
+shared by all machines, which follow the same rule.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeVar
 
 import anyio.lowlevel
 
 from .. import _clock
+from .._http.retry import Delivery, delivery
+from ..errors import RateLimited
 
-if TYPE_CHECKING:
-    from ..errors import RateLimited
+T = TypeVar("T")
 
 FIRST_LIMIT = 4  # attempts before anything is known
 
@@ -29,6 +32,50 @@ LONGEST_PROBE = 60.0
 PROBE_PAUSES = (
     4  # a refusal stops replacements too, for one pause: probing may cost a small part of the time only
 )
+
+
+class NotStarted(Exception):
+    """Creating has ended before this job was begun."""
+
+
+class SendSlot(Protocol):
+    """One job's share of what the service takes."""
+
+    async def acquire(self) -> None:
+        """
+        Wait until a request may be sent.
+
+        Raises:
+            NotStarted: Nothing is to be created any more, and this job was not.
+        """
+
+    async def accept(self) -> None:
+        """Hold the slot: the service has taken the job."""
+
+    async def refuse(self, error: RateLimited) -> None:
+        """Give the slot up: the service has no room."""
+
+
+async def send_when_room(slot: SendSlot, send: Callable[[], Awaitable[T]]) -> T:
+    """
+    Send a request until the service has room for it, however long that takes.
+
+    Raises:
+        NotStarted: Nothing is to be created any more.
+        RateLimited: A quota is used up, which is not a matter of waiting.
+        HeyGenError: Whatever else `send` raised.
+    """
+    while True:
+        await slot.acquire()
+        try:
+            result = await send()
+        except RateLimited as error:
+            if delivery(error) is Delivery.FINAL:
+                raise
+            await slot.refuse(error)
+        else:
+            await slot.accept()
+            return result
 
 
 class AdaptiveLimit:
@@ -87,10 +134,11 @@ class AdaptiveLimit:
     def accept(self) -> None:
         """Count an attempt as a job in progress."""
         self.attempts -= 1
-        wider = self.in_progress if self._is_bounded else self.current + 1
-        if wider > self.current:
+        if not self._is_bounded:
+            self.current = limit_after_success(self.current, self.maximum)
+        elif self.in_progress > self.current:
             self._refusals = 0
-            self.current = min(self.maximum, wider)
+            self.current = self.in_progress
 
     def refuse(self, now: float, pace: float | None) -> None:
         """Count an attempt as refused for want of room; `pace` is the seconds the service asks to wait."""
@@ -119,6 +167,11 @@ def limit_after_refusal(limit: int, in_progress: int) -> int:
     return max(1, min(limit, in_progress))
 
 
+def limit_after_success(limit: int, maximum: int) -> int:
+    """Return how many jobs may be in progress after the service took one while nothing was refused."""
+    return min(maximum, limit + 1)
+
+
 def refusal_pause(pace: float | None, refusals: int) -> float:
     """
     Return the seconds to wait after a refusal.
@@ -134,18 +187,20 @@ def refusal_pause(pace: float | None, refusals: int) -> float:
 
 class Slots:
     """
-    The slots of one batch.
+    The slots of a local batch.
 
     Attributes:
         limit: Decides how many there are.
         waiting: Jobs under way that wait for a slot; new jobs come after them.
         paused: Jobs that wait for their reviewer, or for a slot to send the answer; they hold none.
+        has_stopped: Returns whether nothing more is to be created.
     """
 
-    def __init__(self, maximum: int, *, longest_pace: float) -> None:
+    def __init__(self, maximum: int, *, longest_pace: float, has_stopped: Callable[[], bool]) -> None:
         self.limit = AdaptiveLimit(maximum)
         self.waiting = 0
         self.paused = 0
+        self.has_stopped = has_stopped
         self._longest_pace = longest_pace
         self._change = anyio.Event()
 
@@ -174,54 +229,61 @@ class Slots:
 
 
 class Slot:
-    """One job's slot: attempted, held, released."""
+    """One job's slot in a local batch: attempted, held, released."""
 
-    __slots__ = ("_is_attempt", "_is_held", "_is_paused", "_slots")
+    __slots__ = ("_has_session", "_is_attempt", "_is_held", "_is_paused", "_slots")
 
     def __init__(self, slots: Slots) -> None:
         self._slots = slots
-        self._is_attempt = self._is_held = self._is_paused = False
+        self._has_session = self._is_attempt = self._is_held = self._is_paused = False
 
     def attempt(self) -> None:
         """Try for it now; only while the limit is open."""
         self._slots.limit.attempt()
         self._is_attempt = True
 
-    async def wait(self, *, unless: Callable[[], bool]) -> bool:
-        """Wait until it may be attempted, and attempt it; False when there is no more need."""
+    async def acquire(self) -> None:
+        """Wait until it may be attempted, and attempt it; see `SendSlot`."""
+        if self._is_attempt:
+            return
         slots = self._slots
         slots.waiting += 1
         try:
-            while not (unless() or slots.limit.is_open(_clock.now())):
+            while not (self._is_unwanted or slots.limit.is_open(_clock.now())):
                 await slots.wait_change()
         finally:
             slots.waiting -= 1
-        if unless():
+        if self._is_unwanted:
             slots.notify()
-            return False
+            raise NotStarted
         # A cancel that arrives together with the notification is not raised by the wait.
         await anyio.lowlevel.checkpoint_if_cancelled()
         self._unpause()
         self.attempt()
-        return True
 
-    def accept(self) -> None:
-        """Hold it: the service has taken the job."""
+    @property
+    def _is_unwanted(self) -> bool:
+        return not self._has_session and self._slots.has_stopped()
+
+    async def accept(self) -> None:
+        """Hold it; see `SendSlot`."""
         self._slots.limit.accept()
-        self._is_attempt, self._is_held = False, True
+        self._has_session = self._is_held = True
+        self._is_attempt = False
         self._slots.notify()
 
-    def refuse(self, error: RateLimited) -> None:
-        """Give the attempt up: the service has no room."""
+    async def refuse(self, error: RateLimited) -> None:
+        """Give the attempt up; see `SendSlot`."""
         self._slots.refuse(error)
         self._is_attempt = False
+        if self._has_session:
+            self._mark_paused()  # it waits to send an answer
         self._slots.notify()
 
     def pause(self) -> None:
         """Release it for as long as the agent waits for an answer."""
         self.release()
-        self._is_paused = True
-        self._slots.paused += 1
+        self._mark_paused()
 
     def release(self) -> None:
         """Give it back, in whatever state it is."""
@@ -232,6 +294,10 @@ class Slot:
             self._slots.limit.finish()
         self._is_attempt = self._is_held = False
         self._slots.notify()
+
+    def _mark_paused(self) -> None:
+        self._is_paused = True
+        self._slots.paused += 1
 
     def _unpause(self) -> None:
         self._slots.paused -= self._is_paused

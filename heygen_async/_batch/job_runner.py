@@ -1,40 +1,58 @@
 """
-One job of a batch, from the prompt to the file.
+One job of a local batch, from the prompt to the file.
 """
 
 from __future__ import annotations
 
 import logging
-import uuid
-from dataclasses import replace
-from datetime import UTC, datetime
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-import anyio.lowlevel
+import anyio
 
 from .. import _clock
-from .._api import sessions as session_api
-from .._http.retry import Delivery, delivery
-from .._sessions.attachments import upload_files
-from ..errors import HeyGenError, RateLimited
+from .._sessions import review
+from ..errors import HeyGenError
+from ..models import Stop
+from .concurrency import NotStarted
+from .create import MemoryStore, create_session
 from .job import BatchEvent, Outcome
-from .session_runner import SessionRunner
+from .session_runner import SessionHistory, SessionRunner
 
 if TYPE_CHECKING:
     from .._resources.videos import Video
-    from .._sessions.session import Session
+    from .._sessions.create import SessionFactory
+    from .._sessions.session import BatchReviewer, Session
     from ..models import Transfer
     from .concurrency import Slot
+    from .events import EventHook
     from .job import EventKind, Job
-    from .session_runner import BatchContext
+    from .output_folder import OutputFolder
 
 log = logging.getLogger("heygen_async")
 
 
-class NotStarted(Exception):
-    """Creating has ended before this job was begun."""
+@dataclass(frozen=True, slots=True)
+class BatchContext:
+    """
+    What all jobs of a batch share.
+
+    Attributes:
+        factory: Makes the sessions.
+        reviewer: Answers the pauses of jobs without a reviewer of their own.
+        folder: Where finished videos go.
+        on_exit: What becomes of a session whose job is cancelled.
+        progress: Whether to emit more than transitions.
+        events: Delivers what happens.
+    """
+
+    factory: SessionFactory
+    reviewer: BatchReviewer | None
+    folder: OutputFolder | None
+    on_exit: Literal["detach", "stop"]
+    progress: bool
+    events: EventHook
 
 
 class JobRunner:
@@ -45,9 +63,9 @@ class JobRunner:
         self._job = job
         self._key = key
         self._slot = slot
+        self._history = SessionHistory()
         self._session: Session | None = None
-        self._session_runner: SessionRunner | None = None
-        self._is_recorded = False
+        self._is_emitted = False
         self._event_error: Exception | None = None
 
     async def run(self) -> Outcome:
@@ -62,11 +80,8 @@ class JobRunner:
         path: Path | None = None
         error: Exception | None = None
         try:
-            if self._context.folder is not None and not self._is_resumed:
-                await self._context.folder.refuse_taken(self._key)
             session = await self._start()
-            self._session_runner = SessionRunner(self._context, self._job, self._key, self._slot, session)
-            video = await self._session_runner.run()
+            video = await self._review(session)
             path = await self._save(video)
         except NotStarted:
             raise
@@ -85,7 +100,7 @@ class JobRunner:
             video=video,
             path=path,
             error=self._event_error or error,
-            states=() if self._session_runner is None else tuple(self._session_runner.states),
+            states=tuple(self._history.states),
             elapsed=_clock.now() - began,
         )
 
@@ -96,62 +111,74 @@ class JobRunner:
     # -- the session --
 
     async def _start(self) -> Session:
-        if self._job.ref is None:
-            self._session = session = await self._create()
+        context = self._context
+        if context.folder is not None and not self._is_resumed:
+            await context.folder.refuse_taken(self._key)
+        if self._job.ref is not None:
+            self._session = session = context.factory.resume(self._job.ref)
+            await self._slot.accept()
         else:
-            self._session = session = self._context.factory.resume(self._job.ref)
-        self._slot.accept()
+            self._session = session = await create_session(
+                context.factory,
+                self._job,
+                self._key,
+                store=MemoryStore(self._job),
+                slot=self._slot,
+                record=context.events.emit_or_stop,
+                on_orphan=self._keep_session,
+            )
         await self._emit_created(session)
         return session
 
-    async def _create(self) -> Session:
-        job, factory = self._job, self._context.factory
-        key = job.idempotency_key or str(uuid.uuid4())
-        call = await upload_files(
-            factory.core, job.files, partial(session_api.create, job, idempotency_key=key)
-        )
-        started_at = job.begun_at or datetime.fromtimestamp(_clock.wall(), UTC)
-        event = replace(self._event("creating"), idempotency_key=key, started_at=started_at)
-        await self._context.events.emit_or_stop(event)
-        begun_at = job.begun_at
-        while True:
-            # A write that has begun is finished even when the job is cancelled, so it must not begin then.
-            await anyio.lowlevel.checkpoint_if_cancelled()
-            try:
-                return await factory.create(
-                    call,
-                    job.prompt,
-                    job.mode,
-                    begun_at=begun_at,
-                    raise_rate_limit=True,
-                    on_orphan=self._keep_session,
-                )
-            except RateLimited as error:
-                if delivery(error) is Delivery.FINAL:
-                    raise
-                self._slot.refuse(error)
-            begun_at = None  # it has been looked for
-            if not await self._slot.wait(unless=self._context.has_stopped):
-                raise NotStarted
+    @property
+    def _is_resumed(self) -> bool:
+        return self._job.ref is not None or self._job.begun_at is not None
 
     def _keep_session(self, session: Session) -> None:
         self._session = session
 
     async def _emit_created(self, session: Session) -> None:
         """Have the caller write the session down, also while the job is being cancelled; it goes on if that fails."""
-        self._is_recorded = True
+        self._is_emitted = True
         with anyio.move_on_after(self._context.factory.core.api.timeouts.write, shield=True):
             try:
                 await self._context.events.emit_or_stop(replace(self._event("created"), ref=session.ref()))
             except Exception as error:  # noqa: BLE001 - it is the outcome's, after the session's end
                 self._event_error = error
 
+    async def _review(self, session: Session) -> Video:
+        """Answer the pauses of the session until its video is there."""
+        context, answers = self._context, 0
+        runner = SessionRunner(
+            session,
+            self._job,
+            self._key,
+            slot=self._slot,
+            emit=context.events.emit,
+            history=self._history,
+            timeout=context.factory.core.api.timeouts.watch,
+            progress=context.progress,
+        )
+        while (state := await runner.follow()).is_paused:
+            self._slot.pause()
+            await runner.emit_pause(state)
+            answer = await runner.ask(context.reviewer, state, answers)
+            if answer is None:
+                break
+            if isinstance(answer, Stop):
+                return await review.stop(session)
+            if await runner.send(answer):
+                answers += 1
+                await runner.emit_answer(answer)
+        self._slot.release()
+        return await runner.video()
+
     async def _leave_session(self) -> None:
         """Leave the session running, or stop it; one made while the job was cancelled is still delivered."""
         session = self._session
         if session is None:
             return
-        if not self._is_recorded:
+        if not self._is_emitted:
             await self._emit_created(session)
         if self._event_error is not None:  # no outcome will carry it
             extra = {
@@ -173,10 +200,6 @@ class JobRunner:
         path = await folder.save(video, self._key, again=self._is_resumed, on_progress=self._emit_transfer)
         await self._context.events.emit(replace(self._event("downloaded"), path=path))
         return path
-
-    @property
-    def _is_resumed(self) -> bool:
-        return self._job.ref is not None or self._job.begun_at is not None
 
     async def _emit_transfer(self, transfer: Transfer) -> None:
         await self._context.events.emit(replace(self._event("downloading"), transfer=transfer))

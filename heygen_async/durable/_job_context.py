@@ -15,10 +15,12 @@ from msgspec import structs
 
 from .. import _clock
 from .._batch.job import BatchEvent, Outcome
+from .._batch.session_runner import SessionRunner
 from .._resources.videos import Video
 from ..models import VideoInfo
 from . import _records
-from ._records import VERSION, OutcomeRecord, StatesRecord
+from ._concurrency import SharedLimit
+from ._records import VERSION, OutcomeRecord
 from ._schema import MovedOn
 from ._types import ALIVE
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     from .. import HeyGen, Session
     from .._http.writes import SendGuard
+    from ._concurrency import SharedSlot
     from ._database import Access
     from ._schema import Place, Row
     from ._transitions import Store
@@ -44,7 +47,8 @@ class JobContext:
         access: The way there.
         heygen: The client.
         settings: What the user asked for.
-        sending: What costs money or says something now: closing waits for it, and for its checkpoint.
+        sending: The paid requests on their way now: closing waits for them, and for their checkpoints.
+        limit: How many jobs may be in progress.
     """
 
     def __init__(self, store: Store, access: Access, heygen: HeyGen, settings: Settings) -> None:
@@ -53,6 +57,10 @@ class JobContext:
         self.heygen = heygen
         self.settings = settings
         self.sending: set[Place] = set()
+        self.limit = SharedLimit(
+            store, access, settings.max_in_flight, longest_pace=heygen._core.api.retry.max_retry_after
+        )
+        self._attached: set[str] = set()
 
     def sender(self) -> str:
         """Return a new name for whoever sends for a job: the newest in the job's row is the one that may."""
@@ -74,6 +82,31 @@ class JobContext:
         """Return the session of a job, as it was known when it was last written down; see `SessionFactory.restore`."""
         assert row.ref is not None  # noqa: S101 - written with the session's id
         return self.heygen._factory.restore(row.ref, permit)
+
+    def runner(self, row: Row, session: Session, slot: SharedSlot | None = None) -> SessionRunner:
+        """Return what runs the session of a job, as far as it was when it was last recorded."""
+        return SessionRunner(
+            session,
+            _records.read_job(row.job, row.key),
+            row.key,
+            slot=slot or self.limit.slot(),
+            emit=self.mention,
+            history=_records.read_history(row.states),
+            timeout=self.heygen._core.api.timeouts.watch,
+            progress=True,
+        )
+
+    async def record_history(self, place: Place, runner: SessionRunner) -> None:
+        """Record how far a session has come."""
+        states, ref = _records.write_history(runner.history), runner.session.ref().decode()
+        await self.access.persist(self.store.followed, place, states=states, ref=ref)
+
+    async def attach_sessions_of(self, prompt_id: str) -> None:
+        """Have the client know the sessions that other jobs made of a prompt, so that it adopts none of them."""
+        for session_id in await self.access.persist(self.store.sessions_of, prompt_id, _clock.wall()):
+            if session_id not in self._attached:
+                self._attached.add(session_id)
+                self.heygen.sessions.attach(session_id)
 
     async def tell(self, event: BatchEvent) -> None:
         """Tell the user what happened; what that raises is the caller's to judge."""
@@ -135,7 +168,6 @@ class JobContext:
 def outcome_of(row: Row, heygen: HeyGen | None) -> Outcome:
     """Return what became of a job that has ended, from its row."""
     record = _records.read(OutcomeRecord, row.outcome or "{}")
-    states = StatesRecord(v=VERSION) if row.states is None else _records.read(StatesRecord, row.states)
     return Outcome(
         key=row.key,
         job=_records.read_job(row.job, row.key),
@@ -144,7 +176,7 @@ def outcome_of(row: Row, heygen: HeyGen | None) -> Outcome:
         video=None if record.video is None else video_of(record.video, heygen),
         path=record.path_there,
         error=None if record.error is None else _records.read_error(record.error),
-        states=states.states,
+        states=tuple(_records.read_history(row.states).states),
         elapsed=record.elapsed,
     )
 

@@ -18,6 +18,7 @@ from msgspec import UNSET, Struct, UnsetType, structs
 
 from .. import errors
 from .._batch.job import Job
+from .._batch.session_runner import SessionHistory, without_messages
 from .._redact import clean
 from ..errors import ConfigError, HeyGenError, InvalidArgument
 from ..models import (
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from ..models import File
 
 VERSION = 1
-STATES = 50  # transitions an outcome tells, as in the local batch
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,59}")
 _PLAIN = (str, int, float, bool, type(None))
@@ -128,10 +128,11 @@ class PauseRecord(Record, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class StatesRecord(Record, frozen=True, kw_only=True, omit_defaults=True):
-    """The transitions of a job's session, and the seconds the agent has worked, up to the newest pause or end."""
+    """What a job remembers of its session, up to the newest pause or end; fields as in `SessionHistory`."""
 
     states: tuple[SessionState, ...] = ()
     worked: float = 0.0
+    refusals: int = 0
 
 
 # -- names ---------------------------------------------------------------------------------------------------------
@@ -290,6 +291,21 @@ def read_answer(record: AnswerRecord) -> Answer:
             return Stop()
 
 
+def write_history(history: SessionHistory) -> str:
+    """Return a history as JSON."""
+    return text(
+        StatesRecord(
+            v=VERSION, states=tuple(history.states), worked=history.worked, refusals=history.refusals
+        )
+    )
+
+
+def read_history(written: str | None) -> SessionHistory:
+    """Return a history from JSON; an empty one when nothing was written."""
+    record = StatesRecord(v=VERSION) if written is None else read(StatesRecord, written)
+    return SessionHistory(record.states, worked=record.worked, refusals=record.refusals)
+
+
 def write_error(error: Exception) -> ErrorRecord:
     """Return an error as a record; what is not plain is left out."""
     known = dict(vars(error))
@@ -328,8 +344,3 @@ def read_error(record: ErrorRecord) -> HeyGenError:
     }
     vars(error).update({name: value for name, value in special.items() if value is not None})
     return error
-
-
-def without_messages(state: SessionState) -> SessionState:
-    """Return a state as it is worth keeping: what was said is at the service."""
-    return structs.replace(state, messages=(), new_messages=())

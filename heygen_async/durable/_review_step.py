@@ -5,14 +5,14 @@ The steps at a pause: ask a reviewer, who may take days, and pass the answer on,
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from .. import _clock
-from .._batch.job import BatchEvent
 from .._sessions import review
-from .._sessions.review import Answer, answer_of, deliver_answer
+from .._sessions.review import Answer, answer_of
 from .._sessions.send import APPROVAL
-from ..errors import Conflict, HeyGenError, InvalidArgument, RateLimited
+from ..errors import HeyGenError, InvalidArgument
 from ..models import Approve, Reply, SessionState, Stop
 from . import _records
 from ._job_context import plain
@@ -27,9 +27,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("heygen_async")
 
-_UNPACED_SECONDS: Final = 5.0
-_GLANCE_SECONDS: Final = 1.0  # between two looks whether an answer is there
-_MOST_TURNS: Final = 100  # pauses after which a session that refuses what it asked for is given up
+_POLL_SECONDS: Final = 1.0  # between two polls for an answer that may be on its way
 
 
 class Talking:
@@ -70,15 +68,14 @@ class Talking:
         try:
             if isinstance(answer, Stop):
                 return await self._stop(place, session)
-            await self._said(place, sender, row, session, answer)
+            is_taken = await self._send(place, sender, row, session, answer)
         except HeyGenError as error:
             if not await self._case.end(place, error=error, sender=sender):
                 raise MovedOn from error
             return NOTHING
         await self._case.access.persist(self._case.store.said, place, session.ref().decode())
-        await self._case.mention(
-            BatchEvent(kind="answered", key=row.key, session_id=session.id, answer=answer, ref=session.ref())
-        )
+        if is_taken:
+            await self._case.runner(row, session).emit_answer(answer)
         return FOLLOW
 
     async def _stop(self, place: Place, session: Session) -> str:
@@ -88,25 +85,20 @@ class Talking:
         await self._case.access.persist(self._case.store.drafted, place, outcome)
         return FINISH
 
-    async def _said(self, place: Place, sender: str, row: Row, session: Session, answer: Answer) -> None:
+    async def _send(self, place: Place, sender: str, row: Row, session: Session, answer: Answer) -> bool:
         if await self._is_given(place, sender, row, session, answer):
-            return
+            return True
+        slot = self._case.limit.slot(partial(self._case.sending.discard, place))
+        runner = self._case.runner(row, session, slot)
+        before = runner.history.refusals
         key = _records.say_key(self._case.store.name, row.key, row.attempt, row.turn)
-        while True:
-            try:
-                await deliver_answer(session, answer, key)
-            except RateLimited as error:
-                if error.code == "quota_exceeded":
-                    raise
-                await _clock.sleep(error.retry_after or _UNPACED_SECONDS)
-            except Conflict:
-                if row.turn >= _MOST_TURNS:
-                    raise
-                return  # the pause was an old one: see what the session really does
-            else:
-                return
-            finally:
-                self._case.sending.discard(place)
+        try:
+            is_taken = await runner.send(answer, key)
+        finally:
+            slot.release()
+        if runner.history.refusals != before:
+            await self._case.record_history(place, runner)
+        return is_taken
 
     async def _is_given(self, place: Place, sender: str, row: Row, session: Session, answer: Answer) -> bool:
         if await self._case.access.persist(self._case.store.saying, place, sender):
@@ -124,7 +116,7 @@ class Talking:
         while not await self._is_there(row, session, answer):
             if _clock.now() >= until:
                 return False
-            await _clock.sleep(_GLANCE_SECONDS)
+            await _clock.sleep(_POLL_SECONDS)
         session._track.doubt(since=_clock.now(), settle=api.timeouts.settle)
         return True
 

@@ -16,7 +16,6 @@ import anyio
 from sqlalchemy import exc
 
 from .. import _clock
-from ._concurrency import Window
 from ._create_step import Creating
 from ._follow_step import Following
 from ._recovery import Reaper
@@ -65,8 +64,7 @@ class BatchWorker:
         self._turns: WeakValueDictionary[tuple[str, Place], asyncio.Lock] = WeakValueDictionary()
         self._under_way: dict[str, object] = {}
         self._reaper: Reaper | None = None
-        window = Window(case.store, case.access, case.settings.max_in_flight)
-        creating, following, talking = Creating(case, window, self.halt), Following(case), Talking(case)
+        creating, following, talking = Creating(case, self.halt), Following(case), Talking(case)
         self._steps: dict[str, Callable[[Place], Awaitable[str]]] = {
             "announce": creating.announce,
             "create": creating.create,

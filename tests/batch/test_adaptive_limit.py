@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heygen_async._batch.concurrency import AdaptiveLimit
+from heygen_async._batch.concurrency import AdaptiveLimit, limit_after_refusal, limit_after_success
 
 each = pytest.mark.parametrize
 
@@ -178,3 +178,12 @@ def test_other_failures_change_nothing() -> None:
     limit.withdraw()
 
     assert (current, 0, 0) == (limit.current, limit.taken, limit.attempts)
+
+
+def test_the_limit_narrows_to_what_is_there_and_widens_by_one() -> None:
+    """After a refusal no more may be in progress than are; after a success one more, up to the maximum."""
+    assert 4 == limit_after_refusal(10, 4)
+    assert 1 == limit_after_refusal(10, 0)
+    assert 3 == limit_after_refusal(3, 7)
+    assert 5 == limit_after_success(4, 10)
+    assert 10 == limit_after_success(10, 10)

@@ -25,7 +25,6 @@ from heygen_async import (
     WatchTimeout,
 )
 from heygen_async.durable import DurableBatch, JobCancelled, _records
-from heygen_async.durable._concurrency import narrowed, widened
 from heygen_async.durable._maintenance import goes_on
 from heygen_async.durable._records import VERSION, JobRecord, OutcomeRecord
 from heygen_async.durable._recovery import Suspects
@@ -162,15 +161,6 @@ def test_only_what_is_over_is_paid_for_again(
 
     assert expected is goes_on(outcome, "s")
     assert not goes_on(outcome, None)
-
-
-def test_the_window_narrows_to_what_is_there_and_opens_by_one() -> None:
-    """After a refusal no more are in progress than there are; after a quiet time one more, up to the limit."""
-    assert 4 == narrowed(10, 4)
-    assert 1 == narrowed(10, 0)
-    assert 3 == narrowed(3, 7)
-    assert 5 == widened(4, 10)
-    assert 10 == widened(10, 10)
 
 
 def test_claims_are_abandoned_after_three_checks() -> None:
