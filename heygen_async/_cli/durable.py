@@ -100,6 +100,25 @@ def _read(jobs: str, mode: Mode) -> list[Job]:
         return [row.job() for row in file.check()]
 
 
+async def _refuse_changed(batch: DurableBatch, jobs: Sequence[Job]) -> None:
+    """
+    See that jobs the batch knows are the ones it knows.
+
+    Raises:
+        UsageError: One was edited under its key.
+    """
+    changed = await batch.find_changed(jobs)
+    if not changed:
+        return
+    first = changed[0]
+    more = f" (and {len(changed) - 1} more)" if len(changed) > 1 else ""
+    raise UsageError(
+        f"job {brief(first.key)!r} was submitted before with other words or options{more}: "
+        f"{'; '.join(first.differences)}",
+        hint="Undo the change (also of --approve), give the changed job a new key, or choose another --name.",
+    )
+
+
 class Working:
     """A campaign at work in this process."""
 
@@ -149,6 +168,7 @@ class Working:
             UsageError: There is nothing in it.
         """
         if jobs:
+            await _refuse_changed(batch, jobs)
             await batch.submit(jobs)
         status = await batch.status(jobs=False)
         if not status.total:

@@ -12,6 +12,7 @@ in this process or in another one that opens the same batch: give a PostgreSQL a
 
 from ._batch import DurableBatch as DurableBatch
 from ._types import BatchStatus as BatchStatus
+from ._types import ChangedJob as ChangedJob
 from ._types import DatabaseUnavailable as DatabaseUnavailable
 from ._types import JobCancelled as JobCancelled
 from ._types import JobStatus as JobStatus
@@ -20,6 +21,7 @@ from ._types import SubmitReport as SubmitReport
 
 __all__ = [
     "BatchStatus",
+    "ChangedJob",
     "DatabaseUnavailable",
     "DurableBatch",
     "JobCancelled",

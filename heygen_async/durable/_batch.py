@@ -28,7 +28,7 @@ from ..errors import (
     Unauthorized,
 )
 from . import _records
-from ._types import BatchStatus, OnEvent, PendingReview, Settings, SubmitReport
+from ._types import BatchStatus, ChangedJob, OnEvent, PendingReview, Settings, SubmitReport
 
 if TYPE_CHECKING:
     import os
@@ -182,6 +182,22 @@ class DurableBatch:
             ClientStateError: The batch is not open.
         """
         return await self._here.submit(jobs)
+
+    async def find_changed(
+        self, jobs: Iterable[Job | str] | AsyncIterable[Job | str]
+    ) -> tuple[ChangedJob, ...]:
+        """
+        Return the jobs that the batch knows under their keys and that read differently now; nothing is written.
+
+        Args:
+            jobs: Jobs or prompts, as for `submit`, which leaves such jobs as they are.
+
+        Raises:
+            InvalidArgument: A key is given twice, or a job cannot be written down.
+            DatabaseUnavailable: The database does not answer.
+            ClientStateError: The batch is not open.
+        """
+        return await self._here.find_changed(jobs)
 
     def outcomes(self) -> AsyncIterator[Outcome]:
         """

@@ -45,15 +45,28 @@ def parse(url: str) -> sa.URL:
     """
     try:
         parsed = sa.make_url(url)
-    except exc.ArgumentError as error:
-        raise ConfigError("The database's address is none.", hint=_HINT) from error
+    except (exc.ArgumentError, ValueError):
+        # Without its cause, which may show the address and its password.
+        raise ConfigError("The database's address cannot be read.", hint=_HINT) from None
     if parsed.drivername == "sqlite":
         if parsed.database in (None, "", ":memory:") or "mode=memory" in url:
             raise ConfigError("A database in memory is lost with the process.", hint=_HINT)
         return parsed.set(database=str(Path(str(parsed.database)).absolute()))
     if parsed.drivername in _POSTGRES:
-        return parsed.set(drivername="postgresql+psycopg")
-    raise ConfigError(f"A {parsed.drivername} database cannot be used.", hint=_HINT)
+        return _postgres_url(parsed)
+    raise ConfigError(f"A {clean(parsed.drivername)} database cannot be used.", hint=_HINT)
+
+
+def _postgres_url(url: sa.URL) -> sa.URL:
+    if "@" in (url.host or ""):  # the rest of a password, which messages would show as the host
+        raise ConfigError(
+            "The database's address has more than one @ before the host.",
+            hint="Write an @ of the password as %40.",
+        )
+    password = url.query.get("password")
+    if isinstance(password, str):  # to where it is never shown
+        url = url.difference_update_query(["password"]).set(password=password)
+    return url.set(drivername="postgresql+psycopg")
 
 
 def connect(url: sa.URL) -> sa.Engine:
@@ -70,10 +83,15 @@ def connect(url: sa.URL) -> sa.Engine:
     except (exc.SQLAlchemyError, OSError) as error:
         engine.dispose()
         raise ConfigError(
-            f"The database {url.render_as_string(hide_password=True)} cannot be opened: {problem(error)}",
+            f"The database {_show(url)} cannot be opened: {problem(error)}",
             hint="See that it exists, that it runs, and that this user may create tables in it. Nothing was created.",
         ) from error
     return engine
+
+
+def _show(url: sa.URL) -> str:
+    """Return an address without what may be secret: the password, and the query, which may hold others."""
+    return url.set(query={}).render_as_string(hide_password=True)
 
 
 def problem(error: BaseException) -> str:

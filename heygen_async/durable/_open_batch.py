@@ -5,7 +5,7 @@ An open batch: what a user asks of it, and this process's work for it.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -22,7 +22,7 @@ from ._job_context import JobContext, moment, outcome_of
 from ._maintenance import Upkeep
 from ._records import PauseRecord
 from ._transitions import Store
-from ._types import ENDED, BatchStatus, JobCancelled, JobStatus, PendingReview, SubmitReport
+from ._types import ENDED, BatchStatus, ChangedJob, JobCancelled, JobStatus, PendingReview, SubmitReport
 from ._worker import BatchWorker
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class OpenBatch:
         """Queue what is not known yet; see `DurableBatch.submit`."""
         positions: dict[str, int] = {}
         waiting: list[tuple[str, str, str]] = []
-        new, changed = 0, list[str]()
+        new, changed = 0, list[ChangedJob]()
         async for item in _each(jobs):
             waiting.append(_written(item, positions))
             if len(waiting) == _CHUNK:
@@ -108,11 +108,19 @@ class OpenBatch:
         self._alarm.ring()
         return SubmitReport(new=new, known=len(positions) - new, changed=tuple(changed))
 
-    async def _queue(self, waiting: list[tuple[str, str, str]], changed: list[str]) -> int:
-        queued, differing = await self._access.ask(self._store.submit, list(waiting))
-        changed += differing
+    async def _queue(self, waiting: list[tuple[str, str, str]], changed: list[ChangedJob]) -> int:
+        queued, known = await self._access.ask(self._store.submit, list(waiting))
+        changed += _changed(known, waiting)
         waiting.clear()
         return len(queued)
+
+    async def find_changed(
+        self, jobs: Iterable[Job | str] | AsyncIterable[Job | str]
+    ) -> tuple[ChangedJob, ...]:
+        """Return the jobs that read differently now; see `DurableBatch.find_changed`."""
+        positions: dict[str, int] = {}
+        wanted = [_written(item, positions) async for item in _each(jobs)]
+        return tuple(_changed(await self._access.ask(self._store.find_changed, wanted), wanted))
 
     # -- out --
 
@@ -238,6 +246,12 @@ def _written(item: Job | str, positions: dict[str, int]) -> tuple[str, str, str]
     if before != position:
         raise InvalidArgument("jobs", f"the key {key!r} is given twice, at {before} and {position}")
     return key, _records.prompt_id(job.prompt), _records.write_job(job)
+
+
+def _changed(known: Mapping[str, str], jobs: Iterable[tuple[str, str, str]]) -> Iterator[ChangedJob]:
+    for key, _, record in jobs:
+        if key in known and (differences := _records.find_differences(known[key], record)):
+            yield ChangedJob(key=key, differences=differences)
 
 
 def _status(row: Row) -> JobStatus:

@@ -17,6 +17,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType, structs
 
 from .. import errors
+from .._api.sessions import CreateRequest
 from .._batch.job import Job
 from .._batch.session_runner import SessionHistory, without_messages
 from .._redact import clean
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
 VERSION = 1
 
+_BRIEF: Final = 80  # characters of a value that differs
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,59}")
 _PLAIN = (str, int, float, bool, type(None))
 _OWN: Final = {kind.__name__: kind for kind in (JobCancelled, DatabaseUnavailable)}
@@ -165,8 +167,11 @@ def create_key(name: str, key: str, attempt: int, job: Job) -> str:
     """Return the `Idempotency-Key` of a create: the caller's own the first time, else of name, key and attempt."""
     if attempt == 1 and job.idempotency_key is not None:
         return job.idempotency_key
-    # The prompt is in it because the service would replay an old answer for another prompt as well.
-    return f"{name}:{_digest(name, key, prompt_id(job.prompt))}:{attempt}"
+    # All that is sent is in it, because the service would replay an old answer for another prompt or option as well.
+    record = _job_record(job)
+    sent = {item.name: getattr(record, item.name) for item in fields(CreateRequest)}
+    options = msgspec.json.encode(sent, order="sorted").decode()
+    return f"{name}:{_digest(name, key, prompt_id(job.prompt), options)}:{attempt}"
 
 
 def say_key(name: str, key: str, attempt: int, turn: int) -> str:
@@ -222,12 +227,31 @@ def write_job(job: Job) -> str:
     Raises:
         InvalidArgument: It has something that only lives in this process.
     """
+    return text(_job_record(job))
+
+
+def find_differences(before: str, after: str) -> tuple[str, ...]:
+    """Return in words what differs between two jobs in JSON, for each field that does."""
+    known, submitted = read(JobRecord, before), read(JobRecord, after)
+    return tuple(
+        f"{item.name} was {_brief(getattr(known, item.name))}, is {_brief(getattr(submitted, item.name))}"
+        for item in structs.fields(JobRecord)
+        if getattr(known, item.name) != getattr(submitted, item.name)
+    )
+
+
+def _brief(value: object) -> str:
+    shown = clean(repr(value))
+    return shown if len(shown) <= _BRIEF else shown[: _BRIEF - 1] + "…"
+
+
+def _job_record(job: Job) -> JobRecord:
     plain = {
         item.name: getattr(job, item.name)
         for item in fields(job)
         if item.name not in ("key", "files", "extra", "reviewer", "ref")
     }
-    record = JobRecord(
+    return JobRecord(
         v=VERSION,
         **plain,
         files=tuple(_file(item) for item in job.files),
@@ -235,7 +259,6 @@ def write_job(job: Job) -> str:
         reviewer=_static_reviewer(job.reviewer),
         ref=None if job.ref is None else job.ref.decode(),
     )
-    return text(record)
 
 
 def read_job(written: str, key: str) -> Job:

@@ -7,7 +7,7 @@ moved on since, so that work done twice (a process thought dead that was only sl
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, Literal
 
 import sqlalchemy as sa
@@ -43,21 +43,35 @@ class Store(Rows):
 
     # -- submitting --
 
-    def submit(self, jobs: Sequence[tuple[str, str, str]]) -> tuple[list[str], list[str]]:
-        """Queue the jobs, as (key, prompt id, record), that are not known; return the new keys and the changed ones."""
+    def submit(self, jobs: Sequence[tuple[str, str, str]]) -> tuple[list[str], dict[str, str]]:
+        """
+        Queue the jobs, as (key, prompt id, record), that are not known.
+
+        Returns:
+            The new keys, and the records of known jobs that differ, by key.
+        """
         new: list[str] = []
-        changed: list[str] = []
+        changed: dict[str, str] = {}
         for start in range(0, len(jobs), _CHUNK):
             queued, differing = self._unless_raced(self._submit, jobs[start : start + _CHUNK])
             new += queued
-            changed += differing
+            changed |= differing
         return new, changed
 
-    def _submit(self, jobs: Sequence[tuple[str, str, str]]) -> tuple[list[str], list[str]]:
+    def find_changed(self, jobs: Sequence[tuple[str, str, str]]) -> dict[str, str]:
+        """Return the records of known jobs that differ from these, by key."""
+        changed: dict[str, str] = {}
+        with self._reading() as connection:
+            for start in range(0, len(jobs), _CHUNK):
+                chunk = jobs[start : start + _CHUNK]
+                changed |= _differing(self._known(connection, [key for key, _, _ in chunk]), chunk)
+        return changed
+
+    def _submit(self, jobs: Sequence[tuple[str, str, str]]) -> tuple[list[str], dict[str, str]]:
         with self._writing() as connection:
             known = self._known(connection, [key for key, _, _ in jobs])
             new = self._insert(connection, [job for job in jobs if job[0] not in known])
-        return new, [key for key, _, record in jobs if known.get(key, record) != record]
+        return new, _differing(known, jobs)
 
     def _known(self, connection: sa.Connection, keys: Sequence[str]) -> dict[str, str]:
         query = sa.select(JOBS.c.key, JOBS.c.job).where(self._mine(), JOBS.c.key.in_(keys))
@@ -97,6 +111,8 @@ class Store(Rows):
             with self._writing() as connection:
                 row = self._at(connection, place, "queued", "creating")
                 began = now if row.begun_at is None else row.begun_at
+                # Of a create in doubt the key is kept: an older release may have made another.
+                create_key = row.create_key or create_key
                 self._change(connection, place, phase="creating", create_key=create_key, begun_at=began)
         except exc.IntegrityError:
             return False
@@ -189,14 +205,25 @@ class Store(Rows):
             )
             self._enqueue(connection, REVIEW if answer is None else CONTINUE, following)
 
-    def answer(self, key: str, answer: str, asked: Place | None = None) -> bool:
-        """Note the answer to a pause and queue what follows; False when the job does not wait for it (any more)."""
+    def answer(self, key: str, answer: str | None, asked: Place | None = None) -> bool:
+        """
+        Record the answer to a pause and queue what follows.
+
+        Args:
+            key: The job's.
+            answer: A record; None when it was given elsewhere, so that there is nothing to send.
+            asked: The pause it is for; None for the one there is.
+
+        Returns:
+            False when the job does not wait for it (any more).
+        """
         with self._writing() as connection:
             row = self._row(connection, key, to_change=True)
             if row is None or row.phase != "reviewing" or asked not in (None, self.place(row)):
                 return False
             place = self.place(row)
-            self._change(connection, place, phase="answered", answer=answer)
+            phase: Phase = "rendering" if answer is None else "answered"
+            self._change(connection, place, phase=phase, answer=answer)
             self._enqueue(connection, CONTINUE, place)
         return True
 
@@ -288,3 +315,7 @@ class Store(Rows):
             last = max(last, int(values["ended_at"] * 1000))  # the newest may have been purged
             changed = self._change(connection, place, ended=last + 1, where=may, **values)
         return changed > 0
+
+
+def _differing(known: Mapping[str, str], jobs: Iterable[tuple[str, str, str]]) -> dict[str, str]:
+    return {key: known[key] for key, _, record in jobs if known.get(key, record) != record}

@@ -39,6 +39,20 @@ class JobCancelled(HeyGenError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChangedJob:
+    """
+    A job that was submitted again under its key and reads differently now.
+
+    Attributes:
+        key: The job's key.
+        differences: For each field that differs, its name and both values in words.
+    """
+
+    key: str
+    differences: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SubmitReport:
     """
     What `submit` did.
@@ -46,12 +60,12 @@ class SubmitReport:
     Attributes:
         new: How many jobs were queued.
         known: How many were there already and were left alone, however far they are.
-        changed: Keys of known jobs that now read differently; they were left alone too.
+        changed: Known jobs that now read differently; they were left alone too, as they were submitted first.
     """
 
     new: int = 0
     known: int = 0
-    changed: tuple[str, ...] = ()
+    changed: tuple[ChangedJob, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

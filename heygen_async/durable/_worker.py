@@ -16,8 +16,10 @@ import anyio
 from sqlalchemy import exc
 
 from .. import _clock
+from .._concurrency import finished
 from ._create_step import Creating
 from ._follow_step import Following
+from ._pauses import PausePoller
 from ._recovery import Reaper
 from ._review_step import Talking
 from ._schema import MovedOn
@@ -45,6 +47,7 @@ _FOR: Final[dict[str, tuple[Phase, ...]]] = {
     "say": ("answered", "rendering"),
 }
 _REAPER_POLLS: Final = 5  # times slower than the engine's polls for work
+_PAUSE_POLLS: Final = 30  # likewise
 _LOOK: Final = 0.02  # seconds between two checks whether all has come to its checkpoint
 _GRACE: Final = 30.0  # seconds more than a write may take
 
@@ -64,6 +67,7 @@ class BatchWorker:
         self._turns: WeakValueDictionary[tuple[str, Place], asyncio.Lock] = WeakValueDictionary()
         self._under_way: dict[str, object] = {}
         self._reaper: Reaper | None = None
+        self._pauses: asyncio.Task[None] | None = None
         creating, following, talking = Creating(case, self.halt), Following(case), Talking(case)
         self._steps: dict[str, Callable[[Place], Awaitable[str]]] = {
             "announce": creating.announce,
@@ -159,6 +163,8 @@ class BatchWorker:
     async def open(self) -> None:
         """Take work from now on."""
         await self._case.access.ask(self._open)
+        pauses = PausePoller(self._case, self._engine.locks, every=_PAUSE_POLLS * self._case.settings.poll)
+        self._pauses = asyncio.create_task(pauses.run())
 
     def _open(self) -> None:
         store, settings = self._case.store, self._case.settings
@@ -171,11 +177,15 @@ class BatchWorker:
     async def close(self) -> None:
         """Take no more work, bring to its checkpoint what was paid for, and leave the rest to others."""
         self._is_closing = True
+        if self._pauses is not None:
+            self._pauses.cancel()
         self._let_go()
         with anyio.move_on_after(self._case.heygen._core.api.timeouts.write + _GRACE):
             while self._paying or self._tasks:
                 await _clock.sleep(_LOOK)
                 self._let_go()
+        if self._pauses is not None:
+            await finished([self._pauses], _GRACE)
         await anyio.to_thread.run_sync(self._close)
 
     def _close(self) -> None:

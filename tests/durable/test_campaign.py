@@ -60,15 +60,23 @@ async def test_ends_of_an_earlier_opening_are_told_again(database: str) -> None:
 
 
 async def test_submitting_again_leaves_known_jobs_alone(database: str) -> None:
-    """A second submit queues the new keys only, and names the known ones that read differently now."""
+    """A second submit queues the new keys only, and names what differs in the known ones that read differently now."""
     simulator = service()
     async with campaign(database, simulator, reviewer=Approve()) as batch:
         first = await batch.submit(films(3))
-        second = await batch.submit([*films(2), Job("Another film", "film-2"), "A fourth"])
+        edited = Job("Another film", "film-2", mode="generate", orientation="portrait")
+        found = await batch.find_changed([*films(2), edited, "A fourth"])
+        second = await batch.submit([*films(2), edited, "A fourth"])
         await ended(batch)
 
     assert (3, 0, ()) == (first.new, first.known, first.changed)
-    assert (1, 3, ("film-2",)) == (second.new, second.known, second.changed)
+    assert (1, 3, found) == (second.new, second.known, second.changed)
+    [changed] = found
+    assert "film-2" == changed.key
+    assert (
+        "prompt was 'A film about the number 2', is 'Another film'",
+        "orientation was None, is 'portrait'",
+    ) == changed.differences
     assert 4 == len(simulator.ledger.creates)
 
 

@@ -46,6 +46,21 @@ async def test_a_file_becomes_a_campaign_that_workers_help_with(tmp_path: pathli
     assert 2 == len(simulator.ledger.creates)
 
 
+async def test_a_job_edited_under_its_key_is_refused(tmp_path: pathlib.Path) -> None:
+    """A row that reads differently now names both versions and ends the command; no old video passes for it."""
+    where = ("--database", "sqlite:///spring.db", "--name", "spring", "--out", "films", "--poll", "0.2")
+    simulator = Simulator(speed=200)
+    async with SimulatorServer(simulator) as server:
+        (tmp_path / "jobs.csv").write_text("key,prompt\na,A tour\n", encoding="utf-8")
+        await command(tmp_path, server.url, "batch", "jobs.csv", *where)
+        (tmp_path / "jobs.csv").write_text("key,prompt\na,Another tour\n", encoding="utf-8")
+        done = await command(tmp_path, server.url, "batch", "jobs.csv", *where)
+
+    assert 2 == done.returncode
+    assert "prompt was 'A tour', is 'Another tour'" in " ".join(done.stderr.split())
+    assert 1 == len(simulator.ledger.creates)
+
+
 async def test_the_example_goes_on_where_it_was(tmp_path: pathlib.Path) -> None:
     """The example makes a campaign of a text file; run again, it knows all and pays for nothing."""
     (tmp_path / "prompts.txt").write_text("One\nTwo\n", encoding="utf-8")

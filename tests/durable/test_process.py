@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -163,6 +164,29 @@ async def test_records_of_a_later_release_are_refused(sqlite: str) -> None:
         engine.dispose()
         with pytest.raises(ConfigError, match="version 2"):
             await batch.pending_reviews()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        pytest.param("postgresql://u:SECRET@127.0.0.1:1/db", id="where it belongs"),
+        pytest.param("postgresql://127.0.0.1:1/db?user=u&password=SECRET", id="query"),
+        pytest.param("postgresql://u@127.0.0.1:1/db?password=SECRET&sslmode=bogus", id="refused query"),
+        pytest.param("postgresql://u@127.0.0.1:1/db?sslpassword=SECRET", id="password of a key"),
+        pytest.param("postgresql://u:a@SECRET@127.0.0.1:1/db", id="odd @"),
+        pytest.param("postgresql://u:SECRET@127.0.0.1:port/db", id="odd port"),
+        pytest.param("mysql://u:SECRET@127.0.0.1:1/db", id="another database"),
+    ],
+)
+async def test_the_password_of_a_database_is_never_shown(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    """An address that cannot be used is told without its password, wherever in it that stands."""
+    caplog.set_level(logging.DEBUG)
+    with pytest.raises(ConfigError) as caught:
+        async with DurableBatch(url, name="spring", work=False):
+            raise AssertionError
+    shown = "".join(traceback.format_exception(caught.value)).replace(url, "")
+
+    assert "SECRET" not in shown + repr(caught.value) + caught.value.hint + caplog.text
 
 
 async def test_a_user_who_asks_while_the_database_is_away_is_told(postgres: Postgres) -> None:

@@ -195,3 +195,20 @@ def test_arguments_are_checked_before_anything_is_opened(options: dict[str, obje
     """A name or number that cannot be used is refused when the batch is made."""
     with pytest.raises(InvalidArgument):
         DurableBatch("sqlite:///campaign.db", **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(Job("Another film"), id="prompt"),
+        pytest.param(Job("A film", avatar_id="look_1"), id="option"),
+        pytest.param(Job("A film", files=[AssetUrl(url="https://x.org/a.png")]), id="file"),
+        pytest.param(Job("A film", extra={"new": 1}), id="extra"),
+    ],
+)
+def test_the_key_of_a_create_covers_all_that_is_sent(other: Job) -> None:
+    """Another prompt or option has another key: the service would replay the answer to the first one."""
+    one = _records.create_key("spring", "a", 1, Job("A film"))
+
+    assert one != _records.create_key("spring", "a", 1, other)
+    assert one == _records.create_key("spring", "a", 1, Job("A film", timeout=5.0, reviewer=Approve()))

@@ -72,6 +72,22 @@ async def test_a_pause_answered_elsewhere_is_not_answered_again(sqlite: str) -> 
     assert 2 == len(simulator.ledger.messages)
 
 
+async def test_a_pause_answered_elsewhere_is_noticed_while_nobody_answers_here(sqlite: str) -> None:
+    """A job that waits for an answer goes on once its session was approved on the service's own page."""
+    simulator = service()
+    async with campaign(sqlite, simulator) as batch, client(simulator) as heygen:
+        await batch.submit(films(1, mode="chat"))
+        with anyio.fail_after(PATIENCE):
+            while not await batch.pending_reviews():
+                await anyio.sleep(0.05)
+        await heygen.sessions.attach(simulator.ledger.sessions[0]).approve()
+        with anyio.fail_after(PATIENCE):
+            outcomes = await ended(batch)
+
+    assert outcomes["film-0"].ok
+    assert 1 == len(simulator.ledger.messages)
+
+
 async def test_a_waiting_review_holds_no_place(sqlite: str) -> None:
     """Jobs that wait for a slow reviewer do not keep others from being made."""
     simulator = service()
