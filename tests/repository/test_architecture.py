@@ -72,6 +72,7 @@ TASK_OWNERS: Final = {
     "_http/hooks.py",
     "_http/writes.py",
     "_polling/workers.py",
+    "durable/_worker.py",
     "testing/_transports/webhook_sender.py",
 }
 
