@@ -1,5 +1,5 @@
 """
-How a download goes on where it broke off: what to ask for, and what the answer brings.
+How a download continues where it broke off: what to ask for, and what the answer brings.
 
 A half file is worth something only as long as the file at the other end is the same. `If-Range` lets the storage
 host decide that (RFC 9110, 13.1.5): the rest when it is, the whole when it changed.
@@ -19,7 +19,9 @@ from ..errors import BadResponse
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+# Sizes have at most 18 digits: longer ones are no sizes, and Python refuses to read very long ones.
+_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)", re.IGNORECASE)
+_SIZE = re.compile(r"[0-9]{1,18}")
 
 
 class PartInfo(Struct, frozen=True, kw_only=True):
@@ -72,19 +74,25 @@ def range_headers(info: PartInfo, start: int) -> dict[str, str]:
     return {"range": f"bytes={start}-", "if-range": info.validator}
 
 
-def read_answer(info: PartInfo, start: int, status: int, headers: Mapping[str, str]) -> Arriving:
+def read_response(info: PartInfo, start: int, status: int, headers: Mapping[str, str]) -> Arriving:
     """
     Read what a successful answer brings.
+
+    A host may send the whole file as a range of its own, asked or not.
 
     Raises:
         BadResponse: A part of the file that was not asked for.
     """
     if status != HTTPStatus.PARTIAL_CONTENT:
-        return Arriving(start=0, info=_describe(info.of, headers))
+        length = headers.get("content-length", "")
+        total = int(length) if _SIZE.fullmatch(length) else None
+        return Arriving(start=0, info=_describe(info.of, headers, total))
     found = _RANGE.fullmatch(headers.get("content-range", "").strip())
-    if found is None or not start or int(found[1]) != start:
+    if found is None or int(found[1]) not in {0, start}:
         raise BadResponse("The storage host sent another part of the file than was asked for.", status=status)
     total = None if found[3] == "*" else int(found[3])
+    if int(found[1]) == 0:
+        return Arriving(start=0, info=_describe(info.of, headers, total))
     if info.total is not None and total is not None and total != info.total:
         raise BadResponse("The storage host sent a part of a file of another size.", status=status)
     return Arriving(
@@ -92,12 +100,11 @@ def read_answer(info: PartInfo, start: int, status: int, headers: Mapping[str, s
     )
 
 
-def _describe(of: str, headers: Mapping[str, str]) -> PartInfo:
-    """Describe a whole file; one that is packed on the way has no size and no places we could name."""
+def _describe(of: str, headers: Mapping[str, str], total: int | None) -> PartInfo:
+    """Describe a whole file; one that is packed on the way has no known size and no ranges."""
     if headers.get("content-encoding", "identity") != "identity":
         return PartInfo(of=of)
-    length = headers.get("content-length", "")
-    return PartInfo(of=of, validator=_validator(headers), total=int(length) if length.isdecimal() else None)
+    return PartInfo(of=of, validator=_validator(headers), total=total)
 
 
 def _validator(headers: Mapping[str, str]) -> str | None:

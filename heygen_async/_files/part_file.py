@@ -7,9 +7,12 @@ the disk; a process killed at any moment leaves a beginning that the next one ca
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import sys
 from contextlib import suppress
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +21,9 @@ from .byte_ranges import PartInfo
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+_NAME_BYTES = 255  # what file systems take
+_INFO_BYTES = 64 * 1024  # a record is far smaller; what is larger is not ours
 
 
 class PartFile:
@@ -37,9 +43,9 @@ class PartFile:
             OSError: It cannot be opened or written; `BlockingIOError` when another download has it.
         """
         self.target = target
-        self._path = target.with_name(f"{target.name}.part")
-        self._info_path = target.with_name(f"{target.name}.part.json")
-        self._file = os.fdopen(_open_here(self._path, os.O_RDWR | os.O_CREAT), "r+b")
+        self._path = target.with_name(_part_name(target.name))
+        self._info_path = target.with_name(f"{self._path.name}.json")
+        self._file = os.fdopen(_open_plain(self._path, os.O_RDWR | os.O_CREAT), "r+b")
         try:
             self._lock()
             self.info = self._read_info() if resume else PartInfo(of=of)
@@ -51,8 +57,8 @@ class PartFile:
             raise
 
     def _lock(self) -> None:
-        """Keep others out, where the system can; they would write into the same file."""
-        if sys.platform == "win32":  # it lets nobody else rename or remove what is open
+        """Exclude other downloads into the same file, where the system can."""
+        if sys.platform == "win32":  # it lets no other process rename or remove what is open
             return
         import fcntl
 
@@ -68,12 +74,13 @@ class PartFile:
 
     def _read_info(self) -> PartInfo:
         try:
-            return byte_ranges.read(self._info_path.read_bytes()) or PartInfo(of="")
+            with open(self._info_path, "rb", opener=_open_plain) as file:
+                return byte_ranges.read(file.read(_INFO_BYTES)) or PartInfo(of="")
         except FileNotFoundError:
             return PartInfo(of="")
 
     def forget(self) -> None:
-        """Take nothing here for good any more; the next start begins a new version."""
+        """Trust nothing that is here; the next start begins a new version."""
         self.info, self.size = PartInfo(of=self.info.of), 0
 
     def start(self, info: PartInfo, at: int) -> None:
@@ -86,7 +93,7 @@ class PartFile:
         # In this order: a kill in between leaves an empty file, never new bytes under an old record.
         self._file.truncate(at)
         if at == 0:
-            with open(self._info_path, "wb", opener=_open_here) as file:
+            with open(self._info_path, "wb", opener=_open_plain) as file:
                 file.write(byte_ranges.write(info))
         self.info = info
         self.size = self._file.seek(at)
@@ -104,6 +111,19 @@ class PartFile:
         finally:
             self.size = os.fstat(self._file.fileno()).st_size
 
+    def read_head(self, size: int) -> bytes:
+        """
+        Return the first bytes.
+
+        Raises:
+            OSError: The disk refused.
+        """
+        at = self._file.tell()
+        self._file.seek(0)
+        head = self._file.read(size)
+        self._file.seek(at)
+        return head
+
     def finish(self, *, overwrite: bool) -> None:
         """
         Give the whole file its name.
@@ -120,7 +140,7 @@ class PartFile:
         _sync_folder(self.target.parent)
 
     def close(self, *, keep: bool) -> None:
-        """Let go of it; keep it only if it is worth something to a later run."""
+        """Close it; keep it only if a later run can use it."""
         if self._file.closed:
             return  # it has its name
         with suppress(OSError):
@@ -131,9 +151,34 @@ class PartFile:
                     path.unlink(missing_ok=True)
 
 
-def _open_here(path: str | os.PathLike[str], flags: int) -> int:
-    """Open a file that is here: a link that somebody left in a shared folder leads elsewhere."""
-    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0), 0o666)
+def _part_name(name: str) -> str:
+    """Return `NAME.part`; a name that leaves no room for the endings is cut and made unique by a digest."""
+    if len(os.fsencode(f"{name}.part.json")) <= _NAME_BYTES:
+        return f"{name}.part"
+    digest = blake2b(os.fsencode(name), digest_size=8).hexdigest()
+    return f"{os.fsencode(name)[:200].decode(errors='ignore')}.{digest}.part"
+
+
+def _open_plain(path: str | os.PathLike[str], flags: int) -> int:
+    """
+    Open a file that is here and only here: links and pipes left in a shared folder lead elsewhere.
+
+    Raises:
+        OSError: It is something else.
+    """
+    # A pipe without a reader must not block, and nothing may be cut off before it is known whose it is.
+    kept = flags & ~os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    handle = os.open(path, kept | getattr(os, "O_BINARY", 0), 0o666)
+    try:
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+            raise OSError(errno.EINVAL, f"{os.fspath(path)} is a link or no plain file")
+        if flags & os.O_TRUNC:
+            os.ftruncate(handle, 0)
+    except BaseException:
+        os.close(handle)
+        raise
+    return handle
 
 
 def _sync_folder(folder: Path) -> None:

@@ -28,6 +28,7 @@ from ..errors import (
     TransportError,
 )
 from .limits import Gate, TimeoutWheel
+from .links import resolve_link
 from .streaming import UploadStream
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 # is repeated is "not found", and nobody could tell that from a wrong id.
 _SENT_ONCE = {"DELETE": "delete"}
 _CHUNK = 64 * 1024
+_REDIRECTS = 5
+_REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
 _NEVER_SENT = (
     aiohttp.ClientConnectorError,  # name lookup, refusal, TLS and certificates
     aiohttp.ConnectionTimeoutError,
@@ -180,17 +183,7 @@ class AiohttpTransport:
             total=None, sock_connect=self._timeouts.connect, sock_read=self._timeouts.transfer
         )
         try:
-            url = URL(request.url, encoded=True)
-            session = self._session or await self._open()
-            response = await session.request(
-                request.method,
-                url,
-                headers=request.headers,
-                timeout=limits,
-                proxy=self._proxy(url),
-                raise_for_status=False,
-                max_redirects=5,
-            )
+            response = await self._follow(request, request.url, limits)
         except _FOREIGN as error:
             raise _translated(error, "the download") from _harmless(error)
         except RuntimeError as error:
@@ -201,6 +194,28 @@ class AiohttpTransport:
                 yield Download(response)
         finally:
             self._answering.discard(response)
+
+    async def _follow(
+        self, request: Request, link: str, limits: aiohttp.ClientTimeout, redirects: int = _REDIRECTS
+    ) -> aiohttp.ClientResponse:
+        """Follow redirects link by link: the library would write the escapes of a signed link anew."""
+        session, url = self._session or await self._open(), URL(link, encoded=True)
+        response = await session.request(
+            request.method,
+            url,
+            headers=request.headers,
+            timeout=limits,
+            allow_redirects=False,
+            proxy=self._proxy(url),
+            raise_for_status=False,
+        )
+        location = response.headers.get("location")
+        if response.status not in _REDIRECT_STATUSES or not location:
+            return response
+        response.release()
+        if not redirects:
+            raise BadResponse("The storage host redirects in a circle.", status=response.status)
+        return await self._follow(request, resolve_link(location, link), limits, redirects - 1)
 
     async def aclose(self) -> None:
         """End what is under way, and close the session if it is ours."""

@@ -20,6 +20,7 @@ from .._concurrency import finished
 from .._redact import clean
 from ..errors import APIError, ClientStateError, Conflict, HeyGenError, NotFound, RateLimited, Unauthorized
 from .hooks import RetryEvent
+from .links import resolve_link
 from .retry import IN_PROGRESS, Again, Delivery, Throttle, Tries, Verdict, delivery
 from .transport import Request
 
@@ -235,13 +236,19 @@ class ApiClient:
             self.polls_resume = self._polls.refuse(error, now=now, jitter=jitter, **limits)
 
     def download(self, url: str, asked: Mapping[str, str]) -> AbstractAsyncContextManager[Download]:
-        """Open a file at a storage host, which never sees the credential."""
+        """
+        Open a file at a storage host, which never sees the credential.
+
+        Raises:
+            BadResponse: The link leads nowhere.
+        """
         headers = {
             **asked,
             "user-agent": self.identity.headers.get("user-agent", "heygen-async"),
             "accept-encoding": "identity",
         }
-        return self.bind().stream(Request("GET", url, headers, None, self.timeouts.transfer, "a download"))
+        link = resolve_link(url, self._base_url)
+        return self.bind().stream(Request("GET", link, headers, None, self.timeouts.transfer, "a download"))
 
     # -- as many as it takes --
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from msgspec import structs
 
 from .._api import videos as video_api
-from .._files.download import Wanted, save
+from .._files.download import RemoteFile, download_file
 from .._files.names import file_name, suffix_of
 from ..errors import ClientStateError
 from ..models import VideoInfo, VideoState
@@ -61,7 +61,8 @@ class Video(VideoInfo, frozen=True, kw_only=True, dict=True):
         (`Timeouts.transfer`) and none on the whole. The API key goes to no storage host.
 
         Args:
-            target: A file's path; or a folder, where the file is named after the title and the id.
+            target: A file's path; or a folder, where the file is named after the title and the id. One that ends in
+                a slash is a folder, and is made when it is not there.
             resume: Go on with what an earlier run left, and leave what there is if this one fails.
             overwrite: Replace a file that is there.
             on_progress: Called with a `Transfer`, at most ten times a second; sync or async.
@@ -70,7 +71,9 @@ class Video(VideoInfo, frozen=True, kw_only=True, dict=True):
             The path of the file.
 
         Raises:
-            DownloadError: No link, a refusing or broken storage host, or a file that cannot be written.
+            InvalidArgument: A target that is no path.
+            DownloadError: No link, a refusing or broken storage host, an answer that is not the file, or a file
+                that cannot be written.
             APIError: The service refused to give a fresh link.
             ClientStateError: The video has no client: it was unpickled, or the client is closed.
         """
@@ -99,6 +102,7 @@ class Video(VideoInfo, frozen=True, kw_only=True, dict=True):
             The path of the file.
 
         Raises:
+            InvalidArgument: See `download`.
             DownloadError: The video has no captions; or see `download`.
             APIError: See `download`.
             ClientStateError: See `download`.
@@ -123,20 +127,22 @@ class Video(VideoInfo, frozen=True, kw_only=True, dict=True):
             )
         api = core.api
 
-        async def fresh() -> str | None:
+        async def refresh() -> str | None:
             return link((await api.call(video_api.video(self.id))).data)
 
         def link(info: VideoInfo) -> str | None:
             return info.video_url if which == "video_url" else info.subtitle_url
 
         word, suffix = _KINDS[which]
-        wanted = Wanted(
+        remote = RemoteFile(
             what=f"{word} {self.id}",
             name=file_name(self.title, self.id, suffix_of(link(self), suffix)),
             url=link(self),
-            fresh=fresh,
+            refresh=refresh,
         )
-        return await save(api, wanted, target, resume=resume, overwrite=overwrite, on_progress=on_progress)
+        return await download_file(
+            api, remote, target, resume=resume, overwrite=overwrite, on_progress=on_progress
+        )
 
 
 class Videos:

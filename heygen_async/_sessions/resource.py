@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 from msgspec import structs
 
 from .._api import sessions as session_api
-from .._files.download import Wanted, save
+from .._files.download import RemoteFile, download_file
 from .._files.names import file_name, suffix_of
 from ..errors import ClientStateError
 from ..models import ResourceInfo
@@ -55,7 +55,8 @@ class Resource(ResourceInfo, frozen=True, kw_only=True, dict=True):
         Save the file behind `url`; see `Video.download`.
 
         Args:
-            target: A file's path; or a folder, where the file is named after its type and id.
+            target: A file's path; or a folder, where the file is named after its type and id. One that ends in
+                a slash is a folder, and is made when it is not there.
             resume: Go on with what an earlier run left, and leave what there is if this one fails.
             overwrite: Replace a file that is there.
             on_progress: Called with a `Transfer`, at most ten times a second; sync or async.
@@ -64,7 +65,9 @@ class Resource(ResourceInfo, frozen=True, kw_only=True, dict=True):
             The path of the file.
 
         Raises:
-            DownloadError: No link, a refusing or broken storage host, or a file that cannot be written.
+            InvalidArgument: A target that is no path.
+            DownloadError: No link, a refusing or broken storage host, an answer that is not the file, or a file
+                that cannot be written.
             APIError: The service refused to give a fresh link.
             ClientStateError: It has no client: it was unpickled, or the client is closed.
         """
@@ -75,15 +78,15 @@ class Resource(ResourceInfo, frozen=True, kw_only=True, dict=True):
             )
         core, session_id = home
 
-        async def fresh() -> str | None:
+        async def refresh() -> str | None:
             return (await core.api.call(session_api.resource(session_id, self.resource_id))).data.url
 
-        wanted = Wanted(
+        remote = RemoteFile(
             what=f"resource {self.resource_id}",
             name=file_name(self.resource_type, self.resource_id, suffix_of(self.url, "")),
             url=self.url,
-            fresh=fresh,
+            refresh=refresh,
         )
-        return await save(
-            core.api, wanted, target, resume=resume, overwrite=overwrite, on_progress=on_progress
+        return await download_file(
+            core.api, remote, target, resume=resume, overwrite=overwrite, on_progress=on_progress
         )

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from files.film import MP4, PNG
 from heygen_async import UploadError
-from heygen_async._files.byte_ranges import PartInfo, next_start, range_headers, read, read_answer, write
+from heygen_async._files.byte_ranges import PartInfo, next_start, range_headers, read, read_response, write
 from heygen_async._files.media_types import media_type
 from heygen_async._files.names import file_name, suffix_of
 from heygen_async.errors import BadResponse
@@ -170,17 +170,17 @@ def test_without_a_validator_everything_is_asked_for() -> None:
 
 @pytest.mark.parametrize(
     "told",
-    ["bytes 41-99/100", "bytes 0-99/100", "bytes 40-99/101", "bytes */100", "lines 40-99/100", ""],
+    ["bytes 41-99/100", "bytes 1-99/100", "bytes 40-99/101", "bytes */100", "lines 40-99/100", ""],
 )
 def test_other_part_is_refused(told: str) -> None:
     """A part that was not asked for is never joined."""
     with pytest.raises(BadResponse):
-        read_answer(NOTE, 40, 206, {"content-range": told})
+        read_response(NOTE, 40, 206, {"content-range": told})
 
 
 def test_packed_file_has_no_places() -> None:
     """A file packed on the way has neither a size nor places to go on from."""
-    found = read_answer(NOTE, 0, 200, {"content-encoding": "gzip", "content-length": "5", "etag": '"b"'})
+    found = read_response(NOTE, 0, 200, {"content-encoding": "gzip", "content-length": "5", "etag": '"b"'})
 
     assert PartInfo(of="video v") == found.info
 
@@ -190,5 +190,5 @@ def test_young_date_is_no_validator() -> None:
     headers = {"last-modified": "Thu, 01 Jan 2026 00:00:00 GMT", "date": "Thu, 01 Jan 2026 00:00:00 GMT"}
     later = {**headers, "date": "Thu, 01 Jan 2026 00:00:01 GMT"}
 
-    assert read_answer(NOTE, 0, 200, headers).info.validator is None
-    assert headers["last-modified"] == read_answer(NOTE, 0, 200, later).info.validator
+    assert read_response(NOTE, 0, 200, headers).info.validator is None
+    assert headers["last-modified"] == read_response(NOTE, 0, 200, later).info.validator

@@ -6,13 +6,13 @@ import os
 import subprocess
 import sys
 import textwrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
 
 from files.film import HURRIED, MIB, film, left_in, noise
-from heygen_async import DownloadError
+from heygen_async import DownloadError, InvalidArgument
 from repository.house import ROOT
 
 if TYPE_CHECKING:
@@ -205,3 +205,50 @@ async def test_a_link_planted_in_the_folder_is_not_followed(
         await video.download(folder / "intro.mp4")
 
     assert b"mine" == elsewhere.read_bytes()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes in folders are POSIX")
+@pytest.mark.parametrize("planted", ["intro.mp4.part", "intro.mp4.part.json"])
+@pytest.mark.parametrize("kind", ["pipe", "hard link"])
+async def test_a_pipe_or_hard_link_planted_in_the_folder_is_refused(
+    video: Video, tmp_path: pathlib.Path, planted: str, kind: str
+) -> None:
+    """A planted pipe does not block a download, and a planted hard link does not write over its file."""
+    elsewhere = tmp_path / "mine.txt"
+    elsewhere.write_bytes(b"mine")
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    if kind == "pipe":
+        os.mkfifo(folder / planted)
+    else:
+        os.link(elsewhere, folder / planted)
+    with anyio.fail_after(20), pytest.raises(DownloadError):
+        await video.download(folder / "intro.mp4")
+
+    assert b"mine" == elsewhere.read_bytes()
+
+
+async def test_a_name_as_long_as_the_system_takes(video: Video, tmp_path: pathlib.Path) -> None:
+    """A name of 250 bytes leaves no room for `.part.json`, and is saved all the same."""
+    target = tmp_path / f"{'é' * 123}.mp4"
+    await video.download(target)
+
+    assert [target.name] == left_in(tmp_path)
+
+
+async def test_a_folder_that_is_not_there_is_made(video: Video, tmp_path: pathlib.Path) -> None:
+    """A target that ends in a slash is a folder, and is made with its parents."""
+    path = await video.download(f"{tmp_path}/films/of/today/")
+
+    assert tmp_path / "films/of/today" == path.parent
+    assert ".mp4" == path.suffix
+
+
+@pytest.mark.parametrize("target", [None, 5, b"a.mp4", "a\0b.mp4", "a\ud83d.mp4"])
+async def test_what_is_no_path_is_refused(video: Video, service: Simulator, target: Any) -> None:
+    """A target that no file can have is an `InvalidArgument` before anything is asked for."""
+    requests = service.ledger.total_requests
+    with pytest.raises(InvalidArgument, match="target"):
+        await video.download(target)
+
+    assert requests == service.ledger.total_requests
