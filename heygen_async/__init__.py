@@ -9,6 +9,7 @@ from . import errors as errors
 from . import models as models
 from . import webhooks as webhooks
 from ._batch.batch import Batch as Batch
+from ._batch.budget import Rate as Rate
 from ._batch.job import BatchEvent as BatchEvent
 from ._batch.job import Job as Job
 from ._batch.job import Outcome as Outcome
@@ -109,6 +110,7 @@ __all__ = [
     "OutOfCredit",
     "Outcome",
     "OutcomeUnknown",
+    "Rate",
     "RateLimited",
     "Replayed",
     "Reply",

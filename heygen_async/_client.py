@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from . import _config
 from ._batch.batch import Batch
+from ._batch.budget import make_budget
 from ._batch.output_folder import OutputFolder
 from ._config import RetryPolicy, Timeouts
 from ._http import auth
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
     import aiohttp
 
+    from ._batch.budget import Rate
     from ._batch.events import OnEvent
     from ._batch.job_source import Jobs
     from ._http.transport import Transport
@@ -162,6 +164,9 @@ class HeyGen:
         on_exit: Literal["detach", "stop"] = "detach",
         min_balance: float | None = None,
         progress: bool = False,
+        max_spend: float | None = None,
+        rate: Rate | None = None,
+        retry_failed: int = 0,
     ) -> Batch:
         """
         Make many videos, some at a time, with one outcome for each job.
@@ -186,6 +191,16 @@ class HeyGen:
             min_balance: Refuse to begin unless the wallet has this much, in its currency.
             progress: Emit `state` also on new progress and new messages, not only on transitions. Costs requests:
                 sessions that render are otherwise polled together.
+            max_spend: Spend no more than this, in the currency of `rate`. Each job reserves the price of its
+                `max_seconds` (else `expected_seconds`) before it is created, and again for each `Reply`; when it
+                ends, what its video cost takes that place. A job waits while money that is reserved may come back,
+                and comes back as `not_started` when it cannot. The budget holds as far as videos keep to their
+                length; a session that was left without a known end counts with what it reserved.
+            rate: What a second of video costs: needed with `max_spend`.
+            retry_failed: How often a job is made again, after a pause and within the budget, whose session failed
+                before it had a video, for no reason of policy, credit or input. Second tries end once the wallet,
+                where there is one and a `rate`, fell by more than was delivered and reserved. `Outcome.failures`
+                has the attempts before.
 
         Raises:
             InvalidArgument: An argument out of range; entering raises it when there is no wallet to check.
@@ -204,6 +219,8 @@ class HeyGen:
             on_exit=on_exit,
             min_balance=min_balance,
             progress=progress,
+            budget=make_budget(max_spend, rate),
+            retry_failed=retry_failed,
         )
 
     def statistics(self) -> Statistics:

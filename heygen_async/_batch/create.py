@@ -13,8 +13,9 @@ import anyio.lowlevel
 
 from .. import _clock
 from .._api import sessions as session_api
+from .._http.retry import Delivery, delivery
 from .._sessions.attachments import upload_files
-from ..errors import OutcomeUnknown, RateLimited
+from ..errors import HeyGenError, OutcomeUnknown, RateLimited
 from .concurrency import send_when_room
 from .job import BatchEvent
 
@@ -152,4 +153,11 @@ async def _send(
         "The sessions found for this job are those of other jobs.",
         idempotency_key=store.key,
         started_at=store.started_at,
+    )
+
+
+def may_exist(error: Exception) -> bool:
+    """Return whether a create that failed so may have made a session all the same."""
+    return isinstance(error, OutcomeUnknown) or (
+        isinstance(error, HeyGenError) and delivery(error) is Delivery.MAYBE_DONE
     )

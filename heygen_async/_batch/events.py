@@ -7,9 +7,14 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from .._redact import clean
 from .job import BatchEvent
+
+if TYPE_CHECKING:
+    from .budget import Budget
 
 log = logging.getLogger("heygen_async")
 
@@ -23,13 +28,17 @@ class EventHook:
     Args:
         on_event: Called with each event.
         stop: Ends creating, for this reason.
+        budget: Whose figures each event carries.
     """
 
-    __slots__ = ("_on_event", "_stop")
+    __slots__ = ("_budget", "_on_event", "_stop")
 
-    def __init__(self, on_event: OnEvent | None, stop: Callable[[Exception], None]) -> None:
+    def __init__(
+        self, on_event: OnEvent | None, stop: Callable[[Exception], None], budget: Budget | None = None
+    ) -> None:
         self._on_event = on_event
         self._stop = stop
+        self._budget = budget
 
     async def emit(self, event: BatchEvent) -> None:
         """Deliver an event; what the callback raises is logged, since the job must not suffer from it."""
@@ -54,6 +63,8 @@ class EventHook:
 
     async def _call(self, event: BatchEvent) -> None:
         if self._on_event is not None:
+            if self._budget is not None:
+                event = replace(event, spent=self._budget.spent, reserved=self._budget.reserved)
             result = self._on_event(event)
             if inspect.isawaitable(result):
                 await result

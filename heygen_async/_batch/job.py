@@ -19,11 +19,13 @@ from .._polling import refs
 from .._sessions.review import check_reviewer
 from ..errors import InvalidArgument
 from ..models import AssetId
+from .budget import check_amount
 
 if TYPE_CHECKING:
     from .._resources.videos import Video
     from .._sessions.review import Answer
     from .._sessions.session import BatchReviewer
+    from ..errors import SessionFailed
     from ..models import File, SessionState, Transfer
 
 EventKind = Literal[
@@ -65,6 +67,8 @@ class Job(CreateRequest):
             without learning what became of it: the session is looked for before anything is sent. A batch should
             have such jobs first, and a client that knows (`heygen.sessions.attach`) the sessions of other jobs with
             the same prompt, or one of those may be taken for it.
+        expected_seconds: How long the video will be, for the batch's budget.
+        max_seconds: How long it will be at most, for the budget: this is reserved, else `expected_seconds`.
 
     Raises:
         InvalidArgument: Something the service would refuse, or two arguments that contradict each other.
@@ -77,6 +81,8 @@ class Job(CreateRequest):
     timeout: float | UnsetType | None = UNSET
     ref: bytes | None = None
     begun_at: datetime | None = None
+    expected_seconds: float | None = None
+    max_seconds: float | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.files, str | bytes):  # which are refused below
@@ -93,6 +99,11 @@ class Job(CreateRequest):
                     "begun_at", "is for a job whose session is not known; this one has a ref"
                 )
         check_begun_at(self.begun_at, self.idempotency_key)
+        for name in ("expected_seconds", "max_seconds"):
+            if getattr(self, name) is not None:
+                check_amount(name, getattr(self, name))
+        if self.max_seconds is not None and (self.expected_seconds or 0) > self.max_seconds:
+            raise InvalidArgument("max_seconds", "must not be less than expected_seconds")
 
     def __repr__(self) -> str:
         shown = self.prompt if len(self.prompt) <= _SHOWN else self.prompt[: _SHOWN - 1] + "…"
@@ -116,7 +127,10 @@ class Outcome:
             `HeyGenError`; else what your reviewer or your `on_event` raised.
         states: The session's newest transitions, oldest first, at most 50, without their messages.
         elapsed: Seconds from its beginning to its end.
-        not_started: Whether it was not begun because the batch had stopped creating; `error` says why.
+        not_started: Whether it was not begun because the batch had stopped creating, or had no money left for it;
+            `error` says why.
+        failures: Why the attempts before this one failed, oldest first; each has its `session_id`. Only with
+            `retry_failed`.
     """
 
     key: str
@@ -129,6 +143,7 @@ class Outcome:
     states: tuple[SessionState, ...] = ()
     elapsed: float = 0.0
     not_started: bool = False
+    failures: tuple[SessionFailed, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -173,6 +188,8 @@ class BatchEvent:
         transfer: How far the download is.
         path: Where the video was saved.
         outcome: How it ended.
+        spent: With a budget: what the batch has spent so far.
+        reserved: With a budget: what the jobs under way may still cost.
     """
 
     kind: EventKind
@@ -187,6 +204,8 @@ class BatchEvent:
     transfer: Transfer | None = None
     path: Path | None = None
     outcome: Outcome | None = None
+    spent: float | None = None
+    reserved: float | None = None
 
 
 def _stand_ins(files: Iterable[File]) -> Iterable[File]:

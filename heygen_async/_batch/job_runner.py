@@ -14,7 +14,7 @@ import anyio
 from .. import _clock
 from .._sessions import review
 from ..errors import HeyGenError
-from ..models import Stop
+from ..models import Reply, Stop
 from .concurrency import NotStarted
 from .create import MemoryStore, create_session
 from .job import BatchEvent, Outcome
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .._sessions.create import SessionFactory
     from .._sessions.session import BatchReviewer, Session
     from ..models import Transfer
+    from .budget import Budget
     from .concurrency import Slot
     from .events import EventHook
     from .job import EventKind, Job
@@ -45,6 +46,7 @@ class BatchContext:
         on_exit: What becomes of a session whose job is cancelled.
         progress: Whether to emit more than transitions.
         events: Delivers what happens.
+        budget: What revisions are reserved from.
     """
 
     factory: SessionFactory
@@ -53,6 +55,7 @@ class BatchContext:
     on_exit: Literal["detach", "stop"]
     progress: bool
     events: EventHook
+    budget: Budget | None
 
 
 class JobRunner:
@@ -167,6 +170,8 @@ class JobRunner:
                 break
             if isinstance(answer, Stop):
                 return await review.stop(session)
+            if context.budget is not None and isinstance(answer, Reply):
+                context.budget.reserve_revision(self._key, self._job)
             if await runner.send(answer):
                 answers += 1
                 await runner.emit_answer(answer)

@@ -11,10 +11,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from .. import _clock
-from .._batch.create import create_session
+from .._batch.create import create_session, may_exist
 from .._batch.job import BatchEvent, Job
-from .._http.retry import Delivery, delivery
-from ..errors import HeyGenError, InvalidArgument, OutcomeUnknown
+from ..errors import HeyGenError, InvalidArgument
 from . import _records
 from ._job_context import moment
 from ._schema import MovedOn
@@ -93,13 +92,6 @@ class Creating:
         except Exception as error:  # noqa: BLE001 - a user's
             self._halt(error)  # who cannot record what exists should not get more of it
         return FOLLOW
-
-
-def may_exist(error: Exception) -> bool:
-    """Return whether a create that failed so may have made a session all the same."""
-    return isinstance(error, OutcomeUnknown) or (
-        isinstance(error, HeyGenError) and delivery(error) is Delivery.MAYBE_DONE
-    )
 
 
 class RowStore:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar, cast, get_type_hints
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType, structs
+from msgspec import Struct, structs
 
 from .. import errors
 from .._api.sessions import CreateRequest
@@ -28,8 +28,6 @@ from ..models import (
     AssetBase64,
     AssetId,
     AssetUrl,
-    Mode,
-    Orientation,
     Reply,
     SessionState,
     Stop,
@@ -38,6 +36,8 @@ from ..models import (
 from ._types import DatabaseUnavailable, JobCancelled
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .._sessions.review import Answer
     from ..models import File
 
@@ -62,38 +62,43 @@ class PathFile(Struct, frozen=True, kw_only=True, tag_field="type", tag="path"):
     path: str
 
 
-class JobRecord(Record, frozen=True, kw_only=True, omit_defaults=True):
-    """A job; fields as in `Job`."""
-
-    prompt: str
-    mode: Mode = "chat"
-    avatar_id: str | None = None
-    voice_id: str | None = None
-    style_id: str | None = None
-    brand_kit_id: str | None = None
-    brand_glossary_id: str | None = None
-    orientation: Orientation | None = None
-    files: tuple[AssetUrl | AssetId | AssetBase64 | PathFile, ...] = ()
-    auto_proceed: bool | None = None
-    incognito_mode: bool | None = None
-    callback_url: str | None = None
-    callback_id: str | None = None
-    extra: dict[str, object] | None = None
-    idempotency_key: str | None = None
-    reviewer: AnswerRecord | None = None
-    timeout: float | UnsetType | None = UNSET
-    ref: str | None = None
-    begun_at: datetime | None = None
-
-
 class AnswerRecord(Record, frozen=True, kw_only=True, omit_defaults=True):
-    """What a reviewer said: `reply`, `approve` or `stop`."""
+    """The answer of a reviewer: `reply`, `approve` or `stop`."""
 
     kind: str
     message: str | None = None
     avatar_id: str | None = None
     voice_id: str | None = None
     brand_kit_id: str | None = None
+
+
+# What the record of a job writes in another form than `Job` has it. All other fields are those of `Job`, which
+# inherits them from `CreateRequest`: a new field of create costs no line here.
+_WRITTEN_FORMS: Final[dict[str, object]] = {
+    "files": tuple[AssetUrl | AssetId | AssetBase64 | PathFile, ...],
+    "extra": dict[str, object] | None,
+    "reviewer": AnswerRecord | None,
+    "ref": str | None,
+}
+
+
+def _job_fields() -> list[tuple[str, object] | tuple[str, object, object]]:
+    hints = get_type_hints(Job, localns={"BatchReviewer": object})
+    plain = [item for item in fields(Job) if item.name != "key"]
+    return [
+        (item.name, _WRITTEN_FORMS.get(item.name, hints[item.name]))
+        if item.default is MISSING
+        else (item.name, _WRITTEN_FORMS.get(item.name, hints[item.name]), item.default)
+        for item in plain
+    ]
+
+
+JobRecord: type[Record] = cast(
+    "type[Record]",
+    msgspec.defstruct(
+        "JobRecord", _job_fields(), bases=(Record,), frozen=True, kw_only=True, omit_defaults=True
+    ),
+)
 
 
 class ErrorRecord(Record, frozen=True, kw_only=True, omit_defaults=True):
@@ -245,13 +250,14 @@ def _brief(value: object) -> str:
     return shown if len(shown) <= _BRIEF else shown[: _BRIEF - 1] + "…"
 
 
-def _job_record(job: Job) -> JobRecord:
+def _job_record(job: Job) -> Record:
     plain = {
         item.name: getattr(job, item.name)
         for item in fields(job)
         if item.name not in ("key", "files", "extra", "reviewer", "ref")
     }
-    return JobRecord(
+    make: Callable[..., Record] = JobRecord
+    return make(
         v=VERSION,
         **plain,
         files=tuple(_file(item) for item in job.files),
@@ -263,11 +269,12 @@ def _job_record(job: Job) -> JobRecord:
 
 def read_job(written: str, key: str) -> Job:
     """Return a job from JSON."""
-    record = read(JobRecord, written)
-    plain = {item.name: getattr(record, item.name) for item in structs.fields(JobRecord) if item.name != "v"}
-    plain["files"] = tuple(Path(item.path) if isinstance(item, PathFile) else item for item in record.files)
-    plain["reviewer"] = None if record.reviewer is None else read_answer(record.reviewer)
-    plain["ref"] = None if record.ref is None else record.ref.encode()
+    plain = structs.asdict(read(JobRecord, written))
+    del plain["v"]
+    reviewer, ref = plain["reviewer"], plain["ref"]
+    plain["files"] = tuple(Path(item.path) if isinstance(item, PathFile) else item for item in plain["files"])
+    plain["reviewer"] = None if reviewer is None else read_answer(reviewer)
+    plain["ref"] = None if ref is None else ref.encode()
     return Job(key=key, **plain)
 
 

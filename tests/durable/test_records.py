@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from heygen_async import (
     Approve,
@@ -65,6 +67,13 @@ def test_a_job_comes_back_as_it_was(job: Job) -> None:
         back.extra,
     )
     assert (job.reviewer, job.begun_at, job.files) == (back.reviewer, back.begun_at, back.files)
+
+
+def test_every_field_of_a_job_is_written_down() -> None:
+    """A field that jobs get is recorded without being listed again."""
+    written = {item.name for item in structs.fields(JobRecord)} - {"v"}
+
+    assert {item.name for item in fields(Job)} - {"key"} == written
 
 
 @pytest.mark.parametrize(

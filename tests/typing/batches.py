@@ -17,6 +17,7 @@ from heygen_async import (
     InsufficientCredit,
     Job,
     Outcome,
+    Rate,
     Reply,
     Session,
     SessionState,
@@ -30,6 +31,7 @@ async def prompts() -> AsyncIterator[Job | str]:
     """Jobs may come one by one, and plain texts are jobs too."""
     yield "A tour of our bakery"
     yield Job("A tour of our mill", key="mill", mode="generate", files=[Path("mill.png")], timeout=None)
+    yield Job("A tour of our shop", expected_seconds=30, max_seconds=45)
     yield Job("Again", "again", idempotency_key="my-key", begun_at=datetime.now().astimezone())  # noqa: TID251
 
 
@@ -56,8 +58,13 @@ async def batches(heygen: HeyGen, ref: bytes) -> None:
         stop_on=(Unauthorized, InsufficientCredit),
         on_exit="stop",
         min_balance=10,
+        max_spend=25.0,
+        rate=Rate(per_second=0.05, currency="usd"),
+        retry_failed=2,
     ) as run:
         assert_type(run, Batch)
+        assert_type(run.spent, float)
+        assert_type(run.reserved, float)
         async for outcome in run:
             assert_type(outcome, Outcome)
             assert_type(outcome.ok, bool)

@@ -1,0 +1,99 @@
+"""
+Which failed jobs are made again: those whose session failed early, for no reason that a second try would meet again.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from .._api import catalog as catalog_api
+from .._polling import refs
+from ..errors import HeyGenError, InsufficientCredit, SessionFailed
+from .create import may_exist
+
+if TYPE_CHECKING:
+    from .._resources._context import Core
+    from .budget import Budget
+    from .job import Job, Outcome
+
+PAUSE_SECONDS: Final = 30.0  # before a second try
+_EMPTY: Final = 0.5  # a create is refused below it (contract.md, Errors)
+
+# What a reason speaks of that would be the same the next time: policy, credit, input.
+_LASTING = re.compile(
+    r"polic|moderat|violat|prohibit|inappropriate|not allowed|unsafe|nsfw|copyright|sensitive|guideline"
+    r"|credit|payment|quota|balance|billing|subscri|plan\b|upgrade|trial"
+    r"|invalid|unsupported|not found|missing|too long|too large|corrupt|unreadable|format|does not exist",
+    re.IGNORECASE,
+)
+
+
+def may_succeed_again(outcome: Outcome) -> bool:
+    """
+    Return whether a job may be made again without paying twice.
+
+    Its session must have failed, must never have had a video, and must give no reason of policy, credit or input.
+    """
+    error = outcome.error
+    if not isinstance(error, SessionFailed) or isinstance(error, InsufficientCredit):
+        return False
+    if error.reason_source == "reviewer" or outcome.session_ref is None:
+        return False
+    return not _has_video(outcome) and _LASTING.search(error.reason) is None
+
+
+def _has_video(outcome: Outcome) -> bool:
+    assert outcome.session_ref is not None  # noqa: S101 - the caller has seen to it
+    known = refs.read(outcome.session_ref, {})[0].video_id
+    return known is not None or any(state.video_id for state in outcome.states)
+
+
+def make_again(job: Job) -> Job:
+    """Return the job for a session of its own: with another key, and without the session that failed."""
+    return replace(job, idempotency_key=None, ref=None, begun_at=None)
+
+
+class Wallet:
+    """The account's prepaid balance, compared over a whole run; an account may have none."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._first: float | None = None
+
+    async def begin(self) -> None:
+        """Read what there is before anything is paid for."""
+        self._first = await self.read()
+
+    async def read(self) -> float | None:
+        """Return the balance; None without a wallet, or when it cannot be read."""
+        try:
+            wallet = (await self._core.api.call(catalog_api.account())).data.wallet
+        except HeyGenError:
+            return None
+        return None if wallet is None else wallet.remaining_balance
+
+    async def is_empty(self) -> bool:
+        """Return whether nothing can be paid for; also when that cannot be known."""
+        balance = await self.read()
+        return balance is None or balance < _EMPTY
+
+    async def has_lost_money(self, budget: Budget | None) -> bool:
+        """Return whether the balance fell by more than what was delivered and reserved: failed sessions cost then."""
+        if self._first is None or budget is None:
+            return False
+        balance = await self.read()
+        return balance is not None and self._first - balance > (budget.spent + budget.reserved) * 1.000_001
+
+
+def cost_of(outcome: Outcome, budget: Budget) -> float | None:
+    """Return what a job has cost; None when that is not known, so that what was reserved counts."""
+    if outcome.video is not None:
+        seconds = outcome.video.duration
+        return None if seconds is None else seconds * budget.rate.per_second
+    if isinstance(outcome.error, SessionFailed):
+        return 0.0  # a failed job is not charged
+    if outcome.session_id is None and outcome.error is not None and not may_exist(outcome.error):
+        return 0.0
+    return None
