@@ -11,6 +11,7 @@ from typing import assert_type
 from heygen_async import Approve, BatchEvent, HeyGen, HeyGenError, Job, Outcome, Reply, SessionState
 from heygen_async.durable import (
     BatchStatus,
+    ChangedJob,
     DatabaseUnavailable,
     DurableBatch,
     JobCancelled,
@@ -41,7 +42,7 @@ async def durable(heygen: HeyGen, jobs: AsyncIterator[Job | str]) -> None:
         assert_type(batch, DurableBatch)
         report = await batch.submit(jobs)
         assert_type(report, SubmitReport)
-        assert_type(report.changed, tuple[str, ...])
+        assert_type(report.changed, tuple[ChangedJob, ...])
         assert_type(batch.outcomes(), AsyncIterator[Outcome])
         async for outcome in batch.outcomes():
             assert_type(outcome.ok, bool)
