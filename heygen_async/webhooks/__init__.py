@@ -1,8 +1,8 @@
 """
-Webhooks: whether a delivery is the service's, and what it says.
+Webhooks: whether the service sent a delivery, and what is in it.
 
 `verify` for what a registered endpoint receives, `parse_unverified` for a `callback_url`, whose deliveries are not
-signed. Either way an event is a reason to look, never a state: give it to `HeyGen.notify`.
+signed. Either way an event is a reason to poll, never a state: give it to `HeyGen.notify`.
 """
 
 from ._events import UnverifiedEvent as UnverifiedEvent

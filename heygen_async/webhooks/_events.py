@@ -1,8 +1,8 @@
 """
-What webhooks say: events, those that nobody vouches for, and the endpoints they go to.
+What webhooks deliver: events, verified and not, and the endpoints they go to.
 
-Sources: `contract.md`, Webhooks. Only one payload is documented, so an event keeps what came and names what is known
-to be in it.
+Sources: `contract.md`, Webhooks. Only one payload is documented, so an event keeps all of it and has properties for
+what is known to be in it.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ _OBJECT = msgspec.json.Decoder(dict[str, object])
 
 class WebhookEvent(Struct, frozen=True, kw_only=True):
     """
-    An event the service vouches for: its signature was verified, or it was read from the service.
+    An event of the service: its signature was verified, or it was read from the service.
 
     Attributes:
         id: The same on every redelivery; made from the body when the service gave none.
         type: Such as `video_agent.success`; types this release does not know come too.
         data: The payload as it came; read the session or the video again rather than believe it.
-        created_at: When it happened, in the service's words.
+        created_at: When it happened, as the service wrote it.
     """
 
     id: str = field(name="event_id")
@@ -40,22 +40,27 @@ class WebhookEvent(Struct, frozen=True, kw_only=True):
 
     @property
     def session_id(self) -> str | None:
-        """The session it is about, if it says so."""
+        """The session it is about, None when it names none."""
         return _text(self.data, "session_id")
 
     @property
     def video_id(self) -> str | None:
-        """The video it is about, if it says so."""
+        """The video it is about, None when it names none."""
         return _text(self.data, "video_id")
 
     @property
+    def video_url(self) -> str | None:
+        """The video's presigned link, None when it has none; it expires, so download by `heygen.videos.get`."""
+        return _text(self.data, "video_url") or _text(self.data, "url")
+
+    @property
     def callback_id(self) -> str | None:
-        """What was given to `sessions.create` as `callback_id`, if it says so."""
+        """What was given to `sessions.create` as `callback_id`, None when it has none."""
         return _text(self.data, "callback_id")
 
     @property
     def created(self) -> datetime | None:
-        """When it happened; None when the service said nothing readable."""
+        """When it happened; None when it has no readable time."""
         try:
             at = datetime.fromisoformat(self.created_at or "")
         except ValueError:
@@ -72,12 +77,12 @@ class WebhookEvent(Struct, frozen=True, kw_only=True):
 
 class UnverifiedEvent(Struct, frozen=True, kw_only=True):
     """
-    What somebody says has happened; good only for `HeyGen.notify`, which looks for itself.
+    What an unsigned delivery claims; good only for `HeyGen.notify`, which reads the session itself.
 
     Attributes:
         type: The event's type.
-        session_id: The session it is said to be about.
-        video_id: The video it is said to be about.
+        session_id: The session it claims to be about.
+        video_id: The video it claims to be about.
         callback_id: What it gives as the `callback_id` of `sessions.create`.
     """
 
@@ -97,7 +102,7 @@ class WebhookEndpoint(Struct, frozen=True, kw_only=True):
         status: `enabled` or `disabled`.
         created_at: When it was registered, ISO 8601.
         events: The types it gets; None for all.
-        secret: What its deliveries are signed with; told only when it is created. Not in the repr.
+        secret: What its deliveries are signed with; only `create` returns it. Not in the repr.
     """
 
     endpoint_id: str
@@ -114,7 +119,7 @@ class WebhookEndpoint(Struct, frozen=True, kw_only=True):
 
 class WebhookSecret(Struct, frozen=True, kw_only=True):
     """
-    An endpoint's new secret; the one before is dead. Not in the repr.
+    An endpoint's new secret; the one before is no longer valid. Not in the repr.
 
     Attributes:
         endpoint_id: The endpoint.
@@ -145,32 +150,32 @@ def read_verified(body: bytes, fallback_id: str) -> WebhookEvent:
     Raises:
         BadPayload: There is none.
     """
-    told = _decode(body)
-    data = dict(_payload(told))
-    if "callback_id" not in data and "callback_id" in told:  # seen in both places
-        data["callback_id"] = told["callback_id"]
+    members = _decode(body)
+    data = dict(_payload(members))
+    if _text(data, "callback_id") is None and "callback_id" in members:  # seen in both places
+        data["callback_id"] = members["callback_id"]
     return WebhookEvent(
-        id=_text(told, "event_id") or fallback_id,
-        type=_type(told),
+        id=_text(members, "event_id") or fallback_id,
+        type=_type(members),
         data=data,
-        created_at=_text(told, "created_at"),
+        created_at=_text(members, "created_at"),
     )
 
 
 def read_unverified(body: bytes) -> UnverifiedEvent:
     """
-    Return what a body of unknown origin says has happened.
+    Return what a body of unknown origin claims.
 
     Raises:
         BadPayload: It is no event.
     """
-    told = _decode(body)
-    data = _payload(told)
+    members = _decode(body)
+    data = _payload(members)
     return UnverifiedEvent(
-        type=_type(told),
+        type=_type(members),
         session_id=_text(data, "session_id"),
         video_id=_text(data, "video_id"),
-        callback_id=_text(data, "callback_id") or _text(told, "callback_id"),
+        callback_id=_text(data, "callback_id") or _text(members, "callback_id"),
     )
 
 
@@ -182,16 +187,16 @@ def _decode(body: bytes) -> dict[str, object]:
         raise BadPayload("The body is not a JSON object.") from None
 
 
-def _type(told: Mapping[str, object]) -> str:
-    # Some receivers of the service's own making read `event` (contract.md, contradictions).
-    name = _text(told, "event_type") or _text(told, "event")
+def _type(members: Mapping[str, object]) -> str:
+    # Some receivers that the service itself publishes read `event` (contract.md, contradictions).
+    name = _text(members, "event_type") or _text(members, "event")
     if name is None:
         raise BadPayload("The body names no event_type.")
     return name
 
 
-def _payload(told: Mapping[str, object]) -> Mapping[str, object]:
-    data = told.get("event_data")
+def _payload(members: Mapping[str, object]) -> Mapping[str, object]:
+    data = members.get("event_data")
     return cast("dict[str, object]", data) if isinstance(data, dict) else {}
 
 

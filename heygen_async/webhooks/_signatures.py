@@ -2,7 +2,7 @@
 Whether a delivery is the service's: an HMAC over the raw body, and a time that is close enough to the one given.
 
 The timestamp and the event id in the headers are not signed (contract.md, Webhooks). So the time only bounds how old a
-delivery may honestly be, and a replay is told by the id in the body, which is signed.
+delivery may honestly be, and a replay is recognised by the id in the body, which is signed.
 """
 
 from __future__ import annotations
@@ -11,14 +11,23 @@ import hashlib
 import hmac
 import math
 import re
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, cast
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Protocol, cast
 
 from .._redact import Secret
 from ..errors import BadSignature, InvalidArgument, StaleTimestamp
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+class Headers(Protocol):
+    """Headers as any web framework hands them out: something with pairs of names and values."""
+
+    def items(self) -> Iterable[tuple[object, object]]:
+        """Return the pairs."""
+        ...
+
 
 SIGNATURE = "Heygen-Signature"
 TIMESTAMP = "Heygen-Timestamp"
@@ -34,7 +43,7 @@ def signature(body: bytes, secret: str) -> str:
     return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 
-def check_signature(headers: Mapping[str, str], body: bytes, secrets: Sequence[str]) -> None:
+def check_signature(headers: Headers, body: bytes, secrets: Sequence[str]) -> None:
     """
     Find a signature made with one of the secrets.
 
@@ -49,14 +58,14 @@ def check_signature(headers: Mapping[str, str], body: bytes, secrets: Sequence[s
 
 
 def _is_among(given: Iterable[str], body: bytes, secrets: Iterable[str]) -> bool:
-    # A function of its own, so that no traceback with locals shows how to sign that body. It looks at all pairs,
-    # whatever the first ones say: how long it takes must not tell which secret or digit was right.
+    # A function of its own, so that no traceback with locals shows how to sign that body. It compares all pairs,
+    # whatever the first ones give: how long it takes must not show which secret or digit was right.
     expected = [signature(body, secret) for secret in secrets]
     matches = [hmac.compare_digest(one, other) for one in given for other in expected]
     return True in matches
 
 
-def check_time(headers: Mapping[str, str], now: float, tolerance: float, *, required: bool) -> None:
+def check_time(headers: Headers, now: float, tolerance: float, *, required: bool) -> None:
     """
     Compare the time of delivery with now.
 
@@ -74,17 +83,25 @@ def check_time(headers: Mapping[str, str], now: float, tolerance: float, *, requ
 
 
 def fingerprint(body: bytes) -> str:
-    """Return what stands for the id of an event that has none: the same body is the same event."""
+    """Return the id of an event that has none: the same body is the same event."""
     return f"sha256:{hashlib.sha256(body).hexdigest()}"
 
 
-def _values(headers: Mapping[str, str], names: frozenset[str]) -> list[str]:
+def _values(headers: Headers, names: frozenset[str]) -> list[str]:
     """Find a header in any spelling; a plain dict has no idea of case, and some mappings have a name twice."""
     return [
-        value.strip()
+        text.strip()
         for name, value in headers.items()
-        if isinstance(name, str) and isinstance(value, str) and name.lower() in names
+        if _decode(name).lower() in names
+        for text in map(_decode, value if isinstance(value, list | tuple) else [value])
     ]
+
+
+def _decode(text: object) -> str:
+    """Return a header's name or value as text; servers hand some out as bytes."""
+    if isinstance(text, bytes):
+        return text.decode("latin-1")
+    return text if isinstance(text, str) else ""
 
 
 # ---- what the caller gives ----------------------------------------------------------------------------------------
@@ -111,7 +128,7 @@ def check_secrets(secrets: object) -> list[Secret]:
     Return the secrets; one may be given alone.
 
     Raises:
-        InvalidArgument: There is none, or one is empty: anybody could sign with that.
+        InvalidArgument: There is none, or one is empty: anyone could sign with that.
     """
     given: list[object] = [secrets]
     if not isinstance(secrets, str) and isinstance(secrets, Iterable):
@@ -128,12 +145,13 @@ def _is_sound(secret: str) -> bool:
 
 def check_headers(headers: object) -> None:
     """
-    Refuse what is no mapping, such as the list of pairs of a server's innards.
+    Refuse what has no names and values, such as the list of pairs of an ASGI scope.
 
     Raises:
         InvalidArgument: It is something else.
     """
-    if not isinstance(headers, Mapping):
+    # Not `Mapping`: the headers of Flask and of `http.server` are none.
+    if not callable(getattr(headers, "items", None)):
         raise InvalidArgument(
             "headers", f"must be a mapping of names to values, not {type(headers).__name__}"
         )

@@ -1,8 +1,8 @@
 """
-Webhooks: whether a delivery is the service's, and what it says.
+Webhooks: whether the service sent a delivery, and what is in it.
 
 `verify` for what a registered endpoint receives, `parse_unverified` for a `callback_url`, whose deliveries are not
-signed. Either way an event is a reason to look, never a state: give it to `HeyGen.notify`.
+signed. Either way an event is a reason to poll, never a state: give it to `HeyGen.notify`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from ._signatures import (
     EVENT_ID,
     SIGNATURE,
     TIMESTAMP,
+    Headers,
     check_body,
     check_headers,
     check_secrets,
@@ -28,7 +29,7 @@ from ._signatures import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
 
 class SeenStore(Protocol):
@@ -77,7 +78,7 @@ class SeenEvents:
         return f"<SeenEvents {len(self._ids)} of {self._most}>"
 
     def add(self, event_id: str, /) -> None:
-        """Keep an id, and let the oldest go when there are too many."""
+        """Keep an id, and drop the oldest when there are too many."""
         self._ids[event_id] = None
         self._ids.move_to_end(event_id)
         if len(self._ids) > self._most:
@@ -85,7 +86,7 @@ class SeenEvents:
 
 
 def verify(
-    headers: Mapping[str, str],
+    headers: Headers,
     body: bytes | bytearray | memoryview,
     secrets: str | Iterable[str],
     *,
@@ -99,19 +100,20 @@ def verify(
     Events of types that this release does not know come back too.
 
     Args:
-        headers: As the web framework gives them: aiohttp's, Starlette's, a plain dict; names in any case.
+        headers: As the web framework gives them: of aiohttp, Starlette, Django, Flask, `http.server`, a plain dict;
+            names in any case.
         body: The bytes as they came, before anything parsed them.
         secrets: The endpoint's secret; several while they are rotated.
         tolerance: Seconds the delivery's time may be from now, either way.
-        seen: What was taken before: a `SeenEvents`, a set, or a callable that is given an event's id, keeps it and
-            returns whether it knew it already. None for no such check.
-        require_timestamp: False takes deliveries that say no time at all, as some of the service's do.
+        seen: What was accepted before: a `SeenEvents`, a set, or a callable that is given an event's id, keeps it and
+            returns whether it had it already. None for no such check.
+        require_timestamp: False accepts deliveries without a time, as the service sends some.
 
     Raises:
-        BadSignature: Nobody with one of the secrets wrote this body.
+        BadSignature: The body is not signed with any of the secrets.
         StaleTimestamp: The delivery's time is missing, or too far from now.
-        BadPayload: It is signed, and still no event.
-        Replayed: The event was taken before.
+        BadPayload: It is signed, and is no event.
+        Replayed: The event was accepted before.
         InvalidArgument: A body that is not bytes, a secret that is empty, ...: an error of the calling program.
     """
     check_headers(headers)
@@ -120,29 +122,29 @@ def verify(
     check_signature(headers, raw, check_secrets(secrets))
     check_time(headers, _clock.wall(), tolerance, required=require_timestamp)
     event = read_verified(raw, fingerprint(raw))
-    if seen is not None and _knew(seen, event.id):
+    if seen is not None and _is_replay(seen, event.id):
         raise Replayed(
-            "This event was taken before.",
+            "This event was accepted before.",
             hint="Answer 200, so that it is not sent again, and do nothing else with the delivery.",
         )
     return event
 
 
-def _knew(seen: SeenStore | Callable[[str], bool], event_id: str) -> bool:
+def _is_replay(seen: SeenStore | Callable[[str], bool], event_id: str) -> bool:
     if callable(seen):
-        knew = seen(event_id)
-        if not isinstance(knew, bool):
-            # A coroutine, say, which counts as true whatever it would have said.
+        known = seen(event_id)
+        if not isinstance(known, bool):
+            # A coroutine, for instance, counts as true whatever it would return.
             raise InvalidArgument("seen", "must return True or False, at once")
-        return knew
-    knew = event_id in seen
+        return known
+    known = event_id in seen
     seen.add(event_id)
-    return knew
+    return known
 
 
 def parse_unverified(body: bytes | bytearray | memoryview) -> UnverifiedEvent:
     """
-    Return what an unsigned delivery says, as one to a `callback_url` is: good only for `HeyGen.notify`.
+    Return what is in an unsigned delivery, as one to a `callback_url` is: good only for `HeyGen.notify`.
 
     Raises:
         BadPayload: It is no event.
@@ -164,7 +166,7 @@ def sign(
     Args:
         body: What is delivered.
         secret: The endpoint's secret.
-        event_id: The event's id as the header says it; left out when None.
+        event_id: The event's id for the header; left out when None.
         timestamp: When it is delivered, in Unix seconds; now when None.
 
     Raises:

@@ -8,6 +8,7 @@ import json
 import pickle
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from http.client import HTTPMessage
 from typing import Any, Final
 
 import pytest
@@ -60,7 +61,7 @@ def signed(body: bytes = BODY, secret: str = SECRET, *, at: float = NOW) -> dict
     }
 
 
-# ---- believed -----------------------------------------------------------------------------------------------------
+# ---- verified -----------------------------------------------------------------------------------------------------
 
 
 async def test_a_signed_delivery_is_an_event() -> None:
@@ -89,19 +90,71 @@ class Headers(Mapping[str, str]):
         return len(self._known)
 
 
-MAPPINGS: Final[dict[str, Callable[[dict[str, str]], Mapping[str, str]]]] = {
+class Pairs:
+    """Headers as Flask hands them out: names and values, and no mapping."""
+
+    def __init__(self, given: Mapping[str, str]) -> None:
+        self._given = list(given.items())
+
+    def items(self) -> list[tuple[str, str]]:
+        """Return the pairs."""
+        return self._given
+
+
+def message(given: Mapping[str, str]) -> HTTPMessage:
+    """Headers as `http.server` hands them out."""
+    headers = HTTPMessage()
+    for name, value in given.items():
+        headers[name] = value
+    return headers
+
+
+MAPPINGS: Final[dict[str, Callable[[dict[str, str]], Any]]] = {
     "plain": dict,
     "lower": lambda given: {name.lower(): value for name, value in given.items()},
     "upper": lambda given: {name.upper(): value for name, value in given.items()},
     "aiohttp": lambda given: CIMultiDictProxy(CIMultiDict(given)),
     "starlette": Headers,
+    "flask": Pairs,
+    "http.server": message,
+    "bytes": lambda given: {name.encode(): value.encode() for name, value in given.items()},
+    "lists": lambda given: {name: [value] for name, value in given.items()},
 }
 
 
 @each("mapping", MAPPINGS.values(), ids=MAPPINGS.keys())
-async def test_headers_of_any_framework(mapping: Callable[[dict[str, str]], Mapping[str, str]]) -> None:
+async def test_headers_of_any_framework(mapping: Callable[[dict[str, str]], Any]) -> None:
     """Headers are found in any case, in the mappings of the frameworks and in a plain dict."""
     assert "evt_1" == verify(mapping(signed()), BODY, SECRET).id
+
+
+@each("name", ["podcast.success", "filler_word_removal.fail", "video_agent.dreaming"])
+async def test_types_are_open(name: str) -> None:
+    """An event of a type that this release does not know is verified and parsed like any other."""
+    body = json.dumps(EVENT | {"event_type": name}).encode()
+
+    assert name == verify(signed(body), body, SECRET).type
+    assert name == parse_unverified(body).type
+
+
+@each("name", ["url", "video_url"])
+async def test_the_link_has_two_names(name: str) -> None:
+    """`video_agent.success` gives the link as `url` or as `video_url`."""
+    data = {"session_id": "sess_1", name: "https://x/?sig=s"}
+    body = json.dumps(EVENT | {"event_data": data}).encode()
+    event = verify(signed(body), body, SECRET)
+
+    assert "https://x/?sig=s" == event.video_url
+    assert "sig=s" not in repr(event)
+
+
+@each("data", [{}, {"callback_id": None}, {"callback_id": ""}])
+async def test_callback_id_at_the_top(data: dict[str, object]) -> None:
+    """A `callback_id` beside `event_data` counts where there is none inside."""
+    body = json.dumps(EVENT | {"event_data": data, "callback_id": "mine"}).encode()
+
+    assert "mine" == verify(signed(body), body, SECRET).callback_id
+    assert "mine" == parse_unverified(body).callback_id
 
 
 async def test_the_other_name_of_the_signature() -> None:
@@ -244,7 +297,7 @@ async def test_refused_deliveries_are_not_remembered() -> None:
 
 
 async def test_seen_events_are_bounded() -> None:
-    """The store keeps the newest ids and no more than it was told to."""
+    """The store keeps the newest ids and no more than it was members to."""
     seen = SeenEvents(2)
     for event_id in "abac":
         seen.add(event_id)
@@ -317,6 +370,24 @@ async def test_nothing_verifies_unless_signed(headers: dict[str, str], body: byt
         verify(headers, body, SECRET, require_timestamp=False)
 
 
+odd = st.none() | st.integers() | st.binary() | st.text() | st.lists(st.text() | st.none())
+
+
+@given(pairs=st.lists(st.tuples(st.sampled_from(["heygen-signature", b"Heygen-Timestamp"]) | odd, odd)))
+async def test_odd_headers_are_refused_by_a_webhook_error(pairs: list[tuple[object, object]]) -> None:
+    """Whatever a server makes of a sender's headers, a receiver catches a `WebhookError`."""
+
+    class Odd:
+        """Headers of any kind."""
+
+        def items(self) -> list[tuple[object, object]]:
+            """Return the pairs."""
+            return pairs
+
+    with pytest.raises(WebhookError):
+        verify(Odd(), BODY, SECRET)
+
+
 @given(body=bodies, stamp=st.none() | st.text() | st.just(f"{NOW:.0f}"))
 async def test_signed_bodies_raise_nothing_else(body: bytes, stamp: str | None) -> None:
     """Whatever was signed is an event or a `WebhookError`, and unsigned the same body is no `WebhookEvent`."""
@@ -332,12 +403,12 @@ async def test_signed_bodies_raise_nothing_else(body: bytes, stamp: str | None) 
 
 
 @each("place", ["inside", "beside"])
-async def test_unsigned_deliveries_are_rumours(place: str) -> None:
-    """What came unsigned says which session it may be about, and holds nothing else that could be believed."""
+async def test_unsigned_deliveries_are_claims(place: str) -> None:
+    """An unsigned delivery names the session it may be about, and holds nothing else to rely on."""
     data = {"session_id": "sess_1", "status": "completed"}
-    told = {"event_type": "video_agent.success", "event_data": data}
-    (data if place == "inside" else told)["callback_id"] = "mine"
-    event = parse_unverified(json.dumps(told).encode())
+    members = {"event_type": "video_agent.success", "event_data": data}
+    (data if place == "inside" else members)["callback_id"] = "mine"
+    event = parse_unverified(json.dumps(members).encode())
 
     assert UnverifiedEvent(type="video_agent.success", session_id="sess_1", callback_id="mine") == event
     assert not isinstance(event, WebhookEvent)
