@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from .exit_codes import UsageError
-from .jsonl import Lines, read_lines, rewrite
+from .jsonl import JsonlFile, read_lines, rewrite
 from .output import brief
 
 if TYPE_CHECKING:
@@ -95,14 +95,14 @@ class Journal:
                 f"{self.folder} has an earlier run in it.",
                 hint="Add --resume to go on with it, or choose another --out.",
             )
-        self._journal = self._files.enter_context(Lines(journal))
-        rewrite(results, lambda told: told.get("status") in FINAL)
-        self._results = self._files.enter_context(Lines(results))
+        self._journal = self._files.enter_context(JsonlFile(journal))
+        rewrite(results, lambda record: record.get("status") in FINAL)
+        self._results = self._files.enter_context(JsonlFile(results))
         self._run = self._read(journal, results)
 
     def _read(self, journal: Path, results: Path) -> str:
-        told = read_lines(journal)
-        _, first = next(told, (b"", dict[str, Any]()))
+        lines = read_lines(journal)
+        _, first = next(lines, (b"", dict[str, Any]()))
         if not first:
             run = uuid.uuid4().hex
             self._journal.append({"v": _VERSION, "run": run})
@@ -110,7 +110,7 @@ class Journal:
         try:
             if first["v"] != _VERSION:
                 raise UsageError(f"{journal} is of a later release than this one.")
-            for _, line in told:
+            for _, line in lines:
                 self._recall(line)
             for _, line in read_lines(results):
                 self.ended[line["key"]] = line["job"]

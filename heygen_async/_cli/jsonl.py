@@ -17,22 +17,35 @@ from .exit_codes import UsageError
 
 
 def read_lines(path: Path) -> Iterator[tuple[bytes, dict[str, Any]]]:
-    """Yield each whole line and the object on it; what a killed process left half written is passed over."""
+    """
+    Yield each whole line and the object on it; a last line without its end is what a killed process left.
+
+    Raises:
+        UsageError: A line before it cannot be read: its job may have been made and paid for.
+    """
     if not path.exists():
         return
     with path.open("rb") as file:
-        for line in file:
-            told = _object(line) if line.endswith(b"\n") else None
-            if told is not None:
-                yield line, told
+        for number, line in enumerate(file, 1):
+            if not line.endswith(b"\n"):
+                return
+            if line.isspace():
+                continue
+            record = _object(line)
+            if record is None:
+                raise UsageError(
+                    f"{path} is damaged: line {number} cannot be read.",
+                    hint="Restore the file from a copy. Without its line a job would be made, and paid for, again.",
+                )
+            yield line, record
 
 
 def _object(line: bytes) -> dict[str, Any] | None:
     try:
-        told: object = json.loads(line)
-    except ValueError:
+        value: object = json.loads(line)
+    except (ValueError, RecursionError):
         return None
-    return told if isinstance(told, dict) else None  # pyright: ignore[reportUnknownVariableType]
+    return value if isinstance(value, dict) else None  # pyright: ignore[reportUnknownVariableType]
 
 
 def rewrite(path: Path, keep: Callable[[Mapping[str, Any]], bool]) -> None:
@@ -47,8 +60,8 @@ def rewrite(path: Path, keep: Callable[[Mapping[str, Any]], bool]) -> None:
         return
     new = path.with_name(path.name + ".new")
     with new.open("wb") as file:
-        for line, told in read_lines(path):
-            if keep(told):
+        for line, record in read_lines(path):
+            if keep(record):
                 file.write(line)
         file.flush()
         os.fsync(file.fileno())
@@ -56,7 +69,7 @@ def rewrite(path: Path, keep: Callable[[Mapping[str, Any]], bool]) -> None:
     _sync_folder(path.parent)
 
 
-class Lines:
+class JsonlFile:
     """A file of JSON lines, open for appending by this process alone."""
 
     def __init__(self, path: Path) -> None:
@@ -88,14 +101,14 @@ class Lines:
                 break
         self._file.truncate(whole)
 
-    def append(self, told: Mapping[str, object]) -> None:
+    def append(self, record: Mapping[str, object]) -> None:
         """
         Write a line; when this returns, it is on the disk.
 
         Raises:
             OSError: The disk refused.
         """
-        line = json.dumps(told, ensure_ascii=True).encode() + b"\n"
+        line = json.dumps(record, ensure_ascii=True).encode() + b"\n"
         try:
             with self._lock:
                 self._file.write(line)
@@ -109,7 +122,7 @@ class Lines:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with suppress(OSError):  # what the disk refused was told when it did
+        with suppress(OSError):  # what the disk refused was raised when it did
             self._file.close()
 
 

@@ -5,6 +5,7 @@ How the command speaks: to a person in lines, to a program in JSON, one object a
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import re
 import sys
@@ -24,9 +25,12 @@ _STYLES = {"agent": "cyan", "error": "bold red", "failed": "red", "hint": "yello
 
 
 class Terminal(Console):
-    """A console that takes all text as it is, and leaves a broken pipe to the command."""
+    """A console that takes all text as it is, in any encoding, and leaves a broken pipe to the command."""
 
     def __init__(self, file: TextIO) -> None:
+        if isinstance(file, io.TextIOWrapper) and file.errors == "strict":
+            # What the encoding lacks is shown escaped: a character must not end a batch.
+            file.reconfigure(errors="backslashreplace")
         super().__init__(file=file, markup=False, emoji=False, highlight=False)
 
     def on_broken_pipe(self) -> NoReturn:

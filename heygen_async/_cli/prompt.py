@@ -13,6 +13,7 @@ from rich.text import Text
 from heygen_async import Approve, Conflict, Reply, Session, SessionState, SessionStatus, Stop
 
 from .interrupt import apart
+from .output import safe
 
 if TYPE_CHECKING:
     from .output import Output
@@ -62,7 +63,7 @@ class Keyboard:
                 return line.decode(errors="replace") if line else None
             self._rest += read
         line, _, self._rest = self._rest.partition(b"\n")
-        return line.decode(errors="replace").strip()
+        return line.removesuffix(b"\r").decode(errors="replace")
 
     def _read(self) -> bytes:
         return os.read((self._file or sys.stdin).fileno(), 65536)
@@ -70,7 +71,7 @@ class Keyboard:
 
 async def ask(state: SessionState, voice: Output, keyboard: Keyboard) -> Reply | Approve | Stop:
     """
-    Return what the person says to a pause.
+    Return the person's answer to a pause: an empty line approves a review, a line of spaces asks again.
 
     Args:
         state: The pause.
@@ -84,17 +85,19 @@ async def ask(state: SessionState, voice: Output, keyboard: Keyboard) -> Reply |
     while True:
         keyboard.forget()
         voice.ask(_REVIEW if is_review else _QUESTION, status=state.status)
-        said = await keyboard.line()
+        line = await keyboard.line()
         if not keyboard.is_echoed:
             voice.show(Text())
-        if said is None:
+        if line is None:
             raise LeftUnansweredError
-        if said == "/stop":
+        words = line.strip()
+        if words.lower() == "/stop":
             return Stop()
-        if said:
-            return Reply(message=said)
-        if is_review:
+        if is_review and (not line or words.lower() == "/approve"):
             return Approve()
+        # Spaces and marks that nobody sees are no answer, and approve nothing.
+        if safe(words).strip():
+            return Reply(message=words)
 
 
 async def pass_on(session: Session, answer: Reply | Approve | Stop, voice: Output) -> None:

@@ -90,6 +90,25 @@ def test_a_torn_last_line_is_cut_off(tmp_path: pathlib.Path, torn: bytes) -> Non
     assert ["before", "after"] == keys(tmp_path / RESULTS)
 
 
+@pytest.mark.parametrize("name", [JOURNAL, RESULTS])
+@pytest.mark.parametrize("damage", [b"\0" * 40, b'{"key": "b", ', b"[1]", b'"b"', b"{" * 9_000], ids=repr)
+def test_a_line_that_cannot_be_read_is_refused(tmp_path: pathlib.Path, name: str, damage: bytes) -> None:
+    """Only the last line may be torn: one inside stood for a job that may be paid for, and is named by its number."""
+    with Journal(tmp_path, resume=False) as journal:
+        for key in "ab":
+            journal.intend(key, "f", NOON)
+            journal.finish(result(key))
+    path = tmp_path / name
+    lines = path.read_bytes().splitlines()
+    lines[1] = damage
+    path.write_bytes(b"\n".join([*lines, b""]))
+    before = path.read_bytes()
+
+    with pytest.raises(UsageError, match="line 2"):
+        Journal(tmp_path, resume=True)
+    assert before == path.read_bytes()
+
+
 def test_a_journal_torn_in_its_first_line_begins_again(tmp_path: pathlib.Path) -> None:
     """A process killed while it made the journal leaves nothing that stops the next."""
     (tmp_path / JOURNAL).write_bytes(b'{"v": 1, "ru')

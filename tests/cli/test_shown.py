@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heygen_async._cli.output import Output, brief, duration, safe
+from heygen_async._cli.progress import Board
 
 
 @pytest.mark.parametrize(
@@ -48,6 +49,24 @@ def test_a_voice_takes_words_as_they_are() -> None:
     Output(out=out).say("agent", "[bold]:smile:[/bold] [link=x]y \x1b[5m")
 
     assert "agent    [bold]:smile:[/bold] [link=x]y \n" == out.getvalue()
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "cp437", "utf-8"])
+def test_any_encoding_shows_any_text(encoding: str) -> None:
+    """A character that the output's encoding lacks is shown escaped, on the board and in lines."""
+    lines, screen = (io.TextIOWrapper(io.BytesIO(), encoding=encoding) for _ in range(2))
+    Output(out=lines).say("video", "film \U0001f3ac \u202e\x1b[2J")
+    console = Output(out=screen).out
+    board = Board(console, total=1, done=0)
+    board.move("film \U0001f3ac \u202e", "generating", 50)
+    console.print(board)
+    for file in (lines, screen):
+        file.flush()
+        file.seek(0)
+        text = file.buffer.read()
+        assert "film \U0001f3ac".encode(encoding, "backslashreplace") in text
+        assert b"\x1b[2J" not in text
+        assert "\u202e".encode(encoding, "backslashreplace") not in text
 
 
 def test_json_is_plain_ascii() -> None:

@@ -110,6 +110,26 @@ async def test_a_question_needs_an_answer(desk: Desk, answers: Answers) -> None:
     assert "newcomers" == desk.simulator.ledger.messages[0].text
 
 
+@pytest.mark.parametrize("blank", ["   ", "\t", "\ufeff", "\u200e ", "\x1b[A"])
+async def test_what_nobody_sees_approves_nothing(desk: Desk, answers: Answers, blank: str) -> None:
+    """A line of spaces or invisible marks is asked again, and nothing is sent."""
+    answers(f"{blank}\n/stop\n")
+    said = await desk.types("run", "A tour", "--review")
+
+    assert 2 == said.out.count("Your answer")
+    assert ([], 1) == (desk.simulator.ledger.messages, said.code)
+
+
+@pytest.mark.parametrize("line", ["", "/approve", " /Approve "])
+async def test_a_word_or_an_empty_line_approves(desk: Desk, answers: Answers, line: str) -> None:
+    """A review is approved by the empty line of its prompt, or by the word for it."""
+    answers(f"{line}\n")
+    said = await desk.types("run", "A tour", "--review")
+
+    assert (0, 1) == (said.code, len(desk.simulator.ledger.messages))
+    assert line.strip() not in {it.text for it in desk.simulator.ledger.messages} - {""}
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
 async def test_an_enter_too_early_approves_nothing(anyio_backend: object) -> None:
     """What was typed before the question is dropped, where a person types."""
