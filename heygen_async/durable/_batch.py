@@ -12,12 +12,16 @@ in this process or in another one that opens the same batch: give a PostgreSQL a
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import anyio
 
+from .. import _clock
+from .._batch.job import Outcome
+from .._concurrency import Alarm
 from .._sessions.review import Answer, check_reviewer
 from ..errors import (
     ClientStateError,
@@ -27,17 +31,32 @@ from ..errors import (
     InvalidArgument,
     Unauthorized,
 )
+from ..models import Approve, Reply, Stop
 from . import _records
-from ._types import BatchStatus, ChangedJob, OnEvent, PendingReview, Settings, SubmitReport
+from ._outcomes import outcome_of, review_of, status_of
+from ._submission import find_changed, read_chunks
+from ._types import (
+    ENDED,
+    BatchSettings,
+    BatchStatus,
+    ChangedJob,
+    JobCancelled,
+    OnEvent,
+    PendingReview,
+    SubmitReport,
+)
 
 if TYPE_CHECKING:
     import os
     from types import TracebackType
 
-    from .._batch.job import Job, Outcome
+    from .._batch.job import Job
     from .._client import HeyGen
     from .._sessions.session import BatchReviewer
-    from ._open_batch import OpenBatch
+    from ._connection import Connection
+    from ._schema import JobRow
+
+log = logging.getLogger("heygen_async")
 
 
 class DurableBatch:
@@ -99,7 +118,7 @@ class DurableBatch:
         self._name = name
         self._heygen = heygen
         self._work = work
-        self._settings = Settings(
+        self._settings = BatchSettings(
             max_in_flight=max_in_flight,
             reviewer=reviewer,
             on_event=on_event,
@@ -107,7 +126,8 @@ class DurableBatch:
             stop_on=stop_on,
             poll=poll_interval,
         )
-        self._desk: OpenBatch | None = None
+        self._connection: Connection | None = None
+        self._alarm = Alarm()
         self._own: HeyGen | None = None
 
     # -- open and close --
@@ -121,18 +141,19 @@ class DurableBatch:
             ClientStateError: It is open, or this process already works for this batch, or runs DBOS itself.
             DatabaseUnavailable: The database went away just now.
         """
-        if self._desk is not None:
+        if self._connection is not None:
             raise ClientStateError(
                 "This batch is open.", hint="Make another DurableBatch, or close it first."
             )
-        desk = await anyio.to_thread.run_sync(_desk)  # half a second of imports
+        connection = await anyio.to_thread.run_sync(_import_connection)  # half a second of imports
         if self._heygen is None and self._work:
             from .._client import HeyGen
 
             self._own = HeyGen()
+        self._alarm = Alarm()
         try:
-            self._desk = await desk.open(
-                self._url, self._name, self._settings, self._heygen or self._own, work=self._work
+            self._connection = await connection.open(
+                self._url, self._name, self._settings, self._client if self._work else None, self._alarm.ring
             )
         except BaseException:
             await self._close_own()
@@ -146,10 +167,10 @@ class DurableBatch:
 
     async def aclose(self) -> None:
         """Leave in good order; twice is the same as once. It can be opened again."""
-        desk, self._desk = self._desk, None
+        connection, self._connection = self._connection, None
         with anyio.CancelScope(shield=True):
-            if desk is not None:
-                await desk.close()
+            if connection is not None:
+                await connection.close()
             await self._close_own()
 
     async def _close_own(self) -> None:
@@ -158,13 +179,17 @@ class DurableBatch:
             await own.aclose()
 
     @property
-    def _here(self) -> OpenBatch:
-        if self._desk is None:
+    def _client(self) -> HeyGen | None:
+        return self._heygen or self._own
+
+    @property
+    def _open(self) -> Connection:
+        if self._connection is None:
             raise ClientStateError("This batch is not open.", hint="Use it within `async with`.")
-        return self._desk
+        return self._connection
 
     def __repr__(self) -> str:
-        return f"<DurableBatch {self._name!r} {'closed' if self._desk is None else 'open'}>"
+        return f"<DurableBatch {self._name!r} {'closed' if self._connection is None else 'open'}>"
 
     # -- in and out --
 
@@ -181,7 +206,15 @@ class DurableBatch:
             DatabaseUnavailable: The database does not answer.
             ClientStateError: The batch is not open.
         """
-        return await self._here.submit(jobs)
+        database, repository = self._open.access, self._open.store
+        positions: dict[str, int] = {}
+        new, changed = 0, list[ChangedJob]()
+        async for chunk in read_chunks(jobs, positions):
+            queued, known = await database.ask(repository.submit, chunk)
+            new += len(queued)
+            changed += find_changed(known, chunk)
+        self._alarm.ring()
+        return SubmitReport(new=new, known=len(positions) - new, changed=tuple(changed))
 
     async def find_changed(
         self, jobs: Iterable[Job | str] | AsyncIterable[Job | str]
@@ -197,7 +230,11 @@ class DurableBatch:
             DatabaseUnavailable: The database does not answer.
             ClientStateError: The batch is not open.
         """
-        return await self._here.find_changed(jobs)
+        database, repository = self._open.access, self._open.store
+        changed: list[ChangedJob] = []
+        async for chunk in read_chunks(jobs, {}):
+            changed += find_changed(await database.ask(repository.find_changed, chunk), chunk)
+        return tuple(changed)
 
     def outcomes(self) -> AsyncIterator[Outcome]:
         """
@@ -212,7 +249,30 @@ class DurableBatch:
             ConfigError: A later release wrote something this one cannot read.
             ClientStateError: The batch is not open.
         """
-        return self._here.outcomes()
+        return self._iterate(self._open)
+
+    async def _iterate(self, connection: Connection) -> AsyncIterator[Outcome]:
+        database, repository, last = connection.access, connection.store, 0
+        while True:
+            counts = await database.persist(repository.counts)
+            rows = await database.persist(repository.ends_after, last)
+            for row in rows:
+                yield outcome_of(row, self._client)
+                last = row.ended or last
+            if rows:
+                continue
+            if not any(count for phase, count in counts.items() if phase not in ENDED):
+                return
+            if (error := connection.halted_by) is not None and not self._is_busy(counts):
+                for row in await database.persist(repository.rows, "queued", "creating"):
+                    job = _records.read_job(row.job, row.key)
+                    yield Outcome(key=row.key, job=job, error=error, not_started=True)
+                return
+            await self._alarm.wait(_clock.now() + self._settings.poll)
+
+    def _is_busy(self, counts: dict[str, int]) -> bool:
+        phases = ("rendering", "answered", *(() if self._settings.reviewer is None else ("reviewing",)))
+        return any(counts.get(phase) for phase in phases)
 
     async def status(self, *, jobs: bool = True) -> BatchStatus:
         """
@@ -225,7 +285,11 @@ class DurableBatch:
             DatabaseUnavailable: The database does not answer.
             ClientStateError: The batch is not open.
         """
-        return await self._here.status(jobs=jobs)
+        database, repository = self._open.access, self._open.store
+        counts = await database.ask(repository.counts)
+        window = await database.ask(repository.window)
+        rows = await database.ask(repository.rows) if jobs else []
+        return BatchStatus(counts=counts, window=window, jobs=tuple(status_of(row) for row in rows))
 
     # -- reviews --
 
@@ -237,7 +301,8 @@ class DurableBatch:
             DatabaseUnavailable: The database does not answer.
             ClientStateError: The batch is not open.
         """
-        return await self._here.pending_reviews()
+        rows = await self._open.access.ask(self._open.store.rows, "reviewing")
+        return [review_of(row) for row in rows]
 
     async def answer(self, key: str, answer: Answer) -> None:
         """
@@ -252,7 +317,12 @@ class DurableBatch:
             DatabaseUnavailable: The database does not answer.
             ClientStateError: The batch is not open.
         """
-        await self._here.answer(key, answer)
+        if not isinstance(answer, Reply | Approve | Stop):
+            raise InvalidArgument("answer", f"must be Reply, Approve or Stop, not {type(answer).__name__}")
+        record = _records.text(_records.write_answer(answer))
+        if not await self._open.access.ask(self._open.store.answer, key, record):
+            raise InvalidArgument("key", f"{key!r} does not wait for an answer")
+        self._alarm.ring()
 
     # -- changing one's mind --
 
@@ -271,7 +341,36 @@ class DurableBatch:
             DatabaseUnavailable: The database does not answer.
             ClientStateError: The batch is not open.
         """
-        return await self._here.cancel(key)
+        database, repository = self._open.access, self._open.store
+        error = _records.write_error(JobCancelled(f"Job {key!r} was cancelled."))
+        outcome = _records.text(_records.OutcomeRecord(v=_records.VERSION, error=error))
+        while (row := await self._known(key)).phase not in ENDED:  # it may move on just now
+            stage, now = repository.stage(row), _clock.wall()
+            if await database.ask(
+                repository.end, stage, "cancelled", outcome=outcome, error="JobCancelled", ref=None, now=now
+            ):
+                await database.ask(self._open.maintenance.stop_work, row)
+                await self._stop_session(row)
+                self._alarm.ring()
+                return True
+        return False
+
+    async def _stop_session(self, row: JobRow) -> None:
+        if row.session_id is None or self._client is None:
+            return
+        try:
+            await self._client.sessions.attach(row.session_id).stop()
+        except HeyGenError as error:
+            extra = {"session_id": row.session_id, "key": row.key}
+            log.warning(
+                "Session %s could not be stopped: %s", row.session_id, type(error).__name__, extra=extra
+            )
+
+    async def _known(self, key: str) -> JobRow:
+        row = await self._open.access.ask(self._open.store.row, key)
+        if row is None:
+            raise InvalidArgument("key", f"{key!r} is no job of this batch")
+        return row
 
     async def retry(self, keys: Iterable[str] | None = None) -> list[str]:
         """
@@ -291,7 +390,12 @@ class DurableBatch:
             DatabaseUnavailable: The database does not answer.
             ClientStateError: The batch is not open.
         """
-        return await self._here.retry(keys)
+        wanted = None if keys is None else [keys] if isinstance(keys, str) else list(keys)
+        for key in wanted or ():
+            await self._known(key)
+        begun = await self._open.access.ask(self._open.maintenance.begin_again, wanted)
+        self._alarm.ring()
+        return begun
 
     async def purge(self, older_than: float) -> int:
         """
@@ -307,16 +411,16 @@ class DurableBatch:
             DatabaseUnavailable: The database does not answer.
             ClientStateError: The batch is not open.
         """
-        return await self._here.purge(older_than)
+        return await self._open.access.ask(self._open.maintenance.purge, _clock.wall() - older_than)
 
 
-def _desk() -> type[OpenBatch]:
+def _import_connection() -> type[Connection]:
     try:
-        from ._open_batch import OpenBatch
+        from ._connection import Connection
     except ModuleNotFoundError as error:
         if error.name is not None and error.name.partition(".")[0] == "heygen_async":
             raise
         raise ConfigError(
             f"Durable batches need the package {error.name}.", hint="pip install heygen-async[durable]"
         ) from error
-    return OpenBatch
+    return Connection

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ..errors import RateLimited
     from ._database import Access
-    from ._transitions import Store
+    from ._repository import Repository
 
 log = logging.getLogger("heygen_async")
 
@@ -30,7 +30,7 @@ _QUIET: Final = 30.0  # seconds without a refusal after which one more is tried
 class SharedLimit:
     """The limit of one batch, seen from one of the processes that work for it."""
 
-    def __init__(self, store: Store, access: Access, maximum: int, *, longest_pace: float) -> None:
+    def __init__(self, store: Repository, access: Access, maximum: int, *, longest_pace: float) -> None:
         self._store = store
         self._access = access
         self._maximum = maximum

@@ -15,7 +15,7 @@ from .._batch.create import create_session, may_exist
 from .._batch.job import BatchEvent, Job
 from ..errors import HeyGenError, InvalidArgument
 from . import _records
-from ._job_context import moment
+from ._outcomes import moment
 from ._schema import MovedOn
 from ._workflows import FOLLOW, NOTHING
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from .. import Session
     from ._job_context import JobContext
-    from ._schema import Place, Row
+    from ._schema import JobRow, Stage
 
 log = logging.getLogger("heygen_async")
 
@@ -34,61 +34,61 @@ _TURN_SECONDS: Final = 0.5  # between two checks whether another create of the s
 class Creating:
     """Announces and creates, for one open batch."""
 
-    def __init__(self, case: JobContext, halt: Callable[[Exception], None]) -> None:
-        self._case = case
+    def __init__(self, context: JobContext, halt: Callable[[Exception], None]) -> None:
+        self._context = context
         self._halt = halt
 
-    async def announce(self, place: Place) -> str:
+    async def announce(self, stage: Stage) -> str:
         """Record that a create is about to be sent, with which key and when."""
-        row = await self._case.row(place, "queued", "creating", "rendering")
+        row = await self._context.row(stage, "queued", "creating", "rendering")
         if row.session_id is None:
-            await _announce(self._case, place, row)
+            await _announce(self._context, stage, row)
         return FOLLOW
 
-    async def create(self, place: Place) -> str:
+    async def create(self, stage: Stage) -> str:
         """Make the session, once."""
-        case, sender = self._case, self._case.sender()
-        row = await case.access.persist(case.store.claim, place, sender)
+        context, sender = self._context, self._context.sender()
+        row = await context.access.persist(context.store.claim, stage, sender)
         if row.session_id is not None:
             return FOLLOW  # made by a process that could not tell the engine any more
         job = _records.read_job(row.job, row.key)
         try:
-            session = await self._make(place, sender, row, job)
-        except case.settings.stop_on as error:
+            session = await self._make(stage, sender, row, job)
+        except context.settings.stop_on as error:
             if not may_exist(error):
-                await case.access.persist(case.store.not_created, place, sender, "queued")
+                await context.access.persist(context.store.not_created, stage, sender, "queued")
             # Otherwise it stays announced, with the time it was sent: the next opening looks for it.
             self._halt(error)
             raise asyncio.CancelledError from error
         except HeyGenError as error:
-            if not await case.end(place, error=error, sender=sender):
+            if not await context.end(stage, error=error, sender=sender):
                 raise MovedOn from error
             return NOTHING
-        return await self._go_on(place, session, job)
+        return await self._go_on(stage, session, job)
 
-    async def _make(self, place: Place, sender: str, row: Row, job: Job) -> Session:
-        case, store = self._case, RowStore(self._case, place, sender, row, job)
+    async def _make(self, stage: Stage, sender: str, row: JobRow, job: Job) -> Session:
+        context, store = self._context, RowStore(self._context, stage, sender, row, job)
         if job.ref is not None and row.attempt == 1:
-            session = case.heygen._factory.resume(job.ref)
+            session = context.heygen._factory.resume(job.ref)
             if await store.own(session):
                 return session
             raise InvalidArgument("ref", f"names session {session.id}, which is another job's")
-        slot = case.limit.slot(partial(case.sending.discard, place))
+        slot = context.limit.slot(partial(context.sending.discard, stage))
         try:
             return await create_session(
-                case.heygen._factory, job, row.key, store=store, slot=slot, record=case.tell
+                context.heygen._factory, job, row.key, store=store, slot=slot, record=context.tell
             )
         finally:
             slot.release()
 
-    async def _go_on(self, place: Place, session: Session, job: Job) -> str:
-        row = await self._case.access.persist(self._case.store.row, place.key)
+    async def _go_on(self, stage: Stage, session: Session, job: Job) -> str:
+        row = await self._context.access.persist(self._context.store.row, stage.key)
         if row is not None and row.phase == "cancelled":
             await session.stop()
             return NOTHING
-        created = BatchEvent(kind="created", key=place.key, job=job, session_id=session.id, ref=session.ref())
+        created = BatchEvent(kind="created", key=stage.key, job=job, session_id=session.id, ref=session.ref())
         try:
-            await self._case.tell(created)
+            await self._context.tell(created)
         except Exception as error:  # noqa: BLE001 - a user's
             self._halt(error)  # who cannot record what exists should not get more of it
         return FOLLOW
@@ -97,9 +97,9 @@ class Creating:
 class RowStore:
     """The record of a create in the job's row; see `_batch.create.CreateStore`."""
 
-    def __init__(self, case: JobContext, place: Place, sender: str, row: Row, job: Job) -> None:
-        self._case = case
-        self._place = place
+    def __init__(self, context: JobContext, stage: Stage, sender: str, row: JobRow, job: Job) -> None:
+        self._context = context
+        self._stage = stage
         self._sender = sender
         self._row = row
         self._job = job
@@ -107,7 +107,7 @@ class RowStore:
     @property
     def key(self) -> str:
         """The key that was announced."""
-        return self._row.create_key or _key_of(self._case, self._row)
+        return self._row.create_key or _key_of(self._context, self._row)
 
     @property
     def started_at(self) -> datetime:
@@ -116,36 +116,36 @@ class RowStore:
 
     async def announce(self) -> datetime | None:
         """Record the attempt; see that the client takes no session of another job for its own."""
-        self._row = await _announce(self._case, self._place, self._row)
-        await self._case.attach_sessions_of(self._row.prompt_id)
+        self._row = await _announce(self._context, self._stage, self._row)
+        await self._context.attach_sessions_of(self._row.prompt_id)
         if self._row.sent_at is not None:
             return moment(self._row.sent_at)
         return self._job.begun_at if self._row.attempt == 1 else None
 
     async def permit(self) -> None:
         """Raise `MovedOn` if another process has taken the job over; else record when it is sent."""
-        case = self._case
-        await case.access.persist(case.store.permit, self._place, self._sender, _clock.wall())
-        case.sending.add(self._place)
+        context = self._context
+        await context.access.persist(context.store.permit, self._stage, self._sender, _clock.wall())
+        context.sending.add(self._stage)
 
     async def withdraw(self) -> None:
         """Record that there is nothing to look for."""
-        await self._case.access.persist(self._case.store.not_created, self._place, self._sender)
+        await self._context.access.persist(self._context.store.not_created, self._stage, self._sender)
 
     async def own(self, session: Session) -> bool:
         """Record the session as this job's, unless it is another's."""
         ref = session.ref().decode()
-        case = self._case
-        return await case.access.persist(case.store.own, self._place, session.id, ref, _clock.wall())
+        context = self._context
+        return await context.access.persist(context.store.own, self._stage, session.id, ref, _clock.wall())
 
 
-async def _announce(case: JobContext, place: Place, row: Row) -> Row:
+async def _announce(context: JobContext, stage: Stage, row: JobRow) -> JobRow:
     """Announce once no other create of the same prompt is under way: their sessions could not be told apart."""
-    key = _key_of(case, row)
-    while not await case.access.persist(case.store.begin_create, place, key, _clock.wall()):
+    key = _key_of(context, row)
+    while not await context.access.persist(context.store.begin_create, stage, key, _clock.wall()):
         await _clock.sleep(_TURN_SECONDS)
-    return await case.row(place, "creating")
+    return await context.row(stage, "creating")
 
 
-def _key_of(case: JobContext, row: Row) -> str:
-    return _records.create_key(case.store.name, row.key, row.attempt, _records.read_job(row.job, row.key))
+def _key_of(context: JobContext, row: JobRow) -> str:
+    return _records.create_key(context.store.name, row.key, row.attempt, _records.read_job(row.job, row.key))

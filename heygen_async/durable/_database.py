@@ -195,9 +195,9 @@ class Access:
             except (exc.DBAPIError, exc.TimeoutError, OSError) as error:
                 if isinstance(error, exc.IntegrityError | exc.ProgrammingError | exc.DataError):
                     raise
-                self._note(error)
+                self._log_availability(error)
             else:
-                self._note(None)
+                self._log_availability(None)
                 return done
             await _clock.sleep(wait)
             wait = min(2 * wait, _LONGEST_WAIT)
@@ -205,7 +205,7 @@ class Access:
     async def _call(self, call: Callable[..., T], *args: object, **options: object) -> T:
         return await anyio.to_thread.run_sync(partial(call, *args, **options), limiter=self._threads)
 
-    def _note(self, error: Exception | None) -> None:
+    def _log_availability(self, error: Exception | None) -> None:
         """Say once that the database went away, and once that it is back."""
         if error is not None and not self._is_away:
             log.warning("The database does not answer (%s); nothing is created until it does", problem(error))

@@ -14,7 +14,7 @@ from .._batch.output_folder import OutputFolder
 from .._batch.session_runner import fixed_answer
 from ..errors import DownloadError, HeyGenError
 from . import _records
-from ._job_context import plain, video_of
+from ._outcomes import plain, video_of
 from ._records import VERSION, OutcomeRecord
 from ._workflows import FINISH, NOTHING
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .. import SessionState, Transfer
     from .._batch.session_runner import SessionRunner
     from ._job_context import JobContext
-    from ._schema import Place, Row
+    from ._schema import JobRow, Stage
 
 log = logging.getLogger("heygen_async")
 
@@ -32,44 +32,44 @@ _RETRY_SECONDS: Final = 1.0  # between two checks whether another process has sa
 class Following:
     """Follows and finishes, for one open batch."""
 
-    def __init__(self, case: JobContext) -> None:
-        self._case = case
+    def __init__(self, context: JobContext) -> None:
+        self._context = context
 
-    async def follow(self, place: Place) -> str:
+    async def follow(self, stage: Stage) -> str:
         """Follow the session; of its polls nothing is recorded."""
-        case = self._case
-        row = await case.row(place, "rendering", "answered")
-        runner = case.runner(row, case.session(row))
+        context = self._context
+        row = await context.row(stage, "rendering", "answered")
+        runner = context.runner(row, context.session(row))
         try:
             state = await runner.follow()
-            if state.is_paused and await self._pause(place, row, runner, state):
+            if state.is_paused and await self._pause(stage, row, runner, state):
                 return NOTHING
             video = await runner.video()
         except HeyGenError as error:
-            await case.record_history(place, runner)
-            await case.end(place, error=error)
+            await context.record_history(stage, runner)
+            await context.end(stage, error=error)
             return NOTHING
-        await case.access.persist(
-            case.store.rendered,
-            place,
+        await context.access.persist(
+            context.store.record_video,
+            stage,
             outcome=_records.text(OutcomeRecord(v=VERSION, video=plain(video))),
             states=_records.write_history(runner.history),
             ref=runner.session.ref().decode(),
         )
         return FINISH
 
-    async def _pause(self, place: Place, row: Row, runner: SessionRunner, state: SessionState) -> bool:
+    async def _pause(self, stage: Stage, row: JobRow, runner: SessionRunner, state: SessionState) -> bool:
         """Record a pause and let go of the slot; False when it may not be answered."""
         if runner.session.mode == "generate":  # which takes no messages, though it may ask
             return False
         await runner.emit_pause(state)
-        fixed = fixed_answer(runner.reviewer_or(self._case.settings.reviewer))
+        fixed = fixed_answer(runner.reviewer_or(self._context.settings.reviewer))
         answer = None if fixed is None else await runner.ask(fixed, state, row.turn)
         if fixed is not None and answer is None:
             return False  # one answer for all was given often enough
-        await self._case.access.persist(
-            self._case.store.pause,
-            place,
+        await self._context.access.persist(
+            self._context.store.pause,
+            stage,
             ref=runner.session.ref().decode(),
             pause=_records.text(_records.PauseRecord(v=VERSION, state=state)),
             states=_records.write_history(runner.history),
@@ -80,24 +80,24 @@ class Following:
 
     # -- the video --
 
-    async def finish(self, place: Place) -> str:
+    async def finish(self, stage: Stage) -> str:
         """Save the video, if this process has a folder for it, and end the job."""
-        row = await self._case.row(place, "rendering")
+        row = await self._context.row(stage, "rendering")
         record = _records.read(OutcomeRecord, row.outcome or "{}")
         assert record.video is not None  # noqa: S101 - written by `follow`
         path, error = None, None
-        if self._case.settings.download_to is not None:
+        if self._context.settings.download_to is not None:
             try:
-                path = await self._save_alone(place, record)
+                path = await self._save_alone(stage, record)
             except HeyGenError as cause:
                 error = cause
-        await self._case.end(place, video=record.video, path=path, error=error)
+        await self._context.end(stage, video=record.video, path=path, error=error)
         return NOTHING
 
-    async def _save_alone(self, place: Place, record: OutcomeRecord) -> str:
+    async def _save_alone(self, stage: Stage, record: OutcomeRecord) -> str:
         """Save a video once no other process does: one that was thought dead may still be at it."""
         while True:
-            row = await self._case.row(place, "rendering")
+            row = await self._context.row(stage, "rendering")
             try:
                 return await self._save(row, record)
             except DownloadError as error:
@@ -105,17 +105,17 @@ class Following:
                     raise
             await _clock.sleep(_RETRY_SECONDS)
 
-    async def _save(self, row: Row, record: OutcomeRecord) -> str:
-        folder, info = self._case.settings.download_to, record.video
+    async def _save(self, row: JobRow, record: OutcomeRecord) -> str:
+        folder, info = self._context.settings.download_to, record.video
         assert folder is not None and info is not None  # noqa: S101, PT018 - checked before
         event = BatchEvent(kind="downloading", key=row.key, session_id=row.session_id)
 
         async def emit(transfer: Transfer) -> None:
-            await self._case.mention(replace(event, transfer=transfer))
+            await self._context.mention(replace(event, transfer=transfer))
 
         # A file of that name was saved by this job, before a crash.
         path = await OutputFolder(folder).save(
-            video_of(info, self._case.heygen), row.key, again=True, on_progress=emit
+            video_of(info, self._context.heygen), row.key, again=True, on_progress=emit
         )
-        await self._case.mention(replace(event, kind="downloaded", path=path))
+        await self._context.mention(replace(event, kind="downloaded", path=path))
         return str(path)

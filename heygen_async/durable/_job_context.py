@@ -7,19 +7,14 @@ from __future__ import annotations
 import inspect
 import logging
 import uuid
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-from msgspec import structs
-
 from .. import _clock
-from .._batch.job import BatchEvent, Outcome
+from .._batch.job import BatchEvent
 from .._batch.session_runner import SessionRunner
-from .._resources.videos import Video
-from ..models import VideoInfo
 from . import _records
 from ._concurrency import SharedLimit
+from ._outcomes import outcome_of
 from ._records import VERSION, OutcomeRecord
 from ._schema import MovedOn
 from ._types import ALIVE
@@ -29,11 +24,12 @@ if TYPE_CHECKING:
 
     from .. import HeyGen, Session
     from .._http.writes import SendGuard
+    from ..models import VideoInfo
     from ._concurrency import SharedSlot
     from ._database import Access
-    from ._schema import Place, Row
-    from ._transitions import Store
-    from ._types import Phase, Settings
+    from ._repository import Repository
+    from ._schema import JobRow, Stage
+    from ._types import BatchSettings, Phase
 
 log = logging.getLogger("heygen_async")
 
@@ -51,12 +47,12 @@ class JobContext:
         limit: How many jobs may be in progress.
     """
 
-    def __init__(self, store: Store, access: Access, heygen: HeyGen, settings: Settings) -> None:
+    def __init__(self, store: Repository, access: Access, heygen: HeyGen, settings: BatchSettings) -> None:
         self.store = store
         self.access = access
         self.heygen = heygen
         self.settings = settings
-        self.sending: set[Place] = set()
+        self.sending: set[Stage] = set()
         self.limit = SharedLimit(
             store, access, settings.max_in_flight, longest_pace=heygen._core.api.retry.max_retry_after
         )
@@ -66,24 +62,24 @@ class JobContext:
         """Return a new name for whoever sends for a job: the newest in the job's row is the one that may."""
         return uuid.uuid4().hex
 
-    async def row(self, place: Place, *phases: Phase) -> Row:
+    async def row(self, stage: Stage, *phases: Phase) -> JobRow:
         """
         Return the row of a job that is where a step thinks it is.
 
         Raises:
             MovedOn: It is not.
         """
-        row = await self.access.persist(self.store.row, place.key)
-        if row is None or (row.attempt, row.turn) != (place.attempt, place.turn) or row.phase not in phases:
+        row = await self.access.persist(self.store.row, stage.key)
+        if row is None or (row.attempt, row.turn) != (stage.attempt, stage.turn) or row.phase not in phases:
             raise MovedOn
         return row
 
-    def session(self, row: Row, permit: SendGuard | None = None) -> Session:
+    def session(self, row: JobRow, permit: SendGuard | None = None) -> Session:
         """Return the session of a job, as it was known when it was last written down; see `SessionFactory.restore`."""
         assert row.ref is not None  # noqa: S101 - written with the session's id
         return self.heygen._factory.restore(row.ref, permit)
 
-    def runner(self, row: Row, session: Session, slot: SharedSlot | None = None) -> SessionRunner:
+    def runner(self, row: JobRow, session: Session, slot: SharedSlot | None = None) -> SessionRunner:
         """Return what runs the session of a job, as far as it was when it was last recorded."""
         return SessionRunner(
             session,
@@ -96,10 +92,10 @@ class JobContext:
             progress=True,
         )
 
-    async def record_history(self, place: Place, runner: SessionRunner) -> None:
+    async def record_history(self, stage: Stage, runner: SessionRunner) -> None:
         """Record how far a session has come."""
         states, ref = _records.write_history(runner.history), runner.session.ref().decode()
-        await self.access.persist(self.store.followed, place, states=states, ref=ref)
+        await self.access.persist(self.store.record_history, stage, states=states, ref=ref)
 
     async def attach_sessions_of(self, prompt_id: str) -> None:
         """Have the client know the sessions that other jobs made of a prompt, so that it adopts none of them."""
@@ -124,7 +120,7 @@ class JobContext:
 
     async def end(
         self,
-        place: Place,
+        stage: Stage,
         *,
         error: Exception | None = None,
         video: VideoInfo | None = None,
@@ -132,8 +128,8 @@ class JobContext:
         among: Collection[Phase] = ALIVE,
         sender: str | None = None,
     ) -> bool:
-        """Write how a job ended, and tell it; False when it had ended already, or has gone on; see `Store.end`."""
-        row = await self.access.persist(self.store.row, place.key)
+        """Write how a job ended, and tell it; False when it had ended already, or has gone on; see `Repository.end`."""
+        row = await self.access.persist(self.store.row, stage.key)
         if row is None:
             return False
         now = _clock.wall()
@@ -146,7 +142,7 @@ class JobContext:
         )
         is_new = await self.access.persist(
             self.store.end,
-            place,
+            stage,
             "failed" if error else "completed",
             outcome=_records.text(record),
             error=None if error is None else f"{type(error).__name__}: {error}",
@@ -155,44 +151,11 @@ class JobContext:
             among=among,
             sender=sender,
         )
-        if is_new and (ended := await self.access.persist(self.store.row, place.key)) is not None:
+        if is_new and (ended := await self.access.persist(self.store.row, stage.key)) is not None:
             await self.mention(
-                BatchEvent(kind="ended", key=place.key, outcome=outcome_of(ended, self.heygen))
+                BatchEvent(kind="ended", key=stage.key, outcome=outcome_of(ended, self.heygen))
             )
         return is_new
 
-    def _newest_ref(self, row: Row) -> str | None:
+    def _newest_ref(self, row: JobRow) -> str | None:
         return None if row.session_id is None or row.ref is None else self.session(row).ref().decode()
-
-
-def outcome_of(row: Row, heygen: HeyGen | None) -> Outcome:
-    """Return what became of a job that has ended, from its row."""
-    record = _records.read(OutcomeRecord, row.outcome or "{}")
-    return Outcome(
-        key=row.key,
-        job=_records.read_job(row.job, row.key),
-        session_id=row.session_id,
-        session_ref=None if row.ref is None else row.ref.encode(),
-        video=None if record.video is None else video_of(record.video, heygen),
-        path=record.path_there,
-        error=None if record.error is None else _records.read_error(record.error),
-        states=tuple(_records.read_history(row.states).states),
-        elapsed=record.elapsed,
-    )
-
-
-def video_of(info: VideoInfo, heygen: HeyGen | None) -> Video:
-    """Return a video as the user knows them; without a client it can be looked at, not downloaded."""
-    if heygen is not None:
-        return Video.bound(heygen._core, info)
-    return Video(**structs.asdict(info))
-
-
-def plain(video: VideoInfo) -> VideoInfo:
-    """Return the values of a video alone."""
-    return msgspec.convert(structs.asdict(video), VideoInfo)
-
-
-def moment(seconds: float) -> datetime:
-    """Return a time of the database as one of the user's."""
-    return datetime.fromtimestamp(seconds, UTC)

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from msgspec import structs
 
 from . import _records
-from ._repository import Rows
-from ._schema import CONTINUE, DAY, JOBS, RENDER, REVIEW, SESSIONS, Place, Row
+from ._rows import JobRows
+from ._schema import CONTINUE, DAY, JOBS, RENDER, REVIEW, SESSIONS, JobRow, Stage
 from ._types import ENDED
 
 if TYPE_CHECKING:
@@ -32,46 +32,46 @@ _AN_ATTEMPT: Final[tuple[str, ...]] = (
 )
 
 
-class Upkeep(Rows):
-    """The changes that no step makes; see `Rows`."""
+class Maintenance(JobRows):
+    """The changes that no step makes; see `JobRows`."""
 
-    def again(self, keys: Iterable[str] | None) -> list[str]:
+    def begin_again(self, keys: Iterable[str] | None) -> list[str]:
         """Queue jobs that failed or were cancelled once more; all that failed for None. Return their keys."""
         wanted = JOBS.c.phase == "failed"
         if keys is not None:
             wanted = JOBS.c.phase.in_(("failed", "cancelled")) & JOBS.c.key.in_(list(keys))
         with self._writing() as connection:
             found = [
-                Row(**row)
+                JobRow(**row)
                 for row in connection.execute(sa.select(JOBS).where(self._mine(), wanted)).mappings()
             ]
             for row in found:
                 self._begin_again(connection, row)
         return [row.key for row in found]
 
-    def _begin_again(self, connection: sa.Connection, row: Row) -> None:
+    def _begin_again(self, connection: sa.Connection, row: JobRow) -> None:
         outcome = None if row.outcome is None else _records.read(_records.OutcomeRecord, row.outcome)
-        place, workflow, emptied = Place(key=row.key, attempt=row.attempt + 1, turn=0), RENDER, _AN_ATTEMPT
+        stage, workflow, emptied = Stage(key=row.key, attempt=row.attempt + 1, turn=0), RENDER, _AN_ATTEMPT
         if goes_on(outcome, row.session_id):
-            place, workflow = Place(key=row.key, attempt=row.attempt, turn=row.turn + 1), CONTINUE
+            stage, workflow = Stage(key=row.key, attempt=row.attempt, turn=row.turn + 1), CONTINUE
             emptied = _AN_END
         told = None if row.states is None else _records.read(_records.StatesRecord, row.states)
         self._change(
             connection,
-            self.place(row),
+            self.stage(row),
             states=None if told is None else _records.text(structs.replace(told, worked=0.0)),
-            attempt=place.attempt,
-            turn=place.turn,
+            attempt=stage.attempt,
+            turn=stage.turn,
             phase="queued" if workflow == RENDER else "rendering",
             said=False,
             **dict.fromkeys(emptied),
         )
-        self._enqueue(connection, workflow, place)
+        self._enqueue(connection, workflow, stage)
 
-    def stop_work(self, row: Row) -> None:
+    def stop_work(self, row: JobRow) -> None:
         """Take what is queued or under way for a job from the engine."""
-        first = Place(key=row.key, attempt=row.attempt, turn=0)
-        places = ((RENDER, first), (CONTINUE, self.place(row)), (REVIEW, self.place(row)))
+        first = Stage(key=row.key, attempt=row.attempt, turn=0)
+        places = ((RENDER, first), (CONTINUE, self.stage(row)), (REVIEW, self.stage(row)))
         self._engine.client.cancel_workflows([self.work(*one) for one in places])
 
     def purge(self, before: float) -> int:

@@ -13,7 +13,7 @@ from ..errors import HeyGenError
 if TYPE_CHECKING:
     from ._job_context import JobContext
     from ._locks import Locks
-    from ._schema import Row
+    from ._schema import JobRow
 
 log = logging.getLogger("heygen_async")
 
@@ -23,8 +23,8 @@ _LEAST: Final = 0.2  # seconds between two polls, however many jobs wait
 class PausePoller:
     """Polls the sessions of the jobs that wait for an answer, rarely, and by one process of all."""
 
-    def __init__(self, case: JobContext, locks: Locks, *, every: float) -> None:
-        self._case = case
+    def __init__(self, context: JobContext, locks: Locks, *, every: float) -> None:
+        self._context = context
         self._locks = locks
         self._every = every
 
@@ -42,17 +42,17 @@ class PausePoller:
             if not rows:
                 await _clock.sleep(self._every)
 
-    async def _find_waiting(self) -> list[Row]:
-        access, store = self._case.access, self._case.store
+    async def _find_waiting(self) -> list[JobRow]:
+        access, store = self._context.access, self._context.store
         if not await access.persist(self._locks.take, f"{store.name}/pauses"):
             return []
         return await access.persist(store.rows, "reviewing")
 
-    async def _poll(self, row: Row) -> None:
+    async def _poll(self, row: JobRow) -> None:
         try:
-            state = await self._case.session(row).refresh()
+            state = await self._context.session(row).refresh()
         except HeyGenError:
             return  # the next poll may tell
         if not state.is_paused:
-            store = self._case.store
-            await self._case.access.persist(store.answer, row.key, None, store.place(row))
+            store = self._context.store
+            await self._context.access.persist(store.answer, row.key, None, store.stage(row))

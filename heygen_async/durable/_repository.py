@@ -1,161 +1,321 @@
 """
-The rows of a batch: reading them, and the ways every change of them takes.
+What is written down, and when: every change of a job is one transaction, together with the work it queues.
+
+Nothing here waits or decides. A change names the attempt and the turn it belongs to and does nothing when the job has
+moved on since, so that work done twice (a process thought dead that was only slow) is written once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Final, Literal
 
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from . import _records
-from ._locks import number
-from ._schema import DAY, ENGINE_VERSION, JOBS, RENDER, REVIEW, SESSIONS, MovedOn, Place, Row
-from ._types import ENDED, Phase
+from ._rows import JobRows
+from ._schema import CONTINUE, JOBS, RENDER, REVIEW, SESSIONS, JobRow, Stage
+from ._types import ALIVE, Phase
 
-if TYPE_CHECKING:
-    from dbos import EnqueueOptions
-
-    from ._engine import Engine
-
-T = TypeVar("T")
-
-_TRIES: Final = 20
-_FIRST_TIME: Final = 10  # priority of a render; what is gone on with comes first
+_CHUNK: Final = 500
 
 
-class Rows:
-    """The jobs of one batch in one database; every method blocks, and is called from a thread."""
+class Repository(JobRows):
+    """The changes of a job's life; see `JobRows`."""
 
-    def __init__(self, engine: Engine, name: str) -> None:
-        self._engine = engine
-        self._database = engine.database
-        self.name = name
-        self.queue = f"heygen.{name}"
-        self.reviews = f"heygen.{name}.reviews"
+    # -- queues --
 
-    @staticmethod
-    def place(row: Row) -> Place:
-        """Return where a job is."""
-        return Place(key=row.key, attempt=row.attempt, turn=row.turn)
+    def open_queues(self, most: int, poll: float, *, anew: bool) -> None:
+        """Make the queues; those that are there are set `anew`, or left as they are."""
+        register = self._engine.client.register_queue
+        conflict: Literal["always_update", "never_update"] = "always_update" if anew else "never_update"
+        register(self.queue, global_concurrency=most, polling_interval_sec=poll, on_conflict=conflict)
+        register(self.reviews, polling_interval_sec=poll, on_conflict=conflict)
 
-    def _enqueue(self, connection: sa.Connection, workflow: str, place: Place) -> None:
-        options: EnqueueOptions = {
-            "workflow_name": workflow,
-            "queue_name": self.reviews if workflow == REVIEW else self.queue,
-            "workflow_id": self.work(workflow, place),
-            "app_version": ENGINE_VERSION,
-            "priority": _FIRST_TIME if workflow == RENDER else 1,
-        }
-        self._engine.client.enqueue_in_transaction(
-            connection, options, self.name, place.key, place.attempt, place.turn
-        )
+    def window(self, most: int | None = None) -> int:
+        """Return how many jobs may be in progress, on all machines together; set it first if a number is given."""
+        queue = self._engine.client.retrieve_queue(self.queue)
+        assert queue is not None  # noqa: S101 - made when the batch was opened
+        if most is not None:
+            queue.set_global_concurrency(most)
+            return most
+        return int(queue.global_concurrency or 1)
 
-    def work(self, workflow: str, place: Place) -> str:
-        """Return the engine's id of a piece of work."""
-        return _records.work_id(self.name, place.key, place.attempt, place.turn, workflow.split(".")[1])
+    # -- submitting --
 
-    # -- looking --
+    def submit(self, jobs: Sequence[tuple[str, str, str]]) -> tuple[list[str], dict[str, str]]:
+        """
+        Queue the jobs, as (key, prompt id, record), that are not known.
 
-    def row(self, key: str) -> Row | None:
-        """Return one job."""
+        Returns:
+            The new keys, and the records of known jobs that differ, by key.
+        """
+        new: list[str] = []
+        changed: dict[str, str] = {}
+        for start in range(0, len(jobs), _CHUNK):
+            queued, differing = self._unless_raced(self._submit, jobs[start : start + _CHUNK])
+            new += queued
+            changed |= differing
+        return new, changed
+
+    def find_changed(self, jobs: Sequence[tuple[str, str, str]]) -> dict[str, str]:
+        """Return the records of known jobs that differ from these, by key."""
+        changed: dict[str, str] = {}
         with self._reading() as connection:
-            return self._row(connection, key)
+            for start in range(0, len(jobs), _CHUNK):
+                chunk = jobs[start : start + _CHUNK]
+                changed |= _differing(self._known(connection, [key for key, _, _ in chunk]), chunk)
+        return changed
 
-    def rows(self, *phases: Phase) -> list[Row]:
-        """Return the jobs in these phases, all if none is named, in the order they came."""
-        query = sa.select(JOBS).where(self._mine()).order_by(JOBS.c.number)
-        if phases:
-            query = query.where(JOBS.c.phase.in_(phases))
-        with self._reading() as connection:
-            return [Row(**row) for row in connection.execute(query).mappings()]
+    def _submit(self, jobs: Sequence[tuple[str, str, str]]) -> tuple[list[str], dict[str, str]]:
+        with self._writing() as connection:
+            known = self._known(connection, [key for key, _, _ in jobs])
+            new = self._insert(connection, [job for job in jobs if job[0] not in known])
+        return new, _differing(known, jobs)
 
-    def counts(self) -> dict[str, int]:
-        """Return how many jobs are in each phase."""
-        query = sa.select(JOBS.c.phase, sa.func.count()).where(self._mine()).group_by(JOBS.c.phase)
-        with self._reading() as connection:
-            return {str(row[0]): int(row[1]) for row in connection.execute(query)}
+    def _known(self, connection: sa.Connection, keys: Sequence[str]) -> dict[str, str]:
+        query = sa.select(JOBS.c.key, JOBS.c.job).where(self._mine(), JOBS.c.key.in_(keys))
+        return {row.key: row.job for row in connection.execute(query)}
 
-    def ended_after(self, ended: int, limit: int = 100) -> list[Row]:
-        """Return the next jobs that ended, in that order."""
-        have_ended = self._mine() & JOBS.c.phase.in_(ENDED) & (JOBS.c.ended > ended)
-        query = sa.select(JOBS).where(have_ended).order_by(JOBS.c.ended).limit(limit)
-        with self._reading() as connection:
-            return [Row(**row) for row in connection.execute(query).mappings()]
+    def _insert(self, connection: sa.Connection, jobs: Sequence[tuple[str, str, str]]) -> list[str]:
+        if not jobs:
+            return []
+        last = connection.execute(sa.select(sa.func.max(JOBS.c.number)).where(self._mine())).scalar() or 0
+        rows = [
+            {
+                "batch": self.name,
+                "key": key,
+                "number": last + at,
+                "phase": "queued",
+                "attempt": 1,
+                "prompt_id": prompt,
+                "job": job,
+            }
+            for at, (key, prompt, job) in enumerate(jobs, 1)
+        ]
+        connection.execute(sa.insert(JOBS), rows)
+        for key, _, _ in jobs:
+            self._enqueue(connection, RENDER, Stage(key=key, attempt=1, turn=0))
+        return [key for key, _, _ in jobs]
 
-    def sessions_of(self, prompt_id: str, now: float) -> list[str]:
-        """Return the sessions, of whatever batch, that were made of a prompt within the last day."""
-        query = sa.select(SESSIONS.c.session_id).where(
-            SESSIONS.c.prompt_id == prompt_id, SESSIONS.c.owned_at > now - DAY
-        )
-        with self._reading() as connection:
-            return list(connection.execute(query).scalars())
+    # -- creating --
 
-    # -- the work --
+    def begin_create(self, stage: Stage, create_key: str, now: float) -> bool:
+        """
+        Announce a create before it is sent; False while another one of the same prompt is under way.
 
-    def _mine(self) -> sa.ColumnElement[bool]:
-        return JOBS.c.batch == self.name
+        Raises:
+            MovedOn: The job is not to be created any more.
+        """
+        try:
+            with self._writing() as connection:
+                row = self._at(connection, stage, "queued", "creating")
+                began = now if row.begun_at is None else row.begun_at
+                # Of a create in doubt the key is kept: an older release may have made another.
+                create_key = row.create_key or create_key
+                self._change(connection, stage, phase="creating", create_key=create_key, begun_at=began)
+        except exc.IntegrityError:
+            return False
+        return True
 
-    def _row(self, connection: sa.Connection, key: str, *, to_change: bool = False) -> Row | None:
-        query = sa.select(JOBS).where(self._mine(), JOBS.c.key == key)
-        if to_change:
-            # What is decided by it must hold until it is written; SQLite has one writer at a time anyway.
-            query = query.with_for_update()
-        row = connection.execute(query).mappings().first()
-        return None if row is None else Row(**row)
+    def claim(self, stage: Stage, sender: str) -> JobRow:
+        """
+        Make a sender the only one that may send for a job, and return the job as it is.
 
-    def _at(self, connection: sa.Connection, place: Place, *phases: Phase) -> Row:
-        row = self._row(connection, place.key, to_change=True)
-        if row is None or (row.attempt, row.turn) != (place.attempt, place.turn) or row.phase not in phases:
-            raise MovedOn
+        Raises:
+            MovedOn: The job is elsewhere.
+        """
+        with self._writing() as connection:
+            row = self._at(connection, stage, "queued", "creating", "rendering", "answered")
+            self._change(connection, stage, sender=sender)
         return row
 
-    def _sent_by(self, connection: sa.Connection, place: Place, sender: str, phase: Phase) -> Row:
-        row = self._at(connection, place, phase)
-        if row.sender != sender:
-            raise MovedOn
-        return row
+    def permit(self, stage: Stage, sender: str, now: float) -> None:
+        """
+        Record that a create is sent now, if its sender is still the one that may.
 
-    def _change(
+        A process that was thought dead, and whose job has been taken over, learns it here.
+
+        Raises:
+            MovedOn: It is not.
+        """
+        with self._writing() as connection:
+            row = self._sent_by(connection, stage, sender, "creating")
+            if row.sent_at is None:
+                self._change(connection, stage, sent_at=now)
+
+    def not_created(self, stage: Stage, sender: str, phase: Phase = "creating") -> None:
+        """Record that the service refused a sender's create, so that there is nothing to look for."""
+        ours = (JOBS.c.phase == "creating") & (JOBS.c.sender == sender)
+        with self._writing() as connection:
+            self._change(connection, stage, phase=phase, sent_at=None, where=ours)
+
+    def own(self, stage: Stage, session_id: str, ref: str, now: float) -> bool:
+        """Record a session as a job's, which goes on rendering; False when it is another job's."""
+        with self._reading() as connection:
+            row = self._row(connection, stage.key)
+        if row is None:
+            return True
+        try:
+            with self._writing() as connection:
+                connection.execute(
+                    sa.insert(SESSIONS).values(
+                        session_id=session_id,
+                        batch=self.name,
+                        key=stage.key,
+                        attempt=stage.attempt,
+                        prompt_id=row.prompt_id,
+                        owned_at=now,
+                    )
+                )
+                self._record_session(connection, stage, session_id, ref)
+        except exc.IntegrityError:
+            with self._writing() as connection:
+                query = sa.select(SESSIONS).where(SESSIONS.c.session_id == session_id)
+                owner = connection.execute(query).mappings().one()
+                if (owner["batch"], owner["key"], owner["attempt"]) != (self.name, stage.key, stage.attempt):
+                    return False
+                self._record_session(connection, stage, session_id, ref)
+        return True
+
+    def _record_session(self, connection: sa.Connection, stage: Stage, session_id: str, ref: str) -> None:
+        self._change(connection, stage, session_id=session_id, ref=ref)
+        self._change(connection, stage, phase="rendering", where=JOBS.c.phase.in_(("queued", "creating")))
+
+    # -- pauses and answers --
+
+    def pause(
+        self, stage: Stage, *, ref: str, pause: str, states: str, now: float, answer: str | None
+    ) -> None:
+        """Record that a session waits, and queue what follows: the answer if it is known, else somebody's review."""
+        following = Stage(key=stage.key, attempt=stage.attempt, turn=stage.turn + 1)
+        with self._writing() as connection:
+            self._at(connection, stage, "rendering", "answered")
+            self._change(
+                connection,
+                stage,
+                phase="reviewing" if answer is None else "answered",
+                turn=following.turn,
+                ref=ref,
+                pause=pause,
+                states=states,
+                paused_at=now,
+                answer=answer,
+                said=False,
+            )
+            self._enqueue(connection, REVIEW if answer is None else CONTINUE, following)
+
+    def answer(self, key: str, answer: str | None, asked: Stage | None = None) -> bool:
+        """
+        Record the answer to a pause and queue what follows.
+
+        Args:
+            key: The job's.
+            answer: A record; None when it was given elsewhere, so that there is nothing to send.
+            asked: The pause it is for; None for the one there is.
+
+        Returns:
+            False when the job does not wait for it (any more).
+        """
+        with self._writing() as connection:
+            row = self._row(connection, key, to_change=True)
+            if row is None or row.phase != "reviewing" or asked not in (None, self.stage(row)):
+                return False
+            stage = self.stage(row)
+            phase: Phase = "rendering" if answer is None else "answered"
+            self._change(connection, stage, phase=phase, answer=answer)
+            self._enqueue(connection, CONTINUE, stage)
+        return True
+
+    def announce_answer(self, stage: Stage, sender: str) -> bool:
+        """
+        Record that an answer is sent now; return whether an earlier process may have sent it.
+
+        Raises:
+            MovedOn: Another process has taken the job over.
+        """
+        with self._writing() as connection:
+            row = self._sent_by(connection, stage, sender, "answered")
+            self._change(connection, stage, said=True)
+            return row.said
+
+    def check(self, stage: Stage, sender: str) -> None:
+        """
+        See that a sender of an answer is still the one that may.
+
+        Raises:
+            MovedOn: Another process has taken the job over.
+        """
+        with self._reading() as connection:
+            self._sent_by(connection, stage, sender, "answered")
+
+    def record_answer(self, stage: Stage, ref: str) -> None:
+        """Record that the service took an answer."""
+        with self._writing() as connection:
+            self._change(connection, stage, ref=ref)
+            self._change(connection, stage, phase="rendering", where=JOBS.c.phase == "answered")
+
+    # -- ending --
+
+    def record_video(self, stage: Stage, *, outcome: str, states: str, ref: str) -> None:
+        """Record the video of a job, before it is saved."""
+        with self._writing() as connection:
+            self._change(
+                connection, stage, outcome=outcome, states=states, ref=ref, where=JOBS.c.phase == "rendering"
+            )
+
+    def record_draft(self, stage: Stage, outcome: str) -> None:
+        """Record the video a stopped session has, before it is saved."""
+        with self._writing() as connection:
+            self._change(connection, stage, outcome=outcome, where=JOBS.c.phase == "rendering")
+
+    def record_history(self, stage: Stage, *, states: str, ref: str) -> None:
+        """Record how far a session has come."""
+        with self._writing() as connection:
+            self._change(connection, stage, states=states, ref=ref)
+
+    def end(
         self,
-        connection: sa.Connection,
-        place: Place,
+        stage: Stage,
+        phase: Phase,
         *,
-        where: sa.ColumnElement[bool] | None = None,
-        **values: Any,
-    ) -> int:
-        change = sa.update(JOBS).where(self._mine(), JOBS.c.key == place.key)
-        change = change.where(JOBS.c.attempt == place.attempt, JOBS.c.turn == place.turn)
-        if where is not None:
-            change = change.where(where)
-        return int(connection.execute(change.values(**values)).rowcount)
+        outcome: str,
+        error: str | None,
+        ref: str | None,
+        now: float,
+        among: Collection[Phase] = ALIVE,
+        sender: str | None = None,
+    ) -> bool:
+        """
+        Record how a job ended; False when it had ended already, or has gone on elsewhere.
 
-    @staticmethod
-    def _unless_raced(change: Callable[..., T], *args: Any) -> T:
-        """Make a change, again if another process took the same key or number at the same moment."""
-        for _ in range(_TRIES):
-            with suppress(exc.IntegrityError):
-                return change(*args)
-        return change(*args)
+        Args:
+            stage: Which part of the job's life this is the end of.
+            phase: How it ended.
+            outcome: What became of it.
+            error: The error in a few words.
+            ref: The newest of its session.
+            now: When.
+            among: The phases that can be ended so.
+            sender: Who may still speak for the job; None for anybody.
+        """
+        values = {"phase": phase, "outcome": outcome, "error": error, "ended_at": now}
+        if ref is not None:
+            values["ref"] = ref
+        may: sa.ColumnElement[bool] = JOBS.c.phase.in_(among)
+        if sender is not None:
+            may &= JOBS.c.sender == sender
+        return self._unless_raced(self._end, stage, may, values)
 
-    def _take_turn(self, connection: sa.Connection) -> None:
-        """Let changes of this kind of this batch come one after the other, on all machines."""
-        if connection.dialect.name != "sqlite":  # where all changes do
-            turn = sa.func.pg_advisory_xact_lock(number(f"heygen.ends/{self.name}", 63))
-            connection.execute(sa.select(turn))
+    def _end(self, stage: Stage, may: sa.ColumnElement[bool], values: dict[str, Any]) -> bool:
+        with self._writing() as connection:
+            # Whoever listens goes by the numbers: none may appear below one that is there.
+            self._take_turn(connection)
+            last = connection.execute(sa.select(sa.func.max(JOBS.c.ended)).where(self._mine())).scalar() or 0
+            last = max(last, int(values["ended_at"] * 1000))  # the newest may have been purged
+            changed = self._change(connection, stage, ended=last + 1, where=may, **values)
+        return changed > 0
 
-    @contextmanager
-    def _reading(self) -> Generator[sa.Connection]:
-        with self._database.connect() as connection:
-            yield connection
 
-    @contextmanager
-    def _writing(self) -> Generator[sa.Connection]:
-        with self._database.begin() as connection:
-            if connection.dialect.name == "sqlite":
-                # Its driver begins a transaction at the first change only, after what was read before.
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-            yield connection
+def _differing(known: Mapping[str, str], jobs: Iterable[tuple[str, str, str]]) -> dict[str, str]:
+    return {key: known[key] for key, _, record in jobs if known.get(key, record) != record}

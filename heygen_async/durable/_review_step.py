@@ -15,7 +15,7 @@ from .._sessions.send import APPROVAL
 from ..errors import HeyGenError, InvalidArgument
 from ..models import Approve, Reply, SessionState, Stop
 from . import _records
-from ._job_context import plain
+from ._outcomes import plain
 from ._records import VERSION, AnswerRecord, OutcomeRecord, PauseRecord
 from ._schema import MovedOn
 from ._workflows import FINISH, FOLLOW, NOTHING
@@ -23,7 +23,7 @@ from ._workflows import FINISH, FOLLOW, NOTHING
 if TYPE_CHECKING:
     from .. import Session
     from ._job_context import JobContext
-    from ._schema import Place, Row
+    from ._schema import JobRow, Stage
 
 log = logging.getLogger("heygen_async")
 
@@ -33,15 +33,15 @@ _POLL_SECONDS: Final = 1.0  # between two polls for an answer that may be on its
 class Talking:
     """Asks and says, for one open batch."""
 
-    def __init__(self, case: JobContext) -> None:
-        self._case = case
+    def __init__(self, context: JobContext) -> None:
+        self._context = context
 
-    async def ask(self, place: Place) -> str:
+    async def ask(self, stage: Stage) -> str:
         """Ask the reviewer; nothing is lost if this process ends meanwhile: another asks its own."""
-        row = await self._case.row(place, "reviewing")
-        session = self._case.session(row)
+        row = await self._context.row(stage, "reviewing")
+        session = self._context.session(row)
         state = _records.read(PauseRecord, row.pause or "{}").state
-        reviewer = self._case.settings.reviewer
+        reviewer = self._context.settings.reviewer
         answer = await answer_of(reviewer, session, state, row.turn)
         if answer is None and not callable(reviewer):
             await session.video()  # one answer for all was given often enough: says what the agent asks
@@ -49,69 +49,71 @@ class Talking:
             kind = type(answer).__name__
             raise InvalidArgument("reviewer", f"returned {kind}, not Reply, Approve or Stop")
         text = _records.text(_records.write_answer(answer))
-        await self._case.access.persist(self._case.store.answer, row.key, text, place)
+        await self._context.access.persist(self._context.store.answer, row.key, text, stage)
         return NOTHING
 
-    async def say(self, place: Place) -> str:
+    async def say(self, stage: Stage) -> str:
         """Pass the answer on, unless an earlier process has."""
-        sender = self._case.sender()
-        row = await self._case.access.persist(self._case.store.claim, place, sender)
+        sender = self._context.sender()
+        row = await self._context.access.persist(self._context.store.claim, stage, sender)
         if row.phase == "rendering" or row.answer is None:
             return FOLLOW  # said by a process that could not tell the engine any more; or there is nothing to say
 
         async def permit() -> None:
-            await self._case.access.persist(self._case.store.check, place, sender)
-            self._case.sending.add(place)
+            await self._context.access.persist(self._context.store.check, stage, sender)
+            self._context.sending.add(stage)
 
-        session = self._case.session(row, permit)
+        session = self._context.session(row, permit)
         answer = _records.read_answer(_records.read(AnswerRecord, row.answer))
         try:
             if isinstance(answer, Stop):
-                return await self._stop(place, session)
-            is_taken = await self._send(place, sender, row, session, answer)
+                return await self._stop(stage, session)
+            is_taken = await self._send(stage, sender, row, session, answer)
         except HeyGenError as error:
-            if not await self._case.end(place, error=error, sender=sender):
+            if not await self._context.end(stage, error=error, sender=sender):
                 raise MovedOn from error
             return NOTHING
-        await self._case.access.persist(self._case.store.said, place, session.ref().decode())
+        await self._context.access.persist(self._context.store.record_answer, stage, session.ref().decode())
         if is_taken:
-            await self._case.runner(row, session).emit_answer(answer)
+            await self._context.runner(row, session).emit_answer(answer)
         return FOLLOW
 
-    async def _stop(self, place: Place, session: Session) -> str:
+    async def _stop(self, stage: Stage, session: Session) -> str:
         video = await review.stop(session)
-        await self._case.access.persist(self._case.store.said, place, session.ref().decode())
+        await self._context.access.persist(self._context.store.record_answer, stage, session.ref().decode())
         outcome = _records.text(OutcomeRecord(v=VERSION, video=plain(video)))
-        await self._case.access.persist(self._case.store.drafted, place, outcome)
+        await self._context.access.persist(self._context.store.record_draft, stage, outcome)
         return FINISH
 
-    async def _send(self, place: Place, sender: str, row: Row, session: Session, answer: Answer) -> bool:
-        if await self._is_given(place, sender, row, session, answer):
+    async def _send(self, stage: Stage, sender: str, row: JobRow, session: Session, answer: Answer) -> bool:
+        if await self._is_given(stage, sender, row, session, answer):
             return True
-        slot = self._case.limit.slot(partial(self._case.sending.discard, place))
-        runner = self._case.runner(row, session, slot)
+        slot = self._context.limit.slot(partial(self._context.sending.discard, stage))
+        runner = self._context.runner(row, session, slot)
         before = runner.history.refusals
-        key = _records.say_key(self._case.store.name, row.key, row.attempt, row.turn)
+        key = _records.say_key(self._context.store.name, row.key, row.attempt, row.turn)
         try:
             is_taken = await runner.send(answer, key)
         finally:
             slot.release()
         if runner.history.refusals != before:
-            await self._case.record_history(place, runner)
+            await self._context.record_history(stage, runner)
         return is_taken
 
-    async def _is_given(self, place: Place, sender: str, row: Row, session: Session, answer: Answer) -> bool:
-        if await self._case.access.persist(self._case.store.saying, place, sender):
+    async def _is_given(
+        self, stage: Stage, sender: str, row: JobRow, session: Session, answer: Answer
+    ) -> bool:
+        if await self._context.access.persist(self._context.store.announce_answer, stage, sender):
             return await self._turned_up(row, session, answer)
         return await _has_gone_on(session)
 
-    async def _turned_up(self, row: Row, session: Session, answer: Answer) -> bool:
+    async def _turned_up(self, row: JobRow, session: Session, answer: Answer) -> bool:
         """
         Whether an answer that another process may have sent is there.
 
         It may be on its way still, so it gets its time; and the pause it answers may show for a while.
         """
-        api = self._case.heygen._core.api
+        api = self._context.heygen._core.api
         until = _clock.now() + api.retry.settle_time
         while not await self._is_there(row, session, answer):
             if _clock.now() >= until:
@@ -120,7 +122,7 @@ class Talking:
         session._track.doubt(since=_clock.now(), settle=api.timeouts.settle)
         return True
 
-    async def _is_there(self, row: Row, session: Session, answer: Answer) -> bool:
+    async def _is_there(self, row: JobRow, session: Session, answer: Answer) -> bool:
         """Whether the session has the answer: it has gone on, or its newest messages say so."""
         before = _records.read(PauseRecord, row.pause or "{}").state
         now = await session.refresh()

@@ -85,7 +85,7 @@ class MovedOn(Exception):
     """The job is not where a piece of work thinks it is; the work is not wanted any more."""
 
 
-class Row(Struct, frozen=True, kw_only=True):
+class JobRow(Struct, frozen=True, kw_only=True):
     """One job as the database has it; times are Unix seconds."""
 
     batch: str
@@ -113,7 +113,7 @@ class Row(Struct, frozen=True, kw_only=True):
     ended_at: float | None = None
 
 
-class Place(Struct, frozen=True, kw_only=True):
+class Stage(Struct, frozen=True, kw_only=True):
     """Which part of a job's life a piece of work belongs to."""
 
     key: str

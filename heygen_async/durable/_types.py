@@ -141,7 +141,7 @@ OnEvent = Callable[[BatchEvent], Awaitable[Any] | Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class BatchSettings:
     """What `DurableBatch` was given."""
 
     max_in_flight: int

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from ._engine import Engine
     from ._job_context import JobContext
-    from ._schema import Place
+    from ._schema import Stage
     from ._types import Phase
 
 log = logging.getLogger("heygen_async")
@@ -55,21 +55,21 @@ _GRACE: Final = 30.0  # seconds more than a write may take
 class BatchWorker:
     """The worker of a batch; see `_workflows.Worker`."""
 
-    def __init__(self, engine: Engine, case: JobContext, changed: Callable[[], None]) -> None:
+    def __init__(self, engine: Engine, context: JobContext, changed: Callable[[], None]) -> None:
         self.loop = asyncio.get_running_loop()
-        self.halted: Exception | None = None
+        self.halted_by: Exception | None = None
         self._engine = engine
-        self._case = case
+        self._context = context
         self._changed = changed
         self._is_closing = False
-        self._paying: set[Place] = set()
-        self._tasks: dict[asyncio.Task[object], tuple[str, Place]] = {}
-        self._turns: WeakValueDictionary[tuple[str, Place], asyncio.Lock] = WeakValueDictionary()
+        self._paying: set[Stage] = set()
+        self._tasks: dict[asyncio.Task[object], tuple[str, Stage]] = {}
+        self._turns: WeakValueDictionary[tuple[str, Stage], asyncio.Lock] = WeakValueDictionary()
         self._under_way: dict[str, object] = {}
         self._reaper: Reaper | None = None
         self._pauses: asyncio.Task[None] | None = None
-        creating, following, talking = Creating(case, self.halt), Following(case), Talking(case)
-        self._steps: dict[str, Callable[[Place], Awaitable[str]]] = {
+        creating, following, talking = Creating(context, self.halt), Following(context), Talking(context)
+        self._steps: dict[str, Callable[[Stage], Awaitable[str]]] = {
             "announce": creating.announce,
             "create": creating.create,
             "follow": following.follow,
@@ -81,13 +81,13 @@ class BatchWorker:
     # -- as a worker --
 
     @contextmanager
-    def keep_open(self, place: Place) -> Generator[None]:
+    def keep_open(self, stage: Stage) -> Generator[None]:
         """Let closing wait for a block; see `_workflows.Worker`."""
-        self._paying.add(place)
+        self._paying.add(stage)
         try:
             yield
         finally:
-            self._paying.discard(place)
+            self._paying.discard(stage)
 
     @contextmanager
     def track(self, workflow_id: str) -> Generator[None]:
@@ -100,43 +100,43 @@ class BatchWorker:
             if self._under_way.get(workflow_id) is run:
                 del self._under_way[workflow_id]
 
-    async def do(self, step: str, place: Place) -> str:
+    async def do(self, step: str, stage: Stage) -> str:
         """
         Do a step; see `_workflows.Worker`.
 
         A process that was thought dead may be given its own work again: that waits until what is under way has ended,
         and then finds it done. Side by side, a create could not tell its own session from one of another job.
         """
-        if self._is_closing or (self.halted is not None and step in _PAYING):
+        if self._is_closing or (self.halted_by is not None and step in _PAYING):
             raise asyncio.CancelledError
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - a coroutine runs in one
-        self._tasks[task] = (step, place)
+        self._tasks[task] = (step, stage)
         try:
-            async with self._turns.setdefault((step, place), asyncio.Lock()):
-                return await self._steps[step](place)
+            async with self._turns.setdefault((step, stage), asyncio.Lock()):
+                return await self._steps[step](stage)
         except MovedOn:
-            return await self._onward(step, place)
+            return await self._onward(step, stage)
         except exc.SQLAlchemyError:
             raise
         except Exception as error:  # noqa: BLE001 - a reviewer's or on_event's: it is the job's outcome
             if step in _PAYING:
                 self.halt(error)
-            await self._case.end(place, error=error, among=_FOR[step])
-            return await self._onward(step, place)
+            await self._context.end(stage, error=error, among=_FOR[step])
+            return await self._onward(step, stage)
         finally:
             del self._tasks[task]
             self._changed()
 
-    async def _onward(self, step: str, place: Place) -> str:
+    async def _onward(self, step: str, stage: Stage) -> str:
         """
         Return what comes after a step that is not to be done here, or not any more.
 
         A process that was thought dead may have done it beside us. What it did it cannot tell the engine, so that
         we go on with it; what it has begun, or left, is looked at again later.
         """
-        row = await self._case.access.persist(self._case.store.row, place.key)
-        if row is None or self._case.store.place(row) != place:
+        row = await self._context.access.persist(self._context.store.row, stage.key)
+        if row is None or self._context.store.stage(row) != stage:
             return NOTHING
         if step in _PAYING | _SAYING and row.phase == "rendering":
             return FOLLOW
@@ -146,28 +146,34 @@ class BatchWorker:
 
     def halt(self, error: Exception) -> None:
         """Create nothing more; what is in progress goes on to its end."""
-        if self.halted is None:
-            self.halted = error
+        if self.halted_by is None:
+            self.halted_by = error
             log.warning("Nothing more is created: %s", type(error).__name__)
-            self._let_go(_PAYING)
+            self._cancel_steps(_PAYING)
 
-    def _let_go(self, steps: frozenset[str] | None = None) -> None:
+    def _cancel_steps(self, steps: frozenset[str] | None = None) -> None:
         """Leave steps to others, but for those that cannot be cut short."""
         current = asyncio.current_task()
-        for task, (step, place) in list(self._tasks.items()):
-            if task is not current and place not in self._case.sending and (steps is None or step in steps):
+        for task, (step, stage) in list(self._tasks.items()):
+            if (
+                task is not current
+                and stage not in self._context.sending
+                and (steps is None or step in steps)
+            ):
                 task.cancel()
 
     # -- open and close --
 
     async def open(self) -> None:
         """Take work from now on."""
-        await self._case.access.ask(self._open)
-        pauses = PausePoller(self._case, self._engine.locks, every=_PAUSE_POLLS * self._case.settings.poll)
+        await self._context.access.ask(self._open)
+        pauses = PausePoller(
+            self._context, self._engine.locks, every=_PAUSE_POLLS * self._context.settings.poll
+        )
         self._pauses = asyncio.create_task(pauses.run())
 
     def _open(self) -> None:
-        store, settings = self._case.store, self._case.settings
+        store, settings = self._context.store, self._context.settings
         queues = [store.queue]
         if settings.reviewer is not None:
             queues.append(store.reviews)
@@ -179,11 +185,11 @@ class BatchWorker:
         self._is_closing = True
         if self._pauses is not None:
             self._pauses.cancel()
-        self._let_go()
-        with anyio.move_on_after(self._case.heygen._core.api.timeouts.write + _GRACE):
+        self._cancel_steps()
+        with anyio.move_on_after(self._context.heygen._core.api.timeouts.write + _GRACE):
             while self._paying or self._tasks:
                 await _clock.sleep(_LOOK)
-                self._let_go()
+                self._cancel_steps()
         if self._pauses is not None:
             await finished([self._pauses], _GRACE)
         await anyio.to_thread.run_sync(self._close)

@@ -19,7 +19,7 @@ from typing import Any, Protocol, TypeVar
 from dbos import DBOS
 from sqlalchemy import exc
 
-from ._schema import CONTINUE, RENDER, REVIEW, Place
+from ._schema import CONTINUE, RENDER, REVIEW, Stage
 
 log = logging.getLogger("heygen_async")
 
@@ -37,7 +37,7 @@ class Worker(Protocol):
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop: ...
-    def keep_open(self, place: Place) -> AbstractContextManager[None]:
+    def keep_open(self, stage: Stage) -> AbstractContextManager[None]:
         """Let closing wait for a block, in which something is paid for, and for its checkpoint."""
         ...
 
@@ -45,7 +45,7 @@ class Worker(Protocol):
         """Know that a workflow is under way for as long as a block runs."""
         ...
 
-    async def do(self, step: str, place: Place) -> str:
+    async def do(self, step: str, stage: Stage) -> str:
         """Do a step and return which one is next."""
         ...
 
@@ -58,7 +58,7 @@ def register(worker: Worker) -> None:
 
     async def render(name: str, key: str, attempt: int, turn: int) -> str:
         at = (name, key, attempt, turn)
-        with worker.keep_open(Place(key=key, attempt=attempt, turn=turn)):
+        with worker.keep_open(Stage(key=key, attempt=attempt, turn=turn)):
             following = await announce(*at)
             if following["next"] != NOTHING:
                 following = await create(*at)
@@ -66,7 +66,7 @@ def register(worker: Worker) -> None:
 
     async def go_on(name: str, key: str, attempt: int, turn: int) -> str:
         at = (name, key, attempt, turn)
-        with worker.keep_open(Place(key=key, attempt=attempt, turn=turn)):
+        with worker.keep_open(Stage(key=key, attempt=attempt, turn=turn)):
             following = await send(*at)
         return await _continue(follow, finish, at, following)
 
@@ -91,8 +91,8 @@ async def _continue(
 def _step(worker: Worker, name: str, *, preemptible: bool = False) -> Step:
     @DBOS.step(name=f"heygen.{name}", preemptible=preemptible)
     async def step(_batch: str, key: str, attempt: int, turn: int) -> dict[str, object]:
-        place = Place(key=key, attempt=attempt, turn=turn)
-        return {"next": await _run_on(worker.loop, lambda: worker.do(name, place))}
+        stage = Stage(key=key, attempt=attempt, turn=turn)
+        return {"next": await _run_on(worker.loop, lambda: worker.do(name, stage))}
 
     return step
 
