@@ -10,6 +10,7 @@ from . import models as models
 from . import webhooks as webhooks
 from ._batch.batch import Batch as Batch
 from ._batch.budget import Rate as Rate
+from ._batch.check import Finding as Finding
 from ._batch.job import BatchEvent as BatchEvent
 from ._batch.job import Job as Job
 from ._batch.job import Outcome as Outcome
@@ -98,6 +99,7 @@ __all__ = [
     "ConnectFailed",
     "ConnectionLost",
     "DownloadError",
+    "Finding",
     "Forbidden",
     "HeyGen",
     "HeyGenError",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from . import _config
 from ._batch.batch import Batch
 from ._batch.budget import make_budget
+from ._batch.check import check
 from ._batch.output_folder import OutputFolder
 from ._config import RetryPolicy, Timeouts
 from ._http import auth
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     import aiohttp
 
     from ._batch.budget import Rate
+    from ._batch.check import Finding
     from ._batch.events import OnEvent
     from ._batch.job_source import Jobs
     from ._http.transport import Transport
@@ -222,6 +224,26 @@ class HeyGen:
             budget=make_budget(max_spend, rate),
             retry_failed=retry_failed,
         )
+
+    async def check(self, jobs: Jobs, *, rate: Rate | None = None) -> list[Finding]:
+        """
+        Find what is wrong with jobs before anything is paid for; nothing is created, uploaded or changed.
+
+        By free reads, one for each id: that avatars are looks and ready, that voices, styles, brand kits, glossaries
+        and attachments exist and fit, and that there is credit. A job without a finding may still fail.
+
+        Args:
+            jobs: As for `batch`; they are read to their end.
+            rate: With it the wallet is compared with what the jobs may cost by their lengths.
+
+        Returns:
+            All findings at once, in the order of the jobs; what concerns all of them first.
+
+        Raises:
+            InvalidArgument: `jobs` is no iterable of jobs.
+            Unauthorized: The service refuses the credential.
+        """
+        return await check(self._core, jobs, rate=rate)
 
     def statistics(self) -> Statistics:
         """Return what the client has done so far."""

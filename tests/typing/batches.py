@@ -13,6 +13,7 @@ from heygen_async import (
     Approve,
     Batch,
     BatchEvent,
+    Finding,
     HeyGen,
     InsufficientCredit,
     Job,
@@ -83,3 +84,11 @@ async def batches(heygen: HeyGen, ref: bytes) -> None:
         assert_type(await run.raise_failures(), list[Outcome])
     heygen.batch(prompts(), on_exit="wait")  # type: ignore[arg-type]
     Job("A tour", mode="talk")  # type: ignore[arg-type]
+
+
+async def checks(heygen: HeyGen) -> None:
+    """What is found before anything is paid for."""
+    findings = await heygen.check(prompts(), rate=Rate(per_second=0.05))
+    assert_type(findings, list[Finding])
+    assert_type((findings[0].position, findings[0].key, findings[0].argument), tuple[int, str, str])
+    assert_type((findings[0].problem, findings[0].is_warning), tuple[str, bool])
