@@ -23,6 +23,8 @@ from ._http.hooks import TransitionEvent as TransitionEvent
 from ._http.transport import Transport as Transport
 from ._polling.watch import Watch as Watch
 from ._resources.videos import Video as Video
+from ._sessions.orphans import Orphan as Orphan
+from ._sessions.orphans import Orphans as Orphans
 from ._sessions.resource import Resource as Resource
 from ._sessions.session import Session as Session
 from ._version import __version__ as __version__
@@ -109,6 +111,8 @@ __all__ = [
     "Job",
     "Message",
     "NotFound",
+    "Orphan",
+    "Orphans",
     "OutOfCredit",
     "Outcome",
     "OutcomeUnknown",

@@ -253,6 +253,7 @@ class HeyGen:
         """End all watches with `ClientStateError` and close the connections; twice is the same as once."""
         if not self._core.api.is_closed:
             await self._core.scheduler.aclose()
+            await self._factory.aclose()
             await self._core.api.aclose()
             await self._hooks.aclose()
 

@@ -64,6 +64,8 @@ class RetryPolicy:
             within the last minutes (the clocks may differ by five); give such prompts something of their own, or
             choose `raise`.
         settle_time: How long to look for it before it counts as not there, in seconds.
+        trust_keys: Whether this service is known to honour `Idempotency-Key` on create and send: a write in doubt is
+            then sent again at once with its key, and nothing is read. Where it does not, that pays twice.
     """
 
     max_attempts: int = 6
@@ -73,6 +75,7 @@ class RetryPolicy:
     longest: float = 30.0
     settle: Literal["adopt", "raise"] = "adopt"
     settle_time: float = 10.0
+    trust_keys: bool = False
 
     def __post_init__(self) -> None:
         if self.max_attempts < 1:

@@ -1,8 +1,7 @@
 """
 From a call to its answer: one exchange (`attempt`), or as many as it takes (`call`).
 
-Decisions are made in `retry.py`; here they are carried out. A write that may have happened is handed to the
-caller's `settle`, which finds out (`_sessions/create_recovery.py`); without one it is raised as it is.
+Decisions are made in `retry.py`; here they are carried out. What must not happen twice goes through `attempts.py`.
 """
 
 from __future__ import annotations
@@ -16,13 +15,14 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from .. import _clock
 from .._api import responses
 from .._api.calls import Call, Kind
-from .._concurrency import finished
 from .._redact import clean
-from ..errors import APIError, ClientStateError, Conflict, HeyGenError, NotFound, RateLimited, Unauthorized
+from ..errors import APIError, ClientStateError, HeyGenError, NotFound, RateLimited, Unauthorized
 from .hooks import RetryEvent
 from .links import resolve_link
-from .retry import IN_PROGRESS, Again, Delivery, Throttle, Tries, Verdict, delivery
+from .retry import Again, Delivery, Throttle, Tries, delivery
+from .service_clock import ServiceClock
 from .transport import Request
+from .writes import CreateQueue, OpenWrites
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from .._config import RetryPolicy, Timeouts
     from .auth import Authenticator
     from .transport import Answer, Download, Transport
-    from .writes import PendingWrite
 
 T = TypeVar("T")
 
@@ -63,7 +62,9 @@ class ApiClient:
         polls_resume: Loop time before which no poll is sent, after a 429 on a read.
         creates_resume: Loop time before which nothing is created, after a 429 on a create.
         keys_honoured: Kinds of write for which the service has shown that it honours idempotency keys.
-        rescues: Writes whose callers were cancelled and whose outcome is still to come.
+        writes: What costs money or says something, and is under way.
+        create_queue: In which order creates try again when the service has no room.
+        service_clock: What time it is there.
     """
 
     def __init__(
@@ -87,7 +88,9 @@ class ApiClient:
         self._polls, self._creates = Throttle(), Throttle()
         self._faulty_calls: set[str] = set()
         self.keys_honoured: set[Kind] = set()
-        self.rescues: set[asyncio.Task[object]] = set()
+        self.writes: OpenWrites = OpenWrites(timeouts.write)
+        self.create_queue: CreateQueue = CreateQueue()
+        self.service_clock: ServiceClock = ServiceClock()
         self.loop: asyncio.AbstractEventLoop | None = None
         self.is_closed: bool = False
         self._open_transport = open_transport
@@ -121,15 +124,14 @@ class ApiClient:
                 abandon()
             self._transport = None
             self.polls_resume = self.creates_resume = 0.0
+            self.create_queue, self.service_clock = CreateQueue(), ServiceClock()
             self._polls, self._creates = Throttle(), Throttle()
         self.loop = loop
         if self._transport is None:
             self._transport = self._open_transport()
 
     async def aclose(self) -> None:
-        """Refuse further calls and close the transport, once no cancelled write needs it any more."""
-        if self.rescues and self.loop is asyncio.get_running_loop():
-            await finished(self.rescues, self.timeouts.write)
+        """Refuse further calls and close the transport."""
         self.is_closed = True
         if self._transport is not None and self.loop is asyncio.get_running_loop():
             await self._transport.aclose()
@@ -169,14 +171,21 @@ class ApiClient:
             await identity.ready()
         used = identity.headers
         try:
-            return self.decode(call, await self.exchange(self.request(call, number, on_send)))
+            return await self._exchange(call, self.request(call, number, on_send))
         except Unauthorized as error:
             if not await identity.renew(used):
                 raise identity.explained(error) from None
         try:
-            return self.decode(call, await self.exchange(self.request(call, number, on_send)))
+            return await self._exchange(call, self.request(call, number, on_send))
         except Unauthorized as error:
             raise identity.explained(error) from None
+
+    async def _exchange(self, call: Call[T], request: Request) -> Envelope[T]:
+        sent = _clock.now()
+        answer = await self.exchange(request)
+        if date := answer.headers.get("date"):
+            self.service_clock.record_date(date, sent=sent, received=_clock.now())
+        return self.decode(call, answer)
 
     async def exchange(self, request: Request) -> Answer:
         """Send a request and return what came back, whatever it says."""
@@ -252,16 +261,12 @@ class ApiClient:
 
     # -- as many as it takes --
 
-    async def call(self, call: Call[T], *, write: PendingWrite[T] | None = None) -> Envelope[T]:
+    async def call(self, call: Call[T]) -> Envelope[T]:
         """
-        Send a call until it is answered, refused for good, or not worth more tries.
-
-        Args:
-            call: What to send.
-            write: For what must not happen twice: notes what may have happened and finds out.
+        Send a call that may be repeated until it is answered, refused for good, or not worth more tries.
 
         Raises:
-            TransportError: See `attempt`; `OutcomeUnknown` when a write could not be settled.
+            TransportError: See `attempt`.
             APIError: The service refused, with the number of attempts.
         """
         self.bind()
@@ -269,56 +274,29 @@ class ApiClient:
         tries = Tries(self.retry)
         maybe_deleted = False
         while True:
-            if call.kind is Kind.CREATE:
-                await _pause(write, self.creates_resume - _clock.now())
-            if write is not None and (found := await write.begin()) is not None:
-                return responses.Envelope(data=found)
             tries.count += 1
             try:
-                return await self.attempt(call, tries.count, None if write is None else write.mark_sent)
+                return await self.attempt(call, tries.count)
             except HeyGenError as error:
                 if maybe_deleted and isinstance(error, NotFound):
                     return responses.Envelope(data=cast("T", None))  # an earlier attempt did it
                 maybe_deleted |= call.method == "DELETE" and delivery(error) is Delivery.MAYBE_DONE
-                outcome = await self._after(call, error, write, tries, started)
-                made, step = outcome
-                if made is not None:
-                    return responses.Envelope(data=made)
+                step = tries.next_step(
+                    call.kind,
+                    error,
+                    elapsed=_clock.now() - started,
+                    policy=self.retry,
+                    jitter=self.rng.random(),
+                )
                 if not isinstance(step, Again):
-                    _count_attempts(error, tries.count)
+                    if isinstance(error, APIError):
+                        error.attempts = tries.count
                     raise
-                self._note_retry(call, error, step, tries.count)
-            await _pause(write, step.after)
+                self.record_retry(call, error, step, tries.count)
+            await _clock.sleep(step.after)
 
-    async def _after(
-        self, call: Call[T], error: HeyGenError, write: PendingWrite[T] | None, tries: Tries, started: float
-    ) -> tuple[T | None, Again | Verdict]:
-        """Find out what a failed exchange did, and whether it is worth another."""
-        made: T | None = None
-        is_in_progress = isinstance(error, Conflict) and error.code == IN_PROGRESS
-        if is_in_progress:
-            self.keys_honoured.add(call.kind)  # only a service that honours keys knows that one is in use
-        step = tries.next_step(
-            call.kind, error, elapsed=_clock.now() - started, policy=self.retry, jitter=self.rng.random()
-        )
-        if write is not None and write.raise_rate_limit and isinstance(error, RateLimited):
-            step = Verdict.GIVE_UP
-        if write is None or write.settle is None:
-            return made, step
-        if is_in_progress or step is Verdict.RECOVER:
-            write.trouble = error
-        if step is Verdict.RECOVER and call.kind in self.keys_honoured:
-            step = self._again(tries, error, started)  # the service knows best what became of its key
-        if write.is_open and not isinstance(step, Again):
-            made = await write.look()
-            step = self._again(tries, error, started) if step is Verdict.RECOVER else step
-        write.may_exist = made is not None or write.is_open
-        return made, step
-
-    def _again(self, tries: Tries, error: HeyGenError, started: float) -> Again | Verdict:
-        return tries.again(error, elapsed=_clock.now() - started, policy=self.retry, jitter=self.rng.random())
-
-    def _note_retry(self, call: Call[T], error: HeyGenError, step: Again, attempt: int) -> None:
+    def record_retry(self, call: Call[T], error: HeyGenError, step: Again, attempt: int) -> None:
+        """Log a call that will be sent again, and emit it to the hook."""
         self.counters.retries += 1
         kind, problem = type(error).__name__, clean(str(error), self.identity.secrets)
         said = {"event": "retry", "operation": call.name, "error": kind, "after": step.after}
@@ -334,12 +312,3 @@ class ApiClient:
                     error=kind,
                 )
             )
-
-
-async def _pause(write: PendingWrite[T] | None, seconds: float) -> None:
-    await (_clock.sleep(max(seconds, 0.0)) if write is None else write.pause(seconds))
-
-
-def _count_attempts(error: HeyGenError, attempts: int) -> None:
-    if isinstance(error, APIError):
-        error.attempts = attempts

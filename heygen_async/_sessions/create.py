@@ -4,14 +4,20 @@ Makes a session: what costs money, and happens once; or takes up one that was ma
 
 from __future__ import annotations
 
+import json
+import logging
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from .. import _clock
-from .._http.writes import PendingWrite, run_shielded
-from ..errors import ConnectionLost
-from .create_recovery import CreateRecovery
+from .._http.attempts import send_write
+from .._http.writes import FollowUp, PendingWrite, ShieldedWrite
+from ..errors import ClientStateError, ConnectionLost, HeyGenError
+from .create_recovery import CreateRecovery, PendingCreate
+from .orphans import Orphan, Orphans
 from .session import Session
 
 if TYPE_CHECKING:
@@ -23,6 +29,13 @@ if TYPE_CHECKING:
     from ..models import SessionData
     from .registry import SessionRegistry
 
+log = logging.getLogger("heygen_async")
+
+_KEYS_KEPT = 10_000
+_KEYS_KEPT_FOR = 3600.0  # seconds
+_FOLLOW_UP = 60.0  # seconds after which a create that was sent twice is looked for once more
+_LAST_FOLLOW_UP = 5.0  # the same, when the client closes first
+
 
 class SessionFactory:
     """
@@ -30,14 +43,19 @@ class SessionFactory:
 
     Attributes:
         core: The client's parts.
-        orphans: Sessions whose creator was cancelled meanwhile.
+        orphans: Sessions that no caller has got.
     """
 
     def __init__(self, registry: SessionRegistry) -> None:
         self.core: Core = registry.core
-        self.orphans: list[Session] = []
+        self.orphans: Orphans = Orphans()
         self._registry = registry
         self._recovery = CreateRecovery(registry.core.api)
+        self._under_way: dict[str, ShieldedWrite[Session]] = {}
+        self._made: OrderedDict[str, tuple[str, float]] = OrderedDict()
+        self._repeated: list[tuple[PendingCreate, Callable[[Session], None] | None]] = []
+        self._follow_up = FollowUp(self._find_duplicates, _FOLLOW_UP)
+        self._is_closing = False
 
     async def create(
         self,
@@ -47,11 +65,12 @@ class SessionFactory:
         *,
         begun_at: datetime | None = None,
         raise_rate_limit: bool = False,
+        max_wait: float | None = None,
         on_orphan: Callable[[Session], None] | None = None,
         send_guard: SendGuard | None = None,
     ) -> Session:
         """
-        Make the session of a call; see `Sessions.create`.
+        Make the session of a call; see `Sessions.create`. Calls with one key get one session.
 
         Args:
             call: What to send.
@@ -59,56 +78,144 @@ class SessionFactory:
             mode: Its mode.
             begun_at: When an earlier process may have sent it.
             raise_rate_limit: Whether a 429 is raised at once.
+            max_wait: Seconds to wait for room under the job cap.
             on_orphan: Also gets the session that a cancelled caller leaves behind.
             send_guard: Awaited right before each attempt, which is not made if it raises.
         """
-
-        def keep(session: Session) -> None:
-            self.orphans.append(session)
-            if on_orphan is not None:
-                on_orphan(session)
-
-        api = self.core.api
+        api, key = self.core.api, call.key or ""
         api.bind()
-        write = PendingWrite(call, raise_rate_limit=raise_rate_limit, permit=send_guard)
-        began = None if begun_at is None else begun_at.timestamp()
-        return await run_shielded(
-            write,
-            self._create(write, prompt, mode, began),
-            limit=api.timeouts.write,
-            rescue=keep,
-            rescues=api.rescues,
-        )
+        if self._is_closing:
+            raise ClientStateError("This client is closing.", hint="Make a new HeyGen().")
+        known = None if begun_at is not None else self._session_of(key, mode)
+        if known is not None:
+            return known
+        shielded = self._under_way.get(key)
+        if shielded is None or shielded.task.cancelling():
+            write = PendingWrite(call, raise_rate_limit=raise_rate_limit, max_wait=max_wait, guard=send_guard)
+            began = None if begun_at is None else begun_at.timestamp()
+            create = PendingCreate(prompt, write, began, is_listed=not _is_incognito(call))
+            work = self._create(create, mode, on_orphan)
+            shielded = api.writes.start(write, work, partial(self._keep_orphan, create, on_orphan))
+            self._under_way[key] = shielded
+            shielded.task.add_done_callback(lambda _: self._forget(key, shielded))
+        return await shielded.wait()
 
     async def _create(
-        self, write: PendingWrite[SessionData], prompt: str, mode: str, began: float | None
+        self, create: PendingCreate, mode: str, on_orphan: Callable[[Session], None] | None
     ) -> Session:
-        api = self.core.api
-        with self._recovery.flight(prompt, write, began):
+        api, write, asked = self.core.api, create.write, _clock.now()
+        recover = partial(self._recovery.recover, create)
+        with self._recovery.track(create):
             data: SessionData | None = None
-            if began is not None:
-                data = await write.recall(ConnectionLost("An earlier process may have made this session."))
+            if create.is_inherited:
+                write.doubt = ConnectionLost("An earlier process may have made this session.")
+                write.may_exist = True
+                data = await write.recover(recover)
+                write.may_exist = data is not None
             if data is None:
-                data = (await api.call(write.call, write=write)).data
-            while key := self._recovery.swapped_key(data.session_id, write):
+                data = await send_write(api, write, recover)
+            # Identical creates may have taken over each other's sessions; a replay of our key then shows theirs.
+            while (key := self._recovery.own.adopters.get(data.session_id, write.call.key)) != write.call.key:
                 write.call = replace(write.call, key=key)
-                data = (await api.call(write.call, write=write)).data
-            self._recovery.own(data.session_id)
+                data = await send_write(api, write, recover)
+            self._record(create, data, asked)
+        if write.was_repeated:
+            self._repeated.append((create, on_orphan))
+            self._follow_up.schedule()
+        return self._open(data, mode)
+
+    def _record(self, create: PendingCreate, data: SessionData, asked: float) -> None:
+        own, now = self._recovery.own, _clock.now()
+        if own.adopters.get(data.session_id) is None:
+            own.record_create(data.session_id, create.prompt, data.created_at, is_listed=create.is_listed)
+            if data.created_at:
+                sent = create.write.last_sent_at or asked
+                self.core.api.service_clock.record_creation(data.created_at, sent=sent, received=now)
+        self._made[create.write.call.key or ""] = data.session_id, now
+        while len(self._made) > _KEYS_KEPT:
+            self._made.popitem(last=False)
+
+    def _open(self, data: SessionData, mode: str) -> Session:
         track = self._registry.tracker(data.session_id)
         track.mode = mode
         now = _clock.now()
         track.record_session(data, asked=now, now=now)
         return Session(self._registry, track)
 
+    def _session_of(self, key: str, mode: str) -> Session | None:
+        """Return the session that a create with this key has made, as long as it is remembered."""
+        session_id, made_at = self._made.get(key, ("", 0.0))
+        if not session_id or _clock.now() - made_at > _KEYS_KEPT_FOR:
+            return None
+        self.orphans.discard(session_id)
+        track = self._registry.tracker(session_id)
+        track.mode = mode
+        return Session(self._registry, track)
+
+    def _forget(self, key: str, shielded: ShieldedWrite[Session] | None) -> None:
+        if self._under_way.get(key) is shielded:
+            del self._under_way[key]
+
+    # -- orphans --
+
+    def _keep_orphan(
+        self, create: PendingCreate, on_orphan: Callable[[Session], None] | None, session: Session
+    ) -> None:
+        orphan = self._add_orphan(
+            session.id, create, "cancelled_write", "A cancelled create has made session"
+        )
+        if on_orphan is not None:
+            on_orphan(orphan)
+
+    def _add_orphan(self, session_id: str, create: PendingCreate, event: str, message: str) -> Orphan:
+        key = create.write.call.key or ""
+        orphan = Orphan(
+            self._registry, self._registry.tracker(session_id), prompt=create.prompt, idempotency_key=key
+        )
+        self.orphans.add(orphan)
+        extra = {"event": event, "session_id": session_id, "idempotency_key": key}
+        log.warning("%s %s (key %s)", message, session_id, key, extra=extra)
+        return orphan
+
+    async def _find_duplicates(self) -> None:
+        """Find what creates that were sent twice have left behind, and report it."""
+        repeated, self._repeated = self._repeated, []
+        callbacks = dict(repeated)
+        try:
+            duplicates = await self._recovery.find_duplicates(callbacks)
+        except HeyGenError as error:
+            keys = [create.write.call.key for create in callbacks]
+            extra = {"event": "follow_up_failed", "idempotency_keys": keys}
+            log.warning("Creates sent twice could not be followed up: %s", type(error).__name__, extra=extra)
+            return
+        for create, found in duplicates:
+            orphan = self._add_orphan(
+                found.session_id, create, "orphan", "A repeated create has also made session"
+            )
+            if (on_orphan := callbacks[create]) is not None:
+                on_orphan(orphan)
+
+    async def aclose(self) -> None:
+        """Refuse new creates, let those under way end, and follow up what was sent twice."""
+        self._is_closing = True
+        await self.core.api.writes.aclose()
+        await self._follow_up.aclose(_LAST_FOLLOW_UP)
+        if self.orphans:
+            ids = [orphan.id for orphan in self.orphans]
+            extra = {"event": "orphans_left", "session_ids": ids}
+            log.warning("Sessions nobody has got: %s", " ".join(ids), extra=extra)
+
+    # -- made before --
+
     def attach(self, session_id: str) -> Session:
         """Return a handle of a session made elsewhere, which is no longer taken for one of a lost create."""
-        self._recovery.own(session_id)
+        self._recovery.own.add(session_id)
         return Session(self._registry, self._registry.tracker(session_id))
 
     def restore(self, ref: bytes | str, send_guard: SendGuard | None = None) -> Session:
         """Return the session of a ref; see `Sessions.restore`. Its messages are sent only if the guard allows."""
         track, cursor = self._registry.restore(ref)
-        self._recovery.own(track.session_id)
+        self._recovery.own.add(track.session_id)
         return Session(self._registry, track, cursor, send_guard)
 
     def resume(self, ref: bytes | str) -> Session:
@@ -119,6 +226,11 @@ class SessionFactory:
         may show the pause for a while: answered twice, an approval is a revision that is paid for.
         """
         track, cursor = self._registry.restore(ref)
-        self._recovery.own(track.session_id)
+        self._recovery.own.add(track.session_id)
         track.doubt(since=_clock.now(), settle=self.core.api.timeouts.settle)
         return Session(self._registry, track, cursor)
+
+
+def _is_incognito(call: Call[SessionData]) -> bool:
+    body = json.loads(call.body) if isinstance(call.body, bytes) else {}
+    return body.get("incognito_mode") is True

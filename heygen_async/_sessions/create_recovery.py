@@ -1,291 +1,306 @@
 """
 Finds out what a create with a lost answer made, so that it is neither lost nor paid for twice (design §3.3).
 
-The service honours `Idempotency-Key` on some endpoints only, so the sessions themselves are asked. The decision is
-`_retry.settle_create`; this file keeps who owns what and does the reading. Messages are in `send_recovery.py`.
+The service honours `Idempotency-Key` on some endpoints only, so what it shows of its sessions is the evidence. The
+decision is `match_create`; here the sessions are read. Messages have `send_recovery.py`.
 """
 
 from __future__ import annotations
 
+import math
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from itertools import islice
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from .. import _clock
 from .._api import sessions as session_api
-from .._http.retry import IN_PROGRESS, Delivery, delivery, waits
 from .._redact import clean
-from ..errors import Conflict, HeyGenError, NotFound, OutcomeUnknown
-from ..models import SentMessage, SessionData, SessionStatus
-from .matching import Adopt, Found, Look, Unclear, settle_create
+from ..errors import HeyGenError, OutcomeUnknown
+from ..models import SessionData, SessionStatus
+from .evidence import (
+    BUSY,
+    KEYS_TRUSTED,
+    SHORTEST_WAIT,
+    SKEW,
+    SWITCHED_OFF,
+    UNREADABLE_TIMES,
+    is_busy,
+    outcome_unknown,
+    read_pauses,
+    unless_failing,
+)
+from .listing import OLD_PAGES, PAGES, read_listing, user_texts
+from .matching import Adopt, Ambiguous, Found, Verdict, compare_prompt, match_create
+from .own_sessions import OwnSessions
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Generator, Sequence
+    from collections.abc import Generator, Iterable, Sequence
 
     from .._http.client import ApiClient
     from .._http.writes import PendingWrite
-    from ..models import SessionSummary
+    from .listing import Listing
 
-T = TypeVar("T")
-
-SKEW = 330.0  # seconds the service's clock may be off from ours
-_REMEMBERED = 3600.0  # seconds a session stays known as ours: longer than any create can take to settle
-UNREAD = 3  # times the settle time for sessions that are there but cannot be read
-_PAGES = 5
-_OLD_PAGES = 200  # when an earlier process began it: more than a batch makes in a day
-BUSY = "the service is still busy with it"
-LOOK_AGAIN = 0.25
-LONGEST_WAIT = 4.0
+_LAG_TIMES = 3  # an absence counts after so many times the lag that the list has shown
+_TEXTS_KEPT = 1000
 
 
 class PendingCreate:
-    """One create on its way, among those of the same prompt; it may have been begun by an earlier process."""
+    """
+    A create that is under way, among those of the same prompt.
 
-    __slots__ = ("began", "ended", "is_inherited", "prompt", "write")
+    Attributes:
+        prompt: Its prompt, to the letter.
+        write: What is known of the request.
+        is_listed: Whether the service lists what it makes.
+        is_inherited: Whether an earlier process began it.
+        began: When it began, in Unix seconds of our clock.
+        ended: When it ended in doubt, on the same clock.
+        lag: For how long the list has been seen to lack a session of ours.
+    """
 
-    def __init__(self, prompt: str, write: PendingWrite[SessionData], began: float | None) -> None:
-        self.prompt = prompt.strip()  # as the service may show it
+    __slots__ = ("_started", "began", "ended", "is_inherited", "is_listed", "lag", "prompt", "write")
+
+    def __init__(
+        self, prompt: str, write: PendingWrite[SessionData], began: float | None, *, is_listed: bool
+    ) -> None:
+        self.prompt = prompt
         self.write = write
+        self.is_listed = is_listed
         self.is_inherited = began is not None
-        self.began = _clock.wall() if began is None else began  # Unix seconds, our clock
+        self.began = _clock.wall() if began is None else began
         self.ended = self.began
+        self.lag = 0.0
+        self._started = _clock.now() - (_clock.wall() - self.began)
+
+    @property
+    def name(self) -> str:
+        """What creates that may be confused have in common."""
+        return " ".join(self.prompt.split())
+
+    def first_moment(self, offset: tuple[float, float] | None) -> tuple[float, float]:
+        """
+        Return from when on a session may be ours, in the service's time, and from when on it may be taken.
+
+        Between the two lies what cannot be excluded because the clocks are not known well enough.
+        """
+        sent_at = self.write.sent_at
+        started = self._started if self.is_inherited or sent_at is None else sent_at
+        if offset is None:
+            here = self.began + (started - self._started)
+            return here - SKEW, math.floor(here)
+        start = math.floor(started + offset[0])
+        return (start - SKEW if self.is_inherited else start), start  # its clock was another machine's, maybe
 
 
 class CreateRecovery:
     """
-    Which sessions this client has, and which creates are on their way.
+    Which sessions this client has, and which creates are under way.
 
-    Identical creates are interchangeable, so those of one prompt settle together: each waits until no sibling is on
-    its way, then takes a session nobody owns. One that ended without knowing its session may have left it behind:
-    for a while nobody else takes one of that prompt.
+    Identical creates are interchangeable, so those of one prompt are recovered together: each waits until no sibling
+    is under way, then takes a session that is not owned. One that ended in doubt may have left its session behind:
+    for a while no other takes one of that prompt.
     """
 
     def __init__(self, api: ApiClient) -> None:
+        self.own: OwnSessions = OwnSessions()
         self._api = api
-        self._owned: dict[str, float] = {}
-        self._adopters: dict[str, str | None] = {}
-        self._flights: dict[str, list[PendingCreate]] = {}
+        self._pending: dict[str, list[PendingCreate]] = {}
         self._lost: list[PendingCreate] = []
-        self._first_words: dict[str, str] = {}
-
-    def own(self, session_id: str) -> None:
-        """Note a session as this client's."""
-        now = _clock.wall()
-        self._owned[session_id] = now
-        self._first_words.pop(session_id, None)
-        for old, since in list(islice(self._owned.items(), 2)):
-            if since < now - _REMEMBERED:
-                del self._owned[old]
-                self._adopters.pop(old, None)
-
-    def swapped_key(self, session_id: str, write: PendingWrite[SessionData]) -> str | None:
-        """
-        Return the key that is left over when the answer to ours is a session that a twin has adopted.
-
-        Twins cannot be told apart until the service, honouring keys, replays: then each has the other's.
-        """
-        key = self._adopters.get(session_id)
-        return key if key != write.call.key else None
+        self._texts: dict[str, list[str]] = {}
 
     @contextmanager
-    def flight(
-        self, prompt: str, write: PendingWrite[SessionData], began: float | None = None
-    ) -> Generator[None, None, None]:
-        """
-        Keep a create among its siblings while it is on its way, and settle it if need be.
-
-        `began`, in Unix seconds, is when an earlier process may have sent it.
-        """
-        flight = PendingCreate(prompt, write, began)
-        self._flights.setdefault(flight.prompt, []).append(flight)
-
-        async def settle(error: HeyGenError) -> SessionData | None:
-            return await self._settle(flight, error)
-
-        write.settle = settle
+    def track(self, create: PendingCreate) -> Generator[None]:
+        """Keep a create among its siblings while it is under way."""
+        self._pending.setdefault(create.name, []).append(create)
         try:
             yield
         except BaseException:
-            if write.may_exist:
-                self._lose(flight)
+            if create.write.may_exist:
+                create.ended = _clock.wall()
+                self._lost = [lost for lost in self._lost if lost.ended > create.ended - 2 * SKEW]
+                self._lost.append(create)
             raise
         finally:
-            siblings = self._flights[flight.prompt]
-            siblings.remove(flight)
+            siblings = self._pending[create.name]
+            siblings.remove(create)
             if not siblings:
-                del self._flights[flight.prompt]
+                del self._pending[create.name]
 
-    def _lose(self, flight: PendingCreate) -> None:
-        flight.ended = _clock.wall()
-        self._lost = [lost for lost in self._lost if lost.ended > flight.ended - 2 * SKEW]
-        self._lost.append(flight)
+    async def recover(self, create: PendingCreate, error: HeyGenError) -> SessionData | None:
+        """
+        Return the session a create in doubt has made, None when it has made none.
 
-    async def _settle(self, flight: PendingCreate, error: HeyGenError) -> SessionData | None:
-        if self._api.retry.settle == "raise":
-            raise outcome_unknown(flight.write, flight.began, "settling is switched off") from error
-        flight.write.is_settling = True
+        Raises:
+            OutcomeUnknown: The evidence does not tell; it names the sessions that may be it.
+        """
+        policy, write = self._api.retry, create.write
+        if policy.settle == "raise":
+            raise outcome_unknown(write, create.began, SWITCHED_OFF) from error
+        if policy.trust_keys and not write.is_abandoned and not create.is_inherited:
+            raise outcome_unknown(write, create.began, KEYS_TRUSTED) from error
         try:
-            made = await self._search(flight)
-            if made is None and is_busy(error):
-                raise outcome_unknown(flight.write, flight.began, BUSY) from error
-            return made
+            made = await self._search(create)
         except OutcomeUnknown:
             raise
-        except HeyGenError as trouble:
-            raise outcome_unknown(
-                flight.write, flight.began, f"looking failed: {clean(str(trouble))}"
-            ) from error
-        finally:
-            flight.write.is_settling = False
+        except HeyGenError as problem:
+            why = f"reading failed: {clean(str(problem))}"
+            raise outcome_unknown(write, create.began, why) from error
+        if made is None and is_busy(error):
+            raise outcome_unknown(write, create.began, BUSY) from error
+        return made
 
-    async def _search(self, flight: PendingCreate) -> SessionData | None:
-        await self._quiet(flight)
-        began = _clock.now()
-        unread: tuple[str, ...] = ()
-        for count, wait in enumerate(waits(LOOK_AGAIN, LONGEST_WAIT)):
-            found = await self._found(flight)
-            if self._is_sibling_away(flight):
-                await self._quiet(flight)
-                continue  # what it made must not be taken for ours
+    async def _search(self, create: PendingCreate) -> SessionData | None:
+        await self._wait_for_siblings(create)
+        policy, began = self._api.retry, _clock.now()
+        seen: tuple[str, ...] = ()
+        for count, wait in enumerate(read_pauses()):
+            listing = await self._read_listing(create)
+            found = None if listing is None else await self._unowned(create, listing)
+            echoes_exactly = any(one.likeness in ("other", "similar") for one in found or ()) and (
+                await self.own.echoes_exactly(self._api)
+            )
+            if self._has_sibling_under_way(create):
+                await self._wait_for_siblings(create)
+                continue  # what it makes must not be taken for ours
             # From here to the claim nothing is awaited, so no two creates take the same session.
-            unowned = [item for item in found or () if item.session_id not in self._owned]
-            verdict = Look.AGAIN if found is None else self._verdict(flight, unowned)
-            if isinstance(verdict, Adopt):
-                self.own(verdict.found.session_id)
-                self._adopters[verdict.found.session_id] = flight.write.call.key
-                return await self._adopted(verdict.found)
-            unread = tuple(item.session_id for item in unowned if item.matches is None) or unread
-            if count and _clock.now() - began >= self._patience(flight, verdict):
-                if verdict is Look.ABSENT:
+            found = None if found is None else [one for one in found if one.session_id not in self.own]
+            verdict = (
+                Verdict.UNREADABLE
+                if found is None
+                else self._match(create, found, echoes_exactly=echoes_exactly)
+            )
+            seen = tuple(one.session_id for one in found or () if one.likeness != "other") or seen
+            elapsed = _clock.now() - began
+            is_late = count > 0 and elapsed >= policy.settle_time
+            if isinstance(verdict, Adopt) and (verdict.found.likeness == "same" or is_late):
+                return await self._adopt(create, verdict.found)
+            if is_late and isinstance(verdict, Ambiguous):
+                raise outcome_unknown(create.write, create.began, verdict.why, verdict.candidates)
+            if is_late and verdict is Verdict.ABSENT:
+                why = self._objection(create, listing, elapsed)
+                if why is None:
                     return None
-                raise self._unclear(flight, verdict, unread)
+            else:
+                why = "the newest sessions cannot be read"
+            if count and elapsed >= self._patience(create):
+                raise outcome_unknown(create.write, create.began, why, seen)
             await _clock.sleep(wait)
         return None
 
-    def _verdict(self, flight: PendingCreate, unowned: Sequence[Found]) -> Adopt | Unclear | Look:
-        return settle_create(unowned, unknown=self._unknown(flight), interchangeable=self._are_alike(flight))
-
-    def _patience(self, flight: PendingCreate, verdict: Unclear | Look) -> float:
-        """Return for how long to look; what cannot be read now may be read soon, and an orphan is in no hurry."""
-        policy = self._api.retry
-        if verdict is not Look.AGAIN:
-            return policy.settle_time
-        return policy.max_elapsed if flight.write.is_abandoned else UNREAD * policy.settle_time
-
-    def _unclear(
-        self, flight: PendingCreate, verdict: Unclear | Look, unread: tuple[str, ...]
-    ) -> OutcomeUnknown:
-        if isinstance(verdict, Unclear):
-            why, candidates = "several sessions may be it", verdict.candidates
-        else:
-            why, candidates = "the newest sessions cannot be read", unread
-        return outcome_unknown(flight.write, flight.began, why, candidates)
-
-    async def _quiet(self, flight: PendingCreate) -> None:
-        while self._is_sibling_away(flight):
-            await _clock.sleep(LOOK_AGAIN)
-
-    def _is_sibling_away(self, flight: PendingCreate) -> bool:
-        return any(
-            other.write.may_exist and not other.write.is_settling
-            for other in self._flights[flight.prompt]
-            if other is not flight
+    def _match(
+        self, create: PendingCreate, found: Sequence[Found], *, echoes_exactly: bool
+    ) -> Adopt | Ambiguous | Verdict:
+        return match_create(
+            found,
+            pending=sum(other.write.is_recovering for other in self._pending[create.name]),
+            interchangeable=self._is_interchangeable(create),
+            echoes_exactly=echoes_exactly,
+            others_count=not (echoes_exactly or create.is_inherited),
         )
 
-    def _unknown(self, flight: PendingCreate) -> int:
-        return sum(other.write.is_settling for other in self._flights[flight.prompt])
+    def _objection(self, create: PendingCreate, listing: Listing | None, elapsed: float) -> str | None:
+        """Say why a session that is not in the list may be there all the same; None when it is not there."""
+        if not create.is_listed:
+            return "the service need not list a session in incognito mode"
+        if listing is None or not listing.is_whole:
+            return f"more than {PAGES * 100} sessions are newer"
+        if elapsed < _LAG_TIMES * create.lag:
+            return "the list of sessions lags"
+        return None
 
-    def _are_alike(self, flight: PendingCreate) -> bool:
-        """Whether any session found may be anybody's: all who look made the same request, and none gave up."""
-        looking = [other for other in self._flights[flight.prompt] if other.write.is_settling]
+    def _patience(self, create: PendingCreate) -> float:
+        """Return for how long to read what may be readable soon; an abandoned create is in no hurry."""
+        policy = self._api.retry
+        if create.write.is_abandoned:
+            return max(policy.max_elapsed, policy.settle_time)
+        return UNREADABLE_TIMES * policy.settle_time
+
+    # -- siblings --
+
+    async def _wait_for_siblings(self, create: PendingCreate) -> None:
+        while self._has_sibling_under_way(create):
+            await _clock.sleep(SHORTEST_WAIT)
+
+    def _has_sibling_under_way(self, create: PendingCreate) -> bool:
+        return any(
+            other.write.may_exist and not other.write.is_recovering
+            for other in self._pending[create.name]
+            if other is not create
+        )
+
+    def _is_interchangeable(self, create: PendingCreate) -> bool:
+        """Whether any session found may be given to any create: all are the same request, and none ended in doubt."""
+        recovering = [other for other in self._pending[create.name] if other.write.is_recovering]
         lost = [
-            lost
-            for lost in self._lost
-            if lost.prompt == flight.prompt and lost.ended > flight.began - 2 * SKEW
+            lost for lost in self._lost if lost.name == create.name and lost.ended > create.began - 2 * SKEW
         ]
-        return len({other.write.call.body for other in looking}) == 1 and not lost
+        return len({other.write.call.body for other in recovering}) == 1 and not lost
 
     # -- reading --
 
-    async def _adopted(self, found: Found) -> SessionData:
+    async def _read_listing(self, create: PendingCreate) -> Listing | None:
+        earliest, _ = create.first_moment(self._api.service_clock.offset())
+        pages = OLD_PAGES if create.is_inherited else PAGES
+        listing = await read_listing(self._api, earliest, pages=pages)
+        if listing is not None:
+            create.lag = max(create.lag, self.own.lag(listing))
+        return listing
+
+    async def _unowned(self, create: PendingCreate, listing: Listing) -> list[Found]:
+        """Return the sessions that may be ours, those first that are more likely."""
+        earliest, takeable = create.first_moment(self._api.service_clock.offset())
+        found: list[Found] = []
+        for row in listing.rows:
+            if row.created_at >= earliest and row.session_id not in self.own:
+                texts = await self._user_texts(row.session_id)
+                found.append(
+                    Found(
+                        row.session_id,
+                        compare_prompt(create.prompt, texts),
+                        is_longer=any(len(text) > len(create.prompt) for text in texts),
+                        is_before=row.created_at < takeable,
+                        created_at=row.created_at,
+                    )
+                )
+        return sorted(found, key=lambda one: (one.is_before, one.likeness != "same"))
+
+    async def _user_texts(self, session_id: str) -> list[str]:
+        """Return what a session shows of its user, which is nothing while it cannot be read."""
+        if session_id not in self._texts:
+            answer = await unless_failing(self._api.call(session_api.session(session_id)))
+            texts = [] if answer is None else user_texts(answer.data.messages)
+            if not any(text.strip() for text in texts):
+                return self._texts.get(session_id, [])  # a sibling may have had more luck meanwhile
+            self._texts[session_id] = texts
+            for old in list(self._texts)[:-_TEXTS_KEPT]:
+                del self._texts[old]
+        return self._texts.get(session_id, [])
+
+    async def _adopt(self, create: PendingCreate, found: Found) -> SessionData:
+        self.own.add(found.session_id)
+        self.own.adopters[found.session_id] = create.write.call.key
+        self.own.record_echo(create.prompt, self._texts.pop(found.session_id, []))
         try:
             return (await self._api.call(session_api.session(found.session_id))).data
         except HeyGenError:
-            # The id is what must not be lost; how the session is, the first look will tell.
+            # The id is what must not be lost; the first poll will show the rest.
             return SessionData(
                 session_id=found.session_id, status=SessionStatus.THINKING, created_at=found.created_at
             )
 
-    async def _found(self, flight: PendingCreate) -> Sequence[Found] | None:
-        """Return the new sessions nobody owns; None while the list cannot be read."""
-        found: list[Found] = []
-        listed = await unless_failing(self._listed(flight))
-        if listed is None:
-            return None
-        for summary in listed:
-            if summary.session_id not in self._owned:
-                words = await self._first_words_of(summary.session_id)
-                matches = None if words is None else words.strip() == flight.prompt
-                found.append(Found(summary.session_id, matches, summary.created_at))
-        return found
+    # -- afterwards --
 
-    async def _listed(self, flight: PendingCreate) -> list[SessionSummary] | None:
-        """Return the sessions that are new enough; None when there are too many to tell."""
-        listed: list[SessionSummary] = []
-        token: str | None = None
-        since = flight.began - SKEW
-        for _ in range(_OLD_PAGES if flight.is_inherited else _PAGES):
-            page = await self._api.call(session_api.sessions(limit=100, token=token))
-            recent = [item for item in page.data if item.created_at >= since]
-            listed += recent
-            token = page.next_page
-            if token is None or len(recent) < len(page.data):
-                return listed
-        return None if flight.is_inherited else listed  # ours alone are among the newest
+    async def find_duplicates(self, creates: Iterable[PendingCreate]) -> list[tuple[PendingCreate, Found]]:
+        """
+        Return what creates that were sent twice have left behind; each is this client's from now on.
 
-    async def _first_words_of(self, session_id: str) -> str | None:
-        """Return the first message of a user, None while there is none to read."""
-        if session_id not in self._first_words:
-            call = self._api.call(session_api.session(session_id))
-            answer = await unless_failing(call)  # new sessions may be 404 for a while
-            own = (
-                [message.content for message in answer.data.messages if message.role == "user"]
-                if answer
-                else []
-            )
-            if not own:
-                return self._first_words.get(session_id)  # a twin may have had more luck meanwhile
-            self._first_words[session_id] = own[-1]
-            for old in list(self._first_words)[:-1000]:
-                del self._first_words[old]
-        return self._first_words.get(session_id)
-
-
-def is_busy(error: HeyGenError) -> bool:
-    return isinstance(error, Conflict) and error.code == IN_PROGRESS
-
-
-async def unless_failing(asking: Awaitable[T]) -> T | None:
-    """Return the answer; None when there is none now that may be there soon."""
-    try:
-        return await asking
-    except HeyGenError as error:
-        if delivery(error) is Delivery.FINAL and not isinstance(error, NotFound):
-            raise
-        return None
-
-
-def outcome_unknown(
-    write: PendingWrite[SessionData] | PendingWrite[SentMessage],
-    began: float,
-    why: str,
-    candidates: tuple[str, ...] = (),
-) -> OutcomeUnknown:
-    """Return the error of a write nobody knows the outcome of; `began` in Unix seconds."""
-    return OutcomeUnknown(
-        f"Whether {write.call.name} happened is not known: {why}.",
-        idempotency_key=write.call.key or "",
-        started_at=datetime.fromtimestamp(began, UTC),
-        candidates=candidates,
-    )
+        Raises:
+            HeyGenError: The list cannot be read.
+        """
+        duplicates: list[tuple[PendingCreate, Found]] = []
+        for create in creates:
+            listing = await self._read_listing(create)
+            for found in [] if listing is None else await self._unowned(create, listing):
+                if found.likeness in ("same", "similar") and found.session_id not in self.own:
+                    self.own.add(found.session_id)
+                    duplicates.append((create, found))
+        return duplicates

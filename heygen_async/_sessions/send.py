@@ -4,15 +4,17 @@ Sends messages to the agent: one at a time, none twice, none lost.
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
 from .. import _clock
 from .._api import sessions as session_api
-from .._http.writes import PendingWrite, run_shielded
+from .._http.attempts import send_write
+from .._http.writes import PendingWrite
 from .._polling import refs
 from ..errors import Conflict, HeyGenError, InvalidArgument, SessionBusy
-from .send_recovery import recover_send
+from .send_recovery import PendingSend, recover_send
 
 if TYPE_CHECKING:
     from .._api.calls import Call
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 APPROVAL = "Looks good, go ahead and generate."
 
+log = logging.getLogger("heygen_async")
+
 
 async def send(
     core: Core,
@@ -32,32 +36,27 @@ async def send(
     message: str,
     *,
     cursor: int,
-    permit: SendGuard | None = None,
+    send_guard: SendGuard | None = None,
 ) -> SentMessage:
     """
-    Deliver a message; see `Session.send`. Each attempt is made only if `permit` does not raise.
+    Deliver a message; see `Session.send`. Each attempt is made only if the guard does not raise.
 
     Raises:
-        SessionBusy: Another is on its way: the agent answers in order, and two racing ones fail (contract.md, 6).
+        SessionBusy: Another is under way: the agent answers in order, and two racing ones fail (contract.md, 6).
     """
     core.api.bind()
     if track.is_sending:
         raise SessionBusy(
-            f"Another message to session {track.session_id} is on its way.",
+            f"Another message to session {track.session_id} is under way.",
             session_id=track.session_id,
             last_state=track.state,
             ref=refs.write(track, cursor),
         )
     track.is_sending = True
     try:
-        write = PendingWrite(call, permit=permit)
-        return await run_shielded(
-            write,
-            _deliver(core, track, write, message),
-            limit=core.api.timeouts.write,
-            rescue=lambda _: None,
-            rescues=core.api.rescues,
-        )
+        write = PendingWrite(call, guard=send_guard)
+        work = _send(core, track, write, message)
+        return await core.api.writes.start(write, work, partial(_log_delivered, call)).wait()
     except HeyGenError as error:
         error.add_note(f"Session: {track.session_id}")
         raise
@@ -65,23 +64,24 @@ async def send(
         track.is_sending = False
 
 
-async def _deliver(
+async def _send(
     core: Core, track: SessionTracker, write: PendingWrite[SentMessage], message: str
 ) -> SentMessage:
     if not track.has_read_messages:
         await _read_messages(core, track)
-    before = track.conversation.cursor
-    write.settle = partial(
-        recover_send,
-        core.api,
+    conversation, state = track.conversation, track.state
+    before = conversation.cursor
+    pending = PendingSend(
         track,
         write,
-        text=message,
-        began=_clock.wall(),
-        known=before if track.has_read_messages else None,
+        message,
+        _clock.wall(),
+        cursor=before if track.has_read_messages else None,
+        was_paused=state is not None and state.is_paused and not track.is_stale,
+        last=conversation.messages[-1] if conversation.messages else None,
     )
     try:
-        sent = (await core.api.call(write.call, write=write)).data
+        sent = await send_write(core.api, write, partial(recover_send, core.api, pending))
     except Conflict:
         track.doubt(since=_clock.now(), settle=core.api.timeouts.settle)
         raise
@@ -100,6 +100,11 @@ async def _read_messages(core: Core, track: SessionTracker) -> None:
     track.record_session(session, asked=asked, now=_clock.now())
 
 
+def _log_delivered(call: Call[SentMessage], sent: SentMessage) -> None:
+    extra = {"event": "cancelled_write", "session_id": sent.session_id, "idempotency_key": call.key}
+    log.info("A cancelled send was delivered to session %s", sent.session_id, extra=extra)
+
+
 def check_chat(mode: str | None) -> None:
     """
     Refuse to send to a session that takes no messages.
@@ -115,10 +120,10 @@ def check_chat(mode: str | None) -> None:
         )
 
 
-def names_auto_proceed(error: InvalidRequest) -> bool:
+def may_refuse_auto_proceed(error: InvalidRequest) -> bool:
     """
-    Whether a refusal is about `auto_proceed`: the guide has it, the current schema refuses it (contract.md).
+    Whether a refusal may be about `auto_proceed`: the guide has it, the current schema refuses it (contract.md).
 
-    One that cannot be read may be, and asking without it costs nothing: a refused message was not delivered.
+    It need not name the field, and asking without it costs nothing: a refused message was not delivered.
     """
-    return error.param == "auto_proceed" or "auto_proceed" in error.message or error.code is None
+    return error.code in (None, "invalid_parameter") or error.param == "auto_proceed"

@@ -1,26 +1,27 @@
 """
-Finds out whether a message with a lost answer is there: the session itself is asked (design §3.3).
+Finds out whether a message with a lost answer was delivered: its session is the evidence (design §3.3).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 from .. import _clock
 from .._api import sessions as session_api
-from .._http.retry import waits
-from .._polling.messages import marked
+from .._polling.messages import compare_texts
 from .._redact import clean
-from ..errors import HeyGenError
+from ..errors import HeyGenError, OutcomeUnknown
 from ..models import SentMessage
-from .create_recovery import (
+from .evidence import (
     BUSY,
-    LONGEST_WAIT,
-    LOOK_AGAIN,
+    KEYS_TRUSTED,
     SKEW,
-    UNREAD,
+    SWITCHED_OFF,
+    UNREADABLE_TIMES,
     is_busy,
     outcome_unknown,
+    read_pauses,
     unless_failing,
 )
 
@@ -35,44 +36,78 @@ if TYPE_CHECKING:
 _SAME_TIME = 2.0  # seconds within which two clocks that agree may differ
 
 
-async def recover_send(
-    api: ApiClient,
-    track: SessionTracker,
-    write: PendingWrite[SentMessage],
-    error: HeyGenError,
-    *,
-    text: str,
-    began: float,
-    known: int | None,
-) -> SentMessage | None:
+@dataclass(frozen=True, slots=True)
+class PendingSend:
     """
-    Return the message if the session has it, None if it was not delivered.
+    A message that is under way.
 
-    `known` is the conversation's cursor from before; None when it could not be read, so that only times can tell
-    our message from an older one with the same words.
+    Attributes:
+        track: What is known of its session.
+        write: What is known of the request.
+        text: The message.
+        began: When it began, in Unix seconds of our clock.
+        cursor: The conversation's from before; None when it could not be read, so that only times can tell our message
+            from an older one with the same words.
+        was_paused: Whether the session waited for an answer.
+        last: The newest message from before: what does not show it is older than that.
     """
-    where = (track.session_id,)
+
+    track: SessionTracker
+    write: PendingWrite[SentMessage]
+    text: str
+    began: float
+    cursor: int | None
+    was_paused: bool
+    last: Message | None
+
+
+async def recover_send(api: ApiClient, send: PendingSend, error: HeyGenError) -> SentMessage | None:
+    """
+    Return the message if it was delivered, None if it was not.
+
+    Raises:
+        OutcomeUnknown: The session does not tell.
+    """
     if api.retry.settle == "raise":
-        raise outcome_unknown(write, began, "settling is switched off", where) from error
-    started = _clock.now()
-    for count, wait in enumerate(waits(LOOK_AGAIN, LONGEST_WAIT)):
-        try:
-            session = await _read_session(api, track)
-        except HeyGenError as trouble:
-            raise outcome_unknown(write, began, f"looking failed: {clean(str(trouble))}", where) from error
-        is_there = None if session is None else _is_there(track, session, text, began, known)
-        if session is not None and is_there:
-            return SentMessage(session_id=track.session_id, title=session.title)
-        if session is None and await _has_new_video(api, track):
-            return SentMessage(session_id=track.session_id)
-        patience = api.retry.settle_time * (UNREAD if session is None else 1)
-        if count and _clock.now() - started >= patience:
-            if is_there is None or is_busy(error):
-                why = "the conversation does not tell" if is_there is None else BUSY
-                raise outcome_unknown(write, began, why, where) from error
+        raise _unknown(send, SWITCHED_OFF) from error
+    if api.retry.trust_keys and not send.write.is_abandoned:
+        raise _unknown(send, KEYS_TRUSTED) from error
+    started, settle_time = _clock.now(), api.retry.settle_time
+    for count, wait in enumerate(read_pauses()):
+        delivered, is_visible = await _find(api, send, error)
+        if isinstance(delivered, SentMessage):
+            return delivered
+        elapsed = _clock.now() - started
+        if count and delivered is False and elapsed >= settle_time:
+            if is_busy(error):
+                raise _unknown(send, BUSY) from error
             return None
+        if count and elapsed >= settle_time * (1 if is_visible and not send.was_paused else UNREADABLE_TIMES):
+            raise _unknown(send, "the conversation does not tell") from error
         await _clock.sleep(wait)
     return None
+
+
+async def _find(
+    api: ApiClient, send: PendingSend, error: HeyGenError
+) -> tuple[SentMessage | Literal[False] | None, bool]:
+    """Return the message if it is there, False if it is not, None if that cannot be told; and if the session is."""
+    session_id = send.track.session_id
+    try:
+        session = await _read_session(api, send.track)
+        if session is None:
+            has_video = await _has_new_video(api, send.track)
+            return SentMessage(session_id=session_id) if has_video else None, False
+    except HeyGenError as problem:
+        raise _unknown(send, f"reading failed: {clean(str(problem))}") from error
+    was_delivered = _was_delivered(api, send, session)
+    if was_delivered:
+        return SentMessage(session_id=session_id, title=session.title), True
+    return was_delivered, True
+
+
+def _unknown(send: PendingSend, why: str) -> OutcomeUnknown:
+    return outcome_unknown(send.write, send.began, why, (send.track.session_id,))
 
 
 async def _read_session(api: ApiClient, track: SessionTracker) -> SessionData | None:
@@ -91,25 +126,32 @@ async def _has_new_video(api: ApiClient, track: SessionTracker) -> bool:
     return answer is not None and bool(answer.data) and answer.data[0].id != track.video_id
 
 
-def _is_there(
-    track: SessionTracker, session: SessionData, text: str, began: float, known: int | None
-) -> bool | None:
-    """Whether the conversation has our message; None when it cannot tell."""
-    if known is None:
-        return _is_there_by_time(session.messages, text, began)
-    if track.conversation.has_sent(marked(text), known):
+def _was_delivered(api: ApiClient, send: PendingSend, session: SessionData) -> bool | None:
+    """Whether a reading shows that our message was delivered; None when it does not tell."""
+    if send.cursor is None:
+        return _was_delivered_by_time(api, send, session.messages)
+    conversation = send.track.conversation
+    new, has_gap = conversation.since(send.cursor)
+    if any(message.role == "user" for message in new):
         return True
-    _, has_gap = track.conversation.since(known)
-    return None if has_gap else False
+    if has_gap or (send.last is not None and send.last not in session.messages):
+        return None  # more went by than is shown, or it is older than what was known before
+    return send.was_paused and not session.status.is_paused
 
 
-def _is_there_by_time(messages: Sequence[Message], text: str, began: float) -> bool | None:
-    """The same for a conversation nobody had read: an older message with these words may be another."""
+def _was_delivered_by_time(api: ApiClient, send: PendingSend, messages: Sequence[Message]) -> bool | None:
+    """The same for a conversation not read before: an older message with these words may be another."""
+    offset = api.service_clock.offset()
+    sent_at = send.write.sent_at
+    if offset is not None and sent_at is not None:
+        earliest = latest = sent_at + offset[0] - _SAME_TIME
+    else:
+        earliest, latest = send.began - SKEW, send.began - _SAME_TIME
     times = [
         message.created_at
         for message in messages
-        if message.role == "user" and message.content.strip() == text.strip()
+        if message.role == "user" and compare_texts(send.text, message.content) != "other"
     ]
-    if any(at is not None and at >= began - _SAME_TIME for at in times):
+    if any(at is not None and at >= latest for at in times):
         return True
-    return None if any(at is None or at >= began - SKEW for at in times) else False
+    return None if any(at is None or at >= earliest for at in times) else False

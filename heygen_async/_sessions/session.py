@@ -23,7 +23,7 @@ from ..models import File, SentMessage, SessionState, SessionStatus
 from . import review
 from .attachments import upload_files
 from .resource import Resource
-from .send import APPROVAL, check_chat, names_auto_proceed, send
+from .send import APPROVAL, check_chat, may_refuse_auto_proceed, send
 
 if TYPE_CHECKING:
     from .._http.writes import SendGuard
@@ -255,7 +255,7 @@ class Session:
         )
         call = await upload_files(self._core, files, build)
         return await send(
-            self._core, self._track, call, message, cursor=self._handle.cursor, permit=self._permit
+            self._core, self._track, call, message, cursor=self._handle.cursor, send_guard=self._permit
         )
 
     async def approve(
@@ -287,7 +287,7 @@ class Session:
             try:
                 return await self.send(words, auto_proceed=True, extra=extra, idempotency_key=key)
             except InvalidRequest as error:
-                if not names_auto_proceed(error):
+                if not may_refuse_auto_proceed(error):
                     raise
                 self._registry.takes_auto_proceed = False
         return await self.send(words, extra=extra, idempotency_key=idempotency_key)

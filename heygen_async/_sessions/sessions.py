@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from .._api import calls
 from .._api import sessions as session_api
 from .._api.sessions import CreateRequest, check_begun_at
+from ..errors import InvalidArgument
 from .attachments import upload_files
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from ..models import File, Mode, Orientation, SessionSummary
     from .create import SessionFactory
+    from .orphans import Orphans
     from .session import Session
 
 
@@ -30,9 +32,9 @@ class Sessions:
         self._factory = factory
 
     @property
-    def orphans(self) -> tuple[Session, ...]:
-        """Sessions whose `create()` was cancelled while the service was making them; they are yours to use."""
-        return tuple(self._factory.orphans)
+    def orphans(self) -> Orphans:
+        """Sessions that no caller has got, because their `create()` was cancelled: take them with `pop` or `drain`."""
+        return self._factory.orphans
 
     async def create(
         self,
@@ -53,6 +55,7 @@ class Sessions:
         extra: Mapping[str, object] | None = None,
         idempotency_key: str | None = None,
         begun_at: datetime | None = None,
+        max_wait: float | None = None,
     ) -> Session:
         """
         Start a session; this is what costs money, and it happens once.
@@ -78,11 +81,14 @@ class Sessions:
             callback_url: Where the service reports the end.
             callback_id: Echoed in that report; needs callback_url.
             extra: Fields this release does not know; the service gains fields faster than it gains releases.
-            idempotency_key: Your own key, 1 to 255 of A-Z a-z 0-9 _ : . -; a new one when None.
+            idempotency_key: Your own key, 1 to 255 of A-Z a-z 0-9 _ : . -; a new one when None. Creates with one key
+                in one client get one session: while it is being made, and for an hour after.
             begun_at: When an earlier process first may have sent this create, with this `idempotency_key`, without
                 learning what became of it. The session it may have made is looked for, for at least
                 `RetryPolicy.settle_time`, before anything is sent. Attach the sessions you know first: they are
                 not taken for it.
+            max_wait: Seconds to wait for room when the account has as many jobs in progress as it may; 0 to get the
+                `RateLimited` at once. When None, as long as the retry policy allows.
 
         Raises:
             InvalidArgument: Something the service would refuse; nothing was sent.
@@ -93,6 +99,8 @@ class Sessions:
             ClientStateError: The client is closed or belongs to another loop.
         """
         check_begun_at(begun_at, idempotency_key)
+        if max_wait is not None and not max_wait >= 0:
+            raise InvalidArgument("max_wait", "must not be negative")
         request = CreateRequest(
             prompt,
             mode=mode,
@@ -111,7 +119,7 @@ class Sessions:
         )
         build = partial(session_api.create, request, idempotency_key=idempotency_key)
         call = await upload_files(self._factory.core, files, build)
-        return await self._factory.create(call, prompt, mode, begun_at=begun_at)
+        return await self._factory.create(call, prompt, mode, begun_at=begun_at, max_wait=max_wait)
 
     def attach(self, session_id: str) -> Session:
         """

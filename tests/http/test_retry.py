@@ -21,7 +21,6 @@ from heygen_async._http.retry import (
     waits,
 )
 from heygen_async._polling.planner import poll_pause
-from heygen_async._sessions.matching import Adopt, Found, Look, Unclear, settle_create
 from heygen_async.errors import (
     APIError,
     BadResponse,
@@ -315,71 +314,6 @@ def test_next_exchange_is_within_the_limits(
         assert tried < RetryPolicy().max_attempts
         assert 0 <= outcome.after <= RetryPolicy().max_elapsed - elapsed
         assert delivery(error) is not Delivery.FINAL
-
-
-# ---- settling a create --------------------------------------------------------------------------------------------
-
-OURS = [Found(f"ours-{number}", matches=True, created_at=number) for number in range(4)]
-OTHER = Found("other", matches=False)
-UNREAD = Found("unread", matches=None)
-
-
-@pytest.mark.parametrize(
-    ("found", "unknown", "expected"),
-    [
-        ([], 1, Look.ABSENT),
-        ([OTHER, OTHER], 1, Look.ABSENT),
-        ([UNREAD], 1, Look.AGAIN),
-        ([OTHER, UNREAD], 3, Look.AGAIN),
-        ([OURS[0]], 1, Adopt(OURS[0])),
-        ([OTHER, OURS[1]], 1, Adopt(OURS[1])),
-        ([OURS[1]], 3, Adopt(OURS[1])),
-        (OURS[:3], 3, Adopt(OURS[0])),
-        (OURS[:2], 1, Unclear(("ours-0", "ours-1"))),
-        ([OTHER, *OURS], 3, Unclear(("ours-0", "ours-1", "ours-2", "ours-3"))),
-    ],
-    ids=["nothing", "others", "unread", "others-and-unread", "one", "one-among-others", "fewer-than-creates",
-         "as-many-as-creates", "one-too-many", "far-too-many"],
-)  # fmt: skip
-def test_create_is_settled_by_what_is_there(
-    found: list[Found], unknown: int, expected: Adopt | Unclear | Look
-) -> None:
-    """One session for each create is adopted; more than that may be somebody else's; none is not there."""
-    assert expected == settle_create(found, unknown=unknown, interchangeable=True)
-
-
-@pytest.mark.parametrize(
-    ("found", "unknown", "expected"),
-    [
-        (OURS[:1], 1, Unclear(("ours-0",))),
-        (OURS[:1], 2, Unclear(("ours-0",))),
-        (OURS[:2], 2, Unclear(("ours-0", "ours-1"))),
-        ([OTHER], 2, Look.ABSENT),
-    ],
-    ids=["one-after-another-gave-up", "one-of-two", "two-of-two", "none"],
-)
-def test_creates_that_differ_are_not_interchangeable(
-    found: list[Found], unknown: int, expected: Adopt | Unclear | Look
-) -> None:
-    """Of two creates that differ in their options, or of which one gave up, nobody can say which made a session."""
-    assert expected == settle_create(found, unknown=unknown, interchangeable=False)
-
-
-@given(st.integers(1, 8), st.integers(0, 8))
-def test_identical_creates_share_what_is_there(unknown: int, made: int) -> None:
-    """Of k unknown creates as many adopt a session of their own as were made; the rest find none and send again."""
-    there = [Found(str(number), matches=True) for number in range(min(made, unknown))]
-    adopted: list[str] = []
-    for left in range(unknown, 0, -1):
-        verdict = settle_create(
-            [item for item in there if item.session_id not in adopted], unknown=left, interchangeable=True
-        )
-        if isinstance(verdict, Adopt):
-            adopted.append(verdict.found.session_id)
-        else:
-            assert verdict is Look.ABSENT
-
-    assert [item.session_id for item in there] == adopted
 
 
 def test_base_errors_are_final() -> None:

@@ -173,13 +173,10 @@ async def test_hidden_for_good() -> None:
     assert tuple(service.ledger.sessions) == caught.value.candidates
 
 
-@each("skew", [-300.0, 300.0])
-@each("where", ["session", "service"])
-async def test_clocks_disagree(skew: float, where: str) -> None:
-    """Five minutes between the clocks hide no session."""
-    service = served(clock_skew=skew if where == "service" else 0.0)
-    if where == "session":
-        service.faults.add("clock_skew", on="create", seconds=skew)
+@each("skew", [-18_000.0, -600.0, 600.0, 18_000.0])
+async def test_clocks_disagree(skew: float) -> None:
+    """Hours between the clocks hide no session: the service's answers tell its time."""
+    service = served(clock_skew=skew)
     service.faults.add("reset_after_processing", on="create")
     async with client(service) as heygen:
         session = await heygen.sessions.create(PROMPT)
@@ -267,15 +264,16 @@ async def test_error_says_what_to_do_with_it() -> None:
 
 
 async def test_other_prompts_are_never_taken() -> None:
-    """A session of other words is not adopted, however new."""
+    """A session of other words is not adopted, however new, by a client that knows the service to echo exactly."""
     service = served()
-    async with client(service) as other:
+    async with client(service) as heygen, client(service) as other:
+        own = await heygen.sessions.create("Something else")
+        await pass_time(5)
         foreign = await other.sessions.create(PROMPT + ", please")
-    service.faults.add("reset_before", on="create")
-    async with client(service) as heygen:
+        service.faults.add("reset_before", on="create")
         session = await heygen.sessions.create(PROMPT)
 
-    one_for_each(service, [foreign, session])
+    one_for_each(service, [own, foreign, session])
 
 
 @each("how", ["created", "attached", "restored"])

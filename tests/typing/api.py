@@ -25,6 +25,7 @@ from heygen_async import (
     Cadence,
     HeyGen,
     Message,
+    Orphan,
     Reply,
     RequestEvent,
     Resource,
@@ -153,7 +154,9 @@ async def sessions(heygen: HeyGen, asset: Asset, mode: Mode, orientation: Orient
     assert_type(session, Session)
     assert_type(heygen.sessions.attach(session.id), Session)
     assert_type(heygen.sessions.restore(session.ref()), Session)
-    assert_type(heygen.sessions.orphans, tuple[Session, ...])
+    assert_type(list(heygen.sessions.orphans), list[Orphan])
+    assert_type(heygen.sessions.orphans.pop(), Orphan | None)
+    assert_type(heygen.sessions.orphans.drain(), tuple[Orphan, ...])
     assert_type(heygen.sessions.list(page_size=10), AsyncIterator[SessionSummary])
     async for summary in heygen.sessions.list():
         assert_type(summary.title, str | None)

@@ -1,0 +1,116 @@
+"""
+Sends what must not happen twice: until the service answers it, refuses it, or it is found to be done.
+
+A write may have been done although no answer says so. Then `recover`, which the caller gives, finds out from what the
+service shows; only when it has found that nothing was done is the write sent again (design §3.3).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from .. import _clock
+from .._api.calls import Kind
+from ..errors import APIError, Conflict, HeyGenError, RateLimited
+from .retry import IN_PROGRESS, Again, Tries, Verdict
+from .writes import CAP_HINT
+
+if TYPE_CHECKING:
+    from .client import ApiClient
+    from .writes import PendingWrite, Recover
+
+T = TypeVar("T")
+
+
+async def send_write(  # noqa: C901 - the one place where all that can become of a write is read top to bottom
+    api: ApiClient, write: PendingWrite[T], recover: Recover[T]
+) -> T:
+    """
+    Send a write until the service answers it, refuses it, or it is found to be done.
+
+    Raises:
+        OutcomeUnknown: It may be done, and `recover` could not find out.
+        TransportError: It was not done.
+        APIError: The service refused, with the number of attempts.
+    """
+    tries, started = Tries(api.retry), _clock.now()
+    while True:
+        try:
+            return await _attempt(api, write, tries, started)
+        except HeyGenError as error:
+            problem = error
+        except Abandoned:
+            made = await write.recover(recover)
+            if made is not None:
+                return made
+            if write.is_abandoned:  # and no other caller has come for it meanwhile
+                write.may_exist = False
+                raise asyncio.CancelledError from None
+            continue
+        step = _next_step(api, write, tries, problem, started)
+        if write.doubt is not None and not isinstance(step, Again):
+            made = await write.recover(recover)
+            if made is not None:
+                return made
+            if step is Verdict.RECOVER:  # it was not done
+                step = _again(api, tries, problem, started)
+                write.was_repeated = isinstance(step, Again)
+        write.may_exist = write.doubt is not None
+        if not isinstance(step, Again):
+            raise _explain(write, problem, tries.count)
+        api.record_retry(write.call, problem, step, tries.count)
+        await write.pause(step.after)
+
+
+async def _attempt(api: ApiClient, write: PendingWrite[T], tries: Tries, started: float) -> T:
+    async with api.create_queue.turn(write, started, lambda: api.creates_resume):
+        if write.is_abandoned:
+            raise Abandoned
+        await write.check_guard()
+        tries.count += 1
+        return (await api.attempt(write.call, tries.count, write.mark_sent)).data
+
+
+class Abandoned(Exception):
+    """No caller waits for the write any more."""
+
+
+def _next_step(
+    api: ApiClient, write: PendingWrite[T], tries: Tries, problem: HeyGenError, started: float
+) -> Again | Verdict:
+    """Decide what follows a failed attempt, and record whether it may have done something."""
+    kind, elapsed = write.call.kind, _clock.now() - started
+    step = tries.next_step(kind, problem, elapsed=elapsed, policy=api.retry, jitter=api.rng.random())
+    is_in_progress = isinstance(problem, Conflict) and problem.code == IN_PROGRESS
+    if is_in_progress:
+        api.keys_honoured.add(kind)  # only a service that honours keys knows that one is in use
+    if is_in_progress or step is Verdict.RECOVER:
+        write.doubt = problem
+    if step is Verdict.RECOVER and (api.retry.trust_keys or kind in api.keys_honoured):
+        return _again(api, tries, problem, started)  # the service knows best what became of its key
+    if isinstance(problem, RateLimited) and _is_too_long(write, step, elapsed):
+        return Verdict.GIVE_UP
+    return step
+
+
+def _again(api: ApiClient, tries: Tries, problem: HeyGenError, started: float) -> Again | Verdict:
+    return tries.again(problem, elapsed=_clock.now() - started, policy=api.retry, jitter=api.rng.random())
+
+
+def _explain(write: PendingWrite[Any], problem: HeyGenError, attempts: int) -> HeyGenError:
+    if isinstance(problem, APIError):
+        problem.attempts = max(attempts, 1)
+    is_cap = isinstance(problem, RateLimited) and problem.code != "quota_exceeded"
+    if is_cap and write.call.kind is Kind.CREATE:
+        problem.hint = CAP_HINT
+        problem.__notes__ = [f"Hint: {CAP_HINT}"]
+    return problem
+
+
+def _is_too_long(write: PendingWrite[Any], step: Again | Verdict, elapsed: float) -> bool:
+    """Whether the caller does not want to wait for room that long."""
+    if write.raise_rate_limit:
+        return True
+    wait = step.after if isinstance(step, Again) else 0.0
+    return write.max_wait is not None and elapsed + wait > write.max_wait
