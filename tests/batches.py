@@ -84,6 +84,6 @@ def statuses(outcome: Outcome) -> list[SessionStatus]:
 
 def fast_service(**options: Any) -> Simulator:
     """Return a service whose sessions take a minute."""
-    scenario = Scenario.generate().with_times(thinking=10, generating=50)
+    scenario = Scenario.generate().timed(thinking=10, generating=50)
     settings: dict[str, Any] = {"scenario": scenario, "idempotency": "ignored", **options}
     return Simulator(**settings)

@@ -5,14 +5,32 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING, cast
 
 import anyio
 
 from ._faults.registry import FAULTS
+from ._moods import Moods
+from ._scenario import Scenario
+from ._service.idempotency import check_idempotency
 from ._simulator import Simulator
 from ._transports.server import SimulatorServer
+
+if TYPE_CHECKING:
+    from ._service.state import Idempotency
+
+SCENARIOS: Mapping[str, Callable[[], Scenario]] = {
+    "chat": Scenario.chat,
+    "conversational": Scenario.conversational,
+    "credit_runs_out": Scenario.credit_runs_out,
+    "failing": Scenario.failing,
+    "generate": Scenario.generate,
+    "question": Scenario.question,
+    "silent_failure": Scenario.silent_failure,
+    "stuck": Scenario.stuck,
+}
 
 _BUSY_PORT = """\
 Port {port} cannot be bound: {reason}
@@ -58,11 +76,32 @@ def parser() -> argparse.ArgumentParser:
     )
     add(
         "--idempotency",
-        choices=("honoured", "ignored"),
-        default="honoured",
-        help="of Video Agent calls (honoured)",
+        type=_idempotency,
+        default="ignored",
+        metavar="WHICH",
+        help="keys of Video Agent calls: honoured, ignored, or the calls that honour them: create,send (ignored)",
     )
+    add("--scenario", choices=sorted(SCENARIOS), help="the life of every session (by its mode)")
+    _add_moods(result.add_argument_group("moods", "what the real service does beyond its contract"))
     return result
+
+
+def _add_moods(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("--video-at", choices=("create", "generating", "never"), help="when sessions learn their video_id")
+    add("--billing", choices=("wallet", "subscription", "usage_based"), default="wallet", help="(wallet)")
+    add("--wallet", type=float, default=12.5, metavar="CREDIT", help="credit at the beginning (12.5)")
+    add("--price", type=float, default=0.0, help="credit that a second of video takes (0)")
+    add("--burst", type=int, metavar="N", help="creates accepted within a second (any number)")
+    add("--congestion", type=float, default=0.0, metavar="SECONDS", help="thinking added by each session (0)")
+    add("--failure-rate", type=float, default=0.0, metavar="RATE", help="share that fails without a word (0)")
+    add("--fails-above", type=int, metavar="CHARACTERS", help="longer prompts fail without a word (never)")
+    add("--asset-seconds", type=float, default=2.0, metavar="SECONDS", help="processing of large uploads (2)")
+    add("--assets-fail", action="store_true", help="large uploads fail after processing")
+    add("--deleted-videos", choices=("missing", "status"), default="missing", help="(missing)")
+    add("--message-optional", action="store_true", help="a send with files goes without message")
+    add("--no-date", action="store_true", help="answers carry no Date header")
+    add("--clock-offset", type=float, default=0.0, metavar="SECONDS", help="the service's clock is ahead (0)")
 
 
 def build(options: argparse.Namespace) -> Simulator:
@@ -79,9 +118,30 @@ def build(options: argparse.Namespace) -> Simulator:
         contract=options.contract,
         idempotency=options.idempotency,
         speed=options.speed,
+        scenario=SCENARIOS[options.scenario]() if options.scenario else None,
+        clock_skew=options.clock_offset,
+        moods=_moods(options),
     )
     simulator.faults.parse(options.faults)
     return simulator
+
+
+def _moods(options: argparse.Namespace) -> Moods:
+    return Moods(
+        billing=options.billing,
+        balance=options.wallet,
+        price=options.price,
+        burst=options.burst,
+        congestion=options.congestion,
+        failure_rate=options.failure_rate,
+        fails_above=options.fails_above,
+        video_at=options.video_at,
+        asset_seconds=options.asset_seconds,
+        assets_fail=options.assets_fail,
+        deleted_videos=options.deleted_videos,
+        message_optional=options.message_optional,
+        sends_date=not options.no_date,
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -111,6 +171,14 @@ async def _serve(simulator: Simulator, options: argparse.Namespace) -> int:
 
 def _welcome(url: str, options: argparse.Namespace) -> str:
     return _WELCOME.format(url=url, speed=options.speed, jobs=options.max_jobs, key=options.api_key)
+
+
+def _idempotency(text: str) -> Idempotency:
+    which = text if text in {"honoured", "ignored"} else frozenset(text.split(","))
+    try:
+        return check_idempotency(cast("Idempotency", which))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _positive(text: str) -> float:

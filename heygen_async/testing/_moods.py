@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+Billing = Literal["wallet", "subscription", "usage_based"]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -11,13 +14,31 @@ class Moods:
     How the service behaves where its documents leave it open; `simulator.moods`, changed at any time.
 
     Attributes:
+        billing: What kind of account it is.
+        balance: The credit at the beginning; below 0.5 a create is refused.
+        price: What each second of a completed video takes from the credit.
+        burst: Creates within one second that are accepted, beside the cap on jobs in progress; None for any number.
+        congestion: Seconds that each session in progress adds to the thinking of a new one.
+        failure_rate: Share of sessions that fail without a word, 0 to 1; the seed decides which.
+        fails_above: Characters of a prompt beyond which every session fails so; None for never.
+        video_at: When sessions learn their `video_id`, in place of what their scenario says; None for that.
         asset_seconds: Seconds a direct upload stays `processing`; infinity for ever.
         assets_fail: Whether direct uploads fail after that.
+        deleted_videos: Whether a deleted video is `missing` (404), or shown with the status `deleted`.
         message_optional: Whether a send goes without `message`, where it has files.
         sends_date: Whether answers carry a Date header.
     """
 
+    billing: Billing = "wallet"
+    balance: float = 12.5
+    price: float = 0.0
+    burst: int | None = None
+    congestion: float = 0.0
+    failure_rate: float = 0.0
+    fails_above: int | None = None
+    video_at: Literal["create", "generating", "never"] | None = None
     asset_seconds: float = 2.0
     assets_fail: bool = False
+    deleted_videos: Literal["missing", "status"] = "missing"
     message_optional: bool = False
     sends_date: bool = True

@@ -89,6 +89,11 @@ RENDER: Final = Step(
     progress=(40, 99),
     says=(Line(content="I am rendering your video now."),),
 )
+CHAT: Final = Step(
+    status="waiting_for_input",
+    says=(Line(content="Hello! What would you like a video about?"),),
+)
+CREDIT_CODE: Final = "MOVIO_PAYMENT_INSUFFICIENT_CREDIT"
 DONE: Final = Step(status="completed", progress=(100, 100), says=(Line(content="Your video is ready."),))
 FAILURE: Final = "The narration could not be synthesized."
 
@@ -109,6 +114,8 @@ class Scenario:
         video_lag: Seconds the video stays `processing` after the session completed.
         url_lag: Seconds a completed video goes without a `video_url`.
         failure_reason: What a failed video and the agent say, or None for null fields.
+        failure_code: The code of a failed video, where there is a reason.
+        omits_failure: Whether a failed video lacks the failure fields rather than having nulls.
     """
 
     opening: tuple[Step, ...]
@@ -119,6 +126,8 @@ class Scenario:
     video_lag: float = 0.0
     url_lag: float = 0.0
     failure_reason: str | None = FAILURE
+    failure_code: str = "generation_failed"
+    omits_failure: bool = False
 
     @classmethod
     def chat(cls) -> Scenario:
@@ -159,6 +168,26 @@ class Scenario:
         return base.fails(at=at, with_reason=with_reason)
 
     @classmethod
+    def conversational(cls) -> Scenario:
+        """Return a session that only talks, as after "say hello" in generate mode: it never makes a video."""
+        return cls(
+            opening=(THINK, CHAT), answer=(THINK, CHAT), revision=(THINK, CHAT), approval=(THINK, CHAT)
+        )
+
+    @classmethod
+    def credit_runs_out(cls) -> Scenario:
+        """Return a session that is accepted, and whose video fails for want of credit."""
+        life = replace(cls.generate().fails(at="generating"), failure_code=CREDIT_CODE)
+        return life.with_failure_reason("Insufficient credit.")
+
+    @classmethod
+    def silent_failure(cls) -> Scenario:
+        """Return a session that fails before it has a video, with progress 0 and not a word about it."""
+        opener = Line(content="Sure, I will make your video!")
+        think = replace(THINK, progress=(0, 0), says=(opener,))
+        return cls(opening=(think, Step(status="failed")), failure_reason=None, omits_failure=True)
+
+    @classmethod
     def stuck(cls) -> Scenario:
         """Return a session that thinks for ever."""
         return cls(opening=(replace(THINK, seconds=math.inf),))
@@ -181,7 +210,7 @@ class Scenario:
             raise ValueError(message)
         return replace(cut, failure_reason=reason)
 
-    def with_times(
+    def timed(
         self, *, thinking: float = THINKING_SECONDS, generating: float = GENERATING_SECONDS
     ) -> Scenario:
         """
@@ -221,9 +250,44 @@ class Scenario:
         """
         return replace(self, video_lag=video, url_lag=url)
 
-    def without_failure_text(self) -> Scenario:
+    def muted(self) -> Scenario:
         """Return this life with null failure fields and an agent that reports no error."""
         return replace(self._each_run(without_errors), failure_reason=None)
+
+    def cut_run(self, run: tuple[Step, ...]) -> tuple[Step, ...]:
+        """Return a run of this life that fails after its rendering, for this life's reason."""
+        return _fail(run, "generating", self.failure_reason)
+
+    def can_fail(self, *, at: Status) -> bool:
+        """Return whether a run has such a stage."""
+        runs = (self.opening, self.answer, self.revision, self.approval)
+        return any(step.status == at for run in runs for step in run)
+
+    def with_failure_reason(self, reason: str, *, code: str | None = None) -> Scenario:
+        """
+        Return this life with another reason for its failures.
+
+        Args:
+            reason: What a failed video and the agent say.
+            code: The code of a failed video; as before when None.
+        """
+
+        def change(run: tuple[Step, ...]) -> tuple[Step, ...]:
+            return tuple(failed_step(reason) if step.status == "failed" else step for step in run)
+
+        changed = self._each_run(change)
+        return replace(changed, failure_reason=reason, failure_code=code or self.failure_code)
+
+    def with_more_thinking(self, seconds: float) -> Scenario:
+        """Return this life with so many seconds added to each thinking step."""
+
+        def prolong(run: tuple[Step, ...]) -> tuple[Step, ...]:
+            return tuple(
+                replace(step, seconds=step.seconds + seconds) if step.status == "thinking" else step
+                for step in run
+            )
+
+        return self._each_run(prolong)
 
     def run_for(self, status: str, text: str, *, proceed: bool = False) -> tuple[Step, ...]:
         """

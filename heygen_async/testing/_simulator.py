@@ -15,7 +15,7 @@ from ._moods import Moods
 from ._service.assets import UPLOAD_PREFIX
 from ._service.files import answer as file_answer
 from ._service.files import is_file
-from ._service.idempotency import Replays, check_key
+from ._service.idempotency import AGENT_POSTS, Replays, check_idempotency, check_key
 from ._service.ledger import CreateRecord, Ledger, MessageRecord
 from ._service.routes import Route, find
 from ._service.state import (
@@ -27,7 +27,6 @@ from ._service.state import (
     ServiceSettings,
     ServiceState,
 )
-from ._service.timeline import SessionSnapshot, view_video
 from ._service.validation import parse_object
 from ._service.webhook_queue import PlannedWebhook, QueuedWebhook
 from ._storage.links import Storage
@@ -35,10 +34,10 @@ from ._storage.media import PREFIX
 
 if TYPE_CHECKING:
     from ._scenario import Scenario
+    from ._service.timeline import SessionSnapshot
     from ._service.webhook_queue import Notice
 
 LEDGER_PATH = "/_simulator/ledger"
-_AGENT_POSTS = frozenset({"create", "send", "stop"})
 _OK = 200
 
 
@@ -65,7 +64,7 @@ class Simulator:
         max_jobs: int = 10,
         seed: int = 0,
         contract: Contract = "openapi",
-        idempotency: Idempotency = "honoured",
+        idempotency: Idempotency = "ignored",
         scenario: Scenario | None = None,
         latency: float = 0.0,
         clock_skew: float = 0.0,
@@ -84,7 +83,8 @@ class Simulator:
             max_jobs: How many sessions may think or generate at once.
             seed: Decides ids and random faults.
             contract: `openapi` refuses `auto_proceed`, `guide` takes it.
-            idempotency: Whether the Video Agent calls honour `Idempotency-Key`; the documented ones always do.
+            idempotency: Whether the Video Agent calls honour `Idempotency-Key`, or which of them do; the documented
+                ones always do.
             scenario: The life of every session; None for the default of its mode.
             latency: Seconds the service takes to answer anything.
             clock_skew: Seconds the service's clock is ahead of the caller's.
@@ -99,7 +99,7 @@ class Simulator:
             access_token=access_token,
             max_jobs=max_jobs,
             contract=contract,
-            idempotency=idempotency,
+            idempotency=check_idempotency(idempotency),
             base_url=base_url,
             speed=speed,
             latency=latency,
@@ -143,6 +143,15 @@ class Simulator:
     @base_url.setter
     def base_url(self, value: str) -> None:
         self._state.settings.base_url = value.rstrip("/")
+
+    @property
+    def idempotency(self) -> Idempotency:
+        """Whether the Video Agent calls honour `Idempotency-Key`, or which of them do; set it at any time."""
+        return self._state.settings.idempotency
+
+    @idempotency.setter
+    def idempotency(self, value: Idempotency) -> None:
+        self._state.settings.idempotency = check_idempotency(value)
 
     def rotate_access_token(self, token: str | None) -> None:
         """Accept another bearer token from now on; the old one answers 401."""
@@ -285,11 +294,7 @@ class Simulator:
     ) -> HttpResponse:
         """Answer, or give the first answer to the same key again."""
         key = request.headers.get("idempotency-key")
-        settings = self._state.settings
-        honoured = route.declared_idempotent or (
-            settings.idempotency == "honoured" and route.operation in _AGENT_POSTS
-        )
-        if key is None or not honoured:
+        if key is None or not (route.declared_idempotent or self._honours(route.operation)):
             return self._handle(request, route, params, now)
         check_key(key)
         scope = (route.operation, request.path, key)
@@ -303,6 +308,11 @@ class Simulator:
             self._replays.keep(scope, answer, now)
             self._link_record(scope)
         return answer
+
+    def _honours(self, operation: str) -> bool:
+        """Return whether the keys of an undeclared operation are honoured."""
+        which = self.idempotency
+        return operation in (AGENT_POSTS if which == "honoured" else () if which == "ignored" else which)
 
     def _link_record(self, scope: tuple[str, str, str]) -> None:
         if scope[0] == "create":
@@ -372,12 +382,7 @@ class Simulator:
         return replace(exchange, response=replace(response, headers={**response.headers, **stamps}))
 
     def _list_billed(self) -> list[str]:
-        return [
-            run.video_id
-            for session in self._state.session_order
-            for run in session.runs
-            if run.video_id and view_video(session, run.video_id, self._now).status == "completed"
-        ]
+        return self._state.completed_videos(self._now)
 
 
 def _same(given: str | None, wanted: str) -> bool:

@@ -78,7 +78,7 @@ async def test_jobs_are_taken_as_slots_become_free() -> None:
 async def test_outcomes_come_as_jobs_end() -> None:
     """The first to end is the first to come, whatever its position in the input."""
     service = Simulator(scenario=Scenario.generate())
-    service.script(Scenario.generate().with_times(thinking=1, generating=5), prompt="short")
+    service.script(Scenario.generate().timed(thinking=1, generating=5), prompt="short")
     outcomes = await run_jobs(
         service, [Job("A long one", mode="generate"), Job("A short one", mode="generate")]
     )

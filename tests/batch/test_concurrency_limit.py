@@ -183,8 +183,8 @@ async def test_a_refused_create_keeps_its_key() -> None:
 
 async def test_a_slow_reviewer_holds_no_slot() -> None:
     """While people take their time over storyboards, other jobs are made in the meantime."""
-    service = Simulator(max_jobs=2, scenario=Scenario.chat().with_times(thinking=10, generating=50))
-    service.script(Scenario.generate().with_times(thinking=10, generating=50), prompt="Job")
+    service = Simulator(max_jobs=2, scenario=Scenario.chat().timed(thinking=10, generating=50))
+    service.script(Scenario.generate().timed(thinking=10, generating=50), prompt="Job")
 
     async def slow(session: Session, state: SessionState) -> Approve:
         await pass_time(1000)
@@ -206,7 +206,7 @@ async def test_a_slow_reviewer_holds_no_slot() -> None:
 
 async def test_reviewed_sessions_come_before_new_ones() -> None:
     """A session whose answer is there gets the next slot before a new job does."""
-    service = Simulator(max_jobs=1, scenario=Scenario.chat().with_times(thinking=10, generating=50))
+    service = Simulator(max_jobs=1, scenario=Scenario.chat().timed(thinking=10, generating=50))
     order: list[str] = []
 
     async def review(session: Session, state: SessionState) -> Approve:
@@ -236,7 +236,7 @@ async def test_waiting_reviews_are_bounded() -> None:
 
 async def test_an_answer_waits_for_a_slot_in_a_full_account() -> None:
     """When others took the slots meanwhile, the answer is sent once there is one, and the reviewer is asked once."""
-    service = Simulator(max_jobs=2, scenario=Scenario.chat().with_times(thinking=10, generating=50))
+    service = Simulator(max_jobs=2, scenario=Scenario.chat().timed(thinking=10, generating=50))
     asked, stuck = list[str](), list[Session]()
 
     async def review(session: Session, state: SessionState) -> Reply:

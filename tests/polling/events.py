@@ -11,7 +11,7 @@ from heygen_async import HeyGen, Session, UnverifiedEvent, WebhookEvent
 from heygen_async.testing import Scenario
 from heygen_async.webhooks import parse_unverified
 
-RENDERING = Scenario.generate().with_times(thinking=5, generating=600)
+RENDERING = Scenario.generate().timed(thinking=5, generating=600)
 
 
 def told(session_id: str | None, video_id: str | None = None) -> WebhookEvent:

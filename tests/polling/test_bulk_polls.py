@@ -14,7 +14,7 @@ from heygen_async.testing import Scenario, Simulator
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
-RENDERING = Scenario.generate().with_times(thinking=1, generating=2_000)
+RENDERING = Scenario.generate().timed(thinking=1, generating=2_000)
 
 
 def watch_all(group: TaskGroup, sessions: list[Session], *, progress: bool = False) -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 PROMPT = "An espresso machine"
 ENDS = 110  # seconds from the create of a default session in generate mode to its video
 RAREST_LOOK = 1.15 * 60  # seconds, by the default schedule
-RENDERING = Scenario.generate().with_times(thinking=1, generating=600)
+RENDERING = Scenario.generate().timed(thinking=1, generating=600)
 
 
 async def outcome(session: Session, told: list[object], **options: Any) -> None:
@@ -347,7 +347,7 @@ def test_a_watch_goes_on_in_the_next_loop(service: Simulator) -> None:
 
 async def test_the_same_pause_again() -> None:
     """A session that pauses anew before anybody has seen it at work is told as paused anew."""
-    scenario = Scenario.chat().with_times(thinking=0.001)
+    scenario = Scenario.chat().timed(thinking=0.001)
     async with client(Simulator(scenario=scenario), cadence=Cadence.constant(30)) as heygen:
         session = await heygen.sessions.create(PROMPT, mode="chat")
         watch = session.watch(until=(), timeout=None)

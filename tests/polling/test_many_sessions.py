@@ -67,7 +67,7 @@ async def test_hundred_conversations_are_watched_sparingly(heygen: HeyGen) -> No
 
 async def test_more_sessions_than_places() -> None:
     """When the account has ten places, a 429 on create waits for one, and every session is made exactly once."""
-    service = Simulator(max_jobs=10, scenario=Scenario.generate().with_times(thinking=5, generating=10))
+    service = Simulator(max_jobs=10, scenario=Scenario.generate().timed(thinking=5, generating=10))
     async with client(service, retry=RetryPolicy(max_attempts=60)) as heygen:
         videos: list[str] = []
 

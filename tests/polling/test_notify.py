@@ -247,7 +247,7 @@ async def test_disturbed_deliveries_change_nothing_wrong(
 
 async def test_an_old_event_does_not_end_a_revision(heygen: HeyGen, service: Simulator) -> None:
     """The event of the first video, come late while the revision is made, ends nothing."""
-    service.script(Scenario.chat().with_times(thinking=5, generating=60))
+    service.script(Scenario.chat().timed(thinking=5, generating=60))
     session = await heygen.sessions.create("A tour of our bakery")
     await session.wait()
     await session.approve()

@@ -118,7 +118,7 @@ class Walk:
 async def test_walk(seed: int) -> None:
     """Whatever the weather, whoever comes and goes: each watch ends as it should, and no look or record stays."""
     rng, before = random.Random(seed), tasks()
-    scenario = Scenario.generate().with_times(thinking=30, generating=rng.uniform(60, 500))
+    scenario = Scenario.generate().timed(thinking=30, generating=rng.uniform(60, 500))
     line = Weather(Simulator(max_jobs=100, scenario=scenario), rng)
     rate = rng.choice([None, 2.0])
     async with client(line, max_connections=PLACES, requests_per_second=rate) as heygen:

@@ -10,7 +10,7 @@ from heygen_async import Cadence, ClientStateError, HeyGen, Session, SessionStat
 from heygen_async.testing import Scenario, Simulator
 
 PROMPT = "An espresso machine"
-SLOW = Scenario.chat().with_times(thinking=110)
+SLOW = Scenario.chat().timed(thinking=110)
 
 # -- what it tells --
 

@@ -71,7 +71,7 @@ async def test_deadline_is_kept(heygen: HeyGen, service: Simulator, timeout: flo
 
 async def test_default_deadline_is_the_clients(service: Simulator) -> None:
     """Without a timeout of its own a watch takes the client's; None waits for ever."""
-    service.script(Scenario.generate().with_times(generating=7200))
+    service.script(Scenario.generate().timed(generating=7200))
     async with client(service, timeouts=Timeouts(watch=600)) as heygen:
         session = await heygen.sessions.create(PROMPT, mode="generate")
         error, after = await error_of(session)
@@ -133,7 +133,7 @@ async def test_outage_is_told_after_its_budget(service: Simulator, outage: float
 
 async def test_budget_starts_anew_with_every_answer(heygen: HeyGen, service: Simulator) -> None:
     """An hour in which every second look fails is no outage."""
-    service.script(Scenario.generate().with_times(thinking=3000))
+    service.script(Scenario.generate().timed(thinking=3000))
     for place in range(0, 2000, 2):
         service.faults.add("error_500", on="get", after=place)
     session = await heygen.sessions.create(PROMPT, mode="generate")

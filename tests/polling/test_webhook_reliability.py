@@ -132,7 +132,7 @@ async def test_what_webhooks_do_not_tell_is_looked_for(heygen: HeyGen, service: 
     """That a storyboard is ready is not announced, so it is looked for as ever, however well webhooks work."""
     for _ in range(5):
         await render(heygen)
-    service.script(Scenario.chat().with_times(thinking=60))
+    service.script(Scenario.chat().timed(thinking=60))
     session = await heygen.sessions.create("Another")
     ready = clock() + 60
     await session.wait()

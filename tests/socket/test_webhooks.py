@@ -18,7 +18,7 @@ from heygen_async.webhooks import SeenEvents, parse_unverified, verify
 if TYPE_CHECKING:
     from heygen_async import WebhookEvent
 
-QUICK = Scenario.generate().with_times(thinking=0.05, generating=0.05)
+QUICK = Scenario.generate().timed(thinking=0.05, generating=0.05)
 
 
 class Application:

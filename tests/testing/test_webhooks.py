@@ -16,7 +16,7 @@ from contract.book import Book
 from heygen_async import HeyGen
 from heygen_async.testing import Deadlock, MemoryTransport, Notice, Scenario, Simulator, WebhookSender, run
 
-QUICK = Scenario.generate().with_times(thinking=10, generating=20)
+QUICK = Scenario.generate().timed(thinking=10, generating=20)
 HOOK = "https://example.test/hook"
 
 

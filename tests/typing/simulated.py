@@ -53,9 +53,9 @@ def scenarios() -> list[Scenario]:
     assert_type(mine.opening_run(proceed=True), tuple[Step, ...])
     assert_type(mine.run_for("reviewing", "go ahead", proceed=False), tuple[Step, ...])
     return [
-        mine.with_times(thinking=1, generating=2).at_speed(60),
+        mine.timed(thinking=1, generating=2).at_speed(60),
         mine.with_video_at("create").with_lag(video=10, url=5),
-        mine.fails(at="thinking", with_reason=False).without_failure_text(),
+        mine.fails(at="thinking", with_reason=False).muted(),
         Scenario.chat(),
         Scenario.question(),
         Scenario.generate(),

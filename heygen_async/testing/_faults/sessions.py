@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .._scenario import CREDIT_CODE
 from .._service.echo import ECHOES
 from .._service.timeline import SessionSnapshot, SimulatedMessage, SimulatedSession, StaleReads
 from .registry import Params, number, session
@@ -105,6 +106,17 @@ def drop_failure_text(
 ) -> bool:
     """A failure has null fields and a silent agent."""
     target.drop_failure_text()
+    return True
+
+
+@session("late_credit", on=_CREATE, survivable=False)
+def run_out_of_credit(
+    target: SimulatedSession, _params: Params, _before: SessionSnapshot | None, _now: float
+) -> bool:
+    """The create is accepted, and the video fails with MOVIO_PAYMENT_INSUFFICIENT_CREDIT."""
+    if not target.scenario.can_fail(at="generating"):
+        return False
+    target.fail_video("Insufficient credit.", CREDIT_CODE)
     return True
 
 

@@ -10,6 +10,7 @@ from .state import OperationCall, ServiceState, page
 
 _CREATED_AT = 1767225600
 _TAGS = ("cinematic", "retro-tech", "iconic-artist", "pop-culture", "handmade", "print")
+UNREADY = 6  # a look that makes videos fail without a word
 _LANGUAGES = ("English", "German", "Japanese")
 
 
@@ -87,11 +88,11 @@ def _looks() -> dict[str, JsonObject]:
             "preferred_orientation": "landscape",
             "image_width": 1920,
             "image_height": 1080,
-            "preview_image_url": None,
+            "preview_image_url": None if n == UNREADY else f"https://files.example.test/look_{n}.png",
             "preview_video_url": None,
             "supported_api_engines": ["avatar_iv"],
             "tags": [],
-            "status": "completed",
+            "status": "processing" if n == UNREADY else "completed",
             "error": None,
         }
         for n in range(1, 7)
@@ -209,21 +210,36 @@ def voices(_state: ServiceState, call: OperationCall) -> HttpResponse:
     return page(call, _newest_last(VOICES), _only(fits))
 
 
-def account(_state: ServiceState, _call: OperationCall) -> HttpResponse:
+def account(state: ServiceState, call: OperationCall) -> HttpResponse:
     """Describe the caller."""
-    wallet = {"currency": "usd", "remaining_balance": 12.5, "auto_reload": None}
+    billing = state.moods.billing
     return data_response(
         {
             "username": "someone",
             "email": "someone@example.test",
             "first_name": "Some",
             "last_name": "One",
-            "billing_type": "wallet",
-            "wallet": wallet,
+            "billing_type": billing,
+            "wallet": None,
             "subscription": None,
             "usage_based": None,
+            billing: _credit(billing, round(state.balance(call.now), 6)),
         }
     )
+
+
+def _credit(billing: str, balance: float) -> JsonObject:
+    if billing == "subscription":
+        pool: JsonObject = {"remaining": int(balance), "resets_at": None}
+        return {"plan": "pro", "credits": {"premium_credits": pool, "add_on_credits": None}}
+    if billing == "usage_based":
+        return {
+            "included_credits": None,
+            "remaining_credits": balance,
+            "spending_cap_usd": None,
+            "spending_current_usd": None,
+        }
+    return {"currency": "usd", "remaining_balance": balance, "auto_reload": None}
 
 
 def _only(fits: Callable[[JsonObject], bool]) -> Callable[[JsonObject], JsonObject | None]:

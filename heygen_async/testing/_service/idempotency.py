@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from .._http import HttpResponse, Refusal, invalid
 
+if TYPE_CHECKING:
+    from .state import Idempotency
+
+AGENT_POSTS: Final = frozenset({"create", "send", "stop"})
 REPLAY_SECONDS = 24 * 3600.0
 _KEY = re.compile(r"[A-Za-z0-9_\-:.]{1,255}")
 
@@ -55,6 +61,20 @@ class Replays:
         entry = self._entries.get(scope)
         if entry is not None and entry.born_at == now:
             entry.answered_at = now + delay
+
+
+def check_idempotency(which: Idempotency) -> Idempotency:
+    """
+    Check which Video Agent calls honour keys.
+
+    Raises:
+        ValueError: It is neither a word known here nor a set of those calls.
+    """
+    if which not in ("honoured", "ignored") and not (isinstance(which, AbstractSet) and which <= AGENT_POSTS):
+        names = ", ".join(sorted(AGENT_POSTS))
+        message = f"idempotency must be 'honoured', 'ignored', or a set of: {names}; not {which!r}."
+        raise ValueError(message)
+    return which
 
 
 def check_key(key: str) -> None:

@@ -13,7 +13,7 @@ from .._http import (
     not_found,
     page_response,
 )
-from .._scenario import ACTIVE, Step
+from .._scenario import ACTIVE, Scenario, Step
 from .._storage.media import PREFIX
 from .catalog import BRAND_GLOSSARIES, BRAND_KITS, LOOKS, STYLES, VOICES
 from .ledger import CreateRecord, MessageRecord
@@ -22,6 +22,9 @@ from .timeline import Attachment, Run, SimulatedMessage, SimulatedSession, Stale
 from .validation import CREATE, GUIDE_ONLY, SEND, Rules, check
 from .videos import show_video
 
+LEAST_BALANCE = 0.5
+BURST_SECONDS = 1.0
+
 
 def create(state: ServiceState, call: OperationCall) -> HttpResponse:
     """Start a session."""
@@ -29,6 +32,8 @@ def create(state: ServiceState, call: OperationCall) -> HttpResponse:
     if call.body.get("callback_id") is not None and call.body.get("callback_url") is None:
         raise invalid("callback_id", "'callback_id' needs 'callback_url'.")
     _check_ids(state, call)
+    _check_credit(state, call.now)
+    _check_burst(state, call.now)
     _check_room(state, call.now)
     session = _new_session(state, call)
     _record_create(state, call, session)
@@ -156,6 +161,20 @@ def _files(body: JsonObject) -> list[JsonObject]:
     return [item for item in map(as_object, as_list(body.get("files")) or []) if item is not None]
 
 
+def _check_credit(state: ServiceState, now: float) -> None:
+    if state.balance(now) < LEAST_BALANCE:
+        raise Refusal(402, "insufficient_credit", "Not enough credit.")
+
+
+def _check_burst(state: ServiceState, now: float) -> None:
+    recent = state.recent_creates
+    while recent and recent[0] <= now - BURST_SECONDS:
+        recent.popleft()
+    if state.moods.burst is not None and len(recent) >= state.moods.burst:
+        message = "Too many requests: reduce the RATE of creates."
+        raise Refusal(429, "rate_limit_exceeded", message, headers={"retry-after": "1"})
+
+
 def _check_room(state: ServiceState, now: float) -> None:
     if state.in_progress(now) >= state.settings.max_jobs:
         message = f"Too many jobs in progress: {state.settings.max_jobs} at once."
@@ -164,7 +183,8 @@ def _check_room(state: ServiceState, now: float) -> None:
 
 def _new_session(state: ServiceState, call: OperationCall) -> SimulatedSession:
     prompt, mode = str(call.body["prompt"]), str(call.body.get("mode", "generate"))
-    scenario = state.rotation.pick(prompt, mode).at_speed(state.settings.speed)
+    scenario = _scenario(state, call, prompt, mode)
+    state.recent_creates.append(call.now)
     session = SimulatedSession(
         session_id=state.mint("sess"),
         mode=mode,
@@ -179,6 +199,27 @@ def _new_session(state: ServiceState, call: OperationCall) -> SimulatedSession:
     steps = scenario.opening_run(proceed=call.body.get("auto_proceed") is True)
     _start(state, call, session, prompt, steps)
     return session
+
+
+def _scenario(state: ServiceState, call: OperationCall, prompt: str, mode: str) -> Scenario:
+    """Return the life of a new session, as the service's moods have it."""
+    moods = state.moods
+    scenario = state.rotation.pick(prompt, mode)
+    is_long = moods.fails_above is not None and len(prompt) > moods.fails_above
+    if is_long or state.draw(moods.failure_rate):
+        scenario = Scenario.silent_failure()
+    elif not _is_ready(call.body.get("avatar_id")) and scenario.can_fail(at="generating"):
+        scenario = scenario.fails(at="generating", with_reason=False)
+    if moods.video_at is not None:
+        scenario = scenario.with_video_at(moods.video_at)
+    if moods.congestion:
+        scenario = scenario.with_more_thinking(moods.congestion * state.in_progress(call.now))
+    return scenario.at_speed(state.settings.speed)
+
+
+def _is_ready(avatar_id: object) -> bool:
+    look = LOOKS.get(avatar_id) if isinstance(avatar_id, str) else None
+    return look is None or (look["status"] == "completed" and look["preview_image_url"] is not None)
 
 
 def _take_message(

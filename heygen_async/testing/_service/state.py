@@ -8,13 +8,16 @@ import heapq
 import itertools
 import math
 import random
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from .._http import HttpRequest, HttpResponse, JsonObject, invalid, not_found, page_response
 from .._scenario import Scenario
-from .timeline import Run, SimulatedSession
+from .._storage.media import DURATION_SECONDS
+from .timeline import Run, SimulatedSession, view_video
 from .webhook_queue import Endpoint, WebhookQueue
 
 if TYPE_CHECKING:
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
     from .ledger import Ledger
 
 Contract = Literal["openapi", "guide"]
-Idempotency = Literal["honoured", "ignored"]
+Idempotency = Literal["honoured", "ignored"] | AbstractSet[str]
 Item = TypeVar("Item")
 
 DAY_SECONDS = 24 * 3600.0
@@ -116,6 +119,8 @@ class ServiceState:
     sessions: dict[str, SimulatedSession] = field(default_factory=dict[str, SimulatedSession])
     session_order: list[SimulatedSession] = field(default_factory=list[SimulatedSession])
     videos: dict[str, SimulatedSession] = field(default_factory=dict[str, SimulatedSession])
+    deleted_videos: set[str] = field(default_factory=set[str])
+    recent_creates: deque[float] = field(default_factory=deque[float])
     video_order: list[str] = field(default_factory=list[str])
     assets: dict[str, StoredAsset] = field(default_factory=dict[str, StoredAsset])
     endpoints: dict[str, Endpoint] = field(default_factory=dict[str, Endpoint])
@@ -129,6 +134,10 @@ class ServiceState:
 
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)
+
+    def draw(self, rate: float) -> bool:
+        """Return whether chance has it, at this rate; the same seed decides the same way."""
+        return rate > 0 and self._random.random() < rate
 
     def mint(self, prefix: str) -> str:
         """Return a new id; the same seed gives the same ids."""
@@ -188,6 +197,21 @@ class ServiceState:
         while self._changes and self._changes[0][0] <= now:
             self.track(heapq.heappop(self._changes)[2], now)
         return len(self._active)
+
+    def balance(self, now: float) -> float:
+        """Return the credit that is left: completed videos are paid for."""
+        if not self.moods.price:
+            return self.moods.balance
+        return self.moods.balance - self.moods.price * DURATION_SECONDS * len(self.completed_videos(now))
+
+    def completed_videos(self, now: float) -> list[str]:
+        """Return the ids of the videos completed by `now`, oldest session first."""
+        return [
+            run.video_id
+            for session in self.session_order
+            for run in session.runs
+            if run.video_id and view_video(session, run.video_id, now).status == "completed"
+        ]
 
     def _next_video(self, session: SimulatedSession) -> str:
         promised = session.promised_video_id

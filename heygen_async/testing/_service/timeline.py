@@ -240,9 +240,16 @@ class SimulatedSession:
         """Return what a read at `now` shows, but for the messages."""
         return SessionSnapshot(self.status(now), self.progress(now), self.video_id(now))
 
+    def fail_video(self, reason: str, code: str) -> None:
+        """Fail wherever a video is rendered."""
+        failing = self.scenario.fails(at="generating").with_failure_reason(reason, code=code)
+        for run in self.runs:
+            run.steps = failing.cut_run(run.steps)
+        self.scenario = failing
+
     def drop_failure_text(self) -> None:
         """Fail with null fields and a silent agent, if at all."""
-        self.scenario = self.scenario.without_failure_text()
+        self.scenario = self.scenario.muted()
         for run in self.runs:
             run.steps = without_errors(run.steps)
 

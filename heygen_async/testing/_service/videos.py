@@ -13,7 +13,7 @@ def show_video(state: ServiceState, session: SimulatedSession, video_id: str, no
     view = view_video(session, video_id, now)
     done = view.status == "completed"
     base = state.settings.base_url
-    return {
+    shown: JsonObject = {
         "id": video_id,
         "status": view.status,
         "title": view.title,
@@ -27,10 +27,13 @@ def show_video(state: ServiceState, session: SimulatedSession, video_id: str, no
         "duration": DURATION_SECONDS if done else None,
         "folder_id": None,
         "output_language": None,
-        "failure_code": "generation_failed" if view.failure else None,
+        "failure_code": session.scenario.failure_code if view.failure else None,
         "failure_message": view.failure,
         "video_page_url": f"{base}/_simulator/page/{video_id}" if done else None,
     }
+    if view.status == "failed" and session.scenario.omits_failure:
+        del shown["failure_code"], shown["failure_message"]
+    return shown
 
 
 def _link(state: ServiceState, name: str, now: float) -> str:
@@ -40,8 +43,10 @@ def _link(state: ServiceState, name: str, now: float) -> str:
 def read(state: ServiceState, call: OperationCall) -> HttpResponse:
     """Read one video."""
     video_id = call.params["video_id"]
-    session = _owner(state, video_id, call.now)
     state.ledger.video_polls[video_id] += 1
+    if _is_shown_as_deleted(state, video_id):
+        return data_response({"id": video_id, "status": "deleted"})
+    session = _owner(state, video_id, call.now)
     return data_response(show_video(state, session, video_id, call.now))
 
 
@@ -66,6 +71,7 @@ def delete(state: ServiceState, call: OperationCall) -> HttpResponse:
     video_id = call.params["video_id"]
     _owner(state, video_id, call.now)
     del state.videos[video_id]
+    state.deleted_videos.add(video_id)
     return data_response({"id": video_id, "deleted": True})
 
 
@@ -73,6 +79,10 @@ def statuses(state: ServiceState, call: OperationCall) -> HttpResponse:
     """Answer for up to 100 ids at once; an unknown id is an entry, not an error."""
     state.ledger.bulk_requests += 1
     return status_page(call, "video_ids", lambda video_id: _status(state, video_id, call.now))
+
+
+def _is_shown_as_deleted(state: ServiceState, video_id: str) -> bool:
+    return state.moods.deleted_videos == "status" and video_id in state.deleted_videos
 
 
 def _owner(state: ServiceState, video_id: str, now: float) -> SimulatedSession:
@@ -83,11 +93,13 @@ def _owner(state: ServiceState, video_id: str, now: float) -> SimulatedSession:
 
 
 def _status(state: ServiceState, video_id: str, now: float) -> JsonObject:
+    if _is_shown_as_deleted(state, video_id):
+        return status_entry("deleted", video_id=video_id)
     session = state.videos.get(video_id)
     if session is None or video_id not in session.video_ids(now):
         return status_entry("not_found", video_id=video_id)
     view = view_video(session, video_id, now)
     error: JsonObject | None = None
     if view.failure:
-        error = {"code": "generation_failed", "message": view.failure}
+        error = {"code": session.scenario.failure_code, "message": view.failure}
     return status_entry(view.status, video_id=video_id, error=error)
