@@ -9,6 +9,7 @@ from dataclasses import replace
 from email.utils import formatdate
 from typing import TYPE_CHECKING
 
+from ._expectations import find_records
 from ._faults.schedule import Faults, Rule
 from ._http import EMPTY, Exchange, HttpRequest, HttpResponse, JsonObject, Refusal, as_object, json_response
 from ._moods import Moods
@@ -166,6 +167,53 @@ class Simulator:
             prompt: Only sessions whose prompt contains this; None for all.
         """
         self._state.rotation.add(scenario, prompt)
+
+    def expect_create(
+        self, text: str | None = None, *, times: int = 1, **fields: object
+    ) -> list[CreateRecord]:
+        """
+        Return the creates the service accepted, and fail unless there were so many.
+
+        Args:
+            text: Only those whose prompt contains this; None for all.
+            times: How many there must be.
+            **fields: Only those whose request had these values, such as `mode="chat"`.
+
+        Raises:
+            AssertionError: There were more or fewer; it lists all there were.
+        """
+        return find_records(self.ledger.creates, "create(s)", text, fields, times)
+
+    def expect_message(
+        self, text: str | None = None, *, times: int = 1, **fields: object
+    ) -> list[MessageRecord]:
+        """
+        Return the messages that reached a session, and fail unless there were so many.
+
+        Args:
+            text: Only those that contain this; None for all.
+            times: How many there must be.
+            **fields: Only those whose request had these values, such as `avatar_id="look_1"`.
+
+        Raises:
+            AssertionError: There were more or fewer; it lists all there were.
+        """
+        return find_records(self.ledger.messages, "message(s)", text, fields, times)
+
+    def expect_billed(self, times: int) -> list[str]:
+        """
+        Return the ids of the videos that were paid for, and fail unless there were so many.
+
+        Args:
+            times: How many there must be.
+
+        Raises:
+            AssertionError: There were more or fewer.
+        """
+        billed = self.ledger.billed
+        if len(billed) != times:
+            raise AssertionError(f"expected {times} billed video(s), found {len(billed)}\n{self.ledger}")
+        return billed
 
     def exchange(self, request: HttpRequest, now: float) -> Exchange:
         """

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from .._http import Exchange, JsonObject
 
 
+SHOWN_CHARACTERS = 80
+
+
 @dataclass(slots=True, kw_only=True)
 class CreateRecord:
     """
@@ -23,6 +26,7 @@ class CreateRecord:
         created_at: When, in Unix seconds of the service's clock.
         replayed: How often the same answer was given again for the same key.
         fault: The fault the answer met on its way back, or None.
+        fields: The body of the request.
     """
 
     session_id: str
@@ -31,6 +35,7 @@ class CreateRecord:
     created_at: float
     replayed: int = 0
     fault: str | None = None
+    fields: Mapping[str, object] = field(default_factory=dict[str, object])
 
 
 @dataclass(slots=True, kw_only=True)
@@ -45,6 +50,7 @@ class MessageRecord:
         sent_at: When, in Unix seconds of the service's clock.
         replayed: How often the same answer was given again for the same key.
         fault: The fault the answer met on its way back, or None.
+        fields: The body of the request.
     """
 
     session_id: str
@@ -53,6 +59,7 @@ class MessageRecord:
     sent_at: float
     replayed: int = 0
     fault: str | None = None
+    fields: Mapping[str, object] = field(default_factory=dict[str, object])
 
 
 @dataclass(slots=True)
@@ -117,6 +124,18 @@ class Ledger:
         """All requests to the API and the media, those never processed included."""
         return sum(counter.total() for counter in self.requests.values())
 
+    def __str__(self) -> str:
+        """Describe what happened, a line for each create and message, and what was asked how often."""
+        lines = [f"{len(self.creates)} sessions created, {len(self.billed)} videos billed"]
+        lines += [f"  created {one.session_id}: {describe(one)}" for one in self.creates]
+        lines += [f"  sent to {one.session_id}: {describe(one)}" for one in self.messages]
+        for name, counter in sorted(self.requests.items()):
+            answers = ", ".join(f"{status} x {count}" for status, count in _by_status(counter).items())
+            lines.append(f"  requests of {name}: {answers}")
+        for title, counts in (("refused", self.refused), ("faults", self.faults)):
+            lines += [f"  {title}: {name} x {count}" for name, count in sorted(counts.items())]
+        return "\n".join(lines)
+
     def record(self, operation: str, exchange: Exchange, code: str | None) -> None:
         """
         Enter one exchange.
@@ -164,6 +183,14 @@ class Ledger:
             "key_leaks": list(self.key_leaks),
             "unmatched": list(self.unmatched),
         }
+
+
+def describe(record: CreateRecord | MessageRecord) -> str:
+    """Return what was sent, in one line."""
+    text = record.prompt if isinstance(record, CreateRecord) else record.text
+    shown = text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}\u2026"
+    given = {name: value for name, value in record.fields.items() if name not in {"prompt", "message"}}
+    return " ".join([repr(shown), *(f"{name}={value!r}" for name, value in given.items())])
 
 
 def _row(record: CreateRecord | MessageRecord) -> JsonObject:

@@ -229,7 +229,13 @@ def _take_message(
     steps = session.scenario.run_for(status, message, proceed=call.body.get("auto_proceed") is True)
     run = _start(state, call, session, message, steps)
     key = call.request.headers.get("idempotency-key")
-    record = MessageRecord(session_id=session.session_id, text=message, idempotency_key=key, sent_at=call.now)
+    record = MessageRecord(
+        session_id=session.session_id,
+        text=message,
+        idempotency_key=key,
+        sent_at=call.now,
+        fields=call.body,
+    )
     state.ledger.messages.append(record)
     return data_response({"session_id": session.session_id, "run_id": run.run_id, "title": session.title})
 
@@ -275,7 +281,11 @@ def _attachment_url(state: ServiceState, item: JsonObject, resource_id: str) -> 
 def _record_create(state: ServiceState, call: OperationCall, session: SimulatedSession) -> None:
     key = call.request.headers.get("idempotency-key")
     record = CreateRecord(
-        session_id=session.session_id, prompt=session.prompt, idempotency_key=key, created_at=call.now
+        session_id=session.session_id,
+        prompt=session.prompt,
+        idempotency_key=key,
+        created_at=call.now,
+        fields=call.body,
     )
     state.ledger.creates.append(record)
 
