@@ -55,9 +55,7 @@ def heygen_simulator() -> Simulator:
 
 
 @pytest.fixture
-async def heygen_client(
-    heygen_simulator: Simulator, anyio_backend: object, _heygen_backend: None
-) -> AsyncIterator[HeyGen]:
+async def heygen_client(heygen_simulator: Simulator, _heygen_backend: None) -> AsyncIterator[HeyGen]:
     """
     A client of `heygen_simulator` that uses no socket; closed after the test.
 
