@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -13,6 +12,7 @@ from ._expectations import find_records
 from ._faults.schedule import Faults, Rule
 from ._http import EMPTY, Exchange, HttpRequest, HttpResponse, JsonObject, Refusal, as_object, json_response
 from ._moods import Moods
+from ._service.admission import Admission
 from ._service.assets import UPLOAD_PREFIX
 from ._service.files import answer as file_answer
 from ._service.files import is_file
@@ -124,7 +124,7 @@ class Simulator:
         self._records: dict[tuple[str, str, str], CreateRecord | MessageRecord] = {}
         self.listeners: list[Callable[[], None]] = []
         self._now = 0.0
-        self._allowance = (0.0, 0.0)
+        self._admission = Admission(settings)
         self._request_number = 0
 
     def __repr__(self) -> str:
@@ -309,33 +309,10 @@ class Simulator:
                 raise route
             if route is None:
                 return file_answer(self._state, request, now)
-            self._admit(request, now)
+            self._admission.admit(request, now)
             return self._answer_or_replay(request, route, params, now)
         except Refusal as refusal:
             return refusal.response()
-
-    def _admit(self, request: HttpRequest, now: float) -> None:
-        settings = self._state.settings
-        key, bearer = request.headers.get("x-api-key"), request.headers.get("authorization")
-        if key is not None and bearer is not None:
-            raise Refusal(
-                400, "invalid_parameter", "Send x-api-key or Authorization, not both.", param="authorization"
-            )
-        token = settings.access_token
-        good = _same(key, settings.api_key) or (token is not None and _same(bearer, f"Bearer {token}"))
-        if not good:
-            raise Refusal(401, "authentication_failed", "The credential is missing or not valid.")
-        self._check_rate(now)
-
-    def _check_rate(self, now: float) -> None:
-        rate = self._state.settings.requests_per_second
-        if rate is None:
-            return
-        saved, at = self._allowance
-        saved = min(max(1.0, rate), saved + (now - at) * rate)
-        self._allowance = (saved - 1 if saved >= 1 else saved, now)
-        if saved < 1:
-            raise Refusal(429, "rate_limit_exceeded", "Too many requests.", headers={"retry-after": "1"})
 
     def _answer_or_replay(
         self, request: HttpRequest, route: Route, params: Mapping[str, str], now: float
@@ -431,10 +408,6 @@ class Simulator:
 
     def _list_billed(self) -> list[str]:
         return self._state.completed_videos(self._now)
-
-
-def _same(given: str | None, wanted: str) -> bool:
-    return given is not None and hmac.compare_digest(given.encode(), wanted.encode())
 
 
 def _code(response: HttpResponse) -> str | None:
