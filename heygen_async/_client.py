@@ -19,6 +19,7 @@ from ._http import auth
 from ._http.auth import AccessToken, Authenticator
 from ._http.client import ApiClient
 from ._http.hooks import Hooks, OnRequest, OnRetry, OnTransition
+from ._http.proxies import read_proxies
 from ._polling.notify import EventNotifier
 from ._polling.scheduler import PollScheduler
 from ._resources._context import Core
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from ._batch.check import Finding
     from ._batch.events import OnEvent
     from ._batch.job_source import Jobs
+    from ._http.proxies import Proxies
     from ._http.transport import Transport
     from ._sessions.session import BatchReviewer
     from .models import Statistics
@@ -66,7 +68,8 @@ class HeyGen:
         cadence: When to look at watched sessions; adaptive when None.
         max_connections: Exchanges under way at once; further ones wait in line.
         requests_per_second: Polls a second at most, spread evenly; no limit when None.
-        trust_env: Whether to use the proxies of the environment, as they are now.
+        trust_env: Whether to use the proxies of the environment, as they are now: `HTTP_PROXY`, `HTTPS_PROXY`, else
+            `ALL_PROXY`, with or without a scheme; `NO_PROXY` takes names, suffixes, ports and networks. Not SOCKS.
         http: Your own `aiohttp.ClientSession`, used and never closed; or another `Transport`.
         on_request: Called with a `RequestEvent` after each exchange, sync or async, like the next two. What a hook
             raises is logged and disturbs nothing; an async one goes on by itself, and `aclose` gives it ten seconds.
@@ -75,7 +78,7 @@ class HeyGen:
         rng: Where jitter comes from: give a seeded one to have a test run the same each time.
 
     Raises:
-        ConfigError: No credential, two, or an address that is not safe.
+        ConfigError: No credential, two, an address that is not safe, or a proxy that cannot be used.
         InvalidArgument: A limit that is not positive.
     """
 
@@ -102,17 +105,18 @@ class HeyGen:
         if requests_per_second is not None and not requests_per_second > 0:
             raise InvalidArgument("requests_per_second", "must be positive")
 
+        proxies = read_proxies() if trust_env else None
         self._hooks = hooks = Hooks(on_request, on_retry, on_transition)
         opening = partial(
-            _opened, http, timeouts=timeouts, max_connections=max_connections, trust_env=trust_env
+            _open_transport, http, timeouts=timeouts, max_connections=max_connections, proxies=proxies
         )
         api = ApiClient(
             identity=Authenticator(auth.credential(api_key, access_token), __version__),
-            open_transport=lambda: hooks.listening(opening()),
+            open_transport=lambda: hooks.observe(opening()),
             base_url=_config.base_url(base_url),
             timeouts=timeouts,
             retry=retry,
-            retried=hooks.retried,
+            on_retry=hooks.on_retry,
             rng=rng or random.Random(),
         )
         scheduler = PollScheduler(
@@ -122,7 +126,7 @@ class HeyGen:
             rate=requests_per_second,
         )
         self._core = core = Core(api, scheduler)
-        self._factory = SessionFactory(SessionRegistry(core, hooks.moved))
+        self._factory = SessionFactory(SessionRegistry(core, hooks.on_transition))
         self._notices = EventNotifier(api, scheduler)
         self.sessions: Sessions = Sessions(self._factory)
         self.videos: Videos = Videos(core)
@@ -266,17 +270,18 @@ class HeyGen:
         await self.aclose()
 
     def __repr__(self) -> str:
-        return f"<HeyGen {'closed' if self._core.api.is_closed else 'open'}>"
+        core = getattr(self, "_core", None)  # none when its arguments were refused
+        return f"<HeyGen {'closed' if core is None or core.api.is_closed else 'open'}>"
 
 
-def _opened(
+def _open_transport(
     http: aiohttp.ClientSession | Transport | None,
     *,
     timeouts: Timeouts,
     max_connections: int,
-    trust_env: bool,
+    proxies: Proxies | None,
 ) -> Transport:
     # Here, not above: the HTTP library is most of the cost of importing this package.
-    from ._http.aiohttp_transport import opened
+    from ._http.aiohttp_transport import open_transport
 
-    return opened(http, timeouts=timeouts, max_connections=max_connections, trust_env=trust_env)
+    return open_transport(http, timeouts=timeouts, max_connections=max_connections, proxies=proxies)

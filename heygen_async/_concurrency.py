@@ -32,14 +32,14 @@ class Alarm:
     def ring(self) -> None:
         """End the wait that is on, or the next one at once."""
         self._rung = True
-        _settle(self._waiter)
+        _finish(self._waiter)
 
     async def wait(self, until: float | None) -> None:
         """Wait for the ring or the moment (loop time; None: only the ring)."""
         if not self._rung:
             loop = asyncio.get_running_loop()
             self._waiter = waiter = loop.create_future()
-            timer = None if until is None else loop.call_at(until, _settle, waiter)
+            timer = None if until is None else loop.call_at(until, _finish, waiter)
             try:
                 await waiter
             finally:
@@ -49,7 +49,7 @@ class Alarm:
         self._rung = False
 
 
-def _settle(waiter: asyncio.Future[None] | None) -> None:
+def _finish(waiter: asyncio.Future[None] | None) -> None:
     if waiter is not None and not waiter.done():
         waiter.set_result(None)
 
@@ -74,7 +74,7 @@ async def concurrently(jobs: Iterable[Callable[[], Awaitable[None]]], *, most: i
         raise errors[0]
 
 
-async def finished(tasks: Collection[asyncio.Task[object]], limit: float) -> None:
+async def wait_through_cancels(tasks: Collection[asyncio.Task[object]], limit: float) -> None:
     """Wait for the tasks through any number of cancels, until the limit is over."""
     until = _clock.now() + limit
     waiting: set[asyncio.Task[object]] = set(tasks)

@@ -10,7 +10,7 @@ from heygen_async._api import catalog as catalog_api
 from heygen_async._api import responses
 from heygen_async._api import sessions as session_api
 from heygen_async._api import videos as video_api
-from heygen_async._api.responses import Answer
+from heygen_async._api.responses import Decoder
 from heygen_async.cadence import PollContext
 from heygen_async.models import Message, SessionData, SessionStatus, VideoInfo, VideoStatus
 
@@ -127,7 +127,7 @@ _MESSAGE = {
 }
 
 # Every decoder with an answer as the service writes it.
-ANSWERS: dict[str, tuple[Answer[Any], dict[str, object]]] = {
+ANSWERS: dict[str, tuple[Decoder[Any], dict[str, object]]] = {
     "CREATED": (session_api.CREATED, {"data": {**_SESSION, "video_id": None}}),
     "SESSION": (
         session_api.SESSION,

@@ -14,7 +14,7 @@ from ..errors import InvalidArgument
 from ..models import Asset, AssetState
 from . import responses
 from .calls import Call, Kind, reading, segment
-from .responses import Answer, Envelope
+from .responses import Decoder, Envelope
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +37,7 @@ class Uploaded(Struct, frozen=True, kw_only=True):
     size_bytes: int = 0
     status: str | None = None
 
-    def named(self, name: str) -> Asset:
+    def to_asset(self, name: str) -> Asset:
         """Return it as the asset it is."""
         return Asset(
             id=self.asset_id,
@@ -62,10 +62,10 @@ class Slot(Struct, frozen=True, kw_only=True):
         return f"Slot(asset_id={self.asset_id!r})"
 
 
-_UPLOADED = Answer(Envelope[Uploaded])
-_SLOT = Answer(Envelope[Slot])
-_ASSET = Answer(Envelope[Asset])
-_STATUSES = Answer(Envelope[tuple[AssetState, ...]])
+_UPLOADED = Decoder(Envelope[Uploaded])
+_SLOT = Decoder(Envelope[Slot])
+_ASSET = Decoder(Envelope[Asset])
+_STATUSES = Decoder(Envelope[tuple[AssetState, ...]])
 
 
 def upload(body: Body, content_type: str) -> Call[Uploaded]:

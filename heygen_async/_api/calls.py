@@ -16,7 +16,7 @@ from ..errors import InvalidArgument
 
 if TYPE_CHECKING:
     from ..models._assets import Body
-    from .responses import Answer
+    from .responses import Decoder
 
 T = TypeVar("T")
 
@@ -43,7 +43,7 @@ class Call(Generic[T]):
     method: str
     route: str
     path: str
-    answer: Answer[T]
+    decoder: Decoder[T]
     body: bytes | Body | None = None
     key: str | None = None
     content_type: str = "application/json"
@@ -85,14 +85,14 @@ def segment(name: str, value: object) -> str:
 
 
 def reading(
-    name: str, route: str, answer: Answer[T], *, query: Mapping[str, object] | None = None, **ids: str
+    name: str, route: str, decoder: Decoder[T], *, query: Mapping[str, object] | None = None, **ids: str
 ) -> Call[T]:
     """Ask for something: only what is given of the query is sent."""
     path = route.format(**{key: segment(key, value) for key, value in ids.items()}) if ids else route
     given = {key: value for key, value in (query or {}).items() if value is not None}
     for key, value in given.items():
         check_characters(key, str(value))
-    return Call(name, Kind.READ, "GET", route, f"{path}?{urlencode(given)}" if given else path, answer)
+    return Call(name, Kind.READ, "GET", route, f"{path}?{urlencode(given)}" if given else path, decoder)
 
 
 def page_size(limit: object, most: int) -> int | None:

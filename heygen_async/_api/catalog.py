@@ -6,30 +6,30 @@ from typing import TYPE_CHECKING
 
 from ..models import AvatarGroup, AvatarLook, BrandGlossary, BrandKit, Style, User, Voice, VoiceDetail
 from .calls import page_size, reading
-from .responses import Answer, Envelope
+from .responses import Decoder, Envelope
 
 if TYPE_CHECKING:
     from .calls import Call
 
-STYLES = Answer(Envelope[tuple[Style, ...]])
+STYLES = Decoder(Envelope[tuple[Style, ...]])
 
-BRAND_KITS = Answer(Envelope[tuple[BrandKit, ...]])
+BRAND_KITS = Decoder(Envelope[tuple[BrandKit, ...]])
 
-BRAND_GLOSSARIES = Answer(Envelope[tuple[BrandGlossary, ...]])
+BRAND_GLOSSARIES = Decoder(Envelope[tuple[BrandGlossary, ...]])
 
-VOICE = Answer(Envelope[VoiceDetail])
+VOICE = Decoder(Envelope[VoiceDetail])
 
-VOICES = Answer(Envelope[tuple[Voice, ...]])
+VOICES = Decoder(Envelope[tuple[Voice, ...]])
 
-AVATAR = Answer(Envelope[AvatarGroup])
+AVATAR = Decoder(Envelope[AvatarGroup])
 
-AVATARS = Answer(Envelope[tuple[AvatarGroup, ...]])
+AVATARS = Decoder(Envelope[tuple[AvatarGroup, ...]])
 
-LOOK = Answer(Envelope[AvatarLook])
+LOOK = Decoder(Envelope[AvatarLook])
 
-LOOKS = Answer(Envelope[tuple[AvatarLook, ...]])
+LOOKS = Decoder(Envelope[tuple[AvatarLook, ...]])
 
-ACCOUNT = Answer(Envelope[User])
+ACCOUNT = Decoder(Envelope[User])
 
 
 def styles(

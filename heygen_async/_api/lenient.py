@@ -43,11 +43,14 @@ def loads(body: bytes) -> object:
     Parse JSON with a byte order mark, bytes that are no UTF-8, halves of characters, `NaN`.
 
     Raises:
-        ValueError: It is no JSON for all that.
+        Unreadable: It is no JSON for all that.
         RecursionError: It is nested too deeply.
     """
     text = body.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
-    return json.loads(text, parse_constant=lambda _: None, parse_int=_integer)
+    try:
+        return json.loads(text, parse_constant=lambda _: None, parse_int=_integer)
+    except json.JSONDecodeError as error:  # which carries the whole text, and secrets that were echoed in it
+        raise Unreadable(f"it is no JSON ({error.msg} at {error.pos})") from None
 
 
 def _integer(digits: str) -> int | float:

@@ -60,7 +60,7 @@ class Envelope(Struct, Generic[T], frozen=True, kw_only=True, gc=False):
         return None if self.has_more is False else (self.next_token or None)
 
 
-class Answer(Generic[T]):
+class Decoder(Generic[T]):
     """
     What a kind of answer is decoded to; its decoder is made when the first one comes, not at import.
 
@@ -115,7 +115,7 @@ class Answer(Generic[T]):
         )
 
 
-ANYTHING: Answer[object] = Answer(Envelope[object])
+ANYTHING: Decoder[object] = Decoder(Envelope[object])
 
 _BY_STATUS: dict[int, type[APIError]] = {
     400: InvalidRequest,
@@ -158,7 +158,7 @@ _BY_CODE: dict[str, type[APIError]] = {
 
 def read(
     name: str,
-    answer: Answer[T],
+    decoder: Decoder[T],
     status: int,
     headers: Mapping[str, str],
     body: bytes,
@@ -174,24 +174,29 @@ def read(
     if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         raise _unsuccessful(name, status, headers, body, secrets)
     try:
-        envelope = answer.decode(body)
+        envelope = decoder.decode(body)
     except (msgspec.DecodeError, ValueError, RecursionError):
-        return _read_leniently(name, answer, status, headers, body, secrets)
+        return _read_leniently(name, decoder, status, headers, body, secrets)
     if bytes(envelope.error) == NULL:
         return envelope
     raise _refusal(status, headers, body, secrets)
 
 
 def _read_leniently(
-    name: str, answer: Answer[T], status: int, headers: Mapping[str, str], body: bytes, secrets: Iterable[str]
+    name: str,
+    decoder: Decoder[T],
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    secrets: Iterable[str],
 ) -> Envelope[T]:
     """Tell a refusal from an answer with a flaw, and both from nonsense."""
     try:
-        if status in _BODILESS and not body and answer is ANYTHING:
+        if status in _BODILESS and not body and decoder is ANYTHING:
             return cast("Envelope[T]", Envelope[object](data=None))
         raw = _parse(body)
         if raw.get("error") is None:
-            return answer.decode_leniently(raw)
+            return decoder.decode_leniently(raw)
     except (ValueError, RecursionError) as error:
         problem = clean(str(error), secrets)
         raise BadResponse(f"The answer to {name} is not as documented: {problem}", status=status) from error

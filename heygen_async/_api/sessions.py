@@ -36,7 +36,7 @@ from ..models._base import Id, Int
 from . import responses
 from . import videos as video_api
 from .calls import ENCODER, Call, Kind, check_characters, choose_key, page_size, reading, segment
-from .responses import NULL, Answer, Envelope
+from .responses import NULL, Decoder, Envelope
 
 if TYPE_CHECKING:
     from ..models import VideoInfo
@@ -244,15 +244,15 @@ def session_videos(session_id: str, *, token: str | None = None) -> Call[tuple[V
 
 
 # A session that is there is there, whatever else its first answer lacks.
-CREATED = Answer(Envelope[SessionData], fill={"status": "thinking"})
+CREATED = Decoder(Envelope[SessionData], fill={"status": "thinking"})
 
-SESSION = Answer(Envelope[SessionData])
+SESSION = Decoder(Envelope[SessionData])
 
-SESSIONS = Answer(Envelope[tuple[SessionSummary, ...]])
+SESSIONS = Decoder(Envelope[tuple[SessionSummary, ...]])
 
-SENT = Answer(Envelope[SentMessage])
+SENT = Decoder(Envelope[SentMessage])
 
-RESOURCE = Answer(Envelope[ResourceInfo])
+RESOURCE = Decoder(Envelope[ResourceInfo])
 
 
 class _Outline(Struct, frozen=True, kw_only=True, gc=False):
@@ -267,11 +267,11 @@ class _Outline(Struct, frozen=True, kw_only=True, gc=False):
     messages: Raw = Raw(b"[]")
 
 
-def outlined(
-    body: bytes, told: Raw | None, known: tuple[Message, ...]
+def decode_outline(
+    body: bytes, raw_messages: Raw | None, known: tuple[Message, ...]
 ) -> tuple[SessionData | None, Raw | None]:
     """
-    Read a session again of which messages are known, `told` being how the service told them.
+    Read a session again of which messages are known, `raw_messages` being how the service told them.
 
     Returns:
         The session when its messages are the same to the byte, which saves most of the reading; otherwise None, as
@@ -282,7 +282,7 @@ def outlined(
     except (msgspec.DecodeError, ValueError, RecursionError):
         return None, None
     data = outline.data
-    if told is None or data.messages != told or bytes(outline.error) != NULL:
+    if raw_messages is None or data.messages != raw_messages or bytes(outline.error) != NULL:
         return None, data.messages
     return SessionData(
         session_id=data.session_id,
@@ -310,4 +310,4 @@ def check_begun_at(begun_at: datetime | None, idempotency_key: str | None) -> No
         raise InvalidArgument("begun_at", "needs the idempotency_key that was sent then")
 
 
-_OUTLINE = Answer(Envelope[_Outline])
+_OUTLINE = Decoder(Envelope[_Outline])

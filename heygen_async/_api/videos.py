@@ -8,13 +8,13 @@ from ..errors import InvalidArgument
 from ..models import VideoInfo, VideoState
 from . import responses
 from .calls import Call, Kind, page_size, reading, segment
-from .responses import Answer, Envelope
+from .responses import Decoder, Envelope
 
-VIDEO = Answer(Envelope[VideoInfo])
+VIDEO = Decoder(Envelope[VideoInfo])
 
-VIDEOS = Answer(Envelope[tuple[VideoInfo, ...]])
+VIDEOS = Decoder(Envelope[tuple[VideoInfo, ...]])
 
-STATUSES = Answer(Envelope[tuple[VideoState, ...]])
+STATUSES = Decoder(Envelope[tuple[VideoState, ...]])
 
 STATUS_IDS = 100
 
@@ -46,8 +46,8 @@ def videos(
 def statuses(video_ids: Iterable[str]) -> Call[tuple[VideoState, ...]]:
     """Read the statuses of up to 100 videos at once."""
     ids = [] if isinstance(video_ids, str) else list(video_ids)
-    told = "%2C".join([segment("video_ids", video_id) for video_id in ids])
+    joined = "%2C".join([segment("video_ids", video_id) for video_id in ids])
     if not 1 <= len(ids) <= STATUS_IDS or any("," in video_id for video_id in ids):
         raise InvalidArgument("video_ids", f"must be 1 to {STATUS_IDS} ids, without commas")
     route = "/v3/videos/statuses"  # the query is written by hand: quoting it as a whole takes longer than the answer
-    return Call("statuses", Kind.READ, "GET", route, f"{route}?video_ids={told}", STATUSES)
+    return Call("statuses", Kind.READ, "GET", route, f"{route}?video_ids={joined}", STATUSES)

@@ -14,18 +14,18 @@ from ..errors import InvalidArgument
 from ..webhooks import WebhookEndpoint, WebhookEvent, WebhookEventType, WebhookSecret
 from . import responses
 from .calls import Call, Kind, page_size, reading, segment
-from .responses import Answer, Envelope
+from .responses import Decoder, Envelope
 
 _ENDPOINTS = "/v3/webhooks/endpoints"
 _ENDPOINT = "/v3/webhooks/endpoints/{endpoint_id}"
 _HERE = frozenset({"localhost", "127.0.0.1", "::1"})
 _MOST_A_PAGE = 100
 
-_REGISTERED = Answer(Envelope[WebhookEndpoint])
-_LISTED = Answer(Envelope[tuple[WebhookEndpoint, ...]])
-_SECRET = Answer(Envelope[WebhookSecret])
-_TYPES = Answer(Envelope[tuple[WebhookEventType, ...]])
-_HISTORY = Answer(Envelope[tuple[WebhookEvent, ...]])
+_REGISTERED = Decoder(Envelope[WebhookEndpoint])
+_LISTED = Decoder(Envelope[tuple[WebhookEndpoint, ...]])
+_SECRET = Decoder(Envelope[WebhookSecret])
+_TYPES = Decoder(Envelope[tuple[WebhookEventType, ...]])
+_HISTORY = Decoder(Envelope[tuple[WebhookEvent, ...]])
 
 
 def create(url: str, events: Iterable[str] | None, entity_id: str | None) -> Call[WebhookEndpoint]:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from .._http.client import ApiClient
-    from .._http.transport import Download
+    from .._http.transport import ResponseStream
     from ..models import OnProgress
 
 T = TypeVar("T")
@@ -234,7 +234,7 @@ class _FileDownload:
             part.forget()
             raise
 
-    async def _receive(self, response: Download, done: int) -> None:
+    async def _receive(self, response: ResponseStream, done: int) -> None:
         problem: Exception | None = None
         writer = _WriteBehind(self._part)
         async with anyio.create_task_group() as group:

@@ -102,7 +102,7 @@ async def upload(
     else:
         made = await _Direct(api, source, meter).upload(name, kind)
     await meter.finish(source.size)
-    return await wait_until_usable(api, made.named(name), timeout)
+    return await wait_until_usable(api, made.to_asset(name), timeout)
 
 
 class _Direct:

@@ -8,9 +8,9 @@ the HTTP client is most of the cost of an import.
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from aiohttp.http_exceptions import ContentEncodingError
@@ -18,18 +18,19 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from .._config import MAX_BODY_BYTES
-from .._redact import Secret, clean, host
+from .._redact import clean, host
 from ..errors import (
     BadResponse,
-    ClientStateError,
     ConnectFailed,
     ConnectionLost,
     RequestTimeout,
     TransportError,
 )
-from .limits import Gate, TimeoutWheel
+from .failures import describe, secrets_of, unusable
+from .limits import TimeoutWheel
 from .links import resolve_link
 from .streaming import UploadStream
+from .transport import BufferedResponse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
@@ -38,12 +39,14 @@ if TYPE_CHECKING:
 
     from .._config import Timeouts
     from ..models._assets import Body
+    from .proxies import Proxies
     from .transport import Request, Transport
 
-# The library sends what it takes to be idempotent again by itself, under capital letters. A delete that was done and
-# is repeated is "not found", and nobody could tell that from a wrong id.
-_SENT_ONCE = {"DELETE": "delete"}
 _CHUNK = 64 * 1024
+# Bytes of one header line: proxies and CDNs add policies longer than the 8 KiB the library takes.
+_HEADER_BYTES = 64 * 1024
+# What the library itself sends again when a pooled connection was dead.
+_POOLED = frozenset({"GET", "HEAD", "PUT"})
 _REDIRECTS = 5
 _REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
 _NEVER_SENT = (
@@ -56,18 +59,7 @@ _NEVER_SENT = (
 )
 
 
-class Answer:
-    """Status, headers and the whole body."""
-
-    __slots__ = ("body", "headers", "status")
-
-    def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
-        self.status = status
-        self.headers = headers
-        self.body = body
-
-
-class Download:
+class StreamedResponse:
     """Status and headers of an answer whose body is still coming."""
 
     __slots__ = ("_response", "headers", "status")
@@ -92,7 +84,7 @@ class Download:
             # What came before the break is good, and the public way to it is shut by the error.
             if rest := self._response.content._read_nowait(-1):  # noqa: SLF001
                 yield rest
-            raise _translated(error, "the download") from _harmless(error)
+            raise _translate(error, "the download") from _sanitize(error)
 
 
 class ReportingBody(aiohttp.BytesPayload):
@@ -119,6 +111,9 @@ class AiohttpTransport:
 
     At most `max_connections` requests are under way; further ones wait in line. The line is ours because the pool's
     own lets some callers through hundreds of times while others starve.
+
+    What changes something goes out on a connection of its own, for one handshake more: a pooled one may be half
+    closed, and then nobody knows whether the request was processed. A session of the caller's decides that itself.
     """
 
     reports_sending = True
@@ -130,23 +125,24 @@ class AiohttpTransport:
         timeouts: Timeouts,
         max_connections: int,
         max_body_bytes: int,
-        trust_env: bool = False,
+        proxies: Proxies | None = None,
     ) -> None:
         self._session = session
+        self._write_session = session
         self._is_ours = session is None
         self._is_closed = False
-        self._keeper: AsyncGenerator[None, None] | None = None
+        self._open_sessions: list[AsyncGenerator[None, None]] = []
         self._answering: set[aiohttp.ClientResponse] = set()
         self._timeouts = timeouts
         self._max_body_bytes = max_body_bytes
-        self._gate = Gate(max_connections)
+        self._slots = asyncio.Semaphore(max_connections)
         self._deadlines = TimeoutWheel()
         # The limit on the whole is ours: the library would set a timer for every request.
         self._limits = aiohttp.ClientTimeout(total=None, connect=timeouts.connect)
         # Asking for proxies at every request, as the library's own trust_env does, costs more than the request.
-        self._proxies = getproxies() if trust_env else {}
+        self._proxies = proxies
 
-    async def send(self, request: Request) -> Answer:
+    async def send(self, request: Request) -> BufferedResponse:
         """
         Exchange one request for its answer.
 
@@ -154,25 +150,25 @@ class AiohttpTransport:
             TransportError: The kind says whether it can have been processed.
             ClientStateError: The session given by the caller is closed.
         """
-        await self._gate.enter()
-        try:
-            if self._is_closed:
-                raise RuntimeError("Session is closed")
-            if request.body is None or isinstance(request.body, bytes):
-                return await self._exchange(request)
-            return await self._pour_out(request, request.body)
-        except _FOREIGN as error:
-            secrets = _secrets(request)
-            if self._is_closed and isinstance(error, TimeoutError):
-                raise ConnectionLost("The client was closed while this was under way.") from _harmless(error)
-            raise _translated(error, request.route or "the request", secrets) from _harmless(error, secrets)
-        except RuntimeError as error:
-            raise _unusable(error) from error
-        finally:
-            self._gate.leave()
+        async with self._slots:
+            try:
+                if self._is_closed:
+                    raise RuntimeError("Session is closed")
+                if request.body is None or isinstance(request.body, bytes):
+                    return await self._exchange(request)
+                return await self._upload(request, request.body)
+            except _FOREIGN as error:
+                secrets = secrets_of(request.headers)
+                if self._is_closed and isinstance(error, TimeoutError):
+                    lost = ConnectionLost("The client was closed while this was under way.")
+                    raise lost from _sanitize(error)
+                what = request.route or "the request"
+                raise _translate(error, what, secrets) from _sanitize(error, secrets)
+            except RuntimeError as error:
+                raise unusable(error) from error
 
     @asynccontextmanager
-    async def stream(self, request: Request) -> AsyncGenerator[Download, None]:
+    async def stream(self, request: Request) -> AsyncGenerator[StreamedResponse, None]:
         """
         Open an answer without reading its body; there is a limit on silence, none on the whole.
 
@@ -185,13 +181,13 @@ class AiohttpTransport:
         try:
             response = await self._follow(request, request.url, limits)
         except _FOREIGN as error:
-            raise _translated(error, "the download") from _harmless(error)
+            raise _translate(error, "the download") from _sanitize(error)
         except RuntimeError as error:
-            raise _unusable(error) from error
+            raise unusable(error) from error
         self._answering.add(response)
         try:
             async with response:
-                yield Download(response)
+                yield StreamedResponse(response)
         finally:
             self._answering.discard(response)
 
@@ -199,7 +195,7 @@ class AiohttpTransport:
         self, request: Request, link: str, limits: aiohttp.ClientTimeout, redirects: int = _REDIRECTS
     ) -> aiohttp.ClientResponse:
         """Follow redirects link by link: the library would write the escapes of a signed link anew."""
-        session, url = self._session or await self._open(), URL(link, encoded=True)
+        session, url = self._session or await self._open_for_reads(), URL(link, encoded=True)
         response = await session.request(
             request.method,
             url,
@@ -225,41 +221,45 @@ class AiohttpTransport:
         if not self._is_ours:
             self._deadlines.expire()  # that session stays open, and would let them wait for ever
         self._deadlines.close()
-        if self._keeper is not None:
-            await self._keeper.aclose()
+        for opened in self._open_sessions:
+            await opened.aclose()
 
     def abandon(self) -> None:
         """Let go of a session whose loop is closed: nothing can be awaited there any more."""
-        session, self._session = self._session, None
-        if session is None or not self._is_ours or session.closed:
-            return
-        connector = session.connector
-        session.detach()
-        if connector is not None:
-            connector._close()  # noqa: SLF001 - the public close() wants the dead loop
+        sessions = {self._session, self._write_session} if self._is_ours else set()
+        self._session = self._write_session = None
+        for session in sessions:
+            if session is not None and not session.closed:
+                connector = session.connector
+                session.detach()
+                if connector is not None:
+                    connector._close()  # noqa: SLF001 - the public close() wants the dead loop
 
-    async def _exchange(self, request: Request) -> Answer:
+    async def _exchange(self, request: Request) -> BufferedResponse:
         url = request.prepared
         if not isinstance(url, URL):
             request.prepared = url = URL(request.url, encoded=True)
-        session = self._session or await self._open()
+        if request.method in _POOLED:
+            session = self._session or await self._open_for_reads()
+        else:
+            session = self._write_session or await self._open_for_writes()
         body: bytes | ReportingBody | None = None
         if isinstance(request.body, bytes):
             body = request.body if request.on_send is None else ReportingBody(request.body, request.on_send)
         task, response = self._deadlines.begin(request.timeout), None
         try:
             response = await session.request(
-                _SENT_ONCE.get(request.method, request.method),
+                request.method,
                 url,
                 headers=request.headers,
                 data=body,
                 timeout=self._limits,
                 allow_redirects=False,
-                proxy=self._proxy(url) if self._proxies else None,
+                proxy=self._proxy(url),
                 raise_for_status=False,
             )
             self._answering.add(response)
-            answer = Answer(response.status, response.headers, await self._body(response))
+            answer = BufferedResponse(response.status, response.headers, await self._body(response))
         except BaseException as error:
             self._deadlines.end(task, error)
             raise
@@ -270,29 +270,29 @@ class AiohttpTransport:
         self._deadlines.end(task)
         return answer
 
-    async def _pour_out(self, request: Request, body: Body) -> Answer:
+    async def _upload(self, request: Request, body: Body) -> BufferedResponse:
         """Send what is too large for memory; there is a limit on silence, none on the whole."""
-        outflow = UploadStream(body, silence=self._timeouts.transfer, answer=request.timeout)
+        stream = UploadStream(body, silence=self._timeouts.transfer, answer=request.timeout)
         url = URL(request.url, encoded=True)
-        session = self._session or await self._open()
+        session = self._session or await self._open_for_reads()
         try:
-            async with outflow:
+            async with stream:
                 response = await session.request(
                     request.method,
                     url,
                     headers={**request.headers, "content-length": str(body.length)},
                     skip_auto_headers=("content-type",),  # what is signed is signed without it
-                    data=outflow,
+                    data=stream,
                     timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._timeouts.connect),
                     allow_redirects=False,
                     proxy=self._proxy(url),
                     raise_for_status=False,
                 )
                 async with response:
-                    return Answer(response.status, response.headers, await self._body(response))
+                    return BufferedResponse(response.status, response.headers, await self._body(response))
         except _FOREIGN:
-            if outflow.error is not None:
-                raise outflow.error from None
+            if stream.error is not None:
+                raise stream.error from None
             raise
 
     async def _body(self, response: aiohttp.ClientResponse) -> bytes:
@@ -314,41 +314,49 @@ class AiohttpTransport:
             f"The answer is larger than {self._max_body_bytes:,} bytes.", status=response.status
         )
 
-    async def _open(self) -> aiohttp.ClientSession:
-        session = self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0), cookie_jar=aiohttp.DummyCookieJar()
+    async def _open_for_reads(self) -> aiohttp.ClientSession:
+        self._session = await self._keep_open(aiohttp.TCPConnector(limit=0))
+        return self._session
+
+    async def _open_for_writes(self) -> aiohttp.ClientSession:
+        session = await self._keep_open(aiohttp.TCPConnector(limit=0, force_close=True))
+        if hasattr(session, "_retry_connection"):
+            session._retry_connection = False  # noqa: SLF001 - a delete that was done and is repeated is "not found"
+        self._write_session = session
+        return session
+
+    async def _keep_open(self, connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
+        session = aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            max_line_size=_HEADER_BYTES,
+            max_field_size=_HEADER_BYTES,
         )
         # A loop that ends closes its generators: a client nobody closed then leaves no socket behind.
-        self._keeper = _kept(session)
-        await anext(self._keeper)
+        opened = _keep_open(session)
+        self._open_sessions.append(opened)
+        await anext(opened)
         return session
 
     def _proxy(self, url: URL) -> str | None:
-        if proxy_bypass(url.host or ""):
-            return None
-        return self._proxies.get(url.scheme)
+        return None if self._proxies is None else self._proxies.choose(url.scheme, url.host or "", url.port)
 
 
-def opened(
+def open_transport(
     http: aiohttp.ClientSession | Transport | None,
     *,
     timeouts: Timeouts,
     max_connections: int,
-    trust_env: bool,
+    proxies: Proxies | None = None,
 ) -> Transport:
     """Return the transport a client was given, or one over its session, or over a session of our own."""
     if http is not None and not isinstance(http, aiohttp.ClientSession):
         return http
-    return AiohttpTransport(
-        http,
-        timeouts=timeouts,
-        max_connections=max_connections,
-        max_body_bytes=MAX_BODY_BYTES,
-        trust_env=trust_env,
-    )
+    limits = {"max_connections": max_connections, "max_body_bytes": MAX_BODY_BYTES}
+    return AiohttpTransport(http, timeouts=timeouts, proxies=proxies, **limits)
 
 
-async def _kept(session: aiohttp.ClientSession) -> AsyncGenerator[None, None]:
+async def _keep_open(session: aiohttp.ClientSession) -> AsyncGenerator[None, None]:
     try:
         yield
     finally:
@@ -358,38 +366,27 @@ async def _kept(session: aiohttp.ClientSession) -> AsyncGenerator[None, None]:
 _FOREIGN = (aiohttp.ClientError, OSError, ValueError, EOFError)
 
 
-def _unusable(error: RuntimeError) -> ClientStateError:
-    return ClientStateError(
-        f"The HTTP session cannot be used: {clean(str(error))}",
-        hint="Keep the session given as http= open, and use it in the event loop it was made in.",
-    )
-
-
-def _translated(error: Exception, what: str, secrets: Iterable[str] = ()) -> TransportError:
-    said = clean(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__, secrets)
+def _translate(error: Exception, what: str, secrets: tuple[str, ...] = ()) -> TransportError:
+    problem = describe(error, secrets)
     if isinstance(error, _NEVER_SENT):
-        return ConnectFailed(f"No connection for {what}: {said}")
+        return ConnectFailed(f"No connection for {what}: {problem}.")
     if isinstance(error, TimeoutError):
-        return RequestTimeout(f"No whole answer to {what} in time ({said})")
+        return RequestTimeout(f"No whole answer to {what} in time.")
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return ConnectionLost(f"The server closed the connection without an answer to {what}.")
     if isinstance(error, aiohttp.ClientResponseError):
-        return BadResponse(f"The answer to {what} is not HTTP: {said}")
+        return BadResponse(f"The answer to {what} is not HTTP: {problem}")
     if isinstance(error.__cause__, ContentEncodingError):
-        return BadResponse(f"The answer to {what} cannot be unpacked: {said}")
-    return ConnectionLost(f"The connection broke during {what}: {said}")
+        return BadResponse(f"The answer to {what} cannot be unpacked: {problem}")
+    return ConnectionLost(f"The connection broke during {what}: {problem}.")
 
 
-def _secrets(request: Request) -> list[str]:
-    values = [value for value in request.headers.values() if isinstance(value, Secret)]
-    return [Secret(value.removeprefix("Bearer ")) for value in values]
-
-
-def _harmless(error: Exception, secrets: Iterable[str] = ()) -> Exception:
+def _sanitize(error: Exception, secrets: Iterable[str] = ()) -> Exception:
     """Strip an error, and those under it, of requests, proxies and signed addresses: a traceback shows them all."""
     under: BaseException | None = error
     while under is not None:
         if isinstance(under, aiohttp.ClientResponseError):
-            shown = URL(host(str(under.request_info.real_url)))
-            bare = CIMultiDictProxy(CIMultiDict[str]())
+            shown, bare = URL(host(str(under.request_info.real_url))), CIMultiDictProxy(CIMultiDict[str]())
             under.request_info = aiohttp.RequestInfo(shown, under.request_info.method, bare, shown)
             under.history = ()
         # Timeouts and bad links quote the whole address, proxies their password, garbled heads what was echoed.

@@ -60,7 +60,7 @@ class Authenticator:
                 self._show(bearer(await token if inspect.isawaitable(token) else token))
         return True
 
-    def explained(self, error: Unauthorized) -> Unauthorized:
+    def explain(self, error: Unauthorized) -> Unauthorized:
         """Say in the hint which header was sent and from where, never what was in it."""
         error.hint = (
             f"The service refused the {self._credential.header} header made from {self._credential.origin}; "

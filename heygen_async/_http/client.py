@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .._api.responses import Envelope
     from .._config import RetryPolicy, Timeouts
     from .auth import Authenticator
-    from .transport import Answer, Download, Transport
+    from .transport import Response, ResponseStream, Transport
 
 T = TypeVar("T")
 
@@ -76,7 +76,7 @@ class ApiClient:
         timeouts: Timeouts,
         retry: RetryPolicy,
         rng: random.Random,
-        retried: Callable[[RetryEvent], None] | None = None,
+        on_retry: Callable[[RetryEvent], None] | None = None,
     ) -> None:
         self.identity = identity
         self.timeouts = timeouts
@@ -94,7 +94,7 @@ class ApiClient:
         self.loop: asyncio.AbstractEventLoop | None = None
         self.is_closed: bool = False
         self._open_transport = open_transport
-        self._retried = retried
+        self._on_retry = on_retry
         self._transport: Transport | None = None
         self._base_url = base_url
 
@@ -174,30 +174,30 @@ class ApiClient:
             return await self._exchange(call, self.request(call, number, on_send))
         except Unauthorized as error:
             if not await identity.renew(used):
-                raise identity.explained(error) from None
+                raise identity.explain(error) from None
         try:
             return await self._exchange(call, self.request(call, number, on_send))
         except Unauthorized as error:
-            raise identity.explained(error) from None
+            raise identity.explain(error) from None
 
     async def _exchange(self, call: Call[T], request: Request) -> Envelope[T]:
         sent = _clock.now()
-        answer = await self.exchange(request)
-        if date := answer.headers.get("date"):
+        response = await self.exchange(request)
+        if date := response.headers.get("date"):
             self.service_clock.record_date(date, sent=sent, received=_clock.now())
-        return self.decode(call, answer)
+        return self.decode(call, response)
 
-    async def exchange(self, request: Request) -> Answer:
+    async def exchange(self, request: Request) -> Response:
         """Send a request and return what came back, whatever it says."""
         transport = self.bind()
         self.counters.requests += 1
         if request.on_send is not None and not getattr(transport, "reports_sending", False):
             request.on_send()
-        answer = await transport.send(request)
-        self.counters.bytes_received += len(answer.body)
-        return answer
+        response = await transport.send(request)
+        self.counters.bytes_received += len(response.body)
+        return response
 
-    def decode(self, call: Call[T], answer: Answer) -> Envelope[T]:
+    def decode(self, call: Call[T], response: Response) -> Envelope[T]:
         """
         Return what an answer says.
 
@@ -206,17 +206,22 @@ class ApiClient:
             APIError: It is a refusal.
         """
         if log.isEnabledFor(logging.DEBUG):
-            said = {
+            fields = {
                 "event": "answer",
                 "operation": call.name,
                 "route": call.route,
-                "status": answer.status,
-                "bytes": len(answer.body),
+                "status": response.status,
+                "bytes": len(response.body),
             }
-            log.debug("%s answered %d", call.name, answer.status, extra=said)
+            log.debug("%s answered %d", call.name, response.status, extra=fields)
         try:
             envelope = responses.read(
-                call.name, call.answer, answer.status, answer.headers, answer.body, self.identity.secrets
+                call.name,
+                call.decoder,
+                response.status,
+                response.headers,
+                response.body,
+                self.identity.secrets,
             )
         except RateLimited as error:
             self._slow_down(call, error)
@@ -230,8 +235,8 @@ class ApiClient:
         if call.name not in self._faulty_calls:
             self._faulty_calls.add(call.name)
             shown = ", ".join(clean(place, self.identity.secrets) for place in faults[:3])
-            more = {"event": "flawed_answer", "operation": call.name, "places": faults}
-            log.warning("Parts of the answer to %s could not be read: %s", call.name, shown, extra=more)
+            fields = {"event": "flawed_answer", "operation": call.name, "places": faults}
+            log.warning("Parts of the answer to %s could not be read: %s", call.name, shown, extra=fields)
 
     def _slow_down(self, call: Call[T], error: RateLimited) -> None:
         self.counters.rate_limited += 1
@@ -244,7 +249,7 @@ class ApiClient:
         elif call.kind is Kind.READ:
             self.polls_resume = self._polls.refuse(error, now=now, jitter=jitter, **limits)
 
-    def download(self, url: str, asked: Mapping[str, str]) -> AbstractAsyncContextManager[Download]:
+    def download(self, url: str, asked: Mapping[str, str]) -> AbstractAsyncContextManager[ResponseStream]:
         """
         Open a file at a storage host, which never sees the credential.
 
@@ -301,8 +306,8 @@ class ApiClient:
         kind, problem = type(error).__name__, clean(str(error), self.identity.secrets)
         said = {"event": "retry", "operation": call.name, "error": kind, "after": step.after}
         log.info("%s failed (%s); again in %.1f s", call.name, problem, step.after, extra=said)
-        if self._retried is not None:
-            self._retried(
+        if self._on_retry is not None:
+            self._on_retry(
                 RetryEvent(
                     method=call.method,
                     route=call.route,

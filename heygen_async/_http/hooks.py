@@ -1,5 +1,5 @@
 """
-Tells the program what its client does: each exchange, each retry, each transition.
+Calls the program's hooks with what its client does: each exchange, each retry, each transition.
 
 A hook is the caller's code in the middle of ours, so it gets a finished fact and can change nothing. What it raises is
 logged; what it returns to be awaited goes on in a task of its own, and closing the client waits for that.
@@ -17,26 +17,26 @@ from typing import TYPE_CHECKING, TypeVar
 from msgspec import Struct
 
 from .. import _clock
-from .._concurrency import finished
+from .._concurrency import wait_through_cancels
 from ..models import SessionStatus
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from ..models import SessionState
-    from .transport import Answer, Download, Request, Transport
+    from .transport import Request, Response, ResponseStream, Transport
 
 E = TypeVar("E")
 
 log = logging.getLogger("heygen_async")
 
-_PATIENCE = 10.0  # seconds that closing waits for hooks: somebody may have pressed Ctrl-C
-_LAST_PATIENCE = 1.0  # the same, for what they do when they are cancelled
+_CLOSING_SECONDS = 10.0  # seconds that closing waits for hooks: the user may have pressed Ctrl-C
+_CANCEL_SECONDS = 1.0  # the same, for what they do when they are cancelled
 
 
 class RequestEvent(Struct, frozen=True, kw_only=True):
     """
-    One exchange with the service or with a storage host, as told to `HeyGen(on_request=...)`.
+    One exchange with the service or with a storage host, as given to `HeyGen(on_request=...)`.
 
     Attributes:
         method: Such as `GET`.
@@ -61,7 +61,7 @@ class RequestEvent(Struct, frozen=True, kw_only=True):
 
 class RetryEvent(Struct, frozen=True, kw_only=True):
     """
-    A call that failed and is made again, as told to `HeyGen(on_retry=...)`.
+    A call that failed and is made again, as given to `HeyGen(on_retry=...)`.
 
     Attributes:
         method: Such as `POST`.
@@ -82,7 +82,7 @@ class RetryEvent(Struct, frozen=True, kw_only=True):
 
 class TransitionEvent(Struct, frozen=True, kw_only=True):
     """
-    A session that changed its status, as told to `HeyGen(on_transition=...)`, whoever looked.
+    A session that changed its status, as given to `HeyGen(on_transition=...)`, whatever read it.
 
     Attributes:
         session_id: The session.
@@ -107,9 +107,9 @@ class Hooks:
     The hooks of one client.
 
     Args:
-        on_request: Told each exchange.
-        on_retry: Told each retry.
-        on_transition: Told each transition.
+        on_request: Called after each exchange.
+        on_retry: Called before each retry.
+        on_transition: Called on each transition.
     """
 
     def __init__(
@@ -123,34 +123,34 @@ class Hooks:
         self._on_transition = on_transition
         self._tasks: set[asyncio.Task[object]] = set()
 
-    def listening(self, transport: Transport) -> Transport:
-        """Return the transport, with every exchange told if anybody listens."""
+    def observe(self, transport: Transport) -> Transport:
+        """Return the transport, with every exchange reported if there is a hook for it."""
         if self._on_request is None:
             return transport
-        return Told(transport, self._on_request, self.tell)
+        return ObservedTransport(transport, self._on_request, self.call)
 
     @property
-    def retried(self) -> Callable[[RetryEvent], None] | None:
-        """What to call with a retry; None when nobody listens."""
+    def on_retry(self) -> Callable[[RetryEvent], None] | None:
+        """What to call with a retry; None without a hook."""
         hook = self._on_retry
-        return None if hook is None else lambda event: self.tell(hook, event)
+        return None if hook is None else lambda event: self.call(hook, event)
 
     @property
-    def moved(self) -> Callable[[SessionState], None] | None:
-        """What to call with a state that is a transition; None when nobody listens."""
+    def on_transition(self) -> Callable[[SessionState], None] | None:
+        """What to call with a state that is a transition; None without a hook."""
         hook = self._on_transition
-        return None if hook is None else lambda state: self.tell(hook, _transition(state))
+        return None if hook is None else lambda state: self.call(hook, _transition(state))
 
-    def tell(self, hook: Callable[[E], Awaitable[None] | None], event: E) -> None:
+    def call(self, hook: Callable[[E], Awaitable[None] | None], event: E) -> None:
         """Call a hook; nothing it does disturbs what goes on."""
         try:
-            said = hook(event)
+            pending = hook(event)
         except Exception as error:  # noqa: BLE001 - it is the caller's code
-            _complain(event, error)
+            _log_failure(event, error)
         else:
-            if inspect.isawaitable(said):
+            if inspect.isawaitable(pending):
                 task: asyncio.Task[object] = asyncio.get_running_loop().create_task(
-                    _awaited(said, event), name="heygen_async hook"
+                    _await_hook(pending, event), name="heygen_async hook"
                 )
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
@@ -159,29 +159,29 @@ class Hooks:
         """Wait for the hooks under way, and end those that take too long; not one that closes the client itself."""
         loop, own = asyncio.get_running_loop(), asyncio.current_task()
         tasks = {task for task in self._tasks if task is not own and task.get_loop() is loop}
-        await finished(tasks, _PATIENCE)
+        await wait_through_cancels(tasks, _CLOSING_SECONDS)
         for task in tasks:
             task.cancel()
-        await finished(tasks, _LAST_PATIENCE)
+        await wait_through_cancels(tasks, _CANCEL_SECONDS)
 
 
-class Told:
-    """A transport that tells a hook each exchange when it is over."""
+class ObservedTransport:
+    """A transport that calls a hook after each exchange."""
 
     def __init__(
         self,
         transport: Transport,
         hook: OnRequest,
-        tell: Callable[[OnRequest, RequestEvent], None],
+        call: Callable[[OnRequest, RequestEvent], None],
     ) -> None:
         self.reports_sending: bool = getattr(transport, "reports_sending", False)
         self._transport = transport
-        self._hook = hook
-        self._tell = tell
+        self._on_request = hook
+        self._call = call
 
-    async def send(self, request: Request) -> Answer:
+    async def send(self, request: Request) -> Response:
         """
-        Exchange one request for its answer, and tell it.
+        Exchange one request for its answer, and report it.
 
         Raises:
             TransportError: There is none.
@@ -190,15 +190,15 @@ class Told:
         try:
             answer = await self._transport.send(request)
         except BaseException as error:
-            self._over(request, began, None, error)
+            self._report(request, began, None, error)
             raise
-        self._over(request, began, answer)
+        self._report(request, began, answer)
         return answer
 
     @asynccontextmanager
-    async def stream(self, request: Request) -> AsyncGenerator[Download, None]:
+    async def stream(self, request: Request) -> AsyncGenerator[ResponseStream, None]:
         """
-        Open an answer whose body is read as it comes, and tell it when that is over.
+        Open an answer whose body is read as it comes, and report it when that is over.
 
         Raises:
             TransportError: There is none.
@@ -208,9 +208,9 @@ class Told:
             async with self._transport.stream(request) as answer:
                 yield answer
         except BaseException as error:
-            self._over(request, began, answer, error)
+            self._report(request, began, answer, error)
             raise
-        self._over(request, began, answer)
+        self._report(request, began, answer)
 
     async def aclose(self) -> None:
         """Let go of all connections."""
@@ -222,11 +222,11 @@ class Told:
         if abandon is not None:
             abandon()
 
-    def _over(
+    def _report(
         self,
         request: Request,
         began: float,
-        answer: Answer | Download | None,
+        answer: Response | ResponseStream | None,
         error: BaseException | None = None,
     ) -> None:
         event = RequestEvent(
@@ -238,7 +238,7 @@ class Told:
             request_id=None if answer is None else answer.headers.get("x-request-id"),
             error=None if error is None else type(error).__name__,
         )
-        self._tell(self._hook, event)
+        self._call(self._on_request, event)
 
 
 def _transition(state: SessionState) -> TransitionEvent:
@@ -247,13 +247,13 @@ def _transition(state: SessionState) -> TransitionEvent:
     )
 
 
-async def _awaited(said: Awaitable[None], event: object) -> None:
+async def _await_hook(pending: Awaitable[None], event: object) -> None:
     try:
-        await said
+        await pending
     except Exception as error:  # noqa: BLE001 - it is the caller's code
-        _complain(event, error)
+        _log_failure(event, error)
 
 
-def _complain(event: object, error: Exception) -> None:
+def _log_failure(event: object, error: Exception) -> None:
     name = type(event).__name__
-    log.error("A hook failed on a %s", name, exc_info=error, extra={"event": "hook_failed", "told": name})
+    log.error("A hook failed on a %s", name, exc_info=error, extra={"event": "hook_failed", "hook": name})

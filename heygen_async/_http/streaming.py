@@ -70,20 +70,20 @@ class UploadStream:
 
     def __aiter__(self) -> AsyncIterator[bytes | memoryview]:
         # From the beginning each time: a client may repeat a request on its own when a kept connection was dead.
-        return _Pieces(self, aiter(self._body))
+        return _UploadPass(self, aiter(self._body))
 
 
-class _Pieces:
+class _UploadPass:
     """One way through the body."""
 
-    __slots__ = ("_outflow", "_pieces")
+    __slots__ = ("_pieces", "_stream")
 
     def __init__(self, outflow: UploadStream, pieces: AsyncIterator[bytes | memoryview]) -> None:
-        self._outflow = outflow
+        self._stream = outflow
         self._pieces = pieces
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> bytes | memoryview:
-        return await self._outflow.next(self._pieces)
+        return await self._stream.next(self._pieces)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..models._assets import Body
 
 
-class Answer(Protocol):
+class Response(Protocol):
     """What a transport returns: header names are looked up in lower case."""
 
     @property
@@ -26,7 +26,18 @@ class Answer(Protocol):
     def body(self) -> bytes: ...
 
 
-class Download(Protocol):
+class BufferedResponse:
+    """Status, headers and the whole body."""
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+
+class ResponseStream(Protocol):
     """An answer whose body is still coming."""
 
     @property
@@ -46,7 +57,7 @@ class Transport(Protocol):
     leaves; with any other, a request counts as sent as soon as it is handed over.
     """
 
-    async def send(self, request: Request) -> Answer:
+    async def send(self, request: Request) -> Response:
         """
         Exchange one request for its whole answer.
 
@@ -55,7 +66,7 @@ class Transport(Protocol):
         """
         ...
 
-    def stream(self, request: Request) -> AbstractAsyncContextManager[Download]:
+    def stream(self, request: Request) -> AbstractAsyncContextManager[ResponseStream]:
         """
         Open an answer whose body is read as it comes.
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .. import _clock
 from .._api.calls import Kind
-from .._concurrency import Alarm, finished
+from .._concurrency import Alarm, wait_through_cancels
 from ..errors import ConnectFailed, HeyGenError, RateLimited
 
 if TYPE_CHECKING:
@@ -269,7 +269,7 @@ class ShieldedWrite(Generic[R]):
         self.write.abandon()
         if not self.write.may_exist:
             self.task.cancel()
-        await finished({self.task}, self._limit)
+        await wait_through_cancels({self.task}, self._limit)
         if self.task.done():
             self._report(self.task)
         else:
@@ -346,7 +346,7 @@ class OpenWrites:
             waiting = {task for task, end in ends.items() if end > now}
             if not waiting:
                 return
-            await finished(waiting, min(ends[task] for task in waiting) - now)
+            await wait_through_cancels(waiting, min(ends[task] for task in waiting) - now)
 
     def _warn(self, opened: ShieldedWrite[Any]) -> None:
         call = opened.write.call
@@ -380,6 +380,6 @@ class FollowUp:
             self._timer.cancel()
             self._start()
         if self._task is not None and not self._task.done():
-            await finished({self._task}, limit)
+            await wait_through_cancels({self._task}, limit)
             self._task.cancel()
-            await finished({self._task}, 1.0)
+            await wait_through_cancels({self._task}, 1.0)

@@ -121,7 +121,7 @@ async def _read_again(session_id: str, cached: CachedAnswer, api: ApiClient) -> 
         if body == cached.body:
             return None
         known = () if cached.state is None else cached.state.messages
-        data, messages = session_api.outlined(body, cached.messages, known)
+        data, messages = session_api.decode_outline(body, cached.messages, known)
         if data is not None:
             cached.body, cached.messages = body, messages
             return data
@@ -130,7 +130,7 @@ async def _read_again(session_id: str, cached: CachedAnswer, api: ApiClient) -> 
         data = api.decode(call, answer).data
     except Unauthorized as error:
         if not await api.identity.renew(request.headers):
-            raise api.identity.explained(error) from None
+            raise api.identity.explain(error) from None
         cached.forget()  # what comes now is not kept, and must not be taken for what was
         return (await api.attempt(call)).data
     cached.body, cached.messages = body, messages

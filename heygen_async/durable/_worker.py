@@ -16,7 +16,7 @@ import anyio
 from sqlalchemy import exc
 
 from .. import _clock
-from .._concurrency import finished
+from .._concurrency import wait_through_cancels
 from ._create_step import Creating
 from ._follow_step import Following
 from ._pauses import PausePoller
@@ -191,7 +191,7 @@ class BatchWorker:
                 await _clock.sleep(_LOOK)
                 self._cancel_steps()
         if self._pauses is not None:
-            await finished([self._pauses], _GRACE)
+            await wait_through_cancels([self._pauses], _GRACE)
         await anyio.to_thread.run_sync(self._close)
 
     def _close(self) -> None:

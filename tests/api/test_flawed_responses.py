@@ -9,7 +9,7 @@ import pytest
 from heygen_async._api import catalog as catalog_api
 from heygen_async._api import responses
 from heygen_async._api import sessions as session_api
-from heygen_async._api.responses import Answer, Envelope
+from heygen_async._api.responses import Decoder, Envelope
 from heygen_async.errors import BadResponse
 from heygen_async.models import Message, SessionStatus
 
@@ -17,7 +17,7 @@ SESSION = {"session_id": "s", "status": "thinking", "created_at": 1}
 MESSAGE: dict[str, Any] = {"role": "model", "content": "A storyboard", "created_at": 5, "resource_ids": ["r"]}
 
 
-def read(body: object, answer: Answer[Any]) -> Envelope[Any]:
+def read(body: object, answer: Decoder[Any]) -> Envelope[Any]:
     """The answer to one exchange; anything but bytes is sent as JSON."""
     sent = body if isinstance(body, bytes) else json.dumps(body).encode()
     return responses.read("the call", answer, 200, {}, sent)

@@ -8,7 +8,7 @@ import pytest
 
 from heygen_async._api import responses
 from heygen_async._api import sessions as session_api
-from heygen_async._api.responses import Answer, Envelope
+from heygen_async._api.responses import Decoder, Envelope
 from heygen_async.errors import (
     APIError,
     BadResponse,
@@ -32,7 +32,7 @@ def read(
     *,
     status: int = 200,
     headers: dict[str, str] | None = None,
-    answer: Answer[Any] = session_api.SESSION,
+    answer: Decoder[Any] = session_api.SESSION,
     secrets: tuple[str, ...] = (),
 ) -> Envelope[Any]:
     """The answer to one exchange; anything but bytes is sent as JSON."""
@@ -47,7 +47,7 @@ def refused(body: object, status: int = 200, headers: dict[str, str] | None = No
     return raised.value
 
 
-def bad(body: object, answer: Answer[Any] = session_api.SESSION, status: int = 200) -> BadResponse:
+def bad(body: object, answer: Decoder[Any] = session_api.SESSION, status: int = 200) -> BadResponse:
     """The complaint that an answer makes."""
     with pytest.raises(BadResponse) as raised:
         read(body, answer=answer, status=status)
@@ -58,7 +58,7 @@ def bad(body: object, answer: Answer[Any] = session_api.SESSION, status: int = 2
 
 
 @pytest.mark.parametrize(("answer", "body"), ANSWERS.values(), ids=ANSWERS)
-def test_answer_is_unwrapped(answer: Answer[Any], body: dict[str, object]) -> None:
+def test_answer_is_unwrapped(answer: Decoder[Any], body: dict[str, object]) -> None:
     """An answer as documented is its data, for every call; fields of tomorrow and `error: null` change nothing."""
     expected = read(body, answer=answer).data
 

@@ -27,8 +27,8 @@ def read(answer: bytes) -> SessionData:
 def test_the_same_messages_are_kept() -> None:
     """What has not changed is the very same object, so nothing is compared or kept twice."""
     first = read(body())
-    _, told = session_api.outlined(body(), None, ())
-    again, _ = session_api.outlined(body(progress=60, video_id="v1"), told, first.messages)
+    _, raw_messages = session_api.decode_outline(body(), None, ())
+    again, _ = session_api.decode_outline(body(progress=60, video_id="v1"), raw_messages, first.messages)
 
     assert again is not None
     assert read(body(progress=60, video_id="v1")) == again
@@ -48,7 +48,7 @@ def test_the_same_messages_are_kept() -> None:
 )
 def test_anything_else_is_read_in_full(answer: bytes) -> None:
     """Only a plain success with the messages of before takes the short way."""
-    _, told = session_api.outlined(body(), None, ())
-    again, _ = session_api.outlined(answer, told, (Message(role="user", content="A tour"),))
+    _, raw_messages = session_api.decode_outline(body(), None, ())
+    again, _ = session_api.decode_outline(answer, raw_messages, (Message(role="user", content="A tour"),))
 
     assert again is None

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from heygen_async import Outcome
-    from heygen_async._http.transport import Answer, Download, Request, Transport
+    from heygen_async._http.transport import Request, Response, ResponseStream, Transport
 
 SPEED = 400.0
 POLL = 0.05
@@ -75,14 +75,14 @@ class Held:
         self._route = route
         self.is_here, self.let_go = anyio.Event(), anyio.Event()
 
-    async def send(self, request: Request) -> Answer:
+    async def send(self, request: Request) -> Response:
         answer = await self._inner.send(request)
         if request.method == "POST" and request.route.endswith(self._route):
             self.is_here.set()
             await self.let_go.wait()
         return answer
 
-    def stream(self, request: Request) -> AbstractAsyncContextManager[Download]:
+    def stream(self, request: Request) -> AbstractAsyncContextManager[ResponseStream]:
         return self._inner.stream(request)
 
     async def aclose(self) -> None:

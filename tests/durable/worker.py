@@ -12,8 +12,8 @@ from contextlib import AbstractAsyncContextManager, contextmanager
 
 from heygen_async import Approve, Cadence, HeyGen, Job, RetryPolicy
 from heygen_async._config import Timeouts
-from heygen_async._http.aiohttp_transport import opened
-from heygen_async._http.transport import Answer, Download, Request, Transport
+from heygen_async._http.aiohttp_transport import open_transport
+from heygen_async._http.transport import Request, Response, ResponseStream, Transport
 from heygen_async.durable import DurableBatch
 from heygen_async.durable._recovery import Reaper
 
@@ -27,7 +27,7 @@ class Deadly:
         self._inner = inner
         self._left = creates
 
-    async def send(self, request: Request) -> Answer:
+    async def send(self, request: Request) -> Response:
         answer = await self._inner.send(request)
         if request.method == "POST" and request.route.endswith("video-agents") and answer.status == 200:
             self._left -= 1
@@ -35,7 +35,7 @@ class Deadly:
                 os.kill(os.getpid(), signal.SIGKILL)
         return answer
 
-    def stream(self, request: Request) -> AbstractAsyncContextManager[Download]:
+    def stream(self, request: Request) -> AbstractAsyncContextManager[ResponseStream]:
         return self._inner.stream(request)
 
     async def aclose(self) -> None:
@@ -56,7 +56,7 @@ async def work(options: argparse.Namespace) -> None:
     """Open the batch, submit what is not known, and stay until all has ended."""
     if options.suspicious:
         Reaper._lock = _take_for_dead  # type: ignore[method-assign]
-    transport = opened(None, timeouts=Timeouts(), max_connections=100, trust_env=False)
+    transport = open_transport(None, timeouts=Timeouts(), max_connections=100, proxies=None)
     heygen = HeyGen(
         "test-key",
         base_url=options.service,

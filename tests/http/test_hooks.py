@@ -173,7 +173,7 @@ async def test_a_failing_hook_disturbs_nothing(
         assert "completed" == (await session.wait()).status
 
     failures = [record for record in caplog.records if "hook_failed" == getattr(record, "event", None)]
-    assert {"RequestEvent", "TransitionEvent"} <= {getattr(record, "told", None) for record in failures}
+    assert {"RequestEvent", "TransitionEvent"} <= {getattr(record, "hook", None) for record in failures}
     assert all(record.exc_info for record in failures)
 
 
@@ -240,7 +240,7 @@ async def test_no_hooks_cost_nothing(line: Line, service: Simulator) -> None:
 
         assert line is heygen._core.api._transport
         assert heygen._factory._registry._on_transition is None
-        assert heygen._core.api._retried is None
+        assert heygen._core.api._on_retry is None
 
 
 async def test_looks_belong_to_no_request_of_the_program(line: Line, service: Simulator) -> None:

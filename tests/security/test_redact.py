@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+import unicodedata
 
 import pytest
 from hypothesis import given
@@ -33,9 +34,30 @@ def test_secret_says_nothing_in_a_repr() -> None:
         ("https://user:pw@files.test/v", "https://***@files.test/v"),
         ("https://token@files.test", "https://***@files.test"),
         ("https://u:p@files.test/v?sig=1", "https://***@files.test/v?***"),
+        ("postgresql://u:p/w@db.test/x", "postgresql://***@db.test/x"),
+        ("postgresql://u:p@w@db.test/x", "postgresql://***@db.test/x"),
+        ("postgresql://u:p?w@db.test/x", "postgresql://***"),
+        ("postgresql://db.test/x?password=p", "postgresql://db.test/x?***"),
+        ("host=db.test password=p user=u", "host=db.test password=*** user=u"),
         ("what? nothing # here", "what? nothing # here"),
     ],
-    ids=["text", "json", "html", "two", "upper", "fragment", "password", "token", "both", "no-address"],
+    ids=[
+        "text",
+        "json",
+        "html",
+        "two",
+        "upper",
+        "fragment",
+        "password",
+        "token",
+        "both",
+        "slash",
+        "at",
+        "question",
+        "query",
+        "words",
+        "no-address",
+    ],
 )
 def test_addresses_lose_their_credentials(text: str, expected: str) -> None:
     """A presigned query and user information are credentials; the rest of an address may be shown."""
@@ -84,3 +106,29 @@ def test_no_query_survives(around: str, value: str) -> None:
 def test_host_is_all_a_log_needs(url: str, expected: str) -> None:
     """Of an address a log shows scheme, host and port."""
     assert expected == host(url)
+
+
+@pytest.mark.parametrize("text", ["aa://", "aa://?", "a@", "://", "password=", "\x1b[", "aa://@"])
+def test_long_text_is_cut_before_it_is_searched(text: str) -> None:
+    """What a text costs does not depend on how much more of it there is."""
+    short, long = clean(text * 10_000), clean(text * 100_000)
+
+    assert short == long
+    assert SHOWN >= len(long)
+
+
+@given(st.text())
+def test_nothing_forges_a_line_or_turns_what_one_reads(text: str) -> None:
+    """No control character, mark of direction or half of a character is in a cleaned text."""
+    shown = clean(f"a\r\nb\x1b[2J\u202e{text}", [])
+
+    assert shown.startswith("a  b\\x1b[2J\\u202e")
+    assert not [character for character in shown if unicodedata.category(character) in ("Cc", "Cs")]
+
+
+def test_slices_of_a_secret_are_secrets() -> None:
+    """A debugger that shortens a long value shows no part of it."""
+    token = Secret("Bearer eyJhbGciOi.eyJzdWIiOi.c2lnbmF0dXJl")
+
+    assert "'***'" == repr(token[:10]) == repr(token[0]) == repr(token.removeprefix("Bearer "))
+    assert "Bearer eyJ" == str(token[:10])

@@ -205,7 +205,7 @@ async def test_environment_proxies_are_left_alone(monkeypatch: pytest.MonkeyPatc
     assert ([], 1) == (proxy.heard, len(service.heard))
 
 
-@pytest.mark.parametrize("address", ["socks5://127.0.0.1:1", "127.0.0.1:1", "refused"])
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "refused"])
 async def test_useless_proxies_are_never_sent(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     """A proxy that refuses, or that nobody can talk to, is `ConnectFailed`."""
     monkeypatch.setenv("http_proxy", closed_port() if address == "refused" else address)

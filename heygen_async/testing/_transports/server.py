@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 MAX_REQUEST_BYTES = 256 * 1024 * 1024
 SHUTDOWN_SECONDS = 0.1
-_WITHOUT_DATE = "heygen_async.without_date"
+_WITHOUT_DATE = web.RequestKey("without_date", bool)
 _RESETS = frozenset({ResponseDelivery.REFUSED, ResponseDelivery.RESET})
 
 

@@ -1,0 +1,60 @@
+"""
+What broke, in words: an error of a socket, a name lookup or TLS as a sentence that names the host.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from typing import TYPE_CHECKING
+
+from .._redact import Secret, clean
+from ..errors import ClientStateError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def describe(error: BaseException, secrets: tuple[str, ...] = ()) -> str:
+    """Return a sentence on a broken connection, without secrets and without another library's repr."""
+    cause = getattr(error, "os_error", error)
+    where = _place(error)
+    match cause:
+        case ssl.SSLCertVerificationError():
+            problem = f"the certificate of {where} is not trusted ({cause.verify_message})"
+        case ssl.SSLError():
+            problem = f"TLS with {where} failed ({cause.reason or 'no reason given'})"
+        case socket.gaierror():
+            problem = f"the name of {where} cannot be looked up"
+        case ConnectionRefusedError():
+            problem = f"nothing listens at {where}"
+        case ConnectionResetError() | BrokenPipeError():
+            problem = "the other end closed the connection"
+        case TimeoutError():
+            problem = "it took too long"
+        case OSError(strerror=str(reason)):
+            problem = f"{where}: {reason}"
+        case _:
+            problem = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return clean(problem, secrets)
+
+
+def _place(error: BaseException) -> str:
+    name, port = getattr(error, "host", None), getattr(error, "port", None)
+    if not isinstance(name, str):
+        return "the server"
+    shown = f"[{name}]" if ":" in name else name
+    return shown if port is None else f"{shown}:{port}"
+
+
+def unusable(error: RuntimeError) -> ClientStateError:
+    """Return the error of a session that is closed or belongs to another loop."""
+    return ClientStateError(
+        f"The HTTP session cannot be used: {clean(str(error))}",
+        hint="Keep the session given as http= open, and use it in the event loop it was made in.",
+    )
+
+
+def secrets_of(headers: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what must not be shown of the headers of a request."""
+    return tuple(value.removeprefix("Bearer ") for value in headers.values() if isinstance(value, Secret))
