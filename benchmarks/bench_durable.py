@@ -1,7 +1,8 @@
 """
-A durable batch: what a thousand waiting jobs take, and what writing everything down costs for each.
+A durable batch: what a thousand waiting jobs take, and what recording everything costs for each.
 
-In real time, on SQLite in a file. The service is the one of `bench_batch`, which remembers nothing.
+Beside it a bare workflow of the engine with as many steps, and what it takes to submit a hundred thousand jobs. In real
+time, on SQLite in a file. The service is the one of `bench_batch`, which remembers nothing.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from typing import TYPE_CHECKING
 
 import anyio
 import psutil
+from dbos import DBOS, DBOSPortableJSONSerializer
 
 from heygen_async import HeyGen
-from heygen_async.durable import DurableBatch
+from heygen_async.durable import DurableBatch, _database
 
 from .bench_batch import Studio, _session, films
 
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 WAITING = 1_000
 WATCHED_SECONDS = 20.0
 ENDING = 300
+SUBMITTED = 100_000
+_STEPS = 4  # announce, create, follow, finish
 _ADDRESS = "http://127.0.0.1:8080"
 _LONG_AGO = 1_000.0
 
@@ -47,10 +51,18 @@ def run(*, quick: bool) -> Row:
         )
         ending = 50 if quick else ENDING
         durable = asyncio.run(_durable(f"sqlite:///{folder}/ending.db", ending))
+        bare = _bare(f"sqlite:///{folder}/bare.db", ending)
         local = asyncio.run(_local(ending))
+        submit = asyncio.run(_submit(f"sqlite:///{folder}/submit.db", 2_000 if quick else SUBMITTED))
     return {
         "waiting": waiting,
-        "rows": [{"batch": "heygen.batch", **local}, {"batch": "DurableBatch", **durable}],
+        "rows": [
+            {"batch": "heygen.batch", **local},
+            {"batch": "a bare workflow", **bare},
+            {"batch": "DurableBatch", **durable},
+        ],
+        "cpu_over_bare": durable["cpu_ms_each"] / bare["cpu_ms_each"],
+        "submit": submit,
     }
 
 
@@ -91,6 +103,58 @@ async def _durable(url: str, count: int) -> Row:
         await batch.submit(films(count))
         ended = [outcome async for outcome in batch.outcomes()]
         return _each(len(ended), cpu, began)
+
+
+def _bare(url: str, count: int) -> Row:
+    """As many steps as a job of a durable batch has, by the engine alone, on a database that is opened alike."""
+    database = _database.connect(_database.parse(url))
+    DBOS(
+        config={
+            "name": "bare",
+            "system_database_engine": database,
+            "application_version": "bare",
+            "max_executor_threads": 16,
+            "serializer": DBOSPortableJSONSerializer(),
+            "log_level": "CRITICAL",
+        }
+    )
+
+    @DBOS.step(name="bare.step")
+    async def step(key: str) -> dict[str, object]:  # noqa: RUF029 - runs on the engine's loop, as our steps do
+        return {"next": key}
+
+    @DBOS.workflow(name="bare.job", max_recovery_attempts=None)
+    async def job(key: str) -> str:
+        for _ in range(_STEPS):
+            await step(key)
+        return key
+
+    DBOS.launch()
+    try:
+        DBOS.register_queue("bare", global_concurrency=50, polling_interval_sec=0.1)
+        cpu, began = _cpu(), time.perf_counter()
+        for number in range(count):
+            DBOS.enqueue_workflow("bare", job, f"film-{number}")
+        while len(DBOS.list_workflows(status="SUCCESS", load_input=False, load_output=False)) < count:
+            time.sleep(0.2)
+        return _each(count, cpu, began)
+    finally:
+        DBOS.destroy(workflow_completion_timeout_sec=1)
+        database.dispose()
+
+
+async def _submit(url: str, count: int) -> Row:
+    process = psutil.Process()
+    async with DurableBatch(url, name="submit", work=False) as batch:
+        before, cpu, began = process.memory_info().rss, _cpu(), time.perf_counter()
+        report = await batch.submit(films(count))
+        return {
+            "jobs": report.new,
+            "seconds": time.perf_counter() - began,
+            "cpu_ms_each": (_cpu() - cpu) / count * 1e3,
+            "mb_more": (process.memory_info().rss - before) / 1e6,
+            "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3,
+        }
 
 
 async def _local(count: int) -> Row:

@@ -63,19 +63,22 @@ class DurableBatch:
     """
     A batch that lives in a database, and is worked for by every process that has it open.
 
-    A job is written down before its create is sent, with the key and the time, and its session right after. What a
-    crash leaves in between is looked for at the service before anything is sent again; sessions of other jobs are not
-    taken for it. Of one prompt only one create of a batch is under way at a time. Waiting writes nothing.
+    A job is recorded before its create is sent, with the key and the time, and its session right after. What a crash
+    leaves in between is searched for at the service before anything is sent again; sessions of other jobs are not
+    adopted. Of one prompt only one create of a batch is under way at a time. Waiting writes nothing. A pause that is
+    answered elsewhere, on the service's own page for instance, is noticed by a rare poll, about thirty times
+    `poll_interval` apart, and the job goes on.
 
     Closing brings creates and answers under way to their checkpoint and leaves the rest to other processes, or to the
     next opening.
 
     What cannot be had:
-        A process that runs an application of DBOS cannot work for a batch (`work=False` is fine there), for DBOS
-        knows one name per process. One process works for a batch of a name once. PostgreSQL must be reached directly
-        or through a pooler that keeps connections: who is alive is told by locks of a connection. A process that
-        loses its database for long while it sends may be taken for dead; what it sent is then found at the service.
-        SQLite must be on a local disk. A video is saved on the machine that saw it finished.
+        A process works for one batch at a time, and for none if it runs DBOS itself: the engine is one per process.
+        With `work=False` it may have any number open, of any databases. After an error in `stop_on` a process still
+        takes its share of the jobs from the queue, and returns them, until it is closed. PostgreSQL must be reached
+        directly or through a pooler that keeps connections: locks of a connection show which processes live. A
+        process that loses its database for long while it sends may be taken for dead; what it sent is then found at
+        the service. SQLite must be on a local disk. A video is saved on the machine that saw it finished.
 
     Args:
         url: `sqlite:///FILE`, made if it is not there, or `postgresql://USER:PASSWORD@HOST/DATABASE`.
@@ -83,12 +86,12 @@ class DurableBatch:
             to the service are made of it and the jobs' keys: for a day the same two bring the same session.
         max_in_flight: Jobs in progress at most, on all machines together; the newest opening decides.
         reviewer: Answers the pauses, as in `heygen.batch`; without one they wait for `answer`.
-        on_event: Told what happens to jobs in this process, as in `heygen.batch`.
+        on_event: Called with what happens to jobs in this process, as in `heygen.batch`.
         download_to: A folder for the videos this process sees finished.
         heygen: Your client, used and never closed; one of its own when None.
         stop_on: Errors after which this process creates nothing more.
-        work: Whether this process takes jobs; without it, it only submits, looks and answers.
-        poll_interval: Seconds between two looks at the database for work and for ends.
+        work: Whether this process takes jobs; without it, it only submits, reads and answers.
+        poll_interval: Seconds between two polls of the database for work and for ends.
 
     Raises:
         InvalidArgument: A name, number or reviewer that cannot be used.
@@ -138,7 +141,7 @@ class DurableBatch:
 
         Raises:
             ConfigError: The database cannot be used, or the extra is not installed; nothing was created.
-            ClientStateError: It is open, or this process already works for this batch, or runs DBOS itself.
+            ClientStateError: It is open, or this process works for a batch already, or runs DBOS itself.
             DatabaseUnavailable: The database went away just now.
         """
         if self._connection is not None:
@@ -279,7 +282,7 @@ class DurableBatch:
         Return how far the batch is, on all machines together.
 
         Args:
-            jobs: Whether to tell each job, too; without, it costs the same for any number.
+            jobs: Whether to list each job, too; without, it costs the same for any number.
 
         Raises:
             DatabaseUnavailable: The database does not answer.

@@ -50,14 +50,14 @@ class Creating:
         context, sender = self._context, self._context.sender()
         row = await context.access.persist(context.store.claim, stage, sender)
         if row.session_id is not None:
-            return FOLLOW  # made by a process that could not tell the engine any more
+            return FOLLOW  # made by a process that could not record it at the engine
         job = _records.read_job(row.job, row.key)
         try:
             session = await self._make(stage, sender, row, job)
         except context.settings.stop_on as error:
             if not may_exist(error):
                 await context.access.persist(context.store.not_created, stage, sender, "queued")
-            # Otherwise it stays announced, with the time it was sent: the next opening looks for it.
+            # Otherwise it stays announced, with the time it was sent: the next opening searches for it.
             self._halt(error)
             raise asyncio.CancelledError from error
         except HeyGenError as error:
@@ -76,7 +76,7 @@ class Creating:
         slot = context.limit.slot(partial(context.sending.discard, stage))
         try:
             return await create_session(
-                context.heygen._factory, job, row.key, store=store, slot=slot, record=context.tell
+                context.heygen._factory, job, row.key, store=store, slot=slot, record=context.emit
             )
         finally:
             slot.release()
@@ -88,7 +88,7 @@ class Creating:
             return NOTHING
         created = BatchEvent(kind="created", key=stage.key, job=job, session_id=session.id, ref=session.ref())
         try:
-            await self._context.tell(created)
+            await self._context.emit(created)
         except Exception as error:  # noqa: BLE001 - a user's
             self._halt(error)  # who cannot record what exists should not get more of it
         return FOLLOW
@@ -129,7 +129,7 @@ class RowStore:
         context.sending.add(self._stage)
 
     async def withdraw(self) -> None:
-        """Record that there is nothing to look for."""
+        """Record that there is nothing to search for."""
         await self._context.access.persist(self._context.store.not_created, self._stage, self._sender)
 
     async def own(self, session: Session) -> bool:
@@ -140,7 +140,7 @@ class RowStore:
 
 
 async def _announce(context: JobContext, stage: Stage, row: JobRow) -> JobRow:
-    """Announce once no other create of the same prompt is under way: their sessions could not be told apart."""
+    """Announce once no other create of the same prompt is under way: their sessions could not be distinguished."""
     key = _key_of(context, row)
     while not await context.access.persist(context.store.begin_create, stage, key, _clock.wall()):
         await _clock.sleep(_TURN_SECONDS)

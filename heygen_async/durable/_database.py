@@ -95,7 +95,7 @@ def _show(url: sa.URL) -> str:
 
 
 def problem(error: BaseException) -> str:
-    """Return what the driver said, without what we asked it."""
+    """Return the message of the driver, without the statement."""
     return clean(str(getattr(error, "orig", None) or error).strip().split("\n")[0])
 
 

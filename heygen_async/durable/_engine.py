@@ -163,7 +163,7 @@ class Engine:
 
     @property
     def locks(self) -> Locks:
-        """The locks that tell which executors live; only while this process works."""
+        """The locks that show which executors live; only while this process works."""
         assert self._locks is not None  # noqa: S101 - opened by `start`
         return self._locks
 

@@ -111,11 +111,11 @@ class Following:
         event = BatchEvent(kind="downloading", key=row.key, session_id=row.session_id)
 
         async def emit(transfer: Transfer) -> None:
-            await self._context.mention(replace(event, transfer=transfer))
+            await self._context.emit_or_log(replace(event, transfer=transfer))
 
         # A file of that name was saved by this job, before a crash.
         path = await OutputFolder(folder).save(
             video_of(info, self._context.heygen), row.key, again=True, on_progress=emit
         )
-        await self._context.mention(replace(event, kind="downloaded", path=path))
+        await self._context.emit_or_log(replace(event, kind="downloaded", path=path))
         return str(path)

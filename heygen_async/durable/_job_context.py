@@ -1,5 +1,5 @@
 """
-What all steps of a job share: reading its row, telling what happens, writing its end.
+What all steps of a job share: reading its row, emitting events, recording its end.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class JobContext:
         self._attached: set[str] = set()
 
     def sender(self) -> str:
-        """Return a new name for whoever sends for a job: the newest in the job's row is the one that may."""
+        """Return a new name for a sender: of those of a job the newest, which is in its row, may send."""
         return uuid.uuid4().hex
 
     async def row(self, stage: Stage, *phases: Phase) -> JobRow:
@@ -86,7 +86,7 @@ class JobContext:
             _records.read_job(row.job, row.key),
             row.key,
             slot=slot or self.limit.slot(),
-            emit=self.mention,
+            emit=self.emit_or_log,
             history=_records.read_history(row.states),
             timeout=self.heygen._core.api.timeouts.watch,
             progress=True,
@@ -104,17 +104,17 @@ class JobContext:
                 self._attached.add(session_id)
                 self.heygen.sessions.attach(session_id)
 
-    async def tell(self, event: BatchEvent) -> None:
-        """Tell the user what happened; what that raises is the caller's to judge."""
+    async def emit(self, event: BatchEvent) -> None:
+        """Call `on_event`; what that raises is raised."""
         if self.settings.on_event is not None:
-            said: Any = self.settings.on_event(event)
-            if inspect.isawaitable(said):
-                await said
+            result: Any = self.settings.on_event(event)
+            if inspect.isawaitable(result):
+                await result
 
-    async def mention(self, event: BatchEvent) -> None:
-        """Tell the user what happened; what that raises is logged."""
+    async def emit_or_log(self, event: BatchEvent) -> None:
+        """Call `on_event`; what that raises is logged."""
         try:
-            await self.tell(event)
+            await self.emit(event)
         except Exception:
             log.exception("on_event failed on %s of %s", event.kind, event.key, extra={"key": event.key})
 
@@ -128,7 +128,7 @@ class JobContext:
         among: Collection[Phase] = ALIVE,
         sender: str | None = None,
     ) -> bool:
-        """Write how a job ended, and tell it; False when it had ended already, or has gone on; see `Repository.end`."""
+        """Record how a job ended and emit it; False when it had ended before, or has gone on; see `Repository.end`."""
         row = await self.access.persist(self.store.row, stage.key)
         if row is None:
             return False
@@ -152,7 +152,7 @@ class JobContext:
             sender=sender,
         )
         if is_new and (ended := await self.access.persist(self.store.row, stage.key)) is not None:
-            await self.mention(
+            await self.emit_or_log(
                 BatchEvent(kind="ended", key=stage.key, outcome=outcome_of(ended, self.heygen))
             )
         return is_new

@@ -24,7 +24,7 @@ class Locks(Protocol):
     """Named locks of this process on one database."""
 
     def take(self, name: str) -> bool:
-        """Take a lock, and say whether nobody else had it."""
+        """Take a lock, and return whether it was free or ours."""
         ...
 
     def release(self, name: str) -> None:

@@ -55,11 +55,11 @@ class Maintenance(JobRows):
         if goes_on(outcome, row.session_id):
             stage, workflow = Stage(key=row.key, attempt=row.attempt, turn=row.turn + 1), CONTINUE
             emptied = _AN_END
-        told = None if row.states is None else _records.read(_records.StatesRecord, row.states)
+        history = None if row.states is None else _records.read(_records.StatesRecord, row.states)
         self._change(
             connection,
             self.stage(row),
-            states=None if told is None else _records.text(structs.replace(told, worked=0.0)),
+            states=None if history is None else _records.text(structs.replace(history, worked=0.0)),
             attempt=stage.attempt,
             turn=stage.turn,
             phase="queued" if workflow == RENDER else "rendering",
@@ -91,7 +91,7 @@ class Maintenance(JobRows):
             )
             self._engine.client.delete_workflows([one.workflow_id for one in found])
             with self._writing() as connection:
-                # Sessions of the last day stay known as ours: something may still be looked for among them.
+                # Sessions of the last day stay known as ours: a search may still come across them.
                 mine = (SESSIONS.c.batch == self.name) & SESSIONS.c.key.in_(keys)
                 connection.execute(sa.delete(SESSIONS).where(mine, SESSIONS.c.owned_at < before - DAY))
                 forgotten += connection.execute(sa.delete(JOBS).where(old, JOBS.c.key.in_(keys))).rowcount

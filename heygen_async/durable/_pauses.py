@@ -52,7 +52,7 @@ class PausePoller:
         try:
             state = await self._context.session(row).refresh()
         except HeyGenError:
-            return  # the next poll may tell
+            return  # the next poll may succeed
         if not state.is_paused:
             store = self._context.store
             await self._context.access.persist(store.answer, row.key, None, store.stage(row))

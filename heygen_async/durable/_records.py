@@ -185,7 +185,7 @@ def say_key(name: str, key: str, attempt: int, turn: int) -> str:
 
 
 def prompt_id(prompt: str) -> str:
-    """Return a short stand-in of a prompt, the same for prompts the service cannot tell apart."""
+    """Return a short stand-in of a prompt, the same for prompts that the service echoes alike."""
     return _digest(prompt.strip())
 
 

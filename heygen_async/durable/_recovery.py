@@ -94,7 +94,7 @@ class Suspects:
         self, claims: Iterable[Claim], *, dead: Collection[str], own: str, under_way: Collection[str]
     ) -> list[Claim]:
         """
-        Return the claims that nobody works on any more.
+        Return the claims that no process works on any more.
 
         Args:
             claims: What is claimed, by whom.

@@ -145,7 +145,7 @@ class Repository(JobRows):
                 self._change(connection, stage, sent_at=now)
 
     def not_created(self, stage: Stage, sender: str, phase: Phase = "creating") -> None:
-        """Record that the service refused a sender's create, so that there is nothing to look for."""
+        """Record that the service refused a sender's create, so that there is nothing to search for."""
         ours = (JOBS.c.phase == "creating") & (JOBS.c.sender == sender)
         with self._writing() as connection:
             self._change(connection, stage, phase=phase, sent_at=None, where=ours)
@@ -187,7 +187,7 @@ class Repository(JobRows):
     def pause(
         self, stage: Stage, *, ref: str, pause: str, states: str, now: float, answer: str | None
     ) -> None:
-        """Record that a session waits, and queue what follows: the answer if it is known, else somebody's review."""
+        """Record that a session waits, and queue what follows: the answer if it is known, else a review."""
         following = Stage(key=stage.key, attempt=stage.attempt, turn=stage.turn + 1)
         with self._writing() as connection:
             self._at(connection, stage, "rendering", "answered")

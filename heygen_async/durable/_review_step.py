@@ -57,7 +57,7 @@ class Talking:
         sender = self._context.sender()
         row = await self._context.access.persist(self._context.store.claim, stage, sender)
         if row.phase == "rendering" or row.answer is None:
-            return FOLLOW  # said by a process that could not tell the engine any more; or there is nothing to say
+            return FOLLOW  # sent by a process that could not record it at the engine; or there is nothing to send
 
         async def permit() -> None:
             await self._context.access.persist(self._context.store.check, stage, sender)
@@ -104,10 +104,10 @@ class Talking:
         self, stage: Stage, sender: str, row: JobRow, session: Session, answer: Answer
     ) -> bool:
         if await self._context.access.persist(self._context.store.announce_answer, stage, sender):
-            return await self._turned_up(row, session, answer)
+            return await self._has_arrived(row, session, answer)
         return await _has_gone_on(session)
 
-    async def _turned_up(self, row: JobRow, session: Session, answer: Answer) -> bool:
+    async def _has_arrived(self, row: JobRow, session: Session, answer: Answer) -> bool:
         """
         Whether an answer that another process may have sent is there.
 
@@ -130,11 +130,11 @@ class Talking:
 
 
 async def _has_gone_on(session: Session) -> bool:
-    """Whether somebody else has answered: days may have passed, and said once more it is a revision that costs."""
+    """Whether it was answered elsewhere: days may have passed, and a second answer is a revision that costs."""
     try:
         return not (await session.refresh()).is_paused
     except HeyGenError:
-        return False  # the answer itself will tell
+        return False  # the answer itself will show
 
 
 def _has_heard(before: SessionState, now: SessionState, answer: Answer) -> bool:

@@ -58,7 +58,7 @@ class JobRows:
         """Return the engine's id of a piece of work."""
         return _records.work_id(self.name, stage.key, stage.attempt, stage.turn, workflow.split(".")[1])
 
-    # -- looking --
+    # -- reading --
 
     def row(self, key: str) -> JobRow | None:
         """Return one job."""

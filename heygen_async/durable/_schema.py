@@ -2,7 +2,7 @@
 The tables beside the engine's own: one row for each job, one for each session that was ever paid for.
 
 Two indexes are the backbone of "never twice": a session belongs to one job, and of one prompt only one create of a
-batch is under way at a time, so that what is found after a crash cannot be somebody else's.
+batch is under way at a time, so that what is found after a crash cannot be another job's.
 """
 
 from __future__ import annotations

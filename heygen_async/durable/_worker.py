@@ -37,7 +37,7 @@ log = logging.getLogger("heygen_async")
 
 _PAYING: Final = frozenset({"announce", "create"})
 _SAYING: Final = frozenset({"say"})
-# The phases a step is for, and in which its error ends the job: while a reviewer thinks somebody else may answer.
+# The phases a step is for, and in which its error ends the job: while a reviewer thinks another answer may come.
 _FOR: Final[dict[str, tuple[Phase, ...]]] = {
     "announce": ("queued", "creating"),
     "create": ("queued", "creating", "rendering"),
@@ -105,7 +105,7 @@ class BatchWorker:
         Do a step; see `_workflows.Worker`.
 
         A process that was thought dead may be given its own work again: that waits until what is under way has ended,
-        and then finds it done. Side by side, a create could not tell its own session from one of another job.
+        and then finds it done. Side by side, a create could not distinguish its own session from another job's.
         """
         if self._is_closing or (self.halted_by is not None and step in _PAYING):
             raise asyncio.CancelledError
@@ -132,8 +132,8 @@ class BatchWorker:
         """
         Return what comes after a step that is not to be done here, or not any more.
 
-        A process that was thought dead may have done it beside us. What it did it cannot tell the engine, so that
-        we go on with it; what it has begun, or left, is looked at again later.
+        A process that was thought dead may have done it beside us. It cannot record at the engine what it did, so that
+        we go on with it; what it has begun, or left, is checked again later.
         """
         row = await self._context.access.persist(self._context.store.row, stage.key)
         if row is None or self._context.store.stage(row) != stage:
