@@ -1,5 +1,5 @@
 """
-The command `heygen-async`: its subcommands, and what every error of theirs comes to.
+The command `heygen-async`: its subcommands, and the exit code of every error.
 """
 
 from __future__ import annotations
@@ -60,15 +60,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The words after the command's name; those of this process when None.
     """
     tokens = sys.argv[1:] if arguments is None else list(arguments)
-    _stand_in()
-    # What matters is told; a raw line of the log would go right through the board.
+    _open_missing_streams()
+    # Errors are shown in words; a raw line of the log would break the board.
     logging.getLogger("heygen_async").addHandler(logging.NullHandler())
     try:
         result = begin(tokens)
         code = result if isinstance(result, int) else asyncio.run(run_interruptible(perform(tokens, result)))
         sys.stdout.flush()
     except BrokenPipeError:
-        return _unheard()
+        return _end_quietly()
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
     return code
@@ -82,9 +82,9 @@ def begin(tokens: Sequence[str]) -> int | Coroutine[Any, Any, int]:
         tokens: The words after the command's name.
     """
     # By itself, - would be an option without a name.
-    told = [STDIN if word == "-" and "batch" in tokens else word for word in tokens]
+    arguments = [STDIN if word == "-" and "batch" in tokens else word for word in tokens]
     try:
-        command, bound, _ = app.parse_args(told, console=Terminal(sys.stdout))
+        command, bound, _ = app.parse_args(arguments, console=Terminal(sys.stdout))
     except CycloptsError as error:
         return _report_misuse(tokens, error)
     result = command(*bound.args, **bound.kwargs)
@@ -93,7 +93,7 @@ def begin(tokens: Sequence[str]) -> int | Coroutine[Any, Any, int]:
 
 async def perform(tokens: Sequence[str], work: Coroutine[Any, Any, int]) -> int:
     """
-    Await the work; return the exit code, with every error said in words.
+    Await the work; return the exit code, with every error shown in words.
 
     Args:
         tokens: The words after the command's name.
@@ -102,17 +102,17 @@ async def perform(tokens: Sequence[str], work: Coroutine[Any, Any, int]) -> int:
     try:
         return await work
     except BrokenPipeError:
-        return _unheard()
+        return _end_quietly()
     except UsageError as error:
-        _voice(tokens).complain(str(error), hint=error.hint, kind=type(error).__name__)
+        _output(tokens).error(str(error), hint=error.hint, kind=type(error).__name__)
         return Exit.USAGE
     except HeyGenError as error:
-        _voice(tokens).complain(message_of(error), hint=hint_of(error), kind=type(error).__name__)
+        _output(tokens).error(message_of(error), hint=hint_of(error), kind=type(error).__name__)
         return exit_of(error)
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         hint = "\n".join(getattr(error, "__notes__", ()))
-        _voice(tokens).complain(f"{place}{error.strerror or error}", hint=hint, kind="OSError")
+        _output(tokens).error(f"{place}{error.strerror or error}", hint=hint, kind="OSError")
         return Exit.FAILED
 
 
@@ -123,23 +123,23 @@ def _report_misuse(tokens: Sequence[str], error: CycloptsError) -> int:
         name = token.partition("=")[0]
         if name.startswith("--") and ("key" in name or "token" in name):
             message, hint = f"Unknown option: {name}.", _KEY_HINT  # whatever stands beside it is not repeated
-    _voice(tokens).complain(message, hint=hint, kind="UsageError")
+    _output(tokens).error(message, hint=hint, kind="UsageError")
     return Exit.USAGE
 
 
-def _voice(tokens: Sequence[str]) -> Output:
+def _output(tokens: Sequence[str]) -> Output:
     return Output(is_json="--json" in tokens)
 
 
-def _stand_in() -> None:
-    """Fill the places of streams that were closed before the start: a journal must not become standard output."""
+def _open_missing_streams() -> None:
+    """Open the null device for streams that were closed before the start: a journal must not become standard output."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, pathlib.Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - it stays
 
 
-def _unheard() -> int:
-    """Leave without a word: whoever read the output has gone, and flushing it at the end would fail again."""
+def _end_quietly() -> int:
+    """Leave without a word: the reader of the output has gone, and flushing it at the end would fail again."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return Exit.UNHEARD
+    return Exit.NO_READER

@@ -20,9 +20,9 @@ from cyclopts.validators import Number
 from heygen_async import Approve, HeyGen, InvalidArgument, Job
 
 from .batch_view import View
-from .durable import Campaign, submit
+from .durable import DurableOptions, submit
 from .exit_codes import UsageError
-from .interrupt import apart
+from .interrupt import run_in_thread
 from .job_files import STDIN, JobFile, open_jobs
 from .journal import FINAL, Journal
 from .options import AN_HOUR, Json, Poll, Switch, Timeout, client
@@ -115,11 +115,11 @@ async def batch(
     if database is not None:
         if name is None or resume or min_balance is not None:
             raise UsageError("--database needs --name, and goes on by itself: no --resume, no --min-balance.")
-        campaign = Campaign(
+        campaign = DurableOptions(
             database=database, name=name, out=out, max_in_flight=max_in_flight, approve=approve, poll=poll
         )
         return await submit(campaign, jobs, Output(is_json=json))
-    wish = BatchOptions(
+    options = BatchOptions(
         jobs=jobs,
         out=out,
         max_in_flight=max_in_flight,
@@ -129,60 +129,60 @@ async def batch(
         timeout=timeout,
         poll=poll,
     )
-    voice = Output(is_json=json)
+    output = Output(is_json=json)
     async with client(poll) as heygen:
-        return await make(heygen, wish, voice)
+        return await make(heygen, options, output)
 
 
-async def make(heygen: HeyGen, wish: BatchOptions, voice: Output) -> int:
+async def make(heygen: HeyGen, options: BatchOptions, output: Output) -> int:
     """
     Do what the user asked for.
 
     Args:
         heygen: The client.
-        wish: What they asked for.
-        voice: Who shows it.
+        options: What they asked for.
+        output: Where it is shown.
     """
     with ExitStack() as stack:
-        with voice.busy(f"reading {'standard input' if wish.jobs == STDIN else wish.jobs}"):
-            plan = await apart(partial(Plan.made, stack, wish))
+        with output.busy(f"reading {'standard input' if options.jobs == STDIN else options.jobs}"):
+            plan = await run_in_thread(partial(Plan.made, stack, options))
         for words in plan.remarks:
-            voice.advise(words)
+            output.advise(words)
         plan.claim(heygen)
-        with voice.if_left(f"Nothing is lost. To go on: {wish.command}"):
-            return await Making(heygen, plan, voice).run()
+        with output.if_left(f"Nothing is lost. To go on: {options.command}"):
+            return await BatchCommand(heygen, plan, output).run()
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A wish that has been checked; its files are open."""
+    """Options that have been checked; its files are open."""
 
-    wish: BatchOptions
+    options: BatchOptions
     file: JobFile
     journal: Journal
     total: int
     remarks: list[str]
 
     @classmethod
-    def made(cls, stack: ExitStack, wish: BatchOptions) -> Plan:
+    def made(cls, stack: ExitStack, options: BatchOptions) -> Plan:
         """
         Open the files, and read all rows once to see that they are good.
 
         Args:
             stack: What closes the files.
-            wish: What the user asked for.
+            options: What the user asked for.
         """
-        file = stack.enter_context(open_jobs(wish.jobs, "chat" if wish.approve else "generate"))
-        journal = None if not wish.resume else stack.enter_context(Journal(wish.out, resume=True))
-        forgotten = dict.fromkeys(journal.begun if journal else ())
+        file = stack.enter_context(open_jobs(options.jobs, "chat" if options.approve else "generate"))
+        journal = None if not options.resume else stack.enter_context(Journal(options.out, resume=True))
+        dropped = dict.fromkeys(journal.begun if journal else ())
         total = 0
         for row in file.check():
             total += 1
-            forgotten.pop(row.key, None)
+            dropped.pop(row.key, None)
             if journal is not None:
                 journal.check(row)
-        journal = journal or stack.enter_context(Journal(wish.out, resume=False))
-        return cls(wish, file, journal, total, _remarks(list(forgotten)))
+        journal = journal or stack.enter_context(Journal(options.out, resume=False))
+        return cls(options, file, journal, total, _remarks(list(dropped)))
 
     def claim(self, heygen: HeyGen) -> None:
         """
@@ -192,7 +192,7 @@ class Plan:
             heygen: Who looks for the sessions that nobody wrote down.
 
         Raises:
-            UsageError: What is said of them is not as this program writes it.
+            UsageError: Their records are not as this program writes them.
         """
         try:
             for session_id in self.journal.sessions:
@@ -216,31 +216,31 @@ class Plan:
                 begun = self.journal.begun.get(row.key)
                 job = row.job(
                     idempotency_key=self.journal.idempotency_key(row.key),
-                    timeout=self.wish.timeout,
+                    timeout=self.options.timeout,
                     ref=begun and begun.ref,
                     begun_at=begun and begun.started_at,
                 )
                 yield row.fingerprint, job
 
 
-def _remarks(forgotten: list[str]) -> list[str]:
-    if not forgotten:
+def _remarks(dropped: list[str]) -> list[str]:
+    if not dropped:
         return []
-    named = ", ".join(brief(key, 30) for key in forgotten[:3])
-    more = f" and {len(forgotten) - 3} more" if len(forgotten) > 3 else ""
+    named = ", ".join(brief(key, 30) for key in dropped[:3])
+    more = f" and {len(dropped) - 3} more" if len(dropped) > 3 else ""
     return [f"Begun earlier and no longer in the file, so left alone: {named}{more}."]
 
 
-class Making:
+class BatchCommand:
     """A batch at work: everything that happens is written down first and shown then."""
 
-    def __init__(self, heygen: HeyGen, plan: Plan, voice: Output) -> None:
+    def __init__(self, heygen: HeyGen, plan: Plan, output: Output) -> None:
         self._heygen = heygen
         self._plan = plan
-        self._voice = voice
-        self._tally = Report(plan.journal.ends)
+        self._output = output
+        self._report = Report(plan.journal.ends)
         self._fingerprints: dict[str, str] = {}
-        self._view = View(voice, self._tally, total=plan.total)
+        self._view = View(output, self._report, total=plan.total)
 
     @property
     def board(self) -> Board:
@@ -248,15 +248,15 @@ class Making:
         return self._view.board
 
     async def run(self) -> Exit:
-        """Make the videos; return what it comes to."""
-        wish = self._plan.wish
+        """Make the videos; return the exit code."""
+        options = self._plan.options
         batch = self._heygen.batch(
             self._feed(),
-            max_in_flight=wish.max_in_flight,
-            reviewer=Approve() if wish.approve else None,
+            max_in_flight=options.max_in_flight,
+            reviewer=Approve() if options.approve else None,
             on_event=self._on_event,
-            download_to=wish.out,
-            min_balance=wish.min_balance,
+            download_to=options.out,
+            min_balance=options.min_balance,
             progress=True,
         )
         with self._view:
@@ -264,7 +264,7 @@ class Making:
                 async for outcome in outcomes:
                     await self._end(outcome)
         self._conclude()
-        return self._tally.exit()
+        return self._report.exit()
 
     async def _feed(self) -> AsyncIterator[Job]:
         jobs = self._plan.jobs()
@@ -282,17 +282,17 @@ class Making:
         self._view.event(event)
 
     async def _end(self, outcome: Outcome) -> None:
-        self._tally.add(outcome)
+        self._report.add(outcome)
         fingerprint = self._fingerprints.pop(outcome.key, "")
-        result = result_of(outcome, fingerprint, self._plan.wish.out)
+        result = result_of(outcome, fingerprint, self._plan.options.out)
         if not outcome.not_started:
             await _written(self._plan.journal.finish, result)
         self._view.end(outcome, result)
 
     def _conclude(self) -> None:
-        self._tally.tell(self._voice)
-        if any(count for end, count in self._tally.ends.items() if end not in FINAL):
-            self._voice.advise(f"To go on: {self._plan.wish.command}")
+        self._report.show_summary(self._output)
+        if any(count for end, count in self._report.ends.items() if end not in FINAL):
+            self._output.advise(f"To go on: {self._plan.options.command}")
 
 
 async def _written(write: Any, *words: Any) -> None:

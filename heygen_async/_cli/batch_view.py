@@ -27,27 +27,27 @@ _PER_SECOND = 4
 class View:
     """Shows the events of a batch."""
 
-    def __init__(self, voice: Output, tally: Report, *, total: int) -> None:
+    def __init__(self, output: Output, report: Report, *, total: int) -> None:
         """
         Begin.
 
         Args:
-            voice: How to speak.
-            tally: The ends so far.
+            output: Where it is shown.
+            report: The ends so far.
             total: Jobs in all.
         """
-        self._voice = voice
-        self._tally = tally
+        self._output = output
+        self._report = report
         self._total = total
-        self.board = Board(voice.out, total=total, done=tally.ends.total())
+        self.board = Board(output.out, total=total, done=report.ends.total())
         self._screen = ExitStack()
 
     def __enter__(self) -> Self:
-        done = self._tally.ends.total()
+        done = self._report.ends.total()
         before = f", {done:,} done before" if done else ""
-        self._voice.say("jobs", f"{self._total:,}{before}", total=self._total, done=done)
-        if self._voice.is_live:
-            live = Live(self.board, console=self._voice.out, refresh_per_second=_PER_SECOND, transient=True)
+        self._output.emit("jobs", f"{self._total:,}{before}", total=self._total, done=done)
+        if self._output.is_live:
+            live = Live(self.board, console=self._output.out, refresh_per_second=_PER_SECOND, transient=True)
             self._screen.enter_context(live)
         return self
 
@@ -60,9 +60,9 @@ class View:
             return  # the outcome is shown once it is written down
         self._draw(event)
         words = ""
-        if event.kind == "created" and not self._voice.is_live:
+        if event.kind == "created" and not self._output.is_live:
             words = f"{event.key}  {event.session_id}"
-        self._voice.say(event.kind, words, **_fields(event))
+        self._output.emit(event.kind, words, **_fields(event))
 
     def _draw(self, event: BatchEvent) -> None:
         key, state, transfer = event.key, event.state, event.transfer
@@ -82,13 +82,13 @@ class View:
             result: The same, as it is written down.
         """
         end = end_of(outcome)
-        self.board.end(outcome.key, done=end in {"completed", "failed"}, trouble=self._tally.trouble)
-        if self._voice.is_json:
-            self._voice.say("ended", **result)
+        self.board.end(outcome.key, done=end in {"completed", "failed"}, trouble=self._report.trouble)
+        if self._output.is_json:
+            self._output.emit("ended", **result)
         elif outcome.error is not None and end != "not_started":  # those are counted: there may be very many
-            self._voice.say(end, f"{brief(outcome.key)}  {brief(str(outcome.error), 300)}")
-        elif outcome.error is None and not self._voice.is_live:
-            self._voice.say("video", f"{brief(outcome.key)}  {result['path']}")
+            self._output.emit(end, f"{brief(outcome.key)}  {brief(str(outcome.error), 300)}")
+        elif outcome.error is None and not self._output.is_live:
+            self._output.emit("video", f"{brief(outcome.key)}  {result['path']}")
 
 
 def _fields(event: BatchEvent) -> dict[str, object]:

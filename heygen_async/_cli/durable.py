@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 
     from .exit_codes import Exit
 
-_GOES_ON: Final = "Nothing is lost: the same command goes on, and so does `heygen-async worker` anywhere."
-_HOW_TO_ANSWER: Final = "give --approve, or answer with `DurableBatch.answer()`."
+_RESUME_HINT: Final = "Nothing is lost: the same command goes on, and so does `heygen-async worker` anywhere."
+_ANSWER_HINT: Final = "give --approve, or answer with `DurableBatch.answer()`."
 
 
 @dataclass(frozen=True, kw_only=True)
-class Campaign:
+class DurableOptions:
     """Which batch, and how it is worked for."""
 
     database: str
@@ -72,27 +72,27 @@ async def worker(
     approve
         Approve each storyboard. Otherwise they wait for an answer.
     """
-    campaign = Campaign(
+    campaign = DurableOptions(
         database=database, name=name, out=out, max_in_flight=max_in_flight, approve=approve, poll=poll
     )
-    return await Working(campaign, Output(is_json=json)).run(())
+    return await DurableCommand(campaign, Output(is_json=json)).run(())
 
 
-async def submit(campaign: Campaign, jobs: str, voice: Output) -> int:
+async def submit(campaign: DurableOptions, jobs: str, output: Output) -> int:
     """
     Queue the jobs of a file and work for the batch.
 
     Args:
         campaign: The batch.
         jobs: The file.
-        voice: Who shows it.
+        output: Where it is shown.
 
     Raises:
         UsageError: The file is wrong.
     """
-    with voice.busy(f"reading {jobs}"):
+    with output.busy(f"reading {jobs}"):
         wanted = await anyio.to_thread.run_sync(_read, jobs, "chat" if campaign.approve else "generate")
-    return await Working(campaign, voice).run(wanted)
+    return await DurableCommand(campaign, output).run(wanted)
 
 
 def _read(jobs: str, mode: Mode) -> list[Job]:
@@ -119,18 +119,18 @@ async def _refuse_changed(batch: DurableBatch, jobs: Sequence[Job]) -> None:
     )
 
 
-class Working:
+class DurableCommand:
     """A campaign at work in this process."""
 
-    def __init__(self, campaign: Campaign, voice: Output) -> None:
+    def __init__(self, campaign: DurableOptions, output: Output) -> None:
         self._campaign = campaign
-        self._voice = voice
-        self._tally = Report(Counter(), is_durable=True)
+        self._output = output
+        self._report = Report(Counter(), is_durable=True)
         self._view: View | None = None
 
     async def run(self, jobs: Sequence[Job]) -> Exit:
         """
-        Work until all jobs have ended; return what it comes to.
+        Work until all jobs have ended; return the exit code.
 
         Args:
             jobs: What is to be in the batch, too.
@@ -146,15 +146,15 @@ class Working:
                 download_to=campaign.out,
                 heygen=heygen,
             )
-            with self._voice.if_left(_GOES_ON):
+            with self._output.if_left(_RESUME_HINT):
                 async with batch:
                     await self.work(batch, jobs)
-        return self.tell()
+        return self.show_summary()
 
-    def tell(self) -> Exit:
-        """Say the last word; return what it comes to."""
-        self._tally.tell(self._voice)
-        return self._tally.exit()
+    def show_summary(self) -> Exit:
+        """Show the summary; return the exit code."""
+        self._report.show_summary(self._output)
+        return self._report.exit()
 
     async def work(self, batch: DurableBatch, jobs: Sequence[Job]) -> None:
         """
@@ -178,18 +178,18 @@ class Working:
             )
         if not self._campaign.approve:
             for review in await batch.pending_reviews():
-                self._tell_pause(review.key, review.session_id)
-        self._view = View(self._voice, self._tally, total=status.total)
+                self._advise_answer(review.key, review.session_id)
+        self._view = View(self._output, self._report, total=status.total)
         with self._view:
             async for outcome in batch.outcomes():
-                self._tally.add(outcome)
+                self._report.add(outcome)
                 self._view.end(outcome, result_of(outcome, "", self._campaign.out))
 
     def _on_event(self, event: BatchEvent) -> None:
         if self._view is not None:
             self._view.event(event)
         if event.kind == "paused" and not self._campaign.approve:
-            self._tell_pause(event.key, event.session_id)
+            self._advise_answer(event.key, event.session_id)
 
-    def _tell_pause(self, key: str, session_id: str | None) -> None:
-        self._voice.advise(f"{brief(key)}  {session_id} waits for an answer: {_HOW_TO_ANSWER}")
+    def _advise_answer(self, key: str, session_id: str | None) -> None:
+        self._output.advise(f"{brief(key)}  {session_id} waits for an answer: {_ANSWER_HINT}")

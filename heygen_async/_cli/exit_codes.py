@@ -32,7 +32,7 @@ class Exit(IntEnum):
     REFUSED = 3  # the credential or the credit
     LATE = 4
     INTERRUPTED = 130
-    UNHEARD = 141  # nobody reads the output any more, as a shell counts it
+    NO_READER = 141  # the reader of the output has gone, as a shell counts it
 
 
 _IN_A_SHELL: Final[Mapping[str, str]] = {
@@ -74,12 +74,12 @@ def exit_of(error: BaseException) -> Exit:
 
 
 def message_of(error: HeyGenError) -> str:
-    """Return what happened, in the words of somebody at a shell."""
+    """Return what happened, in words for a shell."""
     return _in_a_shell(str(error))
 
 
 def hint_of(error: HeyGenError) -> str:
-    """Return what to do about it, in the words of somebody at a shell."""
+    """Return what to do about it, in words for a shell."""
     match error:
         case ConfigError() if exit_of(error) == Exit.REFUSED:
             return "Get a key at https://app.heygen.com/settings (API), then: export HEYGEN_API_KEY=..."
@@ -87,13 +87,13 @@ def hint_of(error: HeyGenError) -> str:
             named = ", ".join(error.candidates) or "not in the list yet"
             return f"Look before you pay again: `heygen-async sessions`. It may be: {named}."
         case SessionError() if not isinstance(error, SessionFailed):
-            return goes_on(error.session_id)
+            return resume_command(error.session_id)
         case _:
             return _in_a_shell(error.hint)
 
 
-def goes_on(session_id: str) -> str:
-    """Return how to go on with a session that nobody waits for now."""
+def resume_command(session_id: str) -> str:
+    """Return how to go on with a session that no command waits for now."""
     return f"The session goes on without you: heygen-async download {session_id}"
 
 

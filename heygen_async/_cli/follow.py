@@ -24,20 +24,20 @@ _ENDS: Final = (
 )
 
 
-async def follow(session: Session, voice: Output, *, timeout: float | None) -> SessionState:
+async def follow(session: Session, output: Output, *, timeout: float | None) -> SessionState:
     """
     Show a session until it pauses or ends, and return the state it is in then.
 
     Args:
         session: The session.
-        voice: Who shows it.
+        output: Where it is shown.
         timeout: Seconds to wait at most; None for no limit.
     """
     last: SessionState | None = None
-    with voice.busy(f"session {session.id}") as status:
+    with output.busy(f"session {session.id}") as status:
         async with session.watch(until=_ENDS, progress=True, timeout=timeout) as states:
             async for state in states:
-                _tell(voice, session, last, state)
+                _show_change(output, session, last, state)
                 if status is not None:
                     status.update(f"{state.status}, {state.progress} %")
                 last = state
@@ -45,11 +45,11 @@ async def follow(session: Session, voice: Output, *, timeout: float | None) -> S
     return last
 
 
-def _tell(voice: Output, session: Session, before: SessionState | None, state: SessionState) -> None:
+def _show_change(output: Output, session: Session, before: SessionState | None, state: SessionState) -> None:
     if before is None or before.status != state.status:
         lasted = f" ({duration(state.elapsed)})" if state.previous else ""
         words = f"{state.previous}{lasted} -> {state.status}" if state.previous else str(state.status)
-        voice.say(
+        output.emit(
             "status",
             words,
             session_id=session.id,
@@ -58,26 +58,26 @@ def _tell(voice: Output, session: Session, before: SessionState | None, state: S
             progress=state.progress,
         )
     elif before.progress != state.progress:
-        voice.say("progress", session_id=session.id, status=state.status, progress=state.progress)
+        output.emit("progress", session_id=session.id, status=state.status, progress=state.progress)
     for message in state.new_messages:
         if message.role != "user":
             words = message.content
-            voice.say("agent", words, session_id=session.id, type=message.type, content=words)
+            output.emit("agent", words, session_id=session.id, type=message.type, content=words)
 
 
-async def show_resources(session: Session, voice: Output, known: set[str]) -> None:
+async def show_resources(session: Session, output: Output, known: set[str]) -> None:
     """
     Show the links of what the agent's messages refer to, each once.
 
     Args:
         session: The session.
-        voice: Who shows them.
+        output: Where they are shown.
         known: Ids of those shown before; it grows.
     """
     for resource in await session.resources():
         if resource.resource_id not in known and (link := _link(resource)):
             known.add(resource.resource_id)
-            voice.say(
+            output.emit(
                 "resource",
                 link,
                 session_id=session.id,
@@ -92,25 +92,25 @@ def _link(resource: Resource) -> str | None:
     return next((link for link in links if link and link.startswith(("https://", "http://"))), None)
 
 
-async def save(video: Video, voice: Output, out: Path) -> Path:
+async def save(video: Video, output: Output, out: Path) -> Path:
     """
     Download a video, and show how far that is.
 
     Args:
         video: The video.
-        voice: Who shows it.
+        output: Where it is shown.
         out: A folder, or the file's path when it ends in .mp4.
     """
     if out.suffix.lower() != ".mp4":
         await anyio.Path(out).mkdir(parents=True, exist_ok=True)
-    with voice.busy("downloading") as status:
+    with output.busy("downloading") as status:
 
         def show(transfer: Transfer) -> None:
             if status is not None:
                 status.update(f"downloading, {_amount(transfer)}")
 
         path = await video.download(out, on_progress=show)
-    voice.say("video", str(path), video_id=video.id, path=str(path), title=brief(video.title or "", 200))
+    output.emit("video", str(path), video_id=video.id, path=str(path), title=brief(video.title or "", 200))
     return path
 
 

@@ -58,7 +58,7 @@ async def run_interruptible(work: Coroutine[Any, Any, int]) -> int:
             signal.signal(number, handler)
 
 
-async def apart(work: Callable[[], T]) -> T:
+async def run_in_thread(work: Callable[[], T]) -> T:
     """
     Do what may block for ever, such as reading standard input, and leave it behind when the wait is cancelled.
 

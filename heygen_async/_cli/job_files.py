@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, Literal, cast
 
 from .exit_codes import UsageError
-from .job_rows import Row, RowError, RowReader, check_columns
+from .job_rows import JobRow, RowError, RowReader, check_columns
 from .output import brief
 
 if TYPE_CHECKING:
@@ -31,14 +31,14 @@ STDIN: Final = "/dev/stdin"
 _FORMATS: Final[Mapping[str, Format]] = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 _DELIMITERS: Final = (",", ";", "\t")  # spreadsheets of many countries write semicolons
 _FOREIGN: Final = {codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16"}
-_TOLD: Final = 50  # faults in one message
+_SHOWN_FAULTS: Final = 50  # faults in one message
 _LONGEST_CELL: Final = (
-    10_000_000  # characters; a prompt that is too long is told as such, not as a broken file
+    10_000_000  # characters; a prompt that is too long is reported as such, not as a broken file
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class RowFault:
     """A line, and what is wrong with it."""
 
     line: int
@@ -62,7 +62,7 @@ class JobFile:
     form: Format
     reader: RowReader
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[JobRow]:
         """
         Yield the rows.
 
@@ -70,27 +70,27 @@ class JobFile:
             UsageError: One is wrong, though none was when they were checked.
         """
         for item in self._read():
-            if isinstance(item, Fault):
+            if isinstance(item, RowFault):
                 raise UsageError(
                     f"{self.name} was changed while it was read: line {item.line}: {item.problem}"
                 )
             yield item
 
-    def check(self) -> Iterator[Row]:
+    def check(self) -> Iterator[JobRow]:
         """
         Yield the rows, to see whether all are good.
 
         Raises:
             UsageError: Some are not; all of them are named, once the file is read to its end.
         """
-        faults: list[Fault] = []
+        faults: list[RowFault] = []
         keys: dict[str, int] = {}
         for item in self._read():
-            if isinstance(item, Fault):
+            if isinstance(item, RowFault):
                 faults.append(item)
             elif (name := item.key.casefold()) in keys:  # one file on some systems
                 where = f"is that of line {keys[name]} too; keys must differ, and not in capitals only"
-                faults.append(Fault(item.line, f"key: {brief(item.key)!r} {where}"))
+                faults.append(RowFault(item.line, f"key: {brief(item.key)!r} {where}"))
             else:
                 keys[name] = item.line
                 if not faults:
@@ -100,23 +100,23 @@ class JobFile:
         if not keys:
             raise UsageError(f"{self.name} has no jobs in it.")
 
-    def _read(self) -> Iterator[Row | Fault]:
+    def _read(self) -> Iterator[JobRow | RowFault]:
         self.file.seek(0)
         lines = _Lines(self.file)
         cells = _csv_cells(lines) if self.form == "csv" else _json_cells(lines)
         number = 0
         try:
-            for line, told in cells:
+            for line, value in cells:
                 number += 1
                 try:
-                    if isinstance(told, RowError):
-                        raise told
-                    yield self.reader.row(line, number, told)
+                    if isinstance(value, RowError):
+                        raise value
+                    yield self.reader.row(line, number, value)
                 except RowError as error:
-                    yield Fault(line, str(error))
+                    yield RowFault(line, str(error))
         except _BrokenError as error:
-            # What follows cannot be told apart any more.
-            yield Fault(error.line, str(error))
+            # What follows cannot be split into rows any more.
+            yield RowFault(error.line, str(error))
 
 
 class _BrokenError(Exception):
@@ -215,23 +215,23 @@ def _json_cells(lines: _Lines) -> Iterator[tuple[int, Mapping[str, object] | Row
 
 def _object(text: str) -> Mapping[str, object] | RowError:
     try:
-        told: object = json.loads(text)
+        value: object = json.loads(text)
     except ValueError as error:
         return RowError(f"not JSON: {error}")
     except RecursionError:
         return RowError("not JSON that anybody wrote: nested too deep")
-    if isinstance(told, str):
-        return {"prompt": told}
-    if not isinstance(told, dict):
+    if isinstance(value, str):
+        return {"prompt": value}
+    if not isinstance(value, dict):
         return RowError('must be a JSON object such as {"prompt": "..."}, all on one line')
-    return cast("dict[str, Any]", told)
+    return cast("dict[str, Any]", value)
 
 
-def _refuse(name: str, faults: list[Fault]) -> UsageError:
-    told = [f"line {fault.line}: {fault.problem}" for fault in faults[:_TOLD]]
-    if len(faults) > _TOLD:
-        told.append(f"and {len(faults) - _TOLD:,} more")
-    return UsageError("\n".join([f"{name} cannot be used; nothing was created.", *told]))
+def _refuse(name: str, faults: list[RowFault]) -> UsageError:
+    value = [f"line {fault.line}: {fault.problem}" for fault in faults[:_SHOWN_FAULTS]]
+    if len(faults) > _SHOWN_FAULTS:
+        value.append(f"and {len(faults) - _SHOWN_FAULTS:,} more")
+    return UsageError("\n".join([f"{name} cannot be used; nothing was created.", *value]))
 
 
 # ---- opening ------------------------------------------------------------------------------------------------------
@@ -250,7 +250,7 @@ def open_jobs(source: str, mode: Mode) -> Generator[JobFile]:
         UsageError: It is not there, or of no kind that is known.
     """
     if source == STDIN:
-        # Unbuffered, as `apart` wants it.
+        # Unbuffered, as `run_in_thread` wants it.
         pipe = open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)  # noqa: SIM115
         with pipe, tempfile.TemporaryFile() as spool:
             shutil.copyfileobj(pipe, spool)

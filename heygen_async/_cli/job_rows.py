@@ -27,7 +27,7 @@ COLUMNS: Final = (
     *("files", "callback_url", "callback_id", "auto_proceed", "incognito_mode", "extra"),
 )
 _SWITCHES: Final = frozenset({"auto_proceed", "incognito_mode"})
-_SPOKEN: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+_WORDS: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
 class RowError(UsageError):
@@ -35,7 +35,7 @@ class RowError(UsageError):
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class JobRow:
     """
     One job as it stands in the file.
 
@@ -81,7 +81,7 @@ class RowReader:
     folder: Path
     mode: Mode
 
-    def row(self, line: int, number: int, cells: Mapping[str, object]) -> Row:
+    def row(self, line: int, number: int, cells: Mapping[str, object]) -> JobRow:
         """
         Return the row of these cells.
 
@@ -94,13 +94,13 @@ class RowReader:
             RowError: A column nobody knows, no prompt, a value of the wrong kind, a file that is not there.
         """
         check_columns(cells)
-        told = {name: value for name, value in cells.items() if value not in (None, "", [])}
-        if not str(told.get("prompt", "")).strip():
+        values = {name: value for name, value in cells.items() if value not in (None, "", [])}
+        if not str(values.get("prompt", "")).strip():
             raise RowError("prompt: is missing")
-        told.setdefault("mode", self.mode)
-        options: dict[str, Any] = {name: self._value(name, value) for name, value in told.items()}
+        values.setdefault("mode", self.mode)
+        options: dict[str, Any] = {name: self._value(name, value) for name, value in values.items()}
         key = options.pop("key", f"row-{number}")
-        row = Row(line, key, options, _fingerprint(told))
+        row = JobRow(line, key, options, _fingerprint(values))
         row.job()
         return row
 
@@ -116,10 +116,10 @@ class RowReader:
         return value if name == "prompt" else value.strip()
 
     def _file(self, item: str) -> str | Path:
-        told = attachment(item)
-        if isinstance(told, str):
-            return told
-        path = self.folder / told
+        values = attachment(item)
+        if isinstance(values, str):
+            return values
+        path = self.folder / values
         try:
             is_there = path.is_file()
         except OSError:  # a folder nobody may look into, a name that is too long
@@ -152,9 +152,9 @@ def check_columns(names: Mapping[str, object]) -> None:
         raise RowError(f"{'; '.join(faults)}; known are {', '.join(COLUMNS)}")
 
 
-def _fingerprint(told: Mapping[str, object]) -> str:
+def _fingerprint(values: Mapping[str, object]) -> str:
     # Of the cells as they stand there: another working directory makes another path, not another job.
-    text = json.dumps(told, sort_keys=True)
+    text = json.dumps(values, sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=9).hexdigest()
 
 
@@ -168,10 +168,10 @@ def _texts(value: object) -> list[str]:
 
 
 def _switch(name: str, value: object) -> bool:
-    said = value if isinstance(value, bool) else _SPOKEN.get(str(value).strip().lower())
-    if said is None:
+    switch = value if isinstance(value, bool) else _WORDS.get(str(value).strip().lower())
+    if switch is None:
         raise RowError(f"{name}: must be true or false, not {brief(str(value), 30)!r}")
-    return said
+    return switch
 
 
 def _object(value: object) -> object:

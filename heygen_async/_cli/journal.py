@@ -1,5 +1,5 @@
 """
-What a batch remembers on disk, so that after any end another run goes on where it stopped.
+What a batch records on disk, so that another run continues where it stopped, however it ended.
 
 Two files in the output folder: `results.jsonl` has one line for each job that ended; `journal.jsonl` has what was
 begun: the intent to create a session, before the request leaves, and the session's ref, as soon as it is known. A run
@@ -24,7 +24,7 @@ from .output import brief
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .job_rows import Row
+    from .job_rows import JobRow
 
 RESULTS: Final = "results.jsonl"
 JOURNAL: Final = "journal.jsonl"
@@ -122,7 +122,7 @@ class Journal:
             raise self.foreign() from error
 
     def foreign(self) -> UsageError:
-        """Return what is to be said when the files hold what this program did not write."""
+        """Return the error for files that this program did not write."""
         return UsageError(f"{RESULTS} or {JOURNAL} in {self.folder} is not as this program writes it.")
 
     def _recall(self, line: Mapping[str, Any]) -> None:
@@ -136,9 +136,9 @@ class Journal:
         """Return the key of a job's create: the same in every run of this folder, another in another folder."""
         return f"{self._run}.{hashlib.blake2b(key.encode(), digest_size=16).hexdigest()}"
 
-    def check(self, row: Row) -> None:
+    def check(self, row: JobRow) -> None:
         """
-        See that a row's job is the one that earlier runs had under its key.
+        Check that a row's job is the one that earlier runs had under its key.
 
         Raises:
             UsageError: The folder has another job under this key.
@@ -155,7 +155,7 @@ class Journal:
 
     def intend(self, key: str, fingerprint: str, started_at: datetime) -> None:
         """
-        Note that the request to create a job's session is about to leave.
+        Record that the request to create a job's session is about to leave.
 
         Args:
             key: The job's.
@@ -166,7 +166,7 @@ class Journal:
 
     def note(self, key: str, fingerprint: str, ref: bytes) -> None:
         """
-        Note a job's session.
+        Record a job's session.
 
         Args:
             key: The job's.
@@ -176,7 +176,7 @@ class Journal:
         self._journal.append({"key": key, "job": fingerprint, "ref": ref.decode()})
 
     def finish(self, result: Mapping[str, object]) -> None:
-        """Note how a job ended."""
+        """Record how a job ended."""
         self._results.append(result)
 
     def __enter__(self) -> Self:

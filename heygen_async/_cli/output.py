@@ -1,5 +1,5 @@
 """
-How the command speaks: to a person in lines, to a program in JSON, one object a line.
+What the command writes: lines for a person, JSON for a program, one object a line.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ class Terminal(Console):
 
 class Output:
     """
-    Says what happens.
+    Shows what happens.
 
     Attributes:
         out: Where words for people go.
-        is_json: Whether a program listens.
+        is_json: Whether a program reads it.
     """
 
     def __init__(
@@ -60,9 +60,9 @@ class Output:
         """Whether there is a screen to draw on."""
         return self.out.is_terminal and not self.out.is_dumb_terminal and not self.is_json
 
-    def say(self, event: str, words: str = "", /, **fields: object) -> None:
+    def emit(self, event: str, words: str = "", /, **fields: object) -> None:
         """
-        Tell of an event: its words to a person, its fields to a program.
+        Show an event: its words to a person, its fields to a program.
 
         Args:
             event: What happened; also the label before the words.
@@ -90,13 +90,13 @@ class Output:
             **fields: For a program.
         """
         if self.is_json:
-            self.say("asks", **fields)
+            self.emit("asks", **fields)
         else:
             self.out.print(Text(words, style="bold"), end="")
 
-    def complain(self, message: str, *, hint: str = "", **fields: object) -> None:
+    def error(self, message: str, *, hint: str = "", **fields: object) -> None:
         """
-        Tell of an error, and what to do about it.
+        Show an error, and what to do about it.
 
         Args:
             message: What went wrong.
@@ -104,25 +104,25 @@ class Output:
             **fields: For a program, beside the two.
         """
         if self.is_json:
-            self.say("error", message=message, hint=hint, **fields)
+            self.emit("error", message=message, hint=hint, **fields)
         self._err.print(_label("error", message), soft_wrap=True)
         if hint:
             self._err.print(_label("hint", hint), soft_wrap=True)
 
     def advise(self, words: str) -> None:
-        """Tell a person what to do next, beside the output."""
+        """Show a person what to do next, beside the output."""
         self._err.print(_label("hint", words), soft_wrap=True)
 
     @contextmanager
     def if_left(self, words: str) -> Generator[None]:
-        """Tell a person how to go on if the block is left by Ctrl-C, or because the system refuses something."""
+        """Show a person how to continue if the block is left by Ctrl-C, or because the system refuses something."""
         try:
             yield
         except asyncio.CancelledError:
             self.advise(words)
             raise
         except OSError as error:
-            error.add_note(words)  # which is told after the error itself
+            error.add_note(words)  # shown after the error itself
             raise
 
     @contextmanager
@@ -185,7 +185,7 @@ def brief(text: str, most: int = 60) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return seconds as a person says them."""
+    """Return seconds as people write them."""
     if seconds < 60:
         return f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)

@@ -42,7 +42,7 @@ _STYLES: Final = {
 
 
 @dataclass(slots=True)
-class _Row:
+class BoardRow:
     """A session on the board; `since` and `start` are of its phase."""
 
     key: str
@@ -53,7 +53,7 @@ class _Row:
     start: float = 0.0
 
     def remaining(self, now: float) -> float | None:
-        """Return the seconds to its end if it goes on as in this phase; None when that cannot be told."""
+        """Return the seconds to its end if it goes on as in this phase; None when it is not known."""
         moved = self.progress - self.start
         if moved < _SURE or now <= self.since:
             return None
@@ -74,7 +74,7 @@ class Board:
         """
         self._console = console
         self._now = console.get_time
-        self._places: dict[str, _Row] = {}
+        self._places: dict[str, BoardRow] = {}
         self._whole = Progress(
             TextColumn("[bold]{task.description}"),
             BarColumn(bar_width=None, complete_style="green"),
@@ -99,7 +99,7 @@ class Board:
             phase: What it does.
         """
         now = self._now()
-        self._places.setdefault(key, _Row(brief(key, 24), phase, now, now))
+        self._places.setdefault(key, BoardRow(brief(key, 24), phase, now, now))
 
     def move(self, key: str, phase: str, progress: float) -> None:
         """
@@ -154,7 +154,7 @@ class Board:
         return table
 
 
-def _cells(place: _Row, now: float) -> tuple[Text, Text, ProgressBar, Text, Text]:
+def _cells(place: BoardRow, now: float) -> tuple[Text, Text, ProgressBar, Text, Text]:
     left, style = place.remaining(now), _STYLES.get(place.phase, "cyan")
     eta = f"~{duration(left)} left" if left is not None else duration(now - place.began)
     return (

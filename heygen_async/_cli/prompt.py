@@ -1,5 +1,5 @@
 """
-Asking the person at the terminal what to tell the agent.
+Asks the person at the terminal what to send to the agent.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from rich.text import Text
 
 from heygen_async import Approve, Conflict, Reply, Session, SessionState, SessionStatus, Stop
 
-from .interrupt import apart
+from .interrupt import run_in_thread
 from .output import safe
 
 if TYPE_CHECKING:
@@ -23,11 +23,11 @@ _QUESTION = "Your answer (/stop ends it): "
 
 
 class LeftUnansweredError(Exception):
-    """Nobody is there to answer any more."""
+    """There is no more input to answer with."""
 
 
 class Keyboard:
-    """The lines a person types, read with the system's own call; see `apart`."""
+    """The lines a person types, read with the system's own call; see `run_in_thread`."""
 
     def __init__(self, file: TextIO | None = None) -> None:
         self._file = file
@@ -38,7 +38,7 @@ class Keyboard:
         """Whether the person sees what they type, the line end included."""
         return (self._file or sys.stdin).isatty()
 
-    def forget(self) -> None:
+    def discard(self) -> None:
         """Drop what was typed before the question: an Enter pressed too often must not approve unseen."""
         file = self._file or sys.stdin
         if not file.isatty():
@@ -57,7 +57,7 @@ class Keyboard:
     async def line(self) -> str | None:
         """Return the next line without its end; None when there are no more."""
         while b"\n" not in self._rest:
-            read = await apart(self._read)
+            read = await run_in_thread(self._read)
             if not read:
                 line, self._rest = self._rest, b""
                 return line.decode(errors="replace") if line else None
@@ -69,13 +69,13 @@ class Keyboard:
         return os.read((self._file or sys.stdin).fileno(), 65536)
 
 
-async def ask(state: SessionState, voice: Output, keyboard: Keyboard) -> Reply | Approve | Stop:
+async def ask(state: SessionState, output: Output, keyboard: Keyboard) -> Reply | Approve | Stop:
     """
     Return the person's answer to a pause: an empty line approves a review, a line of spaces asks again.
 
     Args:
         state: The pause.
-        voice: Who asks.
+        output: Where the question is shown.
         keyboard: Where the answer comes from.
 
     Raises:
@@ -83,11 +83,11 @@ async def ask(state: SessionState, voice: Output, keyboard: Keyboard) -> Reply |
     """
     is_review = state.status == SessionStatus.REVIEWING
     while True:
-        keyboard.forget()
-        voice.ask(_REVIEW if is_review else _QUESTION, status=state.status)
+        keyboard.discard()
+        output.ask(_REVIEW if is_review else _QUESTION, status=state.status)
         line = await keyboard.line()
         if not keyboard.is_echoed:
-            voice.show(Text())
+            output.show(Text())
         if line is None:
             raise LeftUnansweredError
         words = line.strip()
@@ -100,26 +100,26 @@ async def ask(state: SessionState, voice: Output, keyboard: Keyboard) -> Reply |
             return Reply(message=words)
 
 
-async def pass_on(session: Session, answer: Reply | Approve | Stop, voice: Output) -> None:
+async def send_answer(session: Session, answer: Reply | Approve | Stop, output: Output) -> None:
     """
-    Tell the agent.
+    Send an answer to the agent.
 
     Args:
         session: The session.
-        answer: What the person said.
-        voice: Who shows it.
+        answer: The answer.
+        output: Where it is shown.
     """
     try:
         match answer:
             case Reply():
-                voice.say("you", answer.message, session_id=session.id, message=answer.message)
+                output.emit("you", answer.message, session_id=session.id, message=answer.message)
                 await session.send(answer.message)
             case Approve():
-                voice.say("you", "(approves)", session_id=session.id, approves=True)
+                output.emit("you", "(approves)", session_id=session.id, approves=True)
                 await session.approve(answer.message)
             case Stop():
-                voice.say("you", "(stops)", session_id=session.id, stops=True)
+                output.emit("you", "(stops)", session_id=session.id, stops=True)
                 await session.stop()
     except Conflict as error:
         # The pause was an old one: what the session really does comes next.
-        voice.complain(f"The agent did not take that now: {error}")
+        output.error(f"The agent did not take that now: {error}")

@@ -1,5 +1,5 @@
 """
-How the jobs of a batch ended: what a result says, what the run comes to.
+How the jobs of a batch ended: the line of each, and the exit code of the run.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _MEANING: Final[dict[End, str]] = {
     "unfinished": "something came in between: --resume goes on with them",
     "not_started": "--resume begins them",
 }
-_FEW: Final = 3  # jobs in doubt told of one by one: the rest are alike
+_FEW: Final = 3  # jobs in doubt that are shown one by one: the rest are alike
 _IN_A_DATABASE: Final[dict[End, str]] = {
     "completed": "downloaded",
     "failed": "for good, unless `DurableBatch.retry()` pays for them anew",
@@ -77,7 +77,7 @@ def result_of(outcome: Outcome, fingerprint: str, folder: Path) -> dict[str, obj
     Args:
         outcome: Its outcome.
         fingerprint: Its row's.
-        folder: What its path is told from.
+        folder: What its path is relative to.
     """
     error = outcome.error
     path = outcome.path
@@ -121,30 +121,32 @@ class Report:
     @property
     def trouble(self) -> str:
         """What went wrong, in a few words."""
-        told = {end: self.ends[end] for end in ("failed", "paused", "late", "unfinished") if self.ends[end]}
-        return ", ".join(f"{count:,} {end}" for end, count in told.items())
+        trouble_counts = {
+            end: self.ends[end] for end in ("failed", "paused", "late", "unfinished") if self.ends[end]
+        }
+        return ", ".join(f"{count:,} {end}" for end, count in trouble_counts.items())
 
     def exit(self) -> Exit:
-        """Return what the run comes to."""
+        """Return the exit code of the run."""
         if self._refuse is not None:
             return Exit.REFUSED
         if self.ends["failed"] or self.ends["paused"] or self.ends["unfinished"] or self.ends["not_started"]:
             return Exit.FAILED
         return Exit.LATE if self.ends["late"] else Exit.DONE
 
-    def tell(self, voice: Output) -> None:
+    def show_summary(self, output: Output) -> None:
         """
-        Say the last word.
+        Show the summary.
 
         Args:
-            voice: Who says it.
+            output: Where it is shown.
         """
-        voice.say("finished", **{end: self.ends[end] for end in sorted(self.ends)})
-        voice.show(self._table())
+        output.emit("finished", **{end: self.ends[end] for end in sorted(self.ends)})
+        output.show(self._table())
         for key, error in islice(self._in_doubt.items(), _FEW):
-            voice.advise(f"{brief(key)}  {hint_of(error)} None is: give the row a new key.")
+            output.advise(f"{brief(key)}  {hint_of(error)} None is: give the row a new key.")
         if self._refuse is not None:
-            voice.complain(
+            output.error(
                 message_of(self._refuse), hint=hint_of(self._refuse), kind=type(self._refuse).__name__
             )
 

@@ -17,12 +17,12 @@ from rich.text import Text
 
 from heygen_async import HeyGen, Session, SessionPaused, SessionState, SessionStatus, Stop
 
-from .exit_codes import Exit, goes_on
+from .exit_codes import Exit, resume_command
 from .follow import follow, save, show_resources
 from .job_rows import attachment
 from .options import AN_HOUR, Files, Json, Orientation, Out, Poll, Switch, Timeout, client
 from .output import Output, brief
-from .prompt import Keyboard, LeftUnansweredError, ask, pass_on
+from .prompt import Keyboard, LeftUnansweredError, ask, send_answer
 
 SessionId = Annotated[str, Parameter(help="The session, such as sess_629f6fbed82c07cd.")]
 
@@ -57,7 +57,7 @@ async def run(
     prompt
         What to make, 1 to 10,000 characters.
     review
-        Show the agent's messages and storyboard, and ask what to say.
+        Show the agent's messages and storyboard, and ask for an answer.
     orientation
         The shape of the video.
     avatar_id
@@ -69,9 +69,9 @@ async def run(
     brand_kit_id
         A brand kit.
     """
-    voice = Output(is_json=json)
+    output = Output(is_json=json)
     async with client(poll) as heygen:
-        with orphans_told(heygen, voice), voice.busy("creating a session"):
+        with orphans_shown(heygen, output), output.busy("creating a session"):
             session = await heygen.sessions.create(
                 prompt,
                 mode="chat" if review else "generate",
@@ -82,75 +82,75 @@ async def run(
                 style_id=style_id,
                 brand_kit_id=brand_kit_id,
             )
-        voice.say("session", session.id, session_id=session.id)
-        with voice.if_left(goes_on(session.id)):
+        output.emit("session", session.id, session_id=session.id)
+        with output.if_left(resume_command(session.id)):
             if not review:
-                await follow(session, voice, timeout=timeout)
-            elif not await converse(session, voice, timeout=timeout):
+                await follow(session, output, timeout=timeout)
+            elif not await converse(session, output, timeout=timeout):
                 return Exit.FAILED
-            return await deliver(session, voice, out, timeout=timeout)
+            return await deliver(session, output, out, timeout=timeout)
 
 
 @contextmanager
-def orphans_told(heygen: HeyGen, voice: Output) -> Generator[None]:
-    """Tell of the session that came to be although its create was interrupted."""
+def orphans_shown(heygen: HeyGen, output: Output) -> Generator[None]:
+    """Show the session that exists although its create was interrupted."""
     try:
         yield
     except asyncio.CancelledError:
         for session in heygen.sessions.orphans:
-            voice.say("session", session.id, session_id=session.id)
-            voice.advise(goes_on(session.id))
+            output.emit("session", session.id, session_id=session.id)
+            output.advise(resume_command(session.id))
         raise
 
 
-async def converse(session: Session, voice: Output, *, timeout: float | None) -> bool:
+async def converse(session: Session, output: Output, *, timeout: float | None) -> bool:
     """
     Let a person answer each pause; return whether a video is to be expected.
 
     Args:
         session: The session.
-        voice: Who shows it.
+        output: Where it is shown.
         timeout: Seconds to wait for the agent each time.
     """
     keyboard = Keyboard()
     known: set[str] = set()
     while True:
-        state = await follow(session, voice, timeout=timeout)
-        await show_resources(session, voice, known)
+        state = await follow(session, output, timeout=timeout)
+        await show_resources(session, output, known)
         if not state.is_paused:
             return True
         try:
-            answer = await ask(state, voice, keyboard)
+            answer = await ask(state, output, keyboard)
         except LeftUnansweredError:
-            voice.complain("There is no more input to answer with.", hint=how_to_answer(session.id, state))
+            output.error("There is no more input to answer with.", hint=answer_command(session.id, state))
             return False
-        await pass_on(session, answer, voice)
+        await send_answer(session, answer, output)
         if isinstance(answer, Stop):
             return False
 
 
-async def deliver(session: Session, voice: Output, out: Path, *, timeout: float | None) -> int:
+async def deliver(session: Session, output: Output, out: Path, *, timeout: float | None) -> int:
     """
-    Download a session's video, once it is there; say how to answer when the agent asks something instead.
+    Download a session's video, once it is there; show how to answer when the agent asks something instead.
 
     Args:
         session: The session.
-        voice: Who shows it.
+        output: Where it is shown.
         out: Where it goes.
         timeout: Seconds to wait for it.
     """
     try:
-        with voice.busy("the video is being made ready"):
+        with output.busy("the video is being made ready"):
             video = await session.video(timeout=timeout)
     except SessionPaused as error:
-        hint = how_to_answer(session.id, error.last_state)
-        voice.complain(str(error), hint=hint, kind="SessionPaused", session_id=session.id)
+        hint = answer_command(session.id, error.last_state)
+        output.error(str(error), hint=hint, kind="SessionPaused", session_id=session.id)
         return Exit.FAILED
-    await save(video, voice, out)
+    await save(video, output, out)
     return Exit.DONE
 
 
-def how_to_answer(session_id: str, state: SessionState | None) -> str:
+def answer_command(session_id: str, state: SessionState | None) -> str:
     """Return the command that goes on with a session that waits."""
     if state is not None and state.status == SessionStatus.REVIEWING:
         return f"heygen-async approve {session_id}, or heygen-async send {session_id} 'what to change'"
@@ -168,35 +168,35 @@ async def watch(
     """
     Show a session until it pauses or ends.
     """
-    voice = Output(is_json=json)
+    output = Output(is_json=json)
     async with client(poll) as heygen:
         session = heygen.sessions.attach(session_id)
-        with voice.if_left(goes_on(session_id)):
-            state = await follow(session, voice, timeout=timeout)
+        with output.if_left(resume_command(session_id)):
+            state = await follow(session, output, timeout=timeout)
         if state.status == SessionStatus.FAILED:
-            voice.complain(f"Session {session_id} failed: {state.failure_reason}", session_id=session_id)
+            output.error(f"Session {session_id} failed: {state.failure_reason}", session_id=session_id)
             return Exit.FAILED
         next_step = (
-            how_to_answer(session_id, state) if state.is_paused else f"heygen-async download {session_id}"
+            answer_command(session_id, state) if state.is_paused else f"heygen-async download {session_id}"
         )
-        voice.advise(next_step)
+        output.advise(next_step)
         return Exit.DONE
 
 
 async def send(session_id: SessionId, message: str, /, *, file: Files = (), json: Json = False) -> int:
     """
-    Say something to the agent: answer it, ask for a revision.
+    Send a message to the agent: an answer, or a revision.
 
     Parameters
     ----------
     message
         1 to 10,000 characters.
     """
-    voice = Output(is_json=json)
+    output = Output(is_json=json)
     async with client(None) as heygen:
         sent = await heygen.sessions.attach(session_id).send(message, files=map(attachment, file))
-    voice.say("sent", session_id, session_id=session_id, run_id=sent.run_id)
-    voice.advise(f"heygen-async watch {session_id}")
+    output.emit("sent", session_id, session_id=session_id, run_id=sent.run_id)
+    output.advise(f"heygen-async watch {session_id}")
     return Exit.DONE
 
 
@@ -209,18 +209,18 @@ async def approve(session_id: SessionId, message: str | None = None, /, *, json:
     message
         Your own words; plain ones when not given.
     """
-    voice = Output(is_json=json)
+    output = Output(is_json=json)
     async with client(None) as heygen:
         session = heygen.sessions.attach(session_id)
         state = await session.refresh()
         if state.status == SessionStatus.COMPLETED:
             # It would take any message for a revision, and render that.
             hint = f"heygen-async download {session_id}; heygen-async send {session_id} asks for a revision."
-            voice.complain(f"Session {session_id} is completed: nothing is left to approve.", hint=hint)
+            output.error(f"Session {session_id} is completed: nothing is left to approve.", hint=hint)
             return Exit.FAILED
         sent = await session.approve(message)
-    voice.say("approved", session_id, session_id=session_id, run_id=sent.run_id)
-    voice.advise(f"heygen-async download {session_id}, which waits for the video")
+    output.emit("approved", session_id, session_id=session_id, run_id=sent.run_id)
+    output.advise(f"heygen-async download {session_id}, which waits for the video")
     return Exit.DONE
 
 
@@ -228,10 +228,10 @@ async def stop(session_id: SessionId, /, *, json: Json = False) -> int:
     """
     Ask the agent to end at its next checkpoint; what it has made so far is kept.
     """
-    voice = Output(is_json=json)
+    output = Output(is_json=json)
     async with client(None) as heygen:
         await heygen.sessions.attach(session_id).stop()
-    voice.say("stopping", session_id, session_id=session_id)
+    output.emit("stopping", session_id, session_id=session_id)
     return Exit.DONE
 
 
@@ -247,12 +247,12 @@ async def download(
     """
     Download a session's newest video, and wait for it if need be.
     """
-    voice = Output(is_json=json)
+    output = Output(is_json=json)
     async with client(poll) as heygen:
         session = heygen.sessions.attach(session_id)
-        with voice.if_left(goes_on(session_id)):
-            await follow(session, voice, timeout=timeout)
-            return await deliver(session, voice, out, timeout=timeout)
+        with output.if_left(resume_command(session_id)):
+            await follow(session, output, timeout=timeout)
+            return await deliver(session, output, out, timeout=timeout)
 
 
 async def sessions(
@@ -266,7 +266,7 @@ async def sessions(
     limit
         How many.
     """
-    voice = Output(is_json=json)
+    output = Output(is_json=json)
     number = count(1)
     async with client(None) as heygen:
         async for summary in heygen.sessions.list(page_size=min(limit, 100)):
@@ -274,9 +274,9 @@ async def sessions(
             title = brief(summary.title or "", 70)
             if json:
                 fields = {"session_id": summary.session_id, "created_at": summary.created_at}
-                voice.say("session", **fields, title=summary.title)
+                output.emit("session", **fields, title=summary.title)
             else:
-                voice.show(Text(f"{brief(summary.session_id)}  {created}  {title}".rstrip()))
+                output.show(Text(f"{brief(summary.session_id)}  {created}  {title}".rstrip()))
             if next(number) >= limit:
                 break
     return Exit.DONE

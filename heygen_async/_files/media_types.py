@@ -39,16 +39,16 @@ _NOT_MP4 = (
 _PAGES = (b"<!doctype html", b"<html", b"<head", b"<body")
 
 
-def media_type(head: bytes, said: str | None = None) -> str:
+def media_type(head: bytes, announced_type: str | None = None) -> str:
     """
     Return the type to announce for a file that begins so.
 
     Args:
         head: The first kilobyte.
-        said: What the caller calls it; believed only where the bytes say nothing.
+        announced_type: What the caller calls it; used only where the bytes do not show it.
 
     Raises:
-        UploadError: The service would not take it, or the bytes are something else than was said.
+        UploadError: The service would not take it, or the bytes are of another type.
     """
     if is_page(head):
         raise UploadError(
@@ -56,16 +56,17 @@ def media_type(head: bytes, said: str | None = None) -> str:
             hint="An error or login page was probably saved in place of the file; look at it in a browser.",
         )
     found = sniff_type(head)
-    if found is None and said is None:
+    if found is None and announced_type is None:
         raise UploadError(
             "The file's first bytes are none of the types the service takes: png, jpeg, mp4, webm, mp3, wav, pdf.",
             hint="Convert the file; or give content_type=, if the service takes more than this release knows.",
         )
-    if found is not None and said in SUFFIXES and said != found:
+    if found is not None and announced_type in SUFFIXES and announced_type != found:
         raise UploadError(
-            f"The file is {found}, not {said}.", hint="Leave content_type= out: the bytes say what a file is."
+            f"The file is {found}, not {announced_type}.",
+            hint="Leave content_type= out: the bytes say what a file is.",
         )
-    return found or said or ""
+    return found or announced_type or ""
 
 
 def sniff_type(head: bytes) -> str | None:

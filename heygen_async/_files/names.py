@@ -30,7 +30,7 @@ def file_name(title: str | None, identity: str, suffix: str) -> str:
 
 
 def key_name(key: str) -> str:
-    """Return the name, without ending, of the file of a key: the key itself where it is safe, else told apart."""
+    """Return the name, without ending, of the file of a key: the key itself where it is safe, else with a digest."""
     name = file_name(None, key, "")
     return name if name == key else f"{name} {blake2b(key.encode(), digest_size=4).hexdigest()}"
 
@@ -48,7 +48,7 @@ def suffix_of(url: str | None, default: str) -> str:
 def _plain(text: str) -> str:
     """Put a space for everything a file's name should not hold, and nothing odd at its ends."""
     shown = (character if _is_plain(character) else " " for character in unicodedata.normalize("NFC", text))
-    # A dot in front hides the file, a hyphen makes it an option, a tilde somebody's home.
+    # A dot in front hides the file, a hyphen makes it an option, a tilde a home folder.
     return " ".join("".join(shown).split()).strip(" .-~")
 
 

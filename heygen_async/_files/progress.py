@@ -28,7 +28,7 @@ class Meter:
         self.total = total
 
     async def report(self, done: int) -> None:
-        """Tell of so many bytes, unless something was told a moment ago."""
+        """Report so many bytes, unless something was reported a moment ago."""
         if self._on_progress is not None and _clock.now() - self._last >= _EMIT_EVERY:
             await self._emit(done)
 

@@ -139,8 +139,8 @@ class _Direct:
                 slot, step = None, tries.again(problem, elapsed=0.0, policy=policy, jitter=self._jitter())
             if not isinstance(step, Again):
                 raise UploadError(f"{source.label} could not be stored: {clean(str(problem))}") from problem
-            said = {"event": "transfer_retry", "operation": "upload", "after": step.after}
-            log.info("An upload broke off; again in %.1f s", step.after, extra=said)
+            extra = {"event": "transfer_retry", "operation": "upload", "after": step.after}
+            log.info("An upload broke off; again in %.1f s", step.after, extra=extra)
             self._api.counters.retries += 1
             await _clock.sleep(step.after)
 

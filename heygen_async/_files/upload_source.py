@@ -114,10 +114,10 @@ class Content:
         return len(self.before) + self.source.size + len(self.after)
 
     def __aiter__(self) -> AsyncIterator[memoryview]:
-        return _Pieces(self)
+        return _UploadParts(self)
 
 
-class _Pieces:
+class _UploadParts:
     """One way through a body; an object, since a generator that is left half-way wants to be closed."""
 
     __slots__ = ("_at", "_content", "_given", "_is_over", "_rest")

@@ -73,7 +73,7 @@ class Assets:
         Raises:
             InvalidArgument: Not an id.
             NotFound: The account has no such file.
-            TransportError: The service could not be asked.
+            TransportError: The service could not be reached.
             APIError: The service refused.
         """
         return (await self._core.api.call(asset_api.read(asset_id))).data
@@ -84,7 +84,7 @@ class Assets:
 
         Raises:
             InvalidArgument: Something that is not an id.
-            TransportError: The service could not be asked.
+            TransportError: The service could not be reached.
             APIError: The service refused.
         """
         if isinstance(asset_ids, str):
@@ -108,7 +108,7 @@ class Assets:
         Raises:
             InvalidArgument: Not an id.
             NotFound: The account has no such file.
-            TransportError: The service could not be asked.
+            TransportError: The service could not be reached.
             APIError: The service refused.
         """
         await self._core.api.call(asset_api.delete(asset_id))

@@ -42,7 +42,7 @@ class Styles(_Group):
 
         Raises:
             InvalidArgument: A page size the service refuses.
-            TransportError: The service could not be asked.
+            TransportError: The service could not be reached.
             APIError: The service refused.
         """
         return self._core.pages(lambda token: catalog_api.styles(limit=page_size, token=token, tag=tag))
@@ -65,7 +65,7 @@ class Avatars(_Group):
 
         Raises:
             InvalidArgument: A page size the service refuses.
-            TransportError: The service could not be asked.
+            TransportError: The service could not be reached.
             APIError: The service refused.
         """
         return self._core.pages(
@@ -91,7 +91,7 @@ class Avatars(_Group):
 
         Raises:
             InvalidArgument: A page size the service refuses.
-            TransportError: The service could not be asked.
+            TransportError: The service could not be reached.
             APIError: The service refused.
         """
         return self._core.pages(
@@ -107,7 +107,7 @@ class Avatars(_Group):
         Raises:
             InvalidArgument: Not an id.
             NotFound: There is no such group.
-            TransportError: The service could not be asked.
+            TransportError: The service could not be reached.
             APIError: The service refused.
         """
         return (await self._core.api.call(catalog_api.avatar(group_id))).data
@@ -121,7 +121,7 @@ class Avatars(_Group):
         Raises:
             InvalidArgument: Not an id.
             NotFound: There is no such look; the id of a group is none.
-            TransportError: The service could not be asked.
+            TransportError: The service could not be reached.
             APIError: The service refused.
         """
         return (await self._core.api.call(catalog_api.look(look_id))).data
@@ -153,7 +153,7 @@ class Voices(_Group):
 
         Raises:
             InvalidArgument: A page size the service refuses.
-            TransportError: The service could not be asked.
+            TransportError: The service could not be reached.
             APIError: The service refused.
         """
         filters = {"type": type, "engine": engine, "language": language, "gender": gender}
@@ -166,7 +166,7 @@ class Voices(_Group):
         Raises:
             InvalidArgument: Not an id.
             NotFound: There is no such voice.
-            TransportError: The service could not be asked.
+            TransportError: The service could not be reached.
             APIError: The service refused.
         """
         return (await self._core.api.call(catalog_api.voice(voice_id))).data
@@ -186,7 +186,7 @@ class BrandGlossaries(_Group):
 
         Raises:
             InvalidArgument: A page size the service refuses.
-            TransportError: The service could not be asked.
+            TransportError: The service could not be reached.
             APIError: The service refused.
         """
         return self._core.pages(lambda token: catalog_api.brand_glossaries(limit=page_size, token=token))
@@ -206,7 +206,7 @@ class BrandKits(_Group):
 
         Raises:
             InvalidArgument: A page size the service refuses.
-            TransportError: The service could not be asked.
+            TransportError: The service could not be reached.
             APIError: The service refused.
         """
         return self._core.pages(lambda token: catalog_api.brand_kits(limit=page_size, token=token))
@@ -222,7 +222,7 @@ class Account(_Group):
         Read profile, balance and billing.
 
         Raises:
-            TransportError: The service could not be asked.
+            TransportError: The service could not be reached.
             APIError: The service refused.
         """
         return (await self._core.api.call(catalog_api.account())).data

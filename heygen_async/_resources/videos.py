@@ -1,5 +1,5 @@
 """
-Videos: read, list, delete, and take home.
+Videos: read, list, delete, and download.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ class Videos:
         Raises:
             InvalidArgument: Not an id.
             NotFound: The account has no such video.
-            TransportError: The service could not be asked.
+            TransportError: The service could not be reached.
             APIError: The service refused.
         """
         return Video.bound(self._core, (await self._core.api.call(video_api.video(video_id))).data)
@@ -178,7 +178,7 @@ class Videos:
 
         Raises:
             InvalidArgument: A page size the service refuses.
-            TransportError: The service could not be asked.
+            TransportError: The service could not be reached.
             APIError: The service refused.
         """
         async for info in self._core.pages(
@@ -193,7 +193,7 @@ class Videos:
         Raises:
             InvalidArgument: Not an id.
             NotFound: The account has no such video.
-            TransportError: The service could not be asked.
+            TransportError: The service could not be reached.
             APIError: The service refused.
         """
         await self._core.api.call(video_api.delete_video(video_id))
@@ -204,7 +204,7 @@ class Videos:
 
         Raises:
             InvalidArgument: Something that is not an id.
-            TransportError: The service could not be asked.
+            TransportError: The service could not be reached.
             APIError: The service refused.
         """
         ids = list(dict.fromkeys(video_ids))

@@ -1,5 +1,5 @@
 """
-`heygen.webhooks`: where the service reports to, and what it has reported.
+`heygen.webhooks`: the addresses events are sent to, and the events that were sent.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class WebhookEndpoints:
         self, url: str, *, events: Iterable[str] | None = None, entity_id: str | None = None
     ) -> WebhookEndpoint:
         """
-        Register an address; keep the `secret` of what this returns, for the service tells it only here.
+        Register an address; keep the `secret` of what this returns, which the service returns only here.
 
         The service tries the address before it answers, with OPTIONS and GET: let both return 200 at once.
 
@@ -38,21 +38,21 @@ class WebhookEndpoints:
 
         Raises:
             InvalidArgument: Something the service would refuse; nothing was sent.
-            TransportError: The service could not be asked.
+            TransportError: The service could not be reached.
             APIError: The service refused.
         """
         return (await self._core.api.call(webhook_api.create(url, events, entity_id))).data
 
     def list(self, *, page_size: int | None = None) -> AsyncIterator[WebhookEndpoint]:
         """
-        Iterate over all endpoints; their secrets are not told.
+        Iterate over all endpoints; their secrets are not returned.
 
         Args:
             page_size: 1 to 100.
 
         Raises:
             InvalidArgument: A page size the service refuses.
-            TransportError: The service could not be asked.
+            TransportError: The service could not be reached.
             APIError: The service refused.
         """
         return self._core.pages(lambda token: webhook_api.endpoints(limit=page_size, token=token))
@@ -71,7 +71,7 @@ class WebhookEndpoints:
         Raises:
             InvalidArgument: Nothing to change, or something the service would refuse.
             NotFound: There is no such endpoint.
-            TransportError: The service could not be asked.
+            TransportError: The service could not be reached.
             APIError: The service refused.
         """
         return (await self._core.api.call(webhook_api.update(endpoint_id, url, events))).data
@@ -83,19 +83,19 @@ class WebhookEndpoints:
         Raises:
             InvalidArgument: Not an id.
             NotFound: There is no such endpoint.
-            TransportError: The service could not be asked.
+            TransportError: The service could not be reached.
             APIError: The service refused.
         """
         await self._core.api.call(webhook_api.delete(endpoint_id))
 
     async def rotate_secret(self, endpoint_id: str) -> WebhookSecret:
         """
-        Give an endpoint a new secret; the old one is dead at once, so verify with both until you know the new one.
+        Give an endpoint a new secret; the old one is invalid at once, so verify with both until you know the new one.
 
         Raises:
             InvalidArgument: Not an id.
             NotFound: There is no such endpoint.
-            TransportError: The service could not be asked.
+            TransportError: The service could not be reached.
             APIError: The service refused.
         """
         return (await self._core.api.call(webhook_api.rotate_secret(endpoint_id))).data
@@ -103,7 +103,7 @@ class WebhookEndpoints:
 
 class Webhooks:
     """
-    Where the service reports to; `heygen.webhooks`.
+    The addresses events are sent to; `heygen.webhooks`.
 
     Attributes:
         endpoints: The registered endpoints.
@@ -120,7 +120,7 @@ class Webhooks:
         Read which events can be subscribed to.
 
         Raises:
-            TransportError: The service could not be asked.
+            TransportError: The service could not be reached.
             APIError: The service refused.
         """
         return (await self._core.api.call(webhook_api.event_types())).data
@@ -138,7 +138,7 @@ class Webhooks:
 
         Raises:
             InvalidArgument: A filter or page size the service refuses.
-            TransportError: The service could not be asked.
+            TransportError: The service could not be reached.
             APIError: The service refused.
         """
         return self._core.pages(

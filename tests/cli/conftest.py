@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import loops
-from cli.desk import Desk
+from cli.terminal_user import TerminalUser
 from heygen_async.testing import Simulator, SimulatorServer
 from heygen_async.testing._virtual_loop import VirtualLoop
 
@@ -23,16 +23,16 @@ def anyio_backend(pytestconfig: pytest.Config) -> object:
 
 
 @pytest.fixture
-async def desk(
+async def user(
     anyio_backend: object,
     tmp_path: pathlib.Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-) -> AsyncIterator[Desk]:
+) -> AsyncIterator[TerminalUser]:
     """A user with a key, in an empty folder, and the service."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NO_COLOR", "1")
     async with SimulatorServer(Simulator(api_key="the-very-secret-key")) as server:
         monkeypatch.setenv("HEYGEN_API_KEY", server.simulator.api_key)
         monkeypatch.setenv("HEYGEN_API_BASE", server.url)
-        yield Desk(server.simulator, tmp_path, capsys)
+        yield TerminalUser(server.simulator, tmp_path, capsys)

@@ -20,9 +20,9 @@ from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.text import Text
 
-from cli.desk import as_csv
+from cli.terminal_user import as_csv
 from heygen_async import Cadence, HeyGen
-from heygen_async._cli.batch import BatchOptions, Making, Plan
+from heygen_async._cli.batch import BatchCommand, BatchOptions, Plan
 from heygen_async._cli.output import Output
 from heygen_async.testing import MemoryTransport, Scenario, Simulator, Step, run
 
@@ -78,10 +78,10 @@ class Witness(Output):
         """No."""
         return False
 
-    def say(self, event: str, words: str = "", /, **fields: object) -> None:
+    def emit(self, event: str, words: str = "", /, **fields: object) -> None:
         """Tell of the beginning and of failures."""
         if event in {"jobs", "failed"}:
-            super().say(event, words, **fields)
+            super().emit(event, words, **fields)
 
 
 async def watched(folder: pathlib.Path) -> str:
@@ -98,14 +98,14 @@ async def watched(folder: pathlib.Path) -> str:
         _environ={},
     )
     console.print(Text("$ heygen-async batch towns.csv --out films --approve", style="bold"))
-    simulator, voice = service(), Witness(out=io.StringIO())
-    voice.out = console
-    wish = BatchOptions(jobs=str(folder / "towns.csv"), out=folder / "films", approve=True)
+    simulator, output = service(), Witness(out=io.StringIO())
+    output.out = console
+    options = BatchOptions(jobs=str(folder / "towns.csv"), out=folder / "films", approve=True)
     async with HeyGen(
         simulator.api_key, http=MemoryTransport(simulator), cadence=Cadence.constant(5)
     ) as heygen:
         with ExitStack() as stack:
-            making = Making(heygen, await anyio.to_thread.run_sync(Plan.made, stack, wish), voice)
+            making = BatchCommand(heygen, await anyio.to_thread.run_sync(Plan.made, stack, options), output)
             with anyio.move_on_after(MOMENT):
                 await making.run()
             console.print(making.board)

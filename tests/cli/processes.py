@@ -70,8 +70,8 @@ class Program:
         line = await self.line()
         return json.loads(line) if line else None
 
-    async def left(self, said: bytes = b"") -> Left:
+    async def left(self, printed: bytes = b"") -> Left:
         """Wait for its end, with this as all it hears."""
-        out, err = await self.process.communicate(said)
+        out, err = await self.process.communicate(printed)
         assert self.process.returncode is not None
         return Left(self.process.returncode, (out or b"").decode(), err.decode())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from heygen_async import Job, Outcome, SessionState, SessionStatus, Unauthorized
-from heygen_async._cli.durable import Campaign, Working
+from heygen_async._cli.durable import DurableCommand, DurableOptions
 from heygen_async._cli.exit_codes import UsageError
 from heygen_async._cli.output import Output
 from heygen_async.durable import BatchStatus, DurableBatch, PendingReview
@@ -38,9 +38,9 @@ class OutputFolder:
         yield Outcome(key="later", job=Job("Later"), error=error, not_started=True)
 
 
-def working() -> Working:
+def working() -> DurableCommand:
     """The command at work for a batch."""
-    campaign = Campaign(
+    campaign = DurableOptions(
         database="sqlite:///spring.db",
         name="spring",
         out=Path(),
@@ -48,7 +48,7 @@ def working() -> Working:
         approve=False,
         poll=None,
     )
-    return Working(campaign, Output())
+    return DurableCommand(campaign, Output())
 
 
 async def work(on: OutputFolder) -> None:
@@ -61,10 +61,10 @@ async def test_who_waits_for_an_answer_is_told(
 ) -> None:
     """A worker that approves nothing names the jobs that wait, and what answers them."""
     await work(OutputFolder())
-    said = capsys.readouterr().err
+    printed = capsys.readouterr().err
 
-    assert "tour  sess_1 waits for an answer" in said
-    assert "--approve" in said
+    assert "tour  sess_1 waits for an answer" in printed
+    assert "--approve" in printed
 
 
 async def test_a_batch_without_jobs_is_a_mistake(anyio_backend: object) -> None:
@@ -81,8 +81,8 @@ async def test_the_last_word_suggests_what_there_is(
     """What was not begun is begun by the same command, as there is no --resume here."""
     at_work = working()
     await at_work.work(cast("DurableBatch", OutputFolder()), ())
-    at_work.tell()
-    said = capsys.readouterr().out
+    at_work.show_summary()
+    printed = capsys.readouterr().out
 
-    assert "the same command begins them" in said
-    assert "--resume" not in said
+    assert "the same command begins them" in printed
+    assert "--resume" not in printed

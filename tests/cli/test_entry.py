@@ -55,11 +55,11 @@ def test_a_broken_package_is_not_taken_for_a_missing_extra() -> None:
 def test_without_words_it_helps(capsys: pytest.CaptureFixture[str]) -> None:
     """`heygen-async` alone lists its commands and its exit codes."""
     assert 0 == entry.main([])
-    said = capsys.readouterr().out
+    printed = capsys.readouterr().out
 
     commands = ("run", "batch", "watch", "send", "approve", "stop", "download", "sessions", "simulate")
-    assert [] == [word for word in commands if f" {word} " not in said]
-    assert "Exit codes" in said
+    assert [] == [word for word in commands if f" {word} " not in printed]
+    assert "Exit codes" in printed
 
 
 def test_it_can_be_run_from_a_program(

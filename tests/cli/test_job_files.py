@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cli.desk import as_csv
+from cli.terminal_user import as_csv
 from heygen_async import Job
 from heygen_async._cli.exit_codes import UsageError
 from heygen_async._cli.job_files import STDIN, open_jobs
@@ -16,12 +16,12 @@ from heygen_async._cli.job_files import STDIN, open_jobs
 if TYPE_CHECKING:
     import pathlib
 
-    from heygen_async._cli.job_rows import Row
+    from heygen_async._cli.job_rows import JobRow
 
 LONGEST = "x" * 10_000
 
 
-def read(path: pathlib.Path) -> list[Row]:
+def read(path: pathlib.Path) -> list[JobRow]:
     """The rows of a file, checked first."""
     with open_jobs(str(path), "generate") as file:
         check = list(file.check())
@@ -169,23 +169,23 @@ def test_all_bad_rows_are_told_at_once(tmp_path: pathlib.Path) -> None:
         {"prompt": "good", "key": "a", "orientation": "", "files": ""},
         {"prompt": "good", "key": "f", "orientation": "", "files": "http://example.com/plain"},
     ]
-    said = refusal(saved(tmp_path, as_csv(rows))).splitlines()
+    printed = refusal(saved(tmp_path, as_csv(rows))).splitlines()
 
-    assert "jobs.csv cannot be used; nothing was created." == said[0]
+    assert "jobs.csv cannot be used; nothing was created." == printed[0]
     assert ["line 4: prompt", "line 5: prompt", "line 6: orientation", "line 7: files", "line 8: key"] == [
-        line[: line.index(":", 7)] for line in said[1:6]
+        line[: line.index(":", 7)] for line in printed[1:6]
     ]
-    assert "missing.png" in said[4]
-    assert "line 2" in said[5]
-    assert said[6].startswith("line 9: files")
-    assert 7 == len(said)
+    assert "missing.png" in printed[4]
+    assert "line 2" in printed[5]
+    assert printed[6].startswith("line 9: files")
+    assert 7 == len(printed)
 
 
 def test_keys_that_are_one_file_on_some_systems_are_refused(tmp_path: pathlib.Path) -> None:
     """Keys that differ in capitals only are told before anything is created, since their videos might be one file."""
-    said = refusal(saved(tmp_path, "prompt,key\nA,Tour\nB,tour\n"))
+    printed = refusal(saved(tmp_path, "prompt,key\nA,Tour\nB,tour\n"))
 
-    assert "line 3: key: 'tour' is that of line 2 too" in said
+    assert "line 3: key: 'tour' is that of line 2 too" in printed
 
 
 @pytest.mark.parametrize(
@@ -198,16 +198,16 @@ def test_keys_that_are_one_file_on_some_systems_are_refused(tmp_path: pathlib.Pa
 )
 def test_what_cannot_be_a_file_is_told_by_its_line(tmp_path: pathlib.Path, name: str) -> None:
     """A path that the system refuses even to look at is a fault of its row like any other."""
-    said = refusal(saved(tmp_path, f"prompt,files\nA,{name}\n"))
+    printed = refusal(saved(tmp_path, f"prompt,files\nA,{name}\n"))
 
-    assert "line 2: files: there is no file" in said
+    assert "line 2: files: there is no file" in printed
 
 
 def test_very_many_bad_rows_are_counted(tmp_path: pathlib.Path) -> None:
     """A screen is not flooded by a file that is wrong throughout."""
-    said = refusal(saved(tmp_path, "prompt,mode\n" + "A,up\n" * 1000)).splitlines()
+    printed = refusal(saved(tmp_path, "prompt,mode\n" + "A,up\n" * 1000)).splitlines()
 
-    assert "and 950 more" == said[-1]
+    assert "and 950 more" == printed[-1]
 
 
 @pytest.mark.parametrize(
@@ -233,9 +233,9 @@ def test_a_bad_csv_is_refused_with_what_to_do(
     tmp_path: pathlib.Path, content: bytes, words: list[str]
 ) -> None:
     """A file nobody can use is refused by its line and its fault, before anything is created."""
-    said = refusal(saved(tmp_path, content))
+    printed = refusal(saved(tmp_path, content))
 
-    assert [] == [word for word in words if word not in said]
+    assert [] == [word for word in words if word not in printed]
 
 
 @pytest.mark.parametrize(
@@ -252,9 +252,9 @@ def test_a_bad_csv_is_refused_with_what_to_do(
 )
 def test_a_bad_json_line_is_refused(tmp_path: pathlib.Path, line: str, words: list[str]) -> None:
     """The same for JSON lines."""
-    said = refusal(saved(tmp_path, line + "\n", "jobs.jsonl"))
+    printed = refusal(saved(tmp_path, line + "\n", "jobs.jsonl"))
 
-    assert [] == [word for word in words if word not in said]
+    assert [] == [word for word in words if word not in printed]
 
 
 @pytest.mark.parametrize(

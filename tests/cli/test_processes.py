@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 import pytest
 
-from cli.desk import as_csv
 from cli.processes import COMMAND, HASTY, Program
+from cli.terminal_user import as_csv
 from heygen_async.testing import Scenario, Simulator, SimulatorServer
 
 if TYPE_CHECKING:

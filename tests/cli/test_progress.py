@@ -18,7 +18,7 @@ from heygen_async._cli.progress import Board
 from heygen_async.testing import MemoryTransport, Scenario
 
 if TYPE_CHECKING:
-    from cli.desk import Desk
+    from cli.terminal_user import TerminalUser
 
 
 class Clock:
@@ -118,17 +118,19 @@ def test_a_key_cannot_act_on_the_screen(console: Console) -> None:
     assert ["[red]", "key", "a", "new", "status", "3", "%", "0", "s"] == shown(board, console)[0]
 
 
-async def test_failures_scroll_by_above_the_board(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_failures_scroll_by_above_the_board(
+    user: TerminalUser, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """On a screen the board is drawn again and again, failures stay, and at the end the cursor is back."""
     monkeypatch.setenv("TERM", "xterm")
-    desk.simulator.script(Scenario.failing("generating"), prompt="Bad")
-    desk.writes("jobs.csv", [{"key": "good", "prompt": "Good"}, {"key": "bad", "prompt": "Bad"}])
+    user.simulator.script(Scenario.failing("generating"), prompt="Bad")
+    user.writes("jobs.csv", [{"key": "good", "prompt": "Good"}, {"key": "bad", "prompt": "Bad"}])
     screen = Screen()
-    wish = BatchOptions(jobs="jobs.csv", out=desk.folder / "videos")
+    options = BatchOptions(jobs="jobs.csv", out=user.folder / "videos")
     async with HeyGen(
-        desk.simulator.api_key, http=MemoryTransport(desk.simulator), cadence=Cadence.constant(2)
+        user.simulator.api_key, http=MemoryTransport(user.simulator), cadence=Cadence.constant(2)
     ) as heygen:
-        code = await make(heygen, wish, Output(out=screen))
+        code = await make(heygen, options, Output(out=screen))
     text = screen.getvalue()
 
     assert 1 == code
@@ -139,13 +141,13 @@ async def test_failures_scroll_by_above_the_board(desk: Desk, monkeypatch: pytes
     assert "1  completed" in text[text.rindex("\x1b[?25h") :]
 
 
-async def test_without_a_screen_there_are_only_lines(desk: Desk) -> None:
+async def test_without_a_screen_there_are_only_lines(user: TerminalUser) -> None:
     """In a file there are no bars and no codes, and a line for each job that begins and that ends."""
-    desk.writes("jobs.csv", [{"key": "good", "prompt": "Good"}])
-    said = await desk.types("batch", "jobs.csv", "--out", "videos")
+    user.writes("jobs.csv", [{"key": "good", "prompt": "Good"}])
+    printed = await user.types("batch", "jobs.csv", "--out", "videos")
 
-    assert ["jobs", "created", "video"] == [line.split()[0] for line in said.out.splitlines()[:-1]]
-    assert not set("━\x1b\r") & set(said.out)
+    assert ["jobs", "created", "video"] == [line.split()[0] for line in printed.out.splitlines()[:-1]]
+    assert not set("━\x1b\r") & set(printed.out)
 
 
 def test_the_picture_of_the_readme_is_small_and_self_contained() -> None:

@@ -14,7 +14,7 @@ from heygen_async._cli.progress import Board
 
 
 @pytest.mark.parametrize(
-    ("said", "shown"),
+    ("text", "shown"),
     [
         pytest.param("\x1b[31mred\x1b[0m", "red", id="colour"),
         pytest.param("\x1b]0;a title\x07text", "text", id="title"),
@@ -30,15 +30,15 @@ from heygen_async._cli.progress import Board
         pytest.param("[red]not markup[/red]", "[red]not markup[/red]", id="markup stays as it is"),
     ],
 )
-def test_control_characters_go(said: str, shown: str) -> None:
+def test_control_characters_go(text: str, shown: str) -> None:
     """What would move the cursor, colour the screen or turn the text around is left out."""
-    assert shown == safe(said)
+    assert shown == safe(text)
 
 
 @given(st.text())
-def test_nothing_that_controls_is_left(said: str) -> None:
+def test_nothing_that_controls_is_left(text: str) -> None:
     """Whatever a text has in it, only letters, marks, newlines and tabs are shown."""
-    controls = {char for char in safe(said) if unicodedata.category(char) in {"Cc", "Cs"}}
+    controls = {char for char in safe(text) if unicodedata.category(char) in {"Cc", "Cs"}}
 
     assert controls <= {"\n", "\t"}
 
@@ -46,7 +46,7 @@ def test_nothing_that_controls_is_left(said: str) -> None:
 def test_a_voice_takes_words_as_they_are() -> None:
     """Brackets in a message are no markup, and colons no emoji."""
     out = io.StringIO()
-    Output(out=out).say("agent", "[bold]:smile:[/bold] [link=x]y \x1b[5m")
+    Output(out=out).emit("agent", "[bold]:smile:[/bold] [link=x]y \x1b[5m")
 
     assert "agent    [bold]:smile:[/bold] [link=x]y \n" == out.getvalue()
 
@@ -55,7 +55,7 @@ def test_a_voice_takes_words_as_they_are() -> None:
 def test_any_encoding_shows_any_text(encoding: str) -> None:
     """A character that the output's encoding lacks is shown escaped, on the board and in lines."""
     lines, screen = (io.TextIOWrapper(io.BytesIO(), encoding=encoding) for _ in range(2))
-    Output(out=lines).say("video", "film \U0001f3ac \u202e\x1b[2J")
+    Output(out=lines).emit("video", "film \U0001f3ac \u202e\x1b[2J")
     console = Output(out=screen).out
     board = Board(console, total=1, done=0)
     board.move("film \U0001f3ac \u202e", "generating", 50)
@@ -72,7 +72,7 @@ def test_any_encoding_shows_any_text(encoding: str) -> None:
 def test_json_is_plain_ascii() -> None:
     """A program gets text whole, in a form that is harmless on a terminal."""
     out = io.StringIO()
-    Output(is_json=True, out=out).say("agent", "shown to nobody", content="\x1b[31m\u202e日")
+    Output(is_json=True, out=out).emit("agent", "shown to nobody", content="\x1b[31m\u202e日")
 
     assert '{"event": "agent", "content": "\\u001b[31m\\u202e\\u65e5"}\n' == out.getvalue()
 
@@ -81,7 +81,7 @@ def test_long_words_are_not_broken() -> None:
     """A link stays on one line, however narrow the window: it is to be copied."""
     out = io.StringIO()
     link = "https://example.com/" + "x" * 300
-    Output(out=out).say("resource", link)
+    Output(out=out).emit("resource", link)
 
     assert f"resource {link}\n" == out.getvalue()
 
@@ -92,8 +92,8 @@ def test_brief_is_one_line() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"), [(5, "5 s"), (59.7, "60 s"), (65, "1 min 05 s"), (3600, "1 h 00 min")]
+    ("seconds", "text"), [(5, "5 s"), (59.7, "60 s"), (65, "1 min 05 s"), (3600, "1 h 00 min")]
 )
-def test_durations_are_said_as_people_do(seconds: float, said: str) -> None:
+def test_durations_are_said_as_people_do(seconds: float, text: str) -> None:
     """Nobody counts 3600 seconds."""
-    assert said == duration(seconds)
+    assert text == duration(seconds)

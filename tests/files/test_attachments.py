@@ -100,7 +100,7 @@ async def test_refused_upload_makes_no_session(
 async def test_refused_credential_is_not_about_a_file(
     server: SimulatorServer, tmp_path: pathlib.Path
 ) -> None:
-    """A wrong key is said to be a wrong key."""
+    """A wrong key is reported as a wrong key."""
     async with HeyGen("wrong", base_url=server.url) as heygen:
         with pytest.raises(Unauthorized):
             await heygen.sessions.create("Make it", files=[picture(tmp_path, "a.png")])

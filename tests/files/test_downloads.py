@@ -193,33 +193,33 @@ def test_slow_is_not_silent(tmp_path: pathlib.Path) -> None:
     assert (60, 1) == (len(path.read_bytes()), service.ledger.requests["media"][200])
 
 
-async def test_progress_is_told_in_order_and_to_the_end(
+async def test_progress_is_reported_in_order_and_to_the_end(
     video: Video, service: Simulator, storage: Storage, tmp_path: pathlib.Path
 ) -> None:
     """Progress counts up to the size of the file, what an earlier run left included; at most 10 times a second."""
     target = tmp_path / "intro.mp4"
     await half_a_file(video, service, target)
-    told: list[Transfer] = []
-    await video.download(target, on_progress=told.append)
-    done = [one.done_bytes for one in told]
+    transfers: list[Transfer] = []
+    await video.download(target, on_progress=transfers.append)
+    done = [one.done_bytes for one in transfers]
 
     assert sorted(done) == done
-    assert (MIB, MIB) == (done[-1], told[-1].total_bytes)
+    assert (MIB, MIB) == (done[-1], transfers[-1].total_bytes)
     assert done[0] >= MIB // 2
-    assert all(after.elapsed - before.elapsed >= 0.099 for before, after in pairwise(told))
+    assert all(after.elapsed - before.elapsed >= 0.099 for before, after in pairwise(transfers))
 
 
 async def test_progress_may_be_async(video: Video, tmp_path: pathlib.Path) -> None:
     """A coroutine function is awaited."""
-    told: list[Transfer] = []
+    transfers: list[Transfer] = []
 
     async def tell(transfer: Transfer) -> None:
         await anyio.lowlevel.checkpoint()
-        told.append(transfer)
+        transfers.append(transfer)
 
     await video.download(tmp_path / "intro.mp4", on_progress=tell)
 
-    assert told
+    assert transfers
 
 
 async def test_what_the_callback_raises_is_raised(video: Video, tmp_path: pathlib.Path) -> None:

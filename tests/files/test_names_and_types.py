@@ -160,7 +160,7 @@ def test_place_to_go_on_from(size: int, start: int) -> None:
 
 
 def test_without_a_validator_everything_is_asked_for() -> None:
-    """What cannot be told from another version is not gone on from."""
+    """What cannot be distinguished from another version is not resumed."""
     bare = PartInfo(of="video v", total=100)
 
     assert 0 == next_start(bare, 40)
@@ -172,10 +172,10 @@ def test_without_a_validator_everything_is_asked_for() -> None:
     "told",
     ["bytes 41-99/100", "bytes 1-99/100", "bytes 40-99/101", "bytes */100", "lines 40-99/100", ""],
 )
-def test_other_part_is_refused(told: str) -> None:
+def test_other_part_is_refused(content_range: str) -> None:
     """A part that was not asked for is never joined."""
     with pytest.raises(BadResponse):
-        read_response(NOTE, 40, 206, {"content-range": told})
+        read_response(NOTE, 40, 206, {"content-range": content_range})
 
 
 def test_packed_file_has_no_places() -> None:

@@ -54,7 +54,7 @@ async def test_overwrite_replaces_only_with_a_whole_file(
 async def test_file_that_appears_meanwhile_stays(
     video: Video, service: Simulator, tmp_path: pathlib.Path
 ) -> None:
-    """A file that somebody else made during the download is not replaced."""
+    """A file that another program made during the download is not replaced."""
     target = tmp_path / "intro.mp4"
     service.storage.video = noise(MIB)
 
@@ -136,10 +136,10 @@ async def test_full_disk_is_an_error(
     target = tmp_path / "intro.mp4"
     # A file-size limit refuses a write in the middle, as a full disk does.
     limit = f"signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, ({MIB},) * 2)"
-    said = await finished(run(programs, DOWNLOAD, server.url, film(service), target, limit))
+    printed = await finished(run(programs, DOWNLOAD, server.url, film(service), target, limit))
 
-    assert said[-1].startswith("DownloadError")
-    assert "File too large" in said[-1]
+    assert printed[-1].startswith("DownloadError")
+    assert "File too large" in printed[-1]
     assert ["intro.mp4.part", "intro.mp4.part.json"] == left_in(tmp_path)
     assert service.storage.video[:MIB] == (tmp_path / "intro.mp4.part").read_bytes()
 
@@ -151,8 +151,8 @@ async def test_no_permission_is_an_error(
     """A folder that may not be written to is an error with the reason."""
     folder = tmp_path / "theirs"
     folder.mkdir(mode=0o555)
-    # Only somebody without privileges is refused anything; who has them gives them up.
-    said = await finished(
+    # Only a user without privileges is refused anything; root gives them up.
+    printed = await finished(
         run(
             programs,
             DOWNLOAD,
@@ -163,8 +163,8 @@ async def test_no_permission_is_an_error(
         )
     )
 
-    assert said[-1].startswith("DownloadError")
-    assert "ermission denied" in said[-1]
+    assert printed[-1].startswith("DownloadError")
+    assert "ermission denied" in printed[-1]
     assert [] == left_in(folder)
 
 

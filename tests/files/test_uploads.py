@@ -148,7 +148,7 @@ async def test_large_file_goes_straight_to_storage(
 
 
 async def test_checksum_and_size_are_announced(heygen: HeyGen, service: Simulator, footage: bytes) -> None:
-    """The service can tell a damaged upload: it was told size and SHA-256 before."""
+    """The service can tell a damaged upload: it received size and SHA-256 before."""
     asset = await heygen.assets.upload(footage)
     kept = service._state.assets[asset.id]
 
@@ -306,12 +306,12 @@ async def test_file_that_shrinks_is_an_error(heygen: HeyGen, footage: bytes, tmp
 
 async def test_progress_of_an_upload(heygen: HeyGen, footage: bytes) -> None:
     """Progress counts the file's bytes up to its size, at most 10 times a second."""
-    told: list[Transfer] = []
-    await heygen.assets.upload(footage, on_progress=told.append)
+    transfers: list[Transfer] = []
+    await heygen.assets.upload(footage, on_progress=transfers.append)
 
-    assert {LARGE} == {one.total_bytes for one in told}
-    assert LARGE == told[-1].done_bytes
-    assert all(after.elapsed - before.elapsed >= 0.099 for before, after in pairwise(told))
+    assert {LARGE} == {one.total_bytes for one in transfers}
+    assert LARGE == transfers[-1].done_bytes
+    assert all(after.elapsed - before.elapsed >= 0.099 for before, after in pairwise(transfers))
 
 
 async def test_what_the_callback_raises_ends_an_upload(heygen: HeyGen, service: Simulator) -> None:

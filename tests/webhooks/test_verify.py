@@ -29,7 +29,7 @@ from heygen_async.testing import VIRTUAL_TIME
 from heygen_async.webhooks import SeenEvents, UnverifiedEvent, WebhookEvent, parse_unverified, sign, verify
 
 SECRET: Final = "whsec_Zx81-correct-horse"
-EVENT: Final = {
+EVENT: Final[dict[str, object]] = {
     "event_id": "evt_1",
     "event_type": "video_agent.success",
     "event_data": {

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Said:
+class Printed:
     """What a command said, and its exit code."""
 
     code: int
@@ -37,7 +37,7 @@ class Said:
         return [line.split()[0] for line in self.out.splitlines() if line and not line.startswith(" ")]
 
 
-class Desk:
+class TerminalUser:
     """The user: what they type, and what they see."""
 
     def __init__(
@@ -47,14 +47,14 @@ class Desk:
         self.folder = folder
         self._screen = screen
 
-    async def types(self, *words: str) -> Said:
+    async def types(self, *words: str) -> Printed:
         """Type `heygen-async` and some words, and wait for the end of it."""
         self._screen.readouterr()
         work = begin(words)
         code = work if isinstance(work, int) else await perform(words, work)
         shown = self._screen.readouterr()
         assert self.simulator.api_key not in shown.out + shown.err
-        return Said(code, shown.out, shown.err)
+        return Printed(code, shown.out, shown.err)
 
     def writes(self, name: str, rows: Sequence[Mapping[str, str]]) -> pathlib.Path:
         """Save a job file."""
