@@ -14,17 +14,18 @@ from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, UnusedCliTokensError
 
 from heygen_async import HeyGenError, __version__
 
-from . import session
+from . import catalog, session
 from .batch import batch
 from .durable import worker
+from .durable_admin import durable
 from .exit_codes import Exit, UsageError, exit_of, hint_of, message_of
 from .interrupt import run_interruptible
 from .job_files import STDIN
-from .output import Output, Terminal
+from .output import Output, Terminal, brief
 from .session import sessions
 from .simulate import simulate
 
@@ -33,6 +34,12 @@ _EPILOGUE: Final = """\
 The key is read from HEYGEN_API_KEY, and the address from HEYGEN_API_BASE when it is set.
 
 Exit codes: 0 all done, 1 something failed, 2 usage, 3 key or credit, 4 timed out, 130 interrupted."""
+_QUOTED: Final = {
+    "run": "heygen-async run 'a tour of our bakery'",
+    "send": "heygen-async send SESSION 'your answer'",
+    "approve": "heygen-async approve SESSION 'your words'",
+}
+_STDIN_COMMANDS: Final = frozenset({"batch", "run", "send"})
 _KEY_HINT: Final = "A key is read from HEYGEN_API_KEY only: as an argument, every process here could see it."
 
 app = App(
@@ -46,8 +53,10 @@ app = App(
     result_action="return_value",
 )
 session.add_to(app)
+catalog.add_to(app)
 app.command(batch)
 app.command(worker)
+app.command(durable)
 app.command(sessions)
 app.command(simulate)
 
@@ -82,7 +91,7 @@ def begin(tokens: Sequence[str]) -> int | Coroutine[Any, Any, int]:
         tokens: The words after the command's name.
     """
     # By itself, - would be an option without a name.
-    arguments = [STDIN if word == "-" and "batch" in tokens else word for word in tokens]
+    arguments = [STDIN if word == "-" and not _STDIN_COMMANDS.isdisjoint(tokens) else word for word in tokens]
     try:
         command, bound, _ = app.parse_args(arguments, console=Terminal(sys.stdout))
     except CycloptsError as error:
@@ -119,6 +128,10 @@ async def perform(tokens: Sequence[str], work: Coroutine[Any, Any, int]) -> int:
 def _report_misuse(tokens: Sequence[str], error: CycloptsError) -> int:
     command = next((token for token in tokens if not token.startswith("-")), "")
     message, hint = str(error), f"heygen-async {command} --help" if command in app else "heygen-async --help"
+    if isinstance(error, UnusedCliTokensError) and command in _QUOTED:
+        unused = [brief(token) for token in error.unused_tokens or () if not token.startswith("-")]
+        message = f"Words are left over after the first argument: {' '.join(unused)}"
+        hint = f"Put all of it in quotes: {_QUOTED[command]}"
     for token in tokens:
         name = token.partition("=")[0]
         if name.startswith("--") and ("key" in name or "token" in name):

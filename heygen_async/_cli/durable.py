@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .exit_codes import Exit
 
 _RESUME_HINT: Final = "Nothing is lost: the same command goes on, and so does `heygen-async worker` anywhere."
-_ANSWER_HINT: Final = "give --approve, or answer with `DurableBatch.answer()`."
+_ANSWER_HINT: Final = "give --approve, or answer with `heygen-async durable answer`."
 
 
 @dataclass(frozen=True, kw_only=True)

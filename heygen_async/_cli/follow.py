@@ -4,13 +4,24 @@ Showing one session: its transitions, what the agent says, how far it is.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from heygen_async import Resource, Session, SessionState, SessionStatus, Transfer, Video
+from heygen_async import (
+    DownloadError,
+    HeyGenError,
+    Resource,
+    Session,
+    SessionState,
+    SessionStatus,
+    Transfer,
+    Video,
+)
 
+from .exit_codes import UsageError
 from .output import brief, duration
 
 if TYPE_CHECKING:
@@ -74,7 +85,12 @@ async def show_resources(session: Session, output: Output, known: set[str]) -> N
         output: Where they are shown.
         known: Ids of those shown before; it grows.
     """
-    for resource in await session.resources():
+    try:
+        resources = await session.resources()
+    except HeyGenError as error:
+        output.advise(f"The links cannot be read now: {error}")
+        return
+    for resource in resources:
         if resource.resource_id not in known and (link := _link(resource)):
             known.add(resource.resource_id)
             output.emit(
@@ -92,6 +108,34 @@ def _link(resource: Resource) -> str | None:
     return next((link for link in links if link and link.startswith(("https://", "http://"))), None)
 
 
+def check_target(out: Path) -> None:
+    """
+    Check that a video can be saved before it is paid for; blocks.
+
+    Args:
+        out: A folder, or the file's path when it ends in .mp4.
+
+    Raises:
+        UsageError: A file is in the way, or the folder cannot be written.
+    """
+    folder = out.parent if _is_file(out) else out
+    if _is_file(out) and os.path.lexists(out):
+        raise UsageError(f"{out} exists.", hint="Move that file away, or choose another --out.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        is_writable = os.access(folder, os.W_OK | os.X_OK)
+    except OSError as error:
+        raise UsageError(
+            f"{folder} cannot be a folder for videos: {error.strerror}.", hint="Choose another --out."
+        ) from error
+    if not is_writable:
+        raise UsageError(f"{folder} cannot be written.", hint="Choose another --out.")
+
+
+def _is_file(out: Path) -> bool:
+    return out.suffix.lower() == ".mp4"
+
+
 async def save(video: Video, output: Output, out: Path) -> Path:
     """
     Download a video, and show how far that is.
@@ -101,7 +145,8 @@ async def save(video: Video, output: Output, out: Path) -> Path:
         output: Where it is shown.
         out: A folder, or the file's path when it ends in .mp4.
     """
-    if out.suffix.lower() != ".mp4":
+    is_file = _is_file(out)
+    if not is_file:
         await anyio.Path(out).mkdir(parents=True, exist_ok=True)
     with output.busy("downloading") as status:
 
@@ -109,7 +154,14 @@ async def save(video: Video, output: Output, out: Path) -> Path:
             if status is not None:
                 status.update(f"downloading, {_amount(transfer)}")
 
-        path = await video.download(out, on_progress=show)
+        try:
+            path = await video.download(out, on_progress=show)
+        except DownloadError as error:
+            if is_file or not isinstance(error.__cause__, FileExistsError):
+                raise
+            # Named after the video's id, and never there before it is whole.
+            path = Path(error.__cause__.args[0])
+            output.advise(f"{path} was downloaded before.")
     output.emit("video", str(path), video_id=video.id, path=str(path), title=brief(video.title or "", 200))
     return path
 

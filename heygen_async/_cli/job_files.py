@@ -29,6 +29,7 @@ Format = Literal["csv", "jsonl"]
 
 STDIN: Final = "/dev/stdin"
 _FORMATS: Final[Mapping[str, Format]] = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+_WORKBOOKS: Final = frozenset({".xlsx", ".xls", ".xlsm", ".ods", ".numbers"})
 _DELIMITERS: Final = (",", ";", "\t")  # spreadsheets of many countries write semicolons
 _FOREIGN: Final = {codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16"}
 _SHOWN_FAULTS: Final = 50  # faults in one message
@@ -185,7 +186,11 @@ def _header(lines: _Lines, source: Iterator[str]) -> tuple[list[str], str]:
         if "prompt" in names:
             break
     else:
-        raise _BrokenError(1, "the first line must name the columns, and one of them must be prompt")
+        raise _BrokenError(
+            1,
+            f"the first line must name the columns, and one of them must be prompt, not {brief(first, 40)!r}; "
+            "put a line such as prompt,key above it",
+        )
     while names and not names[-1]:
         names.pop()
     try:
@@ -258,6 +263,10 @@ def open_jobs(source: str, mode: Mode) -> Generator[JobFile]:
         return
     path = Path(source)
     form = _FORMATS.get(path.suffix.lower())
+    if path.suffix.lower() in _WORKBOOKS:
+        raise UsageError(
+            f"{source} is a workbook, not a table of text.", hint="Save it as “CSV UTF-8” and give that file."
+        )
     if form is None:
         raise UsageError(f"{source}: a job file ends in .csv, .jsonl or .ndjson; - reads standard input.")
     try:
@@ -266,6 +275,41 @@ def open_jobs(source: str, mode: Mode) -> Generator[JobFile]:
         raise UsageError(f"{source} cannot be read: {error.strerror}.") from error
     with file:
         yield JobFile(path.name, file, form, RowReader(path.parent, mode))
+
+
+def read_text(what: str, given: str | None, path: Path | None) -> str:
+    """
+    Return a prompt or message that was typed, is in a file, or comes from standard input; blocks.
+
+    Args:
+        what: What it is, for messages.
+        given: What was typed; `STDIN` reads standard input.
+        path: The file.
+
+    Raises:
+        UsageError: There is none, there are two, or it is no text.
+    """
+    if (given is None) == (path is None):
+        problem = "is missing" if given is None else "is given twice"
+        raise UsageError(
+            f"The {what} {problem}.",
+            hint=f"Give it in quotes, or --{what}-file FILE, or - to read standard input.",
+        )
+    if given is not None and given != STDIN:
+        return given
+    name = "standard input" if path is None else str(path)
+    try:
+        data = sys.stdin.buffer.read() if path is None else path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{name} cannot be read: {error.strerror}.") from error
+    encoding = "utf-16" if data[:2] in _FOREIGN else "utf-8-sig"
+    try:
+        text = data.decode(encoding).strip()
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{name} is {_not_utf8('another encoding')}.") from error
+    if not text:
+        raise UsageError(f"{name} is empty.", hint=f"Write the {what} into it.")
+    return text
 
 
 def _guess_format(file: IO[bytes]) -> Format:

@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,11 +21,18 @@ from .output import brief
 if TYPE_CHECKING:
     from heygen_async.models import Mode
 
-# In the order of help and messages. All but `files`, `extra` and the two switches are text.
+# What a batch decides itself; all other fields of a job are columns, so that a new one is a column at once.
+_NO_COLUMNS: Final = frozenset({"idempotency_key", "reviewer", "timeout", "ref", "begun_at"})
+# All but `files`, `extra`, the numbers and the two switches are text.
 COLUMNS: Final = (
-    *("prompt", "key", "mode", "orientation", "avatar_id", "voice_id", "style_id", "brand_kit_id"),
-    *("files", "callback_url", "callback_id", "auto_proceed", "incognito_mode", "extra"),
+    *("prompt", "key"),
+    *(item.name for item in fields(Job) if item.name not in {"prompt", "key"} | _NO_COLUMNS),
 )
+_NUMBERS: Final = frozenset({"expected_seconds", "max_seconds"})
+_CHOICES: Final = {
+    "mode": frozenset({"chat", "generate"}),
+    "orientation": frozenset({"landscape", "portrait"}),
+}
 _SWITCHES: Final = frozenset({"auto_proceed", "incognito_mode"})
 _WORDS: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
@@ -95,10 +102,18 @@ class RowReader:
         """
         check_columns(cells)
         values = {name: value for name, value in cells.items() if value not in (None, "", [])}
+        faults: list[str] = []
         if not str(values.get("prompt", "")).strip():
-            raise RowError("prompt: is missing")
+            faults.append("prompt: is missing")
         values.setdefault("mode", self.mode)
-        options: dict[str, Any] = {name: self._value(name, value) for name, value in values.items()}
+        options: dict[str, Any] = {}
+        for name, value in values.items():
+            try:
+                options[name] = self._value(name, value)
+            except RowError as error:
+                faults.append(str(error))
+        if faults:
+            raise RowError("; ".join(faults))
         key = options.pop("key", f"row-{number}")
         row = JobRow(line, key, options, _fingerprint(values))
         row.job()
@@ -111,8 +126,12 @@ class RowReader:
             return _switch(name, value)
         if name == "extra":
             return _object(value)
+        if name in _NUMBERS:
+            return _number(name, value)
         if not isinstance(value, str):
             raise RowError(f"{name}: must be text, not {brief(json.dumps(value), 30)}")
+        if name in _CHOICES:
+            return _choice(name, value)
         return value if name == "prompt" else value.strip()
 
     def _file(self, item: str) -> str | Path:
@@ -145,14 +164,33 @@ def check_columns(names: Mapping[str, object]) -> None:
     faults: list[str] = []
     for name in names:
         if name not in COLUMNS:
-            near = difflib.get_close_matches(name.strip().lower(), COLUMNS, 1)
+            word = name.strip().lower()
+            near = difflib.get_close_matches(word, COLUMNS, 1)
             guess = f" (did you mean {near[0]}?)" if near else ""
+            for column, choices in _CHOICES.items():
+                if word in choices:
+                    guess = f" (write it in a column {column})"
             faults.append(f"unknown column {brief(name, 40)!r}{guess}")
     if faults:
         raise RowError(f"{'; '.join(faults)}; known are {', '.join(COLUMNS)}")
 
 
-def _fingerprint(values: Mapping[str, object]) -> str:
+def _number(name: str, value: object) -> float:
+    try:
+        return float(value) if isinstance(value, str | int | float) else float("nan")
+    except (ValueError, OverflowError):
+        raise RowError(f"{name}: must be a number of seconds, not {brief(str(value), 30)!r}") from None
+
+
+def _choice(name: str, value: str) -> str:
+    word = value.strip().lower()
+    if word not in _CHOICES[name]:
+        raise RowError(f"{name}: must be {' or '.join(sorted(_CHOICES[name]))}, not {brief(value, 30)!r}")
+    return word
+
+
+def _fingerprint(cells: Mapping[str, object]) -> str:
+    values = {name: value for name, value in cells.items() if name not in _NUMBERS}
     # Of the cells as they stand there: another working directory makes another path, not another job.
     text = json.dumps(values, sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=9).hexdigest()

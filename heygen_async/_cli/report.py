@@ -45,10 +45,10 @@ _MEANING: Final[dict[End, str]] = {
 _FEW: Final = 3  # jobs in doubt that are shown one by one: the rest are alike
 _IN_A_DATABASE: Final[dict[End, str]] = {
     "completed": "downloaded",
-    "failed": "for good, unless `DurableBatch.retry()` pays for them anew",
-    "paused": "ended at a question; `DurableBatch.retry()` goes on with them",
-    "late": "the sessions go on: `DurableBatch.retry()` waits for them again",
-    "unfinished": "something came in between: `DurableBatch.retry()` goes on with them",
+    "failed": "for good, unless `heygen-async durable retry` pays for them anew",
+    "paused": "ended at a question; `heygen-async durable retry` goes on with them",
+    "late": "the sessions go on: `heygen-async durable retry` waits for them again",
+    "unfinished": "something came in between: `heygen-async durable retry` goes on with them",
     "not_started": "the same command begins them",
 }
 

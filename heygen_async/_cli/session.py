@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Generator
 from contextlib import contextmanager
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Annotated
@@ -17,13 +18,16 @@ from rich.text import Text
 
 from heygen_async import HeyGen, Session, SessionPaused, SessionState, SessionStatus, Stop
 
-from .exit_codes import Exit, resume_command
-from .follow import follow, save, show_resources
+from .exit_codes import Exit, UsageError, resume_command
+from .follow import check_target, follow, save, show_resources
+from .interrupt import run_in_thread
+from .job_files import STDIN, read_text
 from .job_rows import attachment
 from .options import AN_HOUR, Files, Json, Orientation, Out, Poll, Switch, Timeout, client
 from .output import Output, brief
 from .prompt import Keyboard, LeftUnansweredError, ask, send_answer
 
+TextFile = Annotated[Path | None, Parameter(show_default=False)]
 SessionId = Annotated[str, Parameter(help="The session, such as sess_629f6fbed82c07cd.")]
 
 
@@ -34,9 +38,10 @@ def add_to(app: App) -> None:
 
 
 async def run(
-    prompt: str,
+    prompt: str | None = None,
     /,
     *,
+    prompt_file: TextFile = None,
     file: Files = (),
     review: Switch = False,
     out: Out = Path(),
@@ -45,6 +50,7 @@ async def run(
     voice_id: str | None = None,
     style_id: str | None = None,
     brand_kit_id: str | None = None,
+    brand_glossary_id: str | None = None,
     timeout: Timeout = AN_HOUR,
     poll: Poll = None,
     json: Json = False,
@@ -55,7 +61,9 @@ async def run(
     Parameters
     ----------
     prompt
-        What to make, 1 to 10,000 characters.
+        What to make, 1 to 10,000 characters; - reads it from standard input.
+    prompt_file
+        A text file with the prompt.
     review
         Show the agent's messages and storyboard, and ask for an answer.
     orientation
@@ -68,12 +76,21 @@ async def run(
         A visual style.
     brand_kit_id
         A brand kit.
+    brand_glossary_id
+        A brand glossary.
     """
+    if review and prompt == STDIN:
+        raise UsageError(
+            "--review asks at the terminal, so the prompt cannot come from standard input.",
+            hint="Save it in a file and give --prompt-file.",
+        )
+    text = await run_in_thread(partial(read_text, "prompt", prompt, prompt_file))
+    await run_in_thread(partial(check_target, out))
     output = Output(is_json=json)
     async with client(poll) as heygen:
         with orphans_shown(heygen, output), output.busy("creating a session"):
             session = await heygen.sessions.create(
-                prompt,
+                text,
                 mode="chat" if review else "generate",
                 files=map(attachment, file),
                 orientation=orientation,
@@ -81,6 +98,7 @@ async def run(
                 voice_id=voice_id,
                 style_id=style_id,
                 brand_kit_id=brand_kit_id,
+                brand_glossary_id=brand_glossary_id,
             )
         output.emit("session", session.id, session_id=session.id)
         with output.if_left(resume_command(session.id)):
@@ -143,6 +161,7 @@ async def deliver(session: Session, output: Output, out: Path, *, timeout: float
         with output.busy("the video is being made ready"):
             video = await session.video(timeout=timeout)
     except SessionPaused as error:
+        await show_resources(session, output, set())
         hint = answer_command(session.id, error.last_state)
         output.error(str(error), hint=hint, kind="SessionPaused", session_id=session.id)
         return Exit.FAILED
@@ -173,6 +192,8 @@ async def watch(
         session = heygen.sessions.attach(session_id)
         with output.if_left(resume_command(session_id)):
             state = await follow(session, output, timeout=timeout)
+            if state.is_paused:
+                await show_resources(session, output, set())
         if state.status == SessionStatus.FAILED:
             output.error(f"Session {session_id} failed: {state.failure_reason}", session_id=session_id)
             return Exit.FAILED
@@ -183,18 +204,29 @@ async def watch(
         return Exit.DONE
 
 
-async def send(session_id: SessionId, message: str, /, *, file: Files = (), json: Json = False) -> int:
+async def send(
+    session_id: SessionId,
+    message: str | None = None,
+    /,
+    *,
+    message_file: TextFile = None,
+    file: Files = (),
+    json: Json = False,
+) -> int:
     """
     Send a message to the agent: an answer, or a revision.
 
     Parameters
     ----------
     message
-        1 to 10,000 characters.
+        1 to 10,000 characters; - reads it from standard input.
+    message_file
+        A text file with the message.
     """
+    text = await run_in_thread(partial(read_text, "message", message, message_file))
     output = Output(is_json=json)
     async with client(None) as heygen:
-        sent = await heygen.sessions.attach(session_id).send(message, files=map(attachment, file))
+        sent = await heygen.sessions.attach(session_id).send(text, files=map(attachment, file))
     output.emit("sent", session_id, session_id=session_id, run_id=sent.run_id)
     output.advise(f"heygen-async watch {session_id}")
     return Exit.DONE
@@ -259,7 +291,7 @@ async def sessions(
     *, limit: Annotated[int, Parameter(validator=Number(gte=1))] = 20, json: Json = False
 ) -> int:
     """
-    List the account's sessions, newest first.
+    List the account's sessions, newest first, with the local time of their creation.
 
     Parameters
     ----------
@@ -270,7 +302,7 @@ async def sessions(
     number = count(1)
     async with client(None) as heygen:
         async for summary in heygen.sessions.list(page_size=min(limit, 100)):
-            created = f"{summary.created:%Y-%m-%d %H:%M:%S}" if summary.created else "?"
+            created = f"{summary.created.astimezone():%Y-%m-%d %H:%M:%S}" if summary.created else "?"
             title = brief(summary.title or "", 70)
             if json:
                 fields = {"session_id": summary.session_id, "created_at": summary.created_at}

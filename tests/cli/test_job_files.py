@@ -258,7 +258,8 @@ def test_a_bad_json_line_is_refused(tmp_path: pathlib.Path, line: str, words: li
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [("jobs.xlsx", "ends in .csv, .jsonl"), ("nowhere.csv", "cannot be read")]
+    ("name", "words"),
+    [("jobs.txt", "ends in .csv, .jsonl"), ("jobs.xlsx", "is a workbook"), ("nowhere.csv", "cannot be read")],
 )
 def test_a_file_must_be_there_and_of_a_known_kind(tmp_path: pathlib.Path, name: str, words: str) -> None:
     """A wrong path is a sentence."""
@@ -281,3 +282,46 @@ def test_addresses_need_no_file(tmp_path: pathlib.Path) -> None:
     [row] = read(saved(tmp_path, "prompt,files\nA,https://example.com/a.png\n"))
 
     assert ("https://example.com/a.png",) == row.job().files
+
+
+def test_all_faults_of_a_row_are_named_at_once(tmp_path: pathlib.Path) -> None:
+    """A row with several faults needs one correction, not one a run."""
+    content = "prompt,orientation,files,max_seconds\n,diagonal,missing.png,long\n"
+    words = refusal(saved(tmp_path, content))
+
+    assert all(name in words for name in ("prompt: ", "orientation: ", "files: ", "max_seconds: "))
+    assert all(typed in words for typed in ("'diagonal'", "missing.png", "'long'"))
+    assert 1 == words.count("line 2")
+
+
+@pytest.mark.parametrize(
+    ("content", "hint"),
+    [
+        ("A tour,Landscape\n", "put a line such as prompt,key above it"),
+        ("prompt,Landscape\nA tour,x\n", "write it in a column orientation"),
+        ("prompt\nA tour\n".encode("utf-16"), "save it as"),
+    ],
+    ids=["no header", "a value as a column", "UTF-16"],
+)
+def test_what_people_save_is_explained(tmp_path: pathlib.Path, content: str | bytes, hint: str) -> None:
+    """A table that a spreadsheet saved in another way is refused by one message that ends in what to do."""
+    assert hint in refusal(saved(tmp_path, content))
+
+
+def test_capitals_of_a_choice_do_not_matter(tmp_path: pathlib.Path) -> None:
+    """`Landscape` is landscape."""
+    [row] = read(saved(tmp_path, "prompt,orientation,mode\nA tour,Landscape,CHAT\n"))
+
+    assert ("landscape", "chat") == (row.job().orientation, row.job().mode)
+
+
+def test_columns_are_the_fields_of_a_job(tmp_path: pathlib.Path) -> None:
+    """A field that a create gains is a column, and a budget's seconds are numbers."""
+    content = "prompt,brand_glossary_id,expected_seconds,max_seconds\nA tour,gls_1,30,45.5\n"
+    [row] = read(saved(tmp_path, content))
+
+    assert ("gls_1", 30, 45.5) == (
+        row.job().brand_glossary_id,
+        row.job().expected_seconds,
+        row.job().max_seconds,
+    )

@@ -326,7 +326,7 @@ async def test_a_create_in_doubt_names_what_it_may_have_made(user: TerminalUser)
 @pytest.mark.parametrize(
     ("words", "given"),
     [
-        pytest.param(["run"], "PROMPT", id="nothing to make"),
+        pytest.param(["run"], "The prompt is missing", id="nothing to make"),
         pytest.param(["rum", "A tour"], 'Did you mean "run"?', id="unknown command"),
         pytest.param(["run", "A", "tour"], "tour", id="prompt without quotes"),
         pytest.param(["run", "A tour", "--orientation", "up"], "landscape", id="unknown value"),

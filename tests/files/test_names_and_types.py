@@ -169,7 +169,7 @@ def test_without_a_validator_everything_is_asked_for() -> None:
 
 
 @pytest.mark.parametrize(
-    "told",
+    "content_range",
     ["bytes 41-99/100", "bytes 1-99/100", "bytes 40-99/101", "bytes */100", "lines 40-99/100", ""],
 )
 def test_other_part_is_refused(content_range: str) -> None:
