@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal, Self
 
 from . import _config
+from ._api import raw as raw_api
 from ._batch.batch import Batch
 from ._batch.budget import make_budget
 from ._batch.check import check
@@ -35,7 +36,7 @@ from .cadence import Cadence, PollContext
 from .errors import InsufficientCredit, InvalidArgument, Unauthorized
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from types import TracebackType
 
     import aiohttp
@@ -248,6 +249,40 @@ class HeyGen:
             Unauthorized: The service refuses the credential.
         """
         return await check(self._core, jobs, rate=rate)
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: object = None,
+        params: Mapping[str, object] | None = None,
+        idempotency_key: str | None = None,
+    ) -> dict[str, object]:
+        """
+        Call an endpoint this release has no method for, with its retries, errors and limits.
+
+        A `POST` or `PATCH` is never repeated when it may have been done. Pages are not followed: the answer has
+        `has_more` and `next_token`.
+
+        Args:
+            method: `GET`, `POST`, `PUT`, `PATCH` or `DELETE`.
+            path: Such as `/v3/video-translations`.
+            json: The body.
+            params: The query; what is None is not sent.
+            idempotency_key: Your own key, 1 to 255 of A-Z a-z 0-9 _ : . -; a new one for POST and PATCH when None.
+
+        Returns:
+            The whole body, `data` and all; empty when there was none.
+
+        Raises:
+            InvalidArgument: Something that cannot be sent; nothing was.
+            OutcomeUnknown: A POST or PATCH may have been done: its answer was lost.
+            TransportError: The service could not be asked.
+            APIError: The service refused.
+        """
+        call = raw_api.request(method, path, json=json, params=params, idempotency_key=idempotency_key)
+        return (await self._core.api.call_without_recovery(call)).data
 
     def statistics(self) -> Statistics:
         """Return what the client has done so far."""

@@ -96,7 +96,7 @@ def base_url(given: str | None) -> str:
     Return the service's address without a slash at the end.
 
     Raises:
-        ConfigError: It is not https, nor plain http to this machine; or it has a user, a query or a fragment.
+        ConfigError: It is not https, nor plain http to this machine; or it has a user, a path, a query or a fragment.
     """
     url = given or os.environ.get("HEYGEN_API_BASE", "").strip() or BASE_URL
     problem = _address_problem(url)
@@ -116,6 +116,8 @@ def _address_problem(url: str) -> str | None:
         return "is not an address"
     if parts.username is not None or "?" in url or "#" in url:
         return "must not carry a user, a query or a fragment"
+    if parts.path.strip("/"):
+        return "must not have a path: the client adds /v3 itself"
     if parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(name)):
         return None
     return "must be https (plain http only to this machine): the key would travel in the open"

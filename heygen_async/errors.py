@@ -266,7 +266,7 @@ class Forbidden(APIError):
 class NotFound(APIError):
     """The service does not know this id, at least not for this account (404)."""
 
-    hint = "Check the id and that the key belongs to the account that owns it."
+    hint = "Check the id: it may be misspelled, deleted, or of another account."
 
 
 class Conflict(APIError):

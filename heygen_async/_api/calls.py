@@ -57,7 +57,7 @@ def check_characters(name: str, text: str) -> None:
 def choose_key(given: str | None) -> str:
     if given is None:
         return str(uuid.uuid4())
-    if not _KEY.fullmatch(given):
+    if not isinstance(given, str) or not _KEY.fullmatch(given):
         raise InvalidArgument("idempotency_key", "must be 1 to 255 of the characters A-Z a-z 0-9 _ : . -")
     return given
 

@@ -186,7 +186,7 @@ def _scalar(value: object, kind: inspect.Type, place: str, *, exact: bool) -> An
         case inspect.BoolType():
             return _bool(value, place)
         case _:
-            return _scrub(value)
+            return scrub(value)
 
 
 def _text(value: object, place: str, *, exact: bool) -> str:
@@ -232,11 +232,12 @@ def _bool(value: object, place: str) -> bool:
     return known
 
 
-def _scrub(value: object) -> object:
+def scrub(value: object) -> object:
+    """Return parsed JSON without halves of characters."""
     if isinstance(value, str):
         return _whole(value)
     if isinstance(value, Mapping):
-        return {_whole(key): _scrub(item) for key, item in cast("dict[str, object]", value).items()}
+        return {_whole(key): scrub(item) for key, item in cast("dict[str, object]", value).items()}
     if isinstance(value, list):
-        return [_scrub(item) for item in cast("list[object]", value)]
+        return [scrub(item) for item in cast("list[object]", value)]
     return value

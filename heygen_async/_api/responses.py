@@ -67,12 +67,19 @@ class Decoder(Generic[T]):
     Args:
         kind: The envelope.
         fill: What members of `data` are taken to be when they are missing or wrong, although they decide.
+        without_body: Makes what a success without a body means; None when there must be one.
     """
 
-    __slots__ = ("_decode", "_fill", "type")
+    __slots__ = ("_decode", "_fill", "type", "without_body")
 
-    def __init__(self, kind: type[Envelope[T]], fill: Mapping[str, object] | None = None) -> None:
+    def __init__(
+        self,
+        kind: type[Envelope[T]],
+        fill: Mapping[str, object] | None = None,
+        without_body: Callable[[], T] | None = None,
+    ) -> None:
         self.type: type[Envelope[T]] = kind
+        self.without_body = without_body
         self._fill = fill
         self._decode: Callable[[bytes], Envelope[T]] | None = None
 
@@ -115,7 +122,7 @@ class Decoder(Generic[T]):
         )
 
 
-ANYTHING: Decoder[object] = Decoder(Envelope[object])
+ANYTHING: Decoder[object] = Decoder(Envelope[object], without_body=lambda: None)
 
 _BY_STATUS: dict[int, type[APIError]] = {
     400: InvalidRequest,
@@ -192,8 +199,8 @@ def _read_leniently(
 ) -> Envelope[T]:
     """Tell a refusal from an answer with a flaw, and both from nonsense."""
     try:
-        if status in _BODILESS and not body and decoder is ANYTHING:
-            return cast("Envelope[T]", Envelope[object](data=None))
+        if status in _BODILESS and not body and decoder.without_body is not None:
+            return Envelope(data=decoder.without_body())
         raw = _parse(body)
         if raw.get("error") is None:
             return decoder.decode_leniently(raw)

@@ -10,13 +10,22 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar, cast
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypeVar
 
 from .. import _clock
 from .._api import responses
 from .._api.calls import Call, Kind
 from .._redact import clean
-from ..errors import APIError, ClientStateError, HeyGenError, NotFound, RateLimited, Unauthorized
+from ..errors import (
+    APIError,
+    ClientStateError,
+    HeyGenError,
+    NotFound,
+    OutcomeUnknown,
+    RateLimited,
+    Unauthorized,
+)
 from .hooks import RetryEvent
 from .links import resolve_link
 from .retry import Again, Delivery, Throttle, Tries, delivery
@@ -283,8 +292,9 @@ class ApiClient:
             try:
                 return await self.attempt(call, tries.count)
             except HeyGenError as error:
-                if maybe_deleted and isinstance(error, NotFound):
-                    return responses.Envelope(data=cast("T", None))  # an earlier attempt did it
+                nothing = call.decoder.without_body
+                if maybe_deleted and nothing is not None and isinstance(error, NotFound):
+                    return responses.Envelope(data=nothing())  # an earlier attempt did it
                 maybe_deleted |= call.method == "DELETE" and delivery(error) is Delivery.MAYBE_DONE
                 step = tries.next_step(
                     call.kind,
@@ -299,6 +309,30 @@ class ApiClient:
                     raise
                 self.record_retry(call, error, step, tries.count)
             await _clock.sleep(step.after)
+
+    async def call_without_recovery(self, call: Call[T]) -> Envelope[T]:
+        """
+        Send a call of which nobody can find out whether it was done.
+
+        Raises:
+            OutcomeUnknown: It may have been done, and twice may be too often.
+            TransportError: See `attempt`.
+            APIError: See `call`.
+        """
+        started = datetime.fromtimestamp(_clock.wall(), UTC)
+        try:
+            return await self.call(call)
+        except HeyGenError as error:
+            is_open = delivery(error) in (Delivery.MAYBE_DONE, Delivery.UNCLEAR)
+            if call.kind is not Kind.SEND or call.key is None or not is_open:
+                raise
+            problem = clean(str(error), self.identity.secrets)
+            raise OutcomeUnknown(
+                f"The answer to {call.method} {clean(call.route)} was lost: {problem}",
+                idempotency_key=call.key,
+                started_at=started,
+                hint="Read what it would have changed before you repeat it, or repeat it with the same key.",
+            ) from error
 
     def record_retry(self, call: Call[T], error: HeyGenError, step: Again, attempt: int) -> None:
         """Log a call that will be sent again, and emit it to the hook."""

@@ -13,6 +13,7 @@ from ._assets import AssetUrl as AssetUrl
 from ._assets import File as File
 from ._assets import OnProgress as OnProgress
 from ._assets import Transfer as Transfer
+from ._base import Id, Int  # noqa: F401 - named by annotations, which are read in this module
 from ._catalog import AutoReload as AutoReload
 from ._catalog import AvatarGroup as AvatarGroup
 from ._catalog import AvatarLook as AvatarLook
@@ -86,3 +87,9 @@ __all__ = [
     "VoiceDetail",
     "Wallet",
 ]
+
+# Tracebacks, pickles and documentation show where a name is public, not where it is written.
+for _name in __all__:
+    _item = globals()[_name]
+    if getattr(_item, "__module__", "").startswith(f"{__name__}._"):
+        _item.__module__ = __name__

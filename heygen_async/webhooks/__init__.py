@@ -28,3 +28,9 @@ __all__ = [
     "sign",
     "verify",
 ]
+
+# Tracebacks, pickles and documentation show where a name is public, not where it is written.
+for _name in __all__:
+    _item = globals()[_name]
+    if getattr(_item, "__module__", "").startswith(f"{__name__}._"):
+        _item.__module__ = __name__
