@@ -288,6 +288,15 @@ class HeyGen:
         """Return what the client has done so far."""
         return self._core.scheduler.statistics()
 
+    async def stop_watching(self) -> None:
+        """
+        End all watches cleanly and begin no new ones; to be called before `aclose` where a service shuts down.
+
+        An iteration of `watch` ends after the state that is still unread, as if it were the last. `wait`, `video` and
+        `converse` raise `ClientStateError`, and so does a watch that begins later. Writes under way go on.
+        """
+        self._core.scheduler.stop()
+
     async def aclose(self) -> None:
         """End all watches with `ClientStateError` and close the connections; twice is the same as once."""
         if not self._core.api.is_closed:

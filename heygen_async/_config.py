@@ -28,7 +28,10 @@ class Timeouts:
         write: For the whole answer to a create, a send or a stop; also how long a cancelled one is waited for.
         transfer: Without a byte, in an upload or download; there is no limit on the whole.
         watch: The default deadline of `watch`, `wait`, `video` and `converse`; None for none.
-        settle: How long a paused state may be the one from before your `send`.
+        settle: How long a state from before your `send` is kept from who watches; after that it is shown, marked as
+            `is_stale`.
+        stale: How long a pause may show after it was answered before who waits for the next one gets
+            `SessionStalled`.
         outage: How long the service may fail without a break before a watcher gets `StateUnknown`.
     """
 
@@ -38,6 +41,7 @@ class Timeouts:
     transfer: float = 60.0
     watch: float | None = 3600.0
     settle: float = 30.0
+    stale: float = 600.0
     outage: float = 300.0
 
     def __post_init__(self) -> None:

@@ -14,7 +14,7 @@ from msgspec import UnsetType, structs
 from .. import _clock
 from .._polling.state import SETTLED, TERMINAL
 from .._sessions.review import REFUSALS, answer_of, deliver_answer
-from ..errors import Conflict
+from ..errors import ClientStateError, Conflict
 from ..models import Approve, Message, Reply, Stop
 from .concurrency import send_when_room
 from .job import BatchEvent
@@ -103,7 +103,10 @@ class SessionRunner:
         began, messages, last = _clock.now(), list[Message](), None
         try:
             async with self.session.watch(
-                until=(*SETTLED, *TERMINAL), timeout=self._time_left(), progress=self._progress
+                until=(*SETTLED, *TERMINAL),
+                timeout=self._time_left(),
+                progress=self._progress,
+                accept_stale=False,
             ) as states:
                 async for last in states:
                     messages += last.new_messages
@@ -111,7 +114,8 @@ class SessionRunner:
                     await self._emit(replace(self.event("state"), state=last))
         finally:
             self.history.worked += _clock.now() - began
-        assert last is not None  # noqa: S101 - a watch ends with a state or an error
+        if last is None:
+            raise ClientStateError("The client stopped watching before the session was read.")
         return structs.replace(last, new_messages=tuple(messages))
 
     async def video(self) -> Video:

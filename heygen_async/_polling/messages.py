@@ -3,7 +3,8 @@ Which messages are new: bookkeeping over a window that shows only the newest 40,
 
 Messages have no ids, so one is known by its content, author and time; windows may repeat or reorder them
 (contract.md). Numbers count messages in the order they were first seen; a cursor is the number of the last one
-delivered.
+delivered. Reads are not monotonic (contract.md, 16): a window that lacks what was shown before and brings nothing new
+is older, and is not taken.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
+from enum import Enum, auto
 from hashlib import blake2b
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,10 +34,12 @@ _ENCODER = msgspec.msgpack.Encoder()
 class Conversation:
     """The messages seen so far; the newest 40 are kept whole."""
 
-    __slots__ = ("_gap", "_kept", "_last", "_numbers", "cursor")
+    __slots__ = ("_gap", "_kept", "_last", "_numbers", "_shown", "cursor", "shows_user")
 
     def __init__(self) -> None:
         self.cursor: int = 0
+        self.shows_user: bool = False  # some services may show the model's messages only
+        self._shown: tuple[str, ...] = ()  # of the newest window, oldest first
         self._gap = 0
         self._kept: Sequence[Message] = ()
         self._last: Sequence[Message] = ()
@@ -46,24 +51,40 @@ class Conversation:
         return self._kept
 
     def fingerprints(self, cursor: int) -> list[str]:
-        """Return what `recall` needs to know the newest messages up to the cursor again, oldest first."""
+        """Return the fingerprints of the newest messages up to the cursor, oldest first."""
         return [mark for mark, number in self._numbers.items() if number <= cursor][-WINDOW:]
 
-    def recall(self, fingerprints: Sequence[str]) -> int:
-        """Return the cursor after these; a conversation not read yet counts them as seen."""
+    @property
+    def shown(self) -> Sequence[str]:
+        """The fingerprints of the newest window, oldest first."""
+        return self._shown
+
+    def recall(self, fingerprints: Sequence[str], shown: Sequence[str] = ()) -> int:
+        """
+        Return the cursor after these; a conversation not read yet counts them as delivered.
+
+        `shown` are those of the newest window that was read.
+        """
         if not self._numbers:
             self._numbers = {mark: number for number, mark in enumerate(fingerprints, start=1)}
             self.cursor = len(fingerprints)
+            self._shown = tuple(shown)
         return max((self._numbers.get(mark, 0) for mark in fingerprints), default=0)
 
-    def add(self, window: Sequence[Message]) -> None:
-        """Take a window as read, newest first."""
+    def add(self, window: Sequence[Message]) -> bool:
+        """Take a window as read, newest first; False when it is older than what is known, and is not taken."""
         if window is self._last or window == self._last:
-            return
+            return True
+        named = _fingerprints(window)
+        marks = {mark for mark, _ in named}
+        is_incomplete = not marks.issuperset(self._shown)
+        if is_incomplete and all(mark in self._numbers or mark in self._shown for mark in marks):
+            return False
         self._last = window
-        told = _fingerprints(window)
-        fresh = [(mark, message) for mark, message in told if mark not in self._numbers]
-        if self._numbers and len(window) >= WINDOW and len(fresh) == len(told):
+        self._shown = tuple(mark for mark, _ in named)
+        self.shows_user = self.shows_user or any(message.role == "user" for message in window)
+        fresh = [(mark, message) for mark, message in named if mark not in self._numbers]
+        if self._numbers and len(window) >= WINDOW and len(fresh) == len(named):
             self._gap = self.cursor + 1
         numbers = dict(self._numbers)
         for mark, _ in fresh:
@@ -73,6 +94,7 @@ class Conversation:
             del numbers[mark]
         self._numbers = numbers
         self._kept = (*self._kept, *(message for _, message in fresh))[-WINDOW:]
+        return True
 
     def since(self, cursor: int) -> tuple[tuple[Message, ...], bool]:
         """Return the messages after the cursor, oldest first, and whether some went by unseen."""
@@ -80,27 +102,97 @@ class Conversation:
         missed = cursor < self._gap or unread > len(self._kept)
         return tuple(self._kept[-unread:] if unread > 0 else ()), missed and unread > 0
 
-    def has_sent(self, said: str, cursor: int) -> bool:
-        """Whether a message of the user with this mark came after the cursor."""
-        return self._own(said, cursor) is not None
-
-    def answers(self, said: str, cursor: int) -> bool:
-        """Whether the model spoke after the user's message with this mark, itself after the cursor."""
-        place = self._own(said, cursor)
-        return place is not None and any(message.role == "model" for message in self._kept[place + 1 :])
-
-    def _own(self, said: str, cursor: int) -> int | None:
+    def has_sent(self, text: str, cursor: int) -> bool:
+        """Whether a message of the user after the cursor is this text, or similar."""
         unread = min(self.cursor - cursor, len(self._kept))
-        for place in range(len(self._kept) - unread, len(self._kept)):
-            message = self._kept[place]
-            if message.role == "user" and marked(message.content) == said:
+        return any(
+            message.role == "user" and compare_texts(text, message.content) != "other"
+            for message in self._kept[len(self._kept) - unread :]
+        )
+
+    def before_answer(self) -> frozenset[str]:
+        """Return the fingerprints shown but for messages of the user at the end, which may be answers to a pause."""
+        named = _fingerprints(self._last)
+        while named and named[-1][1].role == "user":
+            named.pop()
+        return frozenset(mark for mark, _ in named) if self._last else frozenset(self._shown)
+
+
+# ---- what became of a message of ours -----------------------------------------------------------------------------
+
+
+class Evidence(Enum):
+    """What a window shows of a message of ours."""
+
+    UNKNOWN = auto()  # nothing can be concluded: the service shows no messages of the user
+    ABSENT = auto()
+    SHOWN = auto()
+    ANSWERED = auto()  # with a message of the model after it
+
+
+class SentText(Struct, frozen=True):
+    """
+    A text of ours, to be recognised in an echo.
+
+    Attributes:
+        mark: The fingerprint of its normalised form.
+        text: Itself; None in another process, which recognises the normalised form only.
+    """
+
+    mark: str
+    text: str | None = None
+
+    def is_echo(self, shown: str) -> bool:
+        """Whether a text shown may be this one."""
+        if self.text is not None:
+            return compare_texts(self.text, shown) != "other"
+        return self.mark in (text_mark(shown), blake2b(_encode(shown.strip()), digest_size=8).hexdigest())
+
+
+def text_mark(text: str) -> str:
+    """Return what a text is recognised by, without keeping it."""
+    return blake2b(_encode(normalize_text(text)), digest_size=8).hexdigest()
+
+
+def _encode(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def evidence(
+    window: Sequence[Message], before: frozenset[str] | None, sent: SentText | None, *, shows_user: bool
+) -> Evidence:
+    """
+    Say what a window shows of our message.
+
+    Args:
+        window: The messages, newest first.
+        before: The fingerprints from before it was sent; None when they were not read.
+        sent: Its text; None when it is not known.
+        shows_user: Whether the service shows messages of the user at all.
+    """
+    named = _fingerprints(window)
+    new = [message for mark, message in named if before is None or mark not in before]
+    if not shows_user:
+        is_answered = before is not None and any(message.role == "model" for message in new)
+        return Evidence.ANSWERED if is_answered else Evidence.UNKNOWN
+    ours = _position(new, sent, is_certain=before is not None)
+    if ours is None:
+        # Forty newer messages have pushed it out; nothing older can look so.
+        is_pushed_out = bool(before) and len(window) >= WINDOW and len(new) == len(named)
+        return Evidence.ANSWERED if is_pushed_out else Evidence.ABSENT
+    # Where older messages were not read, one with the same words may be another.
+    is_answered = before is not None and any(message.role == "model" for message in new[ours + 1 :])
+    return Evidence.ANSWERED if is_answered else Evidence.SHOWN
+
+
+def _position(new: Sequence[Message], sent: SentText | None, *, is_certain: bool) -> int | None:
+    """Find our message; an echo that cannot be recognised is the first new one of the user."""
+    users = [place for place, message in enumerate(new) if message.role == "user"]
+    if sent is not None:
+        for place in reversed(users):
+            if sent.is_echo(new[place].content):
                 return place
-        return None
-
-
-def marked(text: str) -> str:
-    """Return what a message's words are known again by, without keeping them."""
-    return blake2b(text.strip().encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+    return users[0] if users and is_certain else None
 
 
 def _fingerprints(window: Sequence[Message]) -> list[tuple[str, Message]]:

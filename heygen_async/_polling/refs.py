@@ -16,7 +16,8 @@ from .._api.calls import segment
 from .._redact import clean
 from ..errors import InvalidArgument
 from ..models import SessionState
-from .state import SessionTracker, StaleGuard
+from .messages import SentText
+from .state import STALE, SessionTracker, StaleGuard
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,9 +32,13 @@ class _Ref(Struct, frozen=True, kw_only=True, omit_defaults=True):
     video_id: str | None = None
     state: SessionState | None = None
     seen: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()  # of `seen`, what the service does not show any more
+    unread: tuple[str, ...] = ()  # what it shows besides
     settle: float | None = None  # the guard's, if there is one
-    said: str = ""
-    since_said: int = 0  # how many of `seen` came after the message
+    stale: float = STALE
+    said: str = ""  # the mark of the message; empty for a doubt
+    before: tuple[str, ...] | None = None  # the messages from before it
+    since_said: int = 0  # how many of `seen` came after the message; -1: what came before it was not read
     revised: str | None = None
 
 
@@ -51,28 +56,25 @@ def write(track: SessionTracker, cursor: int) -> bytes:
             new_messages=(),
             failure_reason=None if reason is None else clean(reason),
         )
-    settle, said, since_said = _doubted(track.guard, cursor)
+    guard, seen, shown = track.guard, track.conversation.fingerprints(cursor), track.conversation.shown
+    before = None if guard is None or guard.before is None else guard.before
     ref = _Ref(
         v=_VERSION,
         session_id=track.session_id,
         mode=track.mode,
         video_id=track.video_id,
         state=state,
-        seen=tuple(track.conversation.fingerprints(cursor)),
-        settle=settle,
-        said=said,
-        since_said=since_said,
+        seen=tuple(seen),
+        gone=tuple(mark for mark in seen if mark not in shown),
+        unread=tuple(mark for mark in shown if mark not in seen),
+        settle=None if guard is None else guard.settle,
+        stale=STALE if guard is None else guard.stale,
+        said="" if guard is None or guard.sent is None else guard.sent.mark,
+        before=None if before is None else tuple(sorted(before)),
+        since_said=0 if guard is None else -1 if before is None else sum(mark not in before for mark in seen),
         revised=track.revised,
     )
     return msgspec.json.encode(ref)
-
-
-def _doubted(guard: StaleGuard | None, cursor: int) -> tuple[float | None, str, int]:
-    if guard is None:
-        return None, "", 0
-    if cursor < guard.cursor:
-        return guard.settle, "", 0  # what came before the message might later count as its answer
-    return guard.settle, guard.said, cursor - guard.cursor
 
 
 def read(ref: bytes | str, known: Mapping[str, SessionTracker]) -> tuple[SessionTracker, int]:
@@ -85,24 +87,37 @@ def read(ref: bytes | str, known: Mapping[str, SessionTracker]) -> tuple[Session
         InvalidArgument: These are not the bytes of a ref, or those of a later version.
     """
     try:
-        told = _DECODER.decode(ref)
+        found = _DECODER.decode(ref)
     except (msgspec.DecodeError, ValueError, RecursionError, TypeError) as error:
         raise InvalidArgument("ref", f"is not what Session.ref() returned: {clean(str(error))}") from error
-    if told.v != _VERSION:
-        raise InvalidArgument("ref", f"has version {told.v}; this release reads version {_VERSION}")
-    segment("ref", told.session_id)
-    track = known.get(told.session_id) or SessionTracker(told.session_id, told.mode, told.video_id)
-    track.mode = track.mode or told.mode
-    track.state = track.state or told.state
-    cursor = track.conversation.recall(told.seen)
+    if found.v != _VERSION:
+        raise InvalidArgument("ref", f"has version {found.v}; this release reads version {_VERSION}")
+    segment("ref", found.session_id)
+    track = known.get(found.session_id) or SessionTracker(found.session_id, found.mode, found.video_id)
+    track.mode = track.mode or found.mode
+    track.state = track.state or found.state
+    shown = [mark for mark in found.seen if mark not in found.gone]
+    cursor = track.conversation.recall(found.seen, (*shown, *found.unread))
     track.read_at = None
     if track.conversation.cursor == cursor:  # else more is known here than when the ref was written
-        _doubt(track, told, cursor)
+        _restore_guard(track, found)
     return track, cursor
 
 
-def _doubt(track: SessionTracker, told: _Ref, cursor: int) -> None:
-    track.revised = track.revised or told.revised
-    if told.settle is not None and track.guard is None:
-        status = None if told.state is None else told.state.status
-        track.guard = StaleGuard(None, told.settle, told.said, status, max(cursor - told.since_said, 0))
+def _restore_guard(track: SessionTracker, found: _Ref) -> None:
+    track.revised = track.revised or found.revised
+    if found.settle is None or track.guard is not None:
+        return
+    before: frozenset[str] | None = None
+    if found.before is not None:
+        before = frozenset(found.before)
+    elif found.since_said >= 0:  # as earlier releases wrote it
+        before = frozenset(found.seen[: len(found.seen) - found.since_said])
+    track.guard = StaleGuard(
+        since=None,
+        settle=found.settle,
+        stale=found.stale,
+        sent=SentText(found.said) if found.said else None,
+        before=before,
+        status=None if found.state is None else found.state.status,
+    )

@@ -172,7 +172,7 @@ class PollScheduler:
         self._is_stopped = True
         for session in list(self.sessions.values()):
             for watcher in session.watchers:
-                watcher.end()
+                watcher.stop()
             session.drop_done()
             self._forget_unwatched(session)
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from ..models import SessionData, SessionState, SessionStatus, VideoInfo, VideoStatus
-from .messages import Conversation, marked
+from .messages import Conversation, Evidence, SentText, evidence, text_mark
 from .reasons import by_video, failure
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ TERMINAL = frozenset({SessionStatus.COMPLETED, SessionStatus.FAILED})
 NO_VIDEO = "The session completed without a video."
 MISSING_GRACE = 30.0  # seconds a session or video that should exist may be 404
 VIDEO_GRACE = 300.0  # seconds a completed session may be without any video
-FRESH = 5.0  # seconds a state counts as the newest without a look
+FRESH = 5.0  # seconds a state counts as the newest without a read
+STALE = 600.0  # seconds after which a pause that was answered and still shows is an error
 _HISTORY = 16
 
 
@@ -59,21 +60,27 @@ _CHANGES = tuple(Change(bits) for bits in range(8))  # combined beforehand: comb
 
 class StaleGuard(Struct):
     """
-    After a send: what to disbelieve, and until when.
+    After a send: what is not believed until there is evidence that it is new.
 
     Attributes:
-        since: When the message was there; None for a restored one, which counts from the first question.
-        settle: Seconds for which the state from before may show.
-        said: The mark of the message; empty when its answer could not be told from another.
+        since: When the message was there; None for a restored one, which counts from the first read.
+        settle: Seconds after which the state from before may be shown, marked as stale.
+        stale: Seconds after which it is an error for who waits.
+        sent: The text; None when the pause is only doubted.
+        before: The messages from before it; None when they were not read.
         status: The state from before; None when it is not known.
-        cursor: The conversation's from before the message.
+        is_blocking: Whether the newest read showed the state from before, or nothing was read yet.
+        is_shown: Whether the state from before was shown, marked as stale.
     """
 
     since: float | None
     settle: float
-    said: str
+    stale: float
+    sent: SentText | None
+    before: frozenset[str] | None
     status: SessionStatus | None
-    cursor: int
+    is_blocking: bool = True
+    is_shown: bool = False
 
 
 class SessionTracker:
@@ -160,12 +167,24 @@ class SessionTracker:
 
     @property
     def is_stale(self) -> bool:
-        """Whether the state is the one from before a send."""
-        return self.guard is not None
+        """Whether the newest read showed the state from before a send."""
+        return self.guard is not None and self.guard.is_blocking
+
+    @property
+    def is_stale_shown(self) -> bool:
+        """Whether the state from before a send has stood for so long that it is shown, marked."""
+        return self.guard is not None and self.guard.is_shown
+
+    def stalled_since(self, now: float) -> float | None:
+        """Return since when the service has shown a pause that was answered, if that is too long; else None."""
+        guard = self.guard
+        if guard is None or guard.since is None or not guard.is_blocking or now - guard.since < guard.stale:
+            return None
+        return guard.since
 
     def phase(self, *, for_video: bool = False) -> tuple[SessionStatus, float]:
         """Return what the session is most likely doing, and since when; for the schedule, not for the user."""
-        if self.guard is not None:
+        if self.guard is not None and self.guard.is_blocking:
             return SessionStatus.THINKING, self.since if self.guard.since is None else self.guard.since
         if self.state is None:
             return SessionStatus.THINKING, self.since
@@ -195,7 +214,7 @@ class SessionTracker:
             self.state is not None
             and self.state.status == SessionStatus.GENERATING
             and self.video_id not in (None, self.revised)
-            and self.guard is None
+            and not self.is_stale
             and self._failed is None
         )
 
@@ -216,43 +235,45 @@ class SessionTracker:
 
     # -- what happened --
 
-    def record_send(self, text: str, *, since: float, settle: float, cursor: int) -> None:
+    def record_send(
+        self, text: str, *, since: float, settle: float, cursor: int, stale: float = STALE
+    ) -> None:
         """
-        Note a message of ours, known to be there at `since`: what was true before is stale until shown otherwise.
+        Record a message of ours, known to be there at `since`: the state from before is stale until shown otherwise.
 
         `cursor` is the conversation's from before the message was sent.
         """
         status = None if self.state is None else self.state.status
-        self.guard = StaleGuard(since, settle, marked(text), status, cursor)
+        before = frozenset(self.conversation.fingerprints(cursor)) if self.has_read_messages else None
+        sent = SentText(text_mark(text), text)
+        self.guard = StaleGuard(since, settle, stale, sent, before, status)
         self.has_read_messages = False
         self.revised = self.video_id if status in (None, SessionStatus.COMPLETED) else self.revised
         self.video = self._failed = self._completed_at = self._missing_since = None
         self._session_gone = self._is_missing = False
         self.moved_at = since
 
-    def doubt(self, *, since: float, settle: float) -> None:
-        """Note that the session may not be in the pause it shows: it refused a message, or has been answered."""
+    def doubt(self, *, since: float, settle: float, stale: float = STALE) -> None:
+        """Record that the session may not be in the pause it shows: it refused a message, or has been answered."""
         if self.state is not None and self.state.is_paused and self.guard is None:
-            self.guard = StaleGuard(since, settle, "", self.state.status, self.conversation.cursor)
+            before = self.conversation.before_answer()
+            self.guard = StaleGuard(since, settle, stale, None, before, self.state.status)
 
     def record_session(self, data: SessionData, *, asked: float, now: float) -> Change:
-        """Take a session as read; `asked` is when the read began."""
+        """Record a session as read; `asked` is when the read began."""
         if self._is_too_early(asked):
             return Change.NOTHING
-        guard = self.guard
         self._missing_since = None
         self._session_gone = self._is_missing = False
-        self.conversation.add(data.messages)
-        self.has_read_messages = self.has_read_messages or bool(
-            data.messages
-        )  # the answer to a create has none
-        if guard is not None:
-            if self._is_from_before(data.status, guard, now):
-                return Change.NOTHING
-            self.guard = None
-        self.read_at = now
         self.polls += 1
-        self._note_video_id(data.video_id)
+        guard = self.guard
+        if not self.conversation.add(data.messages) and not self._is_newer_all_the_same(data, guard):
+            return Change.NOTHING
+        self.has_read_messages = self.has_read_messages or bool(data.messages)  # a create's answer has none
+        if guard is not None and self._is_from_before(data, guard, now):
+            return self._show_stale(data, guard, now)
+        self.read_at = now
+        self._record_video_id(data.video_id)
         if data.status == SessionStatus.FAILED and self.video_id is not None and not self.is_failed:
             self._failed = data  # the video knows the reason best
             return Change.READ_AGAIN
@@ -265,6 +286,65 @@ class SessionTracker:
             self.revision += (
                 1  # it was at work in between, too shortly to be seen: this is another pause, or end
             )
+        return change
+
+    def _is_newer_all_the_same(self, data: SessionData, guard: StaleGuard | None) -> bool:
+        """
+        Whether a session that lacks messages shown before is newer: it has another video, or shows no messages.
+
+        A failed session may show nothing but its status (contract.md, 8).
+        """
+        if self._has_new_video(data):
+            return True
+        if data.messages or data.status.is_paused:
+            return False
+        known = guard if guard is not None and guard.is_blocking else self.state
+        if data.status.is_terminal:
+            return known is None or data.status != known.status
+        return guard is not None or self.state is None or not (self.state.is_paused or self.state.is_terminal)
+
+    def _is_from_before(self, data: SessionData, guard: StaleGuard, now: float) -> bool:
+        """Whether a session is as before our message, as far as is known; evidence ends the guard (design §3.6)."""
+        status, shown = data.status, Evidence.UNKNOWN
+        if self.conversation.shown:
+            shows_user = self.conversation.shows_user
+            shown = evidence(data.messages, guard.before, guard.sent, shows_user=shows_user)
+        if status.is_terminal and not self._may_be_old_end(data, guard):
+            self.guard = None
+        elif not (status.is_paused or status.is_terminal):
+            # At work, in a conversation that has our message or never shows it: what pauses after this is new.
+            guard.is_blocking = False
+            self.guard = guard if shown is Evidence.ABSENT and guard.sent is not None else None
+        elif shown is Evidence.ANSWERED or self._is_only_doubted(guard, shown, now):
+            self.guard = None
+        else:
+            return True
+        return False
+
+    def _may_be_old_end(self, data: SessionData, guard: StaleGuard) -> bool:
+        if not data.messages and not guard.is_blocking:
+            return False  # it was at work since, and shows nothing that says otherwise
+        return guard.status in (None, data.status) and not self._has_new_video(data)
+
+    def _has_new_video(self, data: SessionData) -> bool:
+        return data.video_id is not None and data.video_id not in (self.revised, self.video_id)
+
+    @staticmethod
+    def _is_only_doubted(guard: StaleGuard, shown: Evidence, now: float) -> bool:
+        """Whether a doubted pause has stood for so long without an answer that it is one."""
+        if guard.sent is not None or shown is Evidence.SHOWN:
+            return False
+        return guard.since is not None and now - guard.since >= guard.settle
+
+    def _show_stale(self, data: SessionData, guard: StaleGuard, now: float) -> Change:
+        """Keep the state from before to ourselves; once it has stood for long, show it, marked as stale."""
+        guard.is_blocking = True
+        if guard.since is None or now - guard.since < guard.settle:
+            return Change.NOTHING
+        change = self._publish(data, now, is_stale=True)
+        if not guard.is_shown:
+            guard.is_shown = True
+            self.revision += Change.TRANSITION not in change
         return change
 
     def record_unchanged(self, now: float) -> None:
@@ -323,7 +403,7 @@ class SessionTracker:
 
     # -- the work --
 
-    def _note_video_id(self, video_id: str | None) -> None:
+    def _record_video_id(self, video_id: str | None) -> None:
         # A session may go on naming the revised video when the list has shown the new one.
         if video_id not in (None, self.revised):
             self.video_id = video_id
@@ -337,12 +417,6 @@ class SessionTracker:
             guard.since = asked
         return guard is not None and guard.since is not None and asked < guard.since
 
-    def _is_from_before(self, status: SessionStatus, guard: StaleGuard, now: float) -> bool:
-        """Whether a status may be the one from before our send (design §3.6, stale state)."""
-        may_be = status.is_paused or (status.is_terminal and guard.status in (None, status))
-        is_recent = guard.since is None or now - guard.since < guard.settle
-        return may_be and is_recent and not self.conversation.answers(guard.said, guard.cursor)
-
     def _has_waited(self, now: float) -> bool:
         """Whether a completed session has had its time to show the video."""
         return self._completed_at is not None and now - self._completed_at >= VIDEO_GRACE
@@ -351,7 +425,7 @@ class SessionTracker:
         data, self._failed = self._failed, None
         return self._publish(data, now) if data is not None else Change.NOTHING
 
-    def _publish(self, data: SessionData, now: float) -> Change:
+    def _publish(self, data: SessionData, now: float, *, is_stale: bool = False) -> Change:
         before, bits = self.state, 0
         if before is not None and not self.history:
             self._enter(before, now)  # restored: its time in this status counts from here
@@ -369,7 +443,7 @@ class SessionTracker:
             self.moved_at = now
         if self._completed_at is None and data.status == SessionStatus.COMPLETED:
             self._completed_at = now
-        self.state = self._stated(data, previous, elapsed)
+        self.state = self._describe(data, previous, elapsed, is_stale=is_stale)
         if bits & _TRANSITION and self.on_transition is not None:
             self.on_transition(self.state)
         return _CHANGES[bits]
@@ -381,7 +455,9 @@ class SessionTracker:
         self.history = ((0.0, data.progress),)
         self._completed_at = None
 
-    def _stated(self, data: SessionData, previous: SessionStatus | None, elapsed: float) -> SessionState:
+    def _describe(
+        self, data: SessionData, previous: SessionStatus | None, elapsed: float, *, is_stale: bool
+    ) -> SessionState:
         is_failed = data.status == SessionStatus.FAILED
         reason, source = failure(self.video, self.conversation.messages) if is_failed else (None, None)
         return SessionState(
@@ -396,4 +472,5 @@ class SessionTracker:
             elapsed=elapsed,
             failure_reason=reason,
             failure_source=source,
+            is_stale=is_stale,
         )

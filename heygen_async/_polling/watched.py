@@ -158,13 +158,13 @@ class WatchedSession:
 
     def wants(self, change: Change) -> bool:
         """Whether an answer concerns a watcher."""
-        if not self.is_quiet or self.delivered_revision != self.track.revision:
+        if not self.is_quiet or self.delivered_revision != self.track.revision or self.track.is_stale:
             return True
         return bool(change) and self.progress
 
     def deliver(self, change: Change, now: float) -> None:
         """Give the watchers what an answer changed, and let go of those it was the last for."""
-        if not (self.track.is_stale or Change.READ_AGAIN in change):
+        if Change.READ_AGAIN not in change:
             self.delivered_revision = self.track.revision
         self.known = None if self.track.state is None else self.track.state.status
         for watcher in self.watchers:

@@ -60,6 +60,7 @@ class Watcher:
         stall_timeout: Seconds without any movement that count as a stall; None for never.
         cadence: Its own schedule; None for the client's.
         cursor: The number of the last message that is not to be delivered again.
+        accept_stale: Whether the state from before a send counts once it has stood for long.
         on_outage: Called when the service cannot be reached, and when it can again.
     """
 
@@ -72,6 +73,7 @@ class Watcher:
         "_stall_timeout",
         "_timeout",
         "_waiter",
+        "accept_stale",
         "began",
         "cadence",
         "cursor",
@@ -79,6 +81,7 @@ class Watcher:
         "for_video",
         "is_done",
         "is_primed",
+        "is_stopped",
         "progress",
         "track",
         "until",
@@ -95,6 +98,7 @@ class Watcher:
         stall_timeout: float | None = None,
         cadence: Callable[[PollContext], float] | None = None,
         cursor: int = 0,
+        accept_stale: bool = True,
         on_outage: OnOutage | None = None,
     ) -> None:
         self.track: SessionTracker = track
@@ -103,10 +107,12 @@ class Watcher:
         self.for_video: bool = for_video
         self.cadence: Cadence | None = None if cadence is None else schedule(cadence)
         self.cursor: int = cursor
+        self.accept_stale: bool = accept_stale
         self.began: float | None = None
         self.deadline: float | None = None
         self.is_primed: bool = False
         self.is_done: bool = False
+        self.is_stopped: bool = False
         self._timeout = timeout
         self._stall_timeout = stall_timeout
         self._on_outage = on_outage
@@ -139,7 +145,9 @@ class Watcher:
     def take(self, change: Change, now: float) -> None:
         """Take what a poll brought."""
         track = self.track
-        if track.is_stale or track.state is None or Change.READ_AGAIN in change:
+        if track.state is None or Change.READ_AGAIN in change:
+            return
+        if track.is_stale and not (self.accept_stale and track.is_stale_shown):
             return
         has_moved = self.progress and (Change.PROGRESS in change or Change.MESSAGES in change)
         if has_moved or self._delivered_revision != track.revision:
@@ -161,8 +169,11 @@ class Watcher:
             self.end()
 
     def check_stall(self, now: float) -> None:
-        """End the watch if nothing has moved for too long."""
-        if not self.is_done and self.stalls_at is not None and self.stalls_at <= now:
+        """End the watch if nothing has moved for too long, or a pause that was answered stands for too long."""
+        since = None if self.is_done or self.accept_stale else self.track.stalled_since(now)
+        if since is not None:
+            self.fail(still_paused(self, now - since))
+        elif not self.is_done and self.stalls_at is not None and self.stalls_at <= now:
             self.fail(session_stalled(self, now))
 
     def report(self, outage: Outage) -> None:
@@ -184,6 +195,12 @@ class Watcher:
         """End the watch, after what is still unread."""
         self.is_done = True
         self._wake()
+
+    def stop(self) -> None:
+        """End the watch because the client stops watching."""
+        if not self.is_done:
+            self.is_stopped = True
+            self.end()
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -244,6 +261,17 @@ def session_stalled(watcher: Watcher, now: float) -> SessionStalled:
         session_id=watcher.track.session_id,
         last_state=watcher.track.state,
         ref=refs.write(watcher.track, watcher.cursor),
+    )
+
+
+def still_paused(watcher: Watcher, seconds: float) -> SessionStalled:
+    """Return the error of a pause that shows still, long after it was answered."""
+    return SessionStalled(
+        f"Session {watcher.track.session_id} still shows the state from before a message of {seconds:.0f} seconds ago.",
+        session_id=watcher.track.session_id,
+        last_state=watcher.track.state,
+        ref=refs.write(watcher.track, watcher.cursor),
+        hint="Do not answer that pause again: it may be paid for twice. Look at the session, or wait on.",
     )
 
 

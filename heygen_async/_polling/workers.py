@@ -93,12 +93,12 @@ class PollWorkers:
 
     @property
     def is_running(self) -> bool:
-        """Whether the runner waits for the next moment."""
-        return self._runner is not None and not self._runner.done()
+        """Whether the runner waits for the next moment, and goes on after it."""
+        return self._runner is not None and not self._runner.done() and not self._is_resting
 
     def wake(self) -> None:
         """Let the runner see that something comes sooner than all it knew of."""
-        self._is_resting = False
+        self._is_resting = False  # one that was to rest and has not ended goes on
         if self.is_running:
             self._alarm.ring()
             return

@@ -80,12 +80,15 @@ async def _send(
         was_paused=state is not None and state.is_paused and not track.is_stale,
         last=conversation.messages[-1] if conversation.messages else None,
     )
+    timeouts = core.api.timeouts
     try:
         sent = await send_write(core.api, write, partial(recover_send, core.api, pending))
     except Conflict:
-        track.doubt(since=_clock.now(), settle=core.api.timeouts.settle)
+        track.doubt(since=_clock.now(), settle=timeouts.settle, stale=timeouts.stale)
         raise
-    track.record_send(message, since=_clock.now(), settle=core.api.timeouts.settle, cursor=before)
+    track.record_send(
+        message, since=_clock.now(), settle=timeouts.settle, stale=timeouts.stale, cursor=before
+    )
     core.scheduler.poll_now(track.session_id)
     return sent
 

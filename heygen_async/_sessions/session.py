@@ -18,7 +18,7 @@ from .._polling.state import SETTLED, STOP, TERMINAL, Change
 from .._polling.watch import MessageCursor, Watch
 from .._polling.watcher import Watcher, session_failed, statuses
 from .._resources.videos import Video
-from ..errors import InvalidArgument, InvalidRequest, NotFound
+from ..errors import ClientStateError, InvalidArgument, InvalidRequest, NotFound
 from ..models import File, SentMessage, SessionState, SessionStatus
 from . import review
 from .attachments import upload_files
@@ -27,6 +27,7 @@ from .send import APPROVAL, check_chat, may_refuse_auto_proceed, send
 
 if TYPE_CHECKING:
     from .._http.writes import SendGuard
+    from .._polling.outage import OnOutage
     from .._polling.state import SessionTracker
     from ..cadence import PollContext
     from .registry import SessionRegistry
@@ -118,6 +119,8 @@ class Session:
         stall_timeout: float | None = None,
         progress: bool = False,
         cadence: Callable[[PollContext], float] | None = None,
+        accept_stale: bool = True,
+        on_outage: OnOutage | None = None,
     ) -> Watch:
         """
         Iterate over the session's states, one for each transition.
@@ -133,11 +136,18 @@ class Session:
             stall_timeout: Seconds without any movement after which `SessionStalled` is raised.
             progress: Also yield on new progress and new messages.
             cadence: A schedule of its own; the client's when not given.
+            accept_stale: Whether to yield the state from before a `send` once it has shown for `Timeouts.settle`,
+                marked `is_stale`. If not, `SessionStalled` is raised once it has shown for `Timeouts.stale`: for
+                programs that answer each pause once.
+            on_outage: Called with an `Outage`, sync or async, when the service cannot be reached for this session,
+                and when it can again; from within the iteration, between states.
 
         Raises:
             InvalidArgument: A duration that is not positive.
         """
-        watcher = self._watcher(until, timeout, stall_timeout, progress, cadence)
+        watcher = self._watcher(
+            until, timeout, stall_timeout, progress, cadence, accept_stale=accept_stale, on_outage=on_outage
+        )
         return Watch(self._core.scheduler, watcher, self._handle)
 
     def _watcher(
@@ -149,6 +159,8 @@ class Session:
         cadence: Callable[[PollContext], float] | None = None,
         *,
         for_video: bool = False,
+        accept_stale: bool = False,
+        on_outage: OnOutage | None = None,
     ) -> Watcher:
         if isinstance(timeout, UnsetType):
             timeout = self._core.api.timeouts.watch
@@ -164,6 +176,8 @@ class Session:
             cadence=cadence,
             for_video=for_video,
             cursor=self._handle.cursor,
+            accept_stale=accept_stale,
+            on_outage=on_outage,
         )
 
     async def wait(
@@ -173,6 +187,7 @@ class Session:
         timeout: float | UnsetType | None = UNSET,
         stall_timeout: float | None = None,
         cadence: Callable[[PollContext], float] | None = None,
+        on_outage: OnOutage | None = None,
     ) -> SessionState:
         """
         Wait until the session settles: it pauses, or its run ends.
@@ -182,13 +197,17 @@ class Session:
             timeout: See `watch`.
             stall_timeout: See `watch`.
             cadence: See `watch`.
+            on_outage: See `watch`.
 
         Raises:
             SessionFailed: It failed, with the reason.
             SessionError: See `watch`: `WatchTimeout`, `StateUnknown`, `SessionStalled`.
             APIError: The credential is refused, or the session does not exist.
+            ClientStateError: The client was closed, or stopped watching, before it settled.
         """
-        watcher = self._watcher((*until, *TERMINAL), timeout, stall_timeout, cadence=cadence)
+        watcher = self._watcher(
+            (*until, *TERMINAL), timeout, stall_timeout, cadence=cadence, on_outage=on_outage
+        )
         return await self._last(watcher)
 
     async def _last(self, watcher: Watcher) -> SessionState:
@@ -197,7 +216,8 @@ class Session:
         async with Watch(self._core.scheduler, watcher, self._handle) as states:
             async for state in states:
                 last = state
-        assert last is not None  # noqa: S101 - a watch ends with a state or an error
+        if last is None or watcher.is_stopped:
+            raise ClientStateError("The client stopped watching before the session settled.")
         if last.status == SessionStatus.FAILED:
             raise session_failed(watcher)
         messages, gap = self._track.conversation.since(cursor)

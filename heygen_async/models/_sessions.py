@@ -98,6 +98,8 @@ class SessionState(SessionData, frozen=True, kw_only=True, gc=False):
         failure_reason: Why it failed, never empty when it did; None otherwise.
         failure_source: Where the reason is from: `video`, `error_message`, `model_message` (not authoritative),
             `sdk`; None when it did not fail.
+        is_stale: Whether it is the state from before your last message, which the service shows still; what you
+            answered once needs no second answer.
     """
 
     previous: SessionStatus | None = None
@@ -106,6 +108,7 @@ class SessionState(SessionData, frozen=True, kw_only=True, gc=False):
     messages_gap: bool = False
     failure_reason: str | None = None
     failure_source: str | None = None
+    is_stale: bool = False
 
     @property
     def is_paused(self) -> bool:

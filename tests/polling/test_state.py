@@ -144,11 +144,101 @@ def test_answer_to_something_older_does_not_end_staleness(reviewing: Walk) -> No
     assert Change.NOTHING == reviewing.saw(11, "reviewing", messages=[HELLO, ANSWER, OURS])
 
 
-def test_time_ends_staleness(reviewing: Walk) -> None:
-    """A pause that lasts beyond the settle time is believed."""
+def test_time_alone_makes_no_pause_new(reviewing: Walk) -> None:
+    """A pause that was answered stays the old one however long it shows; after a while it is shown, marked."""
     reviewing.sent(10, settle=30)
     assert Change.NOTHING == reviewing.saw(39.9, "reviewing", messages=[HELLO, OURS])
+    assert not reviewing.track.is_stale_shown
     assert Change.MESSAGES == reviewing.saw(40, "reviewing", messages=[HELLO, OURS])
+    assert reviewing.state.is_stale
+    reviewing.saw(4000, "reviewing", messages=[HELLO, OURS])
+
+    assert reviewing.track.is_stale
+    assert reviewing.state.is_stale
+    assert (None, 10) == (reviewing.track.stalled_since(609), reviewing.track.stalled_since(4000))
+
+
+def test_a_new_pause_is_not_marked(reviewing: Walk) -> None:
+    """The pause that answers our message is new, also after the old one was shown as stale."""
+    reviewing.sent(10, settle=30)
+    reviewing.saw(50, "reviewing", messages=[HELLO, OURS])
+    revision = reviewing.track.revision
+    reviewing.saw(60, "reviewing", messages=[HELLO, OURS, ANSWER])
+
+    assert not reviewing.state.is_stale
+    assert revision < reviewing.track.revision
+
+
+@pytest.mark.parametrize("status", ["reviewing", "thinking", "generating", "completed"])
+def test_an_older_snapshot_changes_nothing(reviewing: Walk, status: str) -> None:
+    """A read that lacks a message shown before is older, whatever its status."""
+    reviewing.saw(5, "waiting_for_input", messages=[HELLO, ANSWER])
+    before = reviewing.state
+
+    assert Change.NOTHING == reviewing.saw(6, status, messages=[HELLO])
+    assert before is reviewing.state
+
+
+def test_an_older_snapshot_ends_no_doubt(reviewing: Walk) -> None:
+    """A replica that lags behind our message shows the old pause again and again; none of them is new."""
+    reviewing.sent(10)
+    reviewing.saw(11, "thinking", messages=[HELLO, OURS])
+    for now in range(12, 4000, 400):
+        assert Change.NOTHING == reviewing.saw(now, "reviewing", messages=[HELLO])
+
+    assert "thinking" == reviewing.status
+
+
+def test_work_without_our_message_is_no_evidence(reviewing: Walk) -> None:
+    """An active status that does not show our message yet may be old: a pause after it is still the old one."""
+    reviewing.saw(5, "reviewing", messages=[OURS, HELLO])
+    reviewing.track.record_send("Bluer", since=10, settle=30, cursor=2)
+    reviewing.saw(11, "thinking", messages=[OURS, HELLO])
+    assert "thinking" == reviewing.status
+
+    assert Change.NOTHING == reviewing.saw(12, "reviewing", messages=[OURS, HELLO])
+    assert reviewing.track.is_stale
+
+
+def test_work_on_our_message_is_evidence(reviewing: Walk) -> None:
+    """After an active status beside our message, a pause is new even if the model writes nothing."""
+    reviewing.sent(10)
+    reviewing.saw(11, "thinking", messages=[HELLO, OURS])
+
+    assert Change.TRANSITION in reviewing.saw(12, "reviewing", messages=[HELLO, OURS])
+    assert not reviewing.track.is_stale
+
+
+def test_forty_newer_messages_push_ours_out(reviewing: Walk) -> None:
+    """A window full of new messages is newer, though it does not show ours any more."""
+    reviewing.sent(10)
+    newer = [Message(role="model", content=f"Scene {number}", created_at=10 + number) for number in range(40)]
+
+    assert Change.MESSAGES in reviewing.saw(11, "reviewing", messages=newer)
+    assert not reviewing.track.is_stale
+
+
+@pytest.mark.parametrize("pauses", [1, 3])
+def test_a_service_without_messages_is_judged_by_statuses(walk: Walk, pauses: int) -> None:
+    """Where no messages are shown, only a status that is active makes the next pause new."""
+    walk.saw(0, "reviewing")
+    for pause in range(pauses):
+        walk.sent(100 * pause + 10)
+        walk.saw(100 * pause + 11, "reviewing")
+        assert walk.track.is_stale
+        walk.saw(100 * pause + 50, "thinking")
+        assert Change.TRANSITION in walk.saw(100 * pause + 60, "reviewing")
+        assert not walk.track.is_stale
+
+
+@pytest.mark.parametrize("echo", ["", "Warm", "[message hidden]", "User: Warmer, please", "WARMER PLEASE"])
+def test_an_odd_echo_is_still_ours(reviewing: Walk, echo: str) -> None:
+    """The first new message of the user stands for ours, however the service writes it."""
+    reviewing.saw(5, "reviewing", messages=[HELLO])
+    reviewing.sent(10)
+    shown = Message(role="user", content=echo, created_at=11)
+    assert Change.NOTHING == reviewing.saw(12, "reviewing", messages=[HELLO, shown])
+    reviewing.saw(13, "reviewing", messages=[HELLO, shown, ANSWER])
 
     assert not reviewing.track.is_stale
 
@@ -192,7 +282,7 @@ def test_refused_message_makes_a_pause_doubtful(reviewing: Walk) -> None:
     reviewing.saw(15, "reviewing", messages=[HELLO])
     assert reviewing.track.is_fresh(15)
 
-    reviewing.saw(16, "generating")
+    reviewing.saw(16, "generating", messages=[HELLO])
     reviewing.track.doubt(since=17, settle=5)
     assert not reviewing.track.is_stale
 
