@@ -21,7 +21,7 @@ import msgspec
 from msgspec import Struct
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from ..models import Message
 
@@ -34,11 +34,12 @@ _ENCODER = msgspec.msgpack.Encoder()
 class Conversation:
     """The messages seen so far; the newest 40 are kept whole."""
 
-    __slots__ = ("_gap", "_kept", "_last", "_numbers", "_shown", "cursor", "shows_user")
+    __slots__ = ("_gap", "_kept", "_last", "_numbers", "_shown", "cursor", "newest_at", "shows_user")
 
     def __init__(self) -> None:
         self.cursor: int = 0
         self.shows_user: bool = False  # some services may show the model's messages only
+        self.newest_at: int = 0  # the service's time of the newest message
         self._shown: tuple[str, ...] = ()  # of the newest window, oldest first
         self._gap = 0
         self._kept: Sequence[Message] = ()
@@ -59,16 +60,16 @@ class Conversation:
         """The fingerprints of the newest window, oldest first."""
         return self._shown
 
-    def recall(self, fingerprints: Sequence[str], shown: Sequence[str] = ()) -> int:
+    def recall(self, fingerprints: Sequence[str], shown: Sequence[str] = (), newest_at: int = 0) -> int:
         """
         Return the cursor after these; a conversation not read yet counts them as delivered.
 
-        `shown` are those of the newest window that was read.
+        `shown` are those of the newest window that was read, `newest_at` is the time of its newest message.
         """
         if not self._numbers:
             self._numbers = {mark: number for number, mark in enumerate(fingerprints, start=1)}
             self.cursor = len(fingerprints)
-            self._shown = tuple(shown)
+            self._shown, self.newest_at = tuple(shown), newest_at
         return max((self._numbers.get(mark, 0) for mark in fingerprints), default=0)
 
     def add(self, window: Sequence[Message]) -> bool:
@@ -77,10 +78,10 @@ class Conversation:
             return True
         named = _fingerprints(window)
         marks = {mark for mark, _ in named}
-        is_incomplete = not marks.issuperset(self._shown)
-        if is_incomplete and all(mark in self._numbers or mark in self._shown for mark in marks):
+        newest_at = max((message.created_at or 0 for message in window), default=0)
+        if not marks.issuperset(self._shown) and not self._brings_news(marks, newest_at):
             return False
-        self._last = window
+        self._last, self.newest_at = window, newest_at
         self._shown = tuple(mark for mark, _ in named)
         self.shows_user = self.shows_user or any(message.role == "user" for message in window)
         fresh = [(mark, message) for mark, message in named if mark not in self._numbers]
@@ -95,6 +96,12 @@ class Conversation:
         self._numbers = numbers
         self._kept = (*self._kept, *(message for _, message in fresh))[-WINDOW:]
         return True
+
+    def _brings_news(self, marks: Iterable[str], newest_at: int) -> bool:
+        """Whether a window that lacks messages is newer: it has others that were not seen, and none is from before."""
+        if newest_at < self.newest_at and newest_at:
+            return False
+        return not all(mark in self._numbers or mark in self._shown for mark in marks)
 
     def since(self, cursor: int) -> tuple[tuple[Message, ...], bool]:
         """Return the messages after the cursor, oldest first, and whether some went by unseen."""

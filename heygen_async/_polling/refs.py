@@ -17,7 +17,8 @@ from .._redact import clean
 from ..errors import InvalidArgument
 from ..models import SessionState
 from .messages import SentText
-from .state import STALE, SessionTracker, StaleGuard
+from .staleness import STALE, StaleGuard
+from .state import SessionTracker
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,6 +35,7 @@ class _Ref(Struct, frozen=True, kw_only=True, omit_defaults=True):
     seen: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()  # of `seen`, what the service does not show any more
     unread: tuple[str, ...] = ()  # what it shows besides
+    newest_at: int = 0  # the time of its newest message
     settle: float | None = None  # the guard's, if there is one
     stale: float = STALE
     said: str = ""  # the mark of the message; empty for a doubt
@@ -67,6 +69,7 @@ def write(track: SessionTracker, cursor: int) -> bytes:
         seen=tuple(seen),
         gone=tuple(mark for mark in seen if mark not in shown),
         unread=tuple(mark for mark in shown if mark not in seen),
+        newest_at=track.conversation.newest_at,
         settle=None if guard is None else guard.settle,
         stale=STALE if guard is None else guard.stale,
         said="" if guard is None or guard.sent is None else guard.sent.mark,
@@ -97,7 +100,7 @@ def read(ref: bytes | str, known: Mapping[str, SessionTracker]) -> tuple[Session
     track.mode = track.mode or found.mode
     track.state = track.state or found.state
     shown = [mark for mark in found.seen if mark not in found.gone]
-    cursor = track.conversation.recall(found.seen, (*shown, *found.unread))
+    cursor = track.conversation.recall(found.seen, (*shown, *found.unread), found.newest_at)
     track.read_at = None
     if track.conversation.cursor == cursor:  # else more is known here than when the ref was written
         _restore_guard(track, found)

@@ -13,11 +13,10 @@ from __future__ import annotations
 from enum import Enum, Flag, auto
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
-
 from ..models import SessionData, SessionState, SessionStatus, VideoInfo, VideoStatus
-from .messages import Conversation, Evidence, SentText, evidence, text_mark
+from .messages import Conversation, SentText, text_mark
 from .reasons import by_video, failure
+from .staleness import STALE, StaleGuard, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,7 +29,6 @@ NO_VIDEO = "The session completed without a video."
 MISSING_GRACE = 30.0  # seconds a session or video that should exist may be 404
 VIDEO_GRACE = 300.0  # seconds a completed session may be without any video
 FRESH = 5.0  # seconds a state counts as the newest without a read
-STALE = 600.0  # seconds after which a pause that was answered and still shows is an error
 _HISTORY = 16
 
 
@@ -56,31 +54,6 @@ class Change(Flag):
 
 _TRANSITION, _PROGRESS, _MESSAGES = Change.TRANSITION.value, Change.PROGRESS.value, Change.MESSAGES.value
 _CHANGES = tuple(Change(bits) for bits in range(8))  # combined beforehand: combining costs more than decoding
-
-
-class StaleGuard(Struct):
-    """
-    After a send: what is not believed until there is evidence that it is new.
-
-    Attributes:
-        since: When the message was there; None for a restored one, which counts from the first read.
-        settle: Seconds after which the state from before may be shown, marked as stale.
-        stale: Seconds after which it is an error for who waits.
-        sent: The text; None when the pause is only doubted.
-        before: The messages from before it; None when they were not read.
-        status: The state from before; None when it is not known.
-        is_blocking: Whether the newest read showed the state from before, or nothing was read yet.
-        is_shown: Whether the state from before was shown, marked as stale.
-    """
-
-    since: float | None
-    settle: float
-    stale: float
-    sent: SentText | None
-    before: frozenset[str] | None
-    status: SessionStatus | None
-    is_blocking: bool = True
-    is_shown: bool = False
 
 
 class SessionTracker:
@@ -270,8 +243,12 @@ class SessionTracker:
         if not self.conversation.add(data.messages) and not self._is_newer_all_the_same(data, guard):
             return Change.NOTHING
         self.has_read_messages = self.has_read_messages or bool(data.messages)  # a create's answer has none
-        if guard is not None and self._is_from_before(data, guard, now):
-            return self._show_stale(data, guard, now)
+        if guard is not None:
+            verdict = guard.judge(data, self.conversation, now, has_new_video=self._has_new_video(data))
+            if verdict is Verdict.OLD:
+                return self._show_stale(data, guard, now)
+            guard.is_blocking = False
+            self.guard = guard if verdict is Verdict.WORKING else None
         self.read_at = now
         self._record_video_id(data.video_id)
         if data.status == SessionStatus.FAILED and self.video_id is not None and not self.is_failed:
@@ -303,38 +280,8 @@ class SessionTracker:
             return known is None or data.status != known.status
         return guard is not None or self.state is None or not (self.state.is_paused or self.state.is_terminal)
 
-    def _is_from_before(self, data: SessionData, guard: StaleGuard, now: float) -> bool:
-        """Whether a session is as before our message, as far as is known; evidence ends the guard (design §3.6)."""
-        status, shown = data.status, Evidence.UNKNOWN
-        if self.conversation.shown:
-            shows_user = self.conversation.shows_user
-            shown = evidence(data.messages, guard.before, guard.sent, shows_user=shows_user)
-        if status.is_terminal and not self._may_be_old_end(data, guard):
-            self.guard = None
-        elif not (status.is_paused or status.is_terminal):
-            # At work, in a conversation that has our message or never shows it: what pauses after this is new.
-            guard.is_blocking = False
-            self.guard = guard if shown is Evidence.ABSENT and guard.sent is not None else None
-        elif shown is Evidence.ANSWERED or self._is_only_doubted(guard, shown, now):
-            self.guard = None
-        else:
-            return True
-        return False
-
-    def _may_be_old_end(self, data: SessionData, guard: StaleGuard) -> bool:
-        if not data.messages and not guard.is_blocking:
-            return False  # it was at work since, and shows nothing that says otherwise
-        return guard.status in (None, data.status) and not self._has_new_video(data)
-
     def _has_new_video(self, data: SessionData) -> bool:
         return data.video_id is not None and data.video_id not in (self.revised, self.video_id)
-
-    @staticmethod
-    def _is_only_doubted(guard: StaleGuard, shown: Evidence, now: float) -> bool:
-        """Whether a doubted pause has stood for so long without an answer that it is one."""
-        if guard.sent is not None or shown is Evidence.SHOWN:
-            return False
-        return guard.since is not None and now - guard.since >= guard.settle
 
     def _show_stale(self, data: SessionData, guard: StaleGuard, now: float) -> Change:
         """Keep the state from before to ourselves; once it has stood for long, show it, marked as stale."""

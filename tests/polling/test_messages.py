@@ -286,3 +286,22 @@ def test_older_message_with_the_same_words_is_not_ours() -> None:
     assert not conversation.has_sent("Yes", conversation.cursor)
     assert not is_answered(conversation, "Yes", conversation.cursor)
     assert conversation.has_sent("Yes", 0)
+
+
+def test_an_older_window_after_a_gap_is_not_taken() -> None:
+    """A window of which some went by unseen is still older when its newest message is older."""
+    conversation = Conversation()
+    conversation.add(window(1, 2))
+    assert conversation.add(window(30, 69))
+
+    assert not conversation.add(window(1, 3))
+    assert conversation.add(window(31, 70))
+
+
+def test_a_message_that_changes_is_news() -> None:
+    """A message that is written on in place does not make every later window an older one."""
+    conversation = Conversation()
+    conversation.add((Message(role="model", content="Wor", created_at=1005), *window(1, 2)))
+
+    assert conversation.add((Message(role="model", content="Working", created_at=1005), *window(1, 2)))
+    assert conversation.add((Message(role="model", content="Working", created_at=1005), *window(1, 2)))

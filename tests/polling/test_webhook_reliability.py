@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
+
 import anyio
 import pytest
 
-from flows import clock, pass_time
+from flows import client, clock, pass_time
 from heygen_async import HeyGen, Session
 from heygen_async.testing import Scenario, Simulator
 from polling.events import RENDERING, notify_at, render, rumour, session_known, told
@@ -138,3 +140,17 @@ async def test_what_webhooks_do_not_tell_is_looked_for(heygen: HeyGen, service: 
     await session.wait()
 
     assert session_known(session, ready) <= 20
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_a_process_that_gets_half_the_events_is_no_later_than_without(seed: int) -> None:
+    """Where several processes share a webhook address, what one does not get costs trust, not time."""
+    chance = random.Random(seed)
+    late: dict[bool, list[float]] = {False: [], True: []}
+    for is_told, seconds in late.items():
+        async with client(Simulator(max_jobs=10_000, scenario=RENDERING)) as heygen:
+            for _ in range(24):
+                event_after = 0.0 if is_told and chance.random() < 0.5 else None
+                seconds.append((await render(heygen, event_after=event_after))[0])
+
+    assert sum(late[True]) <= sum(late[False])

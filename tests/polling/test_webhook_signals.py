@@ -148,6 +148,30 @@ def test_suspects_are_bounded() -> None:
     assert len(it._misses) <= 256
 
 
+def test_each_missed_end_costs_trust_for_good() -> None:
+    """After each end that no event announced, more announced ones are needed before webhooks are relied on again."""
+    it, needed = announced(3), list[int]()
+    for _ in range(7):
+        it.record_end(GENERATING, None, 100.0, NAMES)
+        count = 0
+        while it.streak(GENERATING, 100.0) == 0:
+            it.record_end(GENERATING, heard(100.0), 100.0, NAMES)
+            count += 1
+        needed.append(count - 1)
+
+    assert [2, 6, 14, 30, 62, 64, 64] == needed
+
+
+def test_ends_before_the_first_event_cost_nothing() -> None:
+    """A client that had no webhook for long relies on one as soon as it works."""
+    it = WebhookReliability()
+    for _ in range(50):
+        it.record_end(GENERATING, None, 100.0, NAMES)
+    it.record_end(GENERATING, heard(100.0), 100.0, NAMES)
+
+    assert 1 == it.streak(GENERATING, 100.0)
+
+
 # ---- what the schedule makes of it --------------------------------------------------------------------------------
 
 

@@ -47,6 +47,7 @@ PURE_FILES: Final = {
     "_polling/reasons.py",
     "_polling/refs.py",
     "_polling/outage.py",
+    "_polling/staleness.py",
     "_polling/state.py",
     "_polling/webhook_signals.py",
     "_sessions/matching.py",
