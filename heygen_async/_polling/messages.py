@@ -109,14 +109,6 @@ class Conversation:
         missed = cursor < self._gap or unread > len(self._kept)
         return tuple(self._kept[-unread:] if unread > 0 else ()), missed and unread > 0
 
-    def has_sent(self, text: str, cursor: int) -> bool:
-        """Whether a message of the user after the cursor is this text, or similar."""
-        unread = min(self.cursor - cursor, len(self._kept))
-        return any(
-            message.role == "user" and compare_texts(text, message.content) != "other"
-            for message in self._kept[len(self._kept) - unread :]
-        )
-
     def before_answer(self) -> frozenset[str]:
         """Return the fingerprints shown but for messages of the user at the end, which may be answers to a pause."""
         named = _fingerprints(self._last)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from heygen_async.testing._transports.memory import Outgoing
 
 PROMPT = "An espresso machine"
-RENDERING = Scenario.generate().with_times(thinking=1, generating=600)
+RENDERING = Scenario.generate().timed(thinking=1, generating=600)
 PAGE = b"<html><body>Something in between</body></html>"
 PASSING = (302, 307, 400, 402, 403, 404, 408, 409, 410, 421, 425, 451, 499, 500, 502, 520)
 
