@@ -6,12 +6,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..models import SessionData, SessionStatus, VideoStatus
+from ..models import SessionData, SessionState, SessionStatus, VideoStatus
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..models import Message, SessionState, VideoInfo
+    from ..models import Message, VideoInfo
 
 NO_REASON = "The service gave no reason."
 
@@ -58,4 +58,33 @@ def by_video(session_id: str, known: SessionState | None, video: VideoInfo) -> S
         title=known.title if known else video.title,
         video_id=video.id,
         messages=known.messages if known else (),
+    )
+
+
+def describe(
+    session_id: str,
+    data: SessionData,
+    video: VideoInfo | None,
+    messages: Sequence[Message],
+    *,
+    video_id: str | None,
+    previous: SessionStatus | None,
+    elapsed: float,
+    is_stale: bool,
+) -> SessionState:
+    """Return a session as this client knows it: as read, with what is known besides. `messages` oldest first."""
+    reason, source = failure(video, messages) if data.status == SessionStatus.FAILED else (None, None)
+    return SessionState(
+        session_id=session_id,
+        status=data.status,
+        created_at=data.created_at,
+        progress=data.progress,
+        title=data.title,
+        video_id=video_id,
+        messages=data.messages,
+        previous=previous,
+        elapsed=elapsed,
+        failure_reason=reason,
+        failure_source=source,
+        is_stale=is_stale,
     )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 STALE = 600.0  # seconds after which a pause that was answered and still shows is an error
 
 
-class Verdict(Enum):
+class Staleness(Enum):
     """What a session read after a message of ours is."""
 
     OLD = auto()
@@ -51,9 +51,15 @@ class StaleGuard(Struct):
     is_blocking: bool = True
     is_shown: bool = False
 
+    def stalled_since(self, now: float) -> float | None:
+        """Return since when a pause that was answered shows still, if that is too long; else None."""
+        if self.since is None or not self.is_blocking or now - self.since < self.stale:
+            return None
+        return self.since
+
     def judge(
         self, data: SessionData, conversation: Conversation, now: float, *, has_new_video: bool
-    ) -> Verdict:
+    ) -> Staleness:
         """Decide whether a session is as before our message, as far as is known (design §3.6)."""
         status, shown = data.status, Evidence.UNKNOWN
         if conversation.shown and not data.messages:
@@ -61,13 +67,13 @@ class StaleGuard(Struct):
         elif data.messages:
             shown = evidence(data.messages, self.before, self.sent, shows_user=conversation.shows_user)
         if status.is_terminal and (has_new_video or not self._may_be_old_end(data)):
-            return Verdict.NEW
+            return Staleness.NEW
         if not (status.is_paused or status.is_terminal):
             # In a conversation that has our message, or never shows it, what pauses after this is new.
             is_certain = shown is not Evidence.ABSENT or self.sent is None
-            return Verdict.NEW if is_certain else Verdict.WORKING
+            return Staleness.NEW if is_certain else Staleness.WORKING
         is_new = shown is Evidence.ANSWERED or self._is_only_doubted(shown, now)
-        return Verdict.NEW if is_new else Verdict.OLD
+        return Staleness.NEW if is_new else Staleness.OLD
 
     def _may_be_old_end(self, data: SessionData) -> bool:
         if not data.messages and not self.is_blocking:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from ..models import SessionData, SessionState, SessionStatus, VideoInfo, VideoStatus
 from .messages import Conversation, SentText, text_mark
-from .reasons import by_video, failure
-from .staleness import STALE, StaleGuard, Verdict
+from .reasons import by_video, describe, failure
+from .staleness import STALE, StaleGuard, Staleness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -150,10 +150,7 @@ class SessionTracker:
 
     def stalled_since(self, now: float) -> float | None:
         """Return since when the service has shown a pause that was answered, if that is too long; else None."""
-        guard = self.guard
-        if guard is None or guard.since is None or not guard.is_blocking or now - guard.since < guard.stale:
-            return None
-        return guard.since
+        return None if self.guard is None else self.guard.stalled_since(now)
 
     def phase(self, *, for_video: bool = False) -> tuple[SessionStatus, float]:
         """Return what the session is most likely doing, and since when; for the schedule, not for the user."""
@@ -245,10 +242,10 @@ class SessionTracker:
         self.has_read_messages = self.has_read_messages or bool(data.messages)  # a create's answer has none
         if guard is not None:
             verdict = guard.judge(data, self.conversation, now, has_new_video=self._has_new_video(data))
-            if verdict is Verdict.OLD:
+            if verdict is Staleness.OLD:
                 return self._show_stale(data, guard, now)
             guard.is_blocking = False
-            self.guard = guard if verdict is Verdict.WORKING else None
+            self.guard = guard if verdict is Staleness.WORKING else None
         self.read_at = now
         self._record_video_id(data.video_id)
         if data.status == SessionStatus.FAILED and self.video_id is not None and not self.is_failed:
@@ -390,7 +387,16 @@ class SessionTracker:
             self.moved_at = now
         if self._completed_at is None and data.status == SessionStatus.COMPLETED:
             self._completed_at = now
-        self.state = self._describe(data, previous, elapsed, is_stale=is_stale)
+        known = self.video, self.conversation.messages
+        self.state = describe(
+            self.session_id,
+            data,
+            *known,
+            video_id=self.video_id,
+            previous=previous,
+            elapsed=elapsed,
+            is_stale=is_stale,
+        )
         if bits & _TRANSITION and self.on_transition is not None:
             self.on_transition(self.state)
         return _CHANGES[bits]
@@ -401,23 +407,3 @@ class SessionTracker:
         self.polls = 0
         self.history = ((0.0, data.progress),)
         self._completed_at = None
-
-    def _describe(
-        self, data: SessionData, previous: SessionStatus | None, elapsed: float, *, is_stale: bool
-    ) -> SessionState:
-        is_failed = data.status == SessionStatus.FAILED
-        reason, source = failure(self.video, self.conversation.messages) if is_failed else (None, None)
-        return SessionState(
-            session_id=self.session_id,
-            status=data.status,
-            created_at=data.created_at,
-            progress=data.progress,
-            title=data.title,
-            video_id=self.video_id,
-            messages=data.messages,
-            previous=previous,
-            elapsed=elapsed,
-            failure_reason=reason,
-            failure_source=source,
-            is_stale=is_stale,
-        )
