@@ -1,0 +1,1 @@
+"""Answers with one flaw each, and what they must become."""
