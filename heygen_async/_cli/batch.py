@@ -130,7 +130,7 @@ async def batch(
         poll=poll,
     )
     output = Output(is_json=json)
-    async with client(poll) as heygen:
+    async with client(poll, output.reachability.record) as heygen:
         return await make(heygen, options, output)
 
 

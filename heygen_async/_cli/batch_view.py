@@ -39,7 +39,9 @@ class View:
         self._output = output
         self._report = report
         self._total = total
-        self.board = Board(output.out, total=total, done=report.ends.total())
+        self.board = Board(
+            output.out, total=total, done=report.ends.total(), reachability=output.reachability
+        )
         self._screen = ExitStack()
 
     def __enter__(self) -> Self:

@@ -136,7 +136,7 @@ class DurableCommand:
             jobs: What is to be in the batch, too.
         """
         campaign = self._campaign
-        async with client(campaign.poll) as heygen:
+        async with client(campaign.poll, self._output.reachability.record) as heygen:
             batch = DurableBatch(
                 campaign.database,
                 name=campaign.name,

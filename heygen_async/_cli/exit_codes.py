@@ -39,7 +39,7 @@ _IN_A_SHELL: Final[Mapping[str, str]] = {
     "base_url": "HEYGEN_API_BASE",
     "min_balance=": "--min-balance ",
     "pass overwrite=True": "move that file away",
-    "wallet or plan: `await heygen.account.me()` shows the balance.": "wallet or plan at https://app.heygen.com.",
+    "`await heygen.account.me()` shows": "`heygen-async account` or https://app.heygen.com shows",
 }
 
 

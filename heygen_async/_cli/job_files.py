@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, Literal, cast
 
 from .exit_codes import UsageError
-from .job_rows import JobRow, RowError, RowReader, check_columns
+from .job_rows import ParsedRow, RowError, RowReader, check_columns
 from .output import brief
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class JobFile:
     form: Format
     reader: RowReader
 
-    def rows(self) -> Iterator[JobRow]:
+    def rows(self) -> Iterator[ParsedRow]:
         """
         Yield the rows.
 
@@ -77,7 +77,7 @@ class JobFile:
                 )
             yield item
 
-    def check(self) -> Iterator[JobRow]:
+    def check(self) -> Iterator[ParsedRow]:
         """
         Yield the rows, to see whether all are good.
 
@@ -101,7 +101,7 @@ class JobFile:
         if not keys:
             raise UsageError(f"{self.name} has no jobs in it.")
 
-    def _read(self) -> Iterator[JobRow | RowFault]:
+    def _read(self) -> Iterator[ParsedRow | RowFault]:
         self.file.seek(0)
         lines = _Lines(self.file)
         cells = _csv_cells(lines) if self.form == "csv" else _json_cells(lines)

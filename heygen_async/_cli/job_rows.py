@@ -42,7 +42,7 @@ class RowError(UsageError):
 
 
 @dataclass(frozen=True, slots=True)
-class JobRow:
+class ParsedRow:
     """
     One job as it stands in the file.
 
@@ -88,7 +88,7 @@ class RowReader:
     folder: Path
     mode: Mode
 
-    def row(self, line: int, number: int, cells: Mapping[str, object]) -> JobRow:
+    def row(self, line: int, number: int, cells: Mapping[str, object]) -> ParsedRow:
         """
         Return the row of these cells.
 
@@ -115,7 +115,7 @@ class RowReader:
         if faults:
             raise RowError("; ".join(faults))
         key = options.pop("key", f"row-{number}")
-        row = JobRow(line, key, options, _fingerprint(values))
+        row = ParsedRow(line, key, options, _fingerprint(values))
         row.job()
         return row
 

@@ -24,7 +24,7 @@ from .output import brief
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .job_rows import JobRow
+    from .job_rows import ParsedRow
 
 RESULTS: Final = "results.jsonl"
 JOURNAL: Final = "journal.jsonl"
@@ -136,7 +136,7 @@ class Journal:
         """Return the key of a job's create: the same in every run of this folder, another in another folder."""
         return f"{self._run}.{hashlib.blake2b(key.encode(), digest_size=16).hexdigest()}"
 
-    def check(self, row: JobRow) -> None:
+    def check(self, row: ParsedRow) -> None:
         """
         Check that a row's job is the one that earlier runs had under its key.
 

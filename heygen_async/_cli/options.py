@@ -4,13 +4,17 @@ What the commands have in common: options, and the client they make.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
 from heygen_async import Cadence, HeyGen
+
+if TYPE_CHECKING:
+    from heygen_async import RequestEvent
 
 _HOW: Final = Group("Output and waiting", sort_key=9)
 
@@ -57,6 +61,8 @@ Orientation = Literal["landscape", "portrait"]
 AN_HOUR: Final = 3600.0
 
 
-def client(poll: float | None) -> HeyGen:
+def client(poll: float | None, on_request: Callable[[RequestEvent], None] | None = None) -> HeyGen:
     """Return a client as the environment sets it: `HEYGEN_API_KEY`, `HEYGEN_API_BASE`, proxies."""
-    return HeyGen(cadence=None if poll is None else Cadence.constant(poll), trust_env=True)
+    return HeyGen(
+        cadence=None if poll is None else Cadence.constant(poll), trust_env=True, on_request=on_request
+    )

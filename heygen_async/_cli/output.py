@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, NoReturn, TextIO
 from rich.console import Console
 from rich.text import Text
 
+from .reachability import Reachability
+
 if TYPE_CHECKING:
     import rich.status
     from rich.console import RenderableType
@@ -45,6 +47,7 @@ class Output:
     Attributes:
         out: Where words for people go.
         is_json: Whether a program reads it.
+        reachability: Whether the service answers; for the client whose work is shown.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class Output:
         self.out: Console = Terminal(self._file)
         self._err = Terminal(sys.stderr if err is None else err)
         self.is_json = is_json
+        self.reachability = Reachability(self.out.get_time)
 
     @property
     def is_live(self) -> bool:

@@ -21,9 +21,11 @@ from rich.table import Table
 from rich.text import Text
 
 from .output import brief, duration
+from .reachability import Reachability
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
+    from rich.progress import Task
 
 _BESIDE: Final = 6  # lines of the screen that are not for sessions
 _ECHO: Final = (
@@ -60,10 +62,26 @@ class BoardRow:
         return (now - self.since) / moved * (100 - self.progress)
 
 
+class _RemainingColumn(TimeRemainingColumn):
+    """The time left, as long as the service answers."""
+
+    def __init__(self, reachability: Reachability) -> None:
+        super().__init__()
+        self._reachability = reachability
+
+    def render(self, task: Task) -> Text:
+        """Return the time left of a task."""
+        if self._reachability.outage is not None:
+            return Text("-:--:--", style="progress.remaining")
+        return super().render(task)
+
+
 class Board:
     """What a screen shows while a batch runs; drawn anew whenever the screen wants it."""
 
-    def __init__(self, console: Console, *, total: int, done: int) -> None:
+    def __init__(
+        self, console: Console, *, total: int, done: int, reachability: Reachability | None = None
+    ) -> None:
         """
         Begin.
 
@@ -71,7 +89,9 @@ class Board:
             console: The screen, for its clock and its size.
             total: Jobs in all.
             done: Jobs that earlier runs have ended.
+            reachability: Whether the service answers.
         """
+        self._reachability = reachability or Reachability(console.get_time)
         self._console = console
         self._now = console.get_time
         self._places: dict[str, BoardRow] = {}
@@ -82,7 +102,7 @@ class Board:
             TextColumn("{task.fields[trouble]}", style="red"),
             TimeElapsedColumn(),
             TextColumn("left"),
-            TimeRemainingColumn(),
+            _RemainingColumn(self._reachability),
             console=console,
             get_time=self._now,
             speed_estimate_period=_MEMORY,
@@ -132,6 +152,8 @@ class Board:
         """Draw it."""
         is_wide = options.max_width >= _NARROW
         lines = Group(self._sessions(options.height or console.height, is_wide=is_wide), self._whole)
+        if (outage := self._reachability.outage) is not None:
+            lines.renderables.append(Text(f"not reached for {duration(outage)}, trying on", style="bold red"))
         yield from console.render(lines, options.update_width(options.max_width - _ECHO))
 
     def _sessions(self, height: int, *, is_wide: bool) -> Table:
@@ -147,15 +169,16 @@ class Board:
         shown = places[: max(_FEW, height - _BESIDE)]
         now = self._now()
         for place in shown:
-            name, phase, bar, percent, eta = _cells(place, now)
+            name, phase, bar, percent, eta = _cells(place, now, is_reached=self._reachability.outage is None)
             table.add_row(*((name, phase, bar, percent, eta) if is_wide else (name, phase, percent)))
         if len(places) > len(shown):
             table.add_row(Text(f"and {len(places) - len(shown)} more", style="dim"))
         return table
 
 
-def _cells(place: BoardRow, now: float) -> tuple[Text, Text, ProgressBar, Text, Text]:
-    left, style = place.remaining(now), _STYLES.get(place.phase, "cyan")
+def _cells(place: BoardRow, now: float, *, is_reached: bool) -> tuple[Text, Text, ProgressBar, Text, Text]:
+    left = place.remaining(now) if is_reached else None
+    style = _STYLES.get(place.phase, "cyan")
     eta = f"~{duration(left)} left" if left is not None else duration(now - place.began)
     return (
         Text(place.key),

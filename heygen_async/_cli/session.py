@@ -194,9 +194,8 @@ async def watch(
             state = await follow(session, output, timeout=timeout)
             if state.is_paused:
                 await show_resources(session, output, set())
-        if state.status == SessionStatus.FAILED:
-            output.error(f"Session {session_id} failed: {state.failure_reason}", session_id=session_id)
-            return Exit.FAILED
+            if state.status == SessionStatus.FAILED:
+                await session.video(timeout=timeout)  # raises the reason, which may be credit that ran out
         next_step = (
             answer_command(session_id, state) if state.is_paused else f"heygen-async download {session_id}"
         )

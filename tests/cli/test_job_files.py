@@ -16,12 +16,12 @@ from heygen_async._cli.job_files import STDIN, open_jobs
 if TYPE_CHECKING:
     import pathlib
 
-    from heygen_async._cli.job_rows import JobRow
+    from heygen_async._cli.job_rows import ParsedRow
 
 LONGEST = "x" * 10_000
 
 
-def read(path: pathlib.Path) -> list[JobRow]:
+def read(path: pathlib.Path) -> list[ParsedRow]:
     """The rows of a file, checked first."""
     with open_jobs(str(path), "generate") as file:
         check = list(file.check())

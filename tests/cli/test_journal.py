@@ -17,12 +17,12 @@ from heygen_async._cli.journal import JOURNAL, RESULTS, Journal
 if TYPE_CHECKING:
     import pathlib
 
-    from heygen_async._cli.job_rows import JobRow
+    from heygen_async._cli.job_rows import ParsedRow
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
-def row(folder: pathlib.Path, key: str, prompt: str = "A tour") -> JobRow:
+def row(folder: pathlib.Path, key: str, prompt: str = "A tour") -> ParsedRow:
     """A row of a job file."""
     return RowReader(folder, "generate").row(2, 1, {"prompt": prompt, "key": key})
 

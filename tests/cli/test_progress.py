@@ -11,10 +11,11 @@ import pytest
 from rich.console import Console
 
 from cli import picture
-from heygen_async import Cadence, HeyGen
+from heygen_async import Cadence, HeyGen, RequestEvent
 from heygen_async._cli.batch import BatchOptions, make
 from heygen_async._cli.output import Output
 from heygen_async._cli.progress import Board
+from heygen_async._cli.reachability import Reachability
 from heygen_async.testing import MemoryTransport, Scenario
 
 if TYPE_CHECKING:
@@ -166,3 +167,32 @@ def test_the_picture_can_be_drawn_again() -> None:
 
     for svg in (picture.drawn(), picture.PICTURE.read_text(encoding="utf-8")):
         assert [] == sorted(wanted - set(re.findall(r"[A-Za-z]+", svg)))
+
+
+def test_an_outage_is_shown_in_place_of_guesses(console: Console) -> None:
+    """While the service does not answer the board says for how long, and guesses no end; afterwards it does again."""
+    clock = [0.0]
+    console.get_time = lambda: clock[0]
+    reachability = Reachability(console.get_time)
+    board = Board(console, total=1, done=0, reachability=reachability)
+    board.move("tour", "generating", 10)
+    clock[0] = 30.0
+    board.move("tour", "generating", 40)
+    assert "~45 s left" in " ".join(shown(board, console)[0])
+
+    reachability.record(request(None))
+    clock[0] = 70.0
+    reachability.record(request(502))
+    lines = [" ".join(line) for line in shown(board, console)]
+    assert "not reached for 40 s, trying on" == lines[-1]
+    assert not any("~" in line for line in lines)
+
+    reachability.record(request(200))
+    assert "~" in " ".join(shown(board, console)[0])
+
+
+def request(status: int | None) -> RequestEvent:
+    """A poll that was answered so."""
+    return RequestEvent(
+        method="GET", route="/v3/video-agents/{session_id}", status=status, elapsed=1.0, attempt=1
+    )
