@@ -9,13 +9,11 @@ from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
-from msgspec import structs
-
 from .._api import videos as video_api
 from .._files.download import RemoteFile, download_file
 from .._files.names import file_name, suffix_of
-from ..errors import ClientStateError
 from ..models import VideoInfo, VideoState
+from .bound import bind, core_of
 
 if TYPE_CHECKING:
     from ..models import OnProgress
@@ -40,10 +38,7 @@ class Video(VideoInfo, frozen=True, kw_only=True, dict=True):
             core: The client's parts.
             info: The values.
         """
-        video = cls(**structs.asdict(info))
-        # Not a field: it is no part of the value, of its repr, its comparison or its pickle.
-        structs.force_setattr(video, "_core", core)
-        return video
+        return bind(cls, info, core)
 
     async def download(
         self,
@@ -120,12 +115,7 @@ class Video(VideoInfo, frozen=True, kw_only=True, dict=True):
         overwrite: bool,
         on_progress: OnProgress | None,
     ) -> Path:
-        core: Core | None = self.__dict__.get("_core")
-        if core is None:
-            raise ClientStateError(
-                "This video has no client.", hint="Read it with heygen.videos.get(video.id)."
-            )
-        api = core.api
+        api = core_of(self, "Read it with heygen.videos.get(video.id).").api
 
         async def refresh() -> str | None:
             return link((await api.call(video_api.video(self.id))).data)

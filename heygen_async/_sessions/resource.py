@@ -8,12 +8,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from msgspec import structs
-
 from .._api import sessions as session_api
 from .._files.download import RemoteFile, download_file
 from .._files.names import file_name, suffix_of
-from ..errors import ClientStateError
+from .._resources.bound import bind, core_of
 from ..models import ResourceInfo
 
 if TYPE_CHECKING:
@@ -38,10 +36,7 @@ class Resource(ResourceInfo, frozen=True, kw_only=True, dict=True):
             session_id: Whose it is.
             info: The values.
         """
-        resource = cls(**structs.asdict(info))
-        # Not a field: it is no part of the value, of its repr, its comparison or its pickle.
-        structs.force_setattr(resource, "_home", (core, session_id))
-        return resource
+        return bind(cls, info, core, session_id=session_id)
 
     async def download(
         self,
@@ -71,15 +66,11 @@ class Resource(ResourceInfo, frozen=True, kw_only=True, dict=True):
             APIError: The service refused to give a fresh link.
             ClientStateError: It has no client: it was unpickled, or the client is closed.
         """
-        home: tuple[Core, str] | None = self.__dict__.get("_home")
-        if home is None:
-            raise ClientStateError(
-                "This resource has no client.", hint="Read it with session.resource(resource.resource_id)."
-            )
-        core, session_id = home
+        api = core_of(self, "Read it with session.resource(resource.resource_id).").api
+        session_id: str = self.__dict__["_session_id"]
 
         async def refresh() -> str | None:
-            return (await core.api.call(session_api.resource(session_id, self.resource_id))).data.url
+            return (await api.call(session_api.resource(session_id, self.resource_id))).data.url
 
         remote = RemoteFile(
             what=f"resource {self.resource_id}",
@@ -88,5 +79,5 @@ class Resource(ResourceInfo, frozen=True, kw_only=True, dict=True):
             refresh=refresh,
         )
         return await download_file(
-            core.api, remote, target, resume=resume, overwrite=overwrite, on_progress=on_progress
+            api, remote, target, resume=resume, overwrite=overwrite, on_progress=on_progress
         )
