@@ -17,7 +17,9 @@ import msgspec
 from msgspec import Struct, structs
 
 from .. import errors
+from .._api import sessions as session_api
 from .._api.sessions import CreateRequest
+from .._batch import job as job_module
 from .._batch.job import Job
 from .._batch.session_runner import SessionHistory, without_messages
 from .._redact import clean
@@ -83,7 +85,9 @@ _WRITTEN_FORMS: Final[dict[str, object]] = {
 
 
 def _job_fields() -> list[tuple[str, object] | tuple[str, object, object]]:
-    hints = get_type_hints(Job, localns={"BatchReviewer": object})
+    # Their `__module__` is the public one, which lacks names that only annotations use.
+    names = {**vars(session_api), **vars(job_module), "BatchReviewer": object}
+    hints = get_type_hints(Job, localns=names)
     plain = [item for item in fields(Job) if item.name != "key"]
     return [
         (item.name, _WRITTEN_FORMS.get(item.name, hints[item.name]))
