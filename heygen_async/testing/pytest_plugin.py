@@ -18,7 +18,7 @@ The report of a test that fails shows the ledger of its simulator.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -95,6 +95,5 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 def _backend(anyio_backend: object) -> tuple[object, dict[str, object]]:
     """Return name and options of what an `anyio_backend` fixture returns."""
     if isinstance(anyio_backend, tuple):
-        name, options = anyio_backend
-        return name, dict(options)
+        return cast("tuple[object, dict[str, object]]", anyio_backend)
     return anyio_backend, {}

@@ -12,6 +12,12 @@ from testing.desk import Desk
 CREATE = "/v3/video-agents"
 
 
+@pytest.fixture
+def desk() -> Desk:
+    """A caller of a service that honours keys."""
+    return Desk(Simulator(idempotency="honoured"))
+
+
 def test_key_is_replayed_for_a_day_whatever_the_body(desk: Desk) -> None:
     """The same key brings the first answer again for 24 hours, even for another body."""
     first = desk.call("POST", CREATE, {"prompt": "a"}, idempotency_key="k").data
@@ -60,7 +66,7 @@ def test_duplicate_messages() -> None:
 
 def test_key_in_flight_answers_409() -> None:
     """While the first request is being worked on, its key answers 409 with Retry-After."""
-    desk = Desk(Simulator(latency=5))
+    desk = Desk(Simulator(latency=5, idempotency="honoured"))
     desk.call("POST", CREATE, {"prompt": "a"}, idempotency_key="k")
     desk.wait(1)
     racing = desk.call("POST", CREATE, {"prompt": "a"}, idempotency_key="k")
@@ -85,7 +91,7 @@ def test_a_slow_answer_keeps_its_key_in_flight(desk: Desk) -> None:
 
 def test_retries_do_not_keep_a_key_in_flight() -> None:
     """A key is in flight for as long as its first request takes, however often it is tried."""
-    desk = Desk(Simulator(latency=3))
+    desk = Desk(Simulator(latency=3, idempotency="honoured"))
     seen: list[int] = []
     for _ in range(5):
         seen.append(desk.call("POST", CREATE, {"prompt": "a"}, idempotency_key="k").status)

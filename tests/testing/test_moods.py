@@ -172,7 +172,7 @@ def test_deleted_videos(mood: str, status: int, word: str) -> None:
 def test_a_send_without_message_is_a_switch() -> None:
     """A send with files alone is refused, unless the service is in the mood for it."""
     files = [{"type": "url", "url": "https://example.test/a.png"}]
-    answers = []
+    answers: list[int] = []
     for is_optional in (False, True):
         desk = desk_with(message_optional=is_optional)
         session_id = desk.create()

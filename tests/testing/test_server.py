@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from heygen_async.testing import Simulator, SimulatorServer
+from heygen_async.testing import Moods, Simulator, SimulatorServer
 from heygen_async.testing.__main__ import build, main, parser
 from programs import Programs
 
@@ -81,6 +81,15 @@ async def test_failures_are_real(
     assert 200 == (await create(server, http))[0]
 
 
+async def test_the_date_can_be_left_out(server: SimulatorServer, http: aiohttp.ClientSession) -> None:
+    """Over sockets too the Date header is the simulator's own: its clock's, or none at all."""
+    async with http.get(f"{server.url}/v3/videos", headers={"x-api-key": "test-key"}) as answer:
+        assert "Date" in answer.headers
+    server.simulator.moods.sends_date = False
+    async with http.get(f"{server.url}/v3/videos", headers={"x-api-key": "test-key"}) as answer:
+        assert "Date" not in answer.headers
+
+
 async def test_connections_are_counted(server: SimulatorServer, http: aiohttp.ClientSession) -> None:
     """Every connection that carried a request is counted once."""
     for _ in range(3):
@@ -123,7 +132,38 @@ def test_command_line_describes_a_simulator() -> None:
     assert "k" not in repr(simulator).split()
 
 
-@pytest.mark.parametrize("line", ["--speed 0", "--contract other", "--faults nope", "--port x"])
+def test_command_line_sets_the_moods() -> None:
+    """Scenario, credit, burst, congestion, failures and the rest of the moods come from the command line too."""
+    line = (
+        "--scenario conversational --video-at create --billing usage_based --wallet 3 --price 0.1 --burst 13"
+        " --congestion 2 --failure-rate 0.1 --fails-above 2500 --asset-seconds 9 --assets-fail"
+        " --deleted-videos status --message-optional --no-date --idempotency create,send --clock-offset 600"
+    )
+    simulator = build(parser().parse_args(line.split()))
+    wanted = Moods(
+        billing="usage_based",
+        balance=3.0,
+        price=0.1,
+        burst=13,
+        congestion=2.0,
+        failure_rate=0.1,
+        fails_above=2500,
+        video_at="create",
+        asset_seconds=9.0,
+        assets_fail=True,
+        deleted_videos="status",
+        message_optional=True,
+        sends_date=False,
+    )
+
+    assert wanted == simulator.moods
+    assert {"create", "send"} == simulator.idempotency
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["--idempotency nope", "--scenario nope", "--speed 0", "--contract other", "--faults nope", "--port x"],
+)
 def test_bad_command_lines_are_explained(line: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A wrong option ends with status 2 and says which."""
     with pytest.raises(SystemExit) as caught:
