@@ -64,6 +64,11 @@ def scenarios() -> list[Scenario]:
     ]
 
 
+def mine_run() -> tuple[Step, ...]:
+    """One run of a session."""
+    return (Step(status="generating", seconds=5),)
+
+
 def service() -> Simulator:
     """The service: its faults, its books, its files."""
     simulator = Simulator(seed=1, max_jobs=3, scenario=Scenario.chat(), requests_per_second=10, speed=60)
@@ -73,6 +78,16 @@ def service() -> Simulator:
     assert_type(simulator.base_url, str)
     assert_type(simulator.faults, Faults)
     assert_type(simulator.moods, Moods)
+    assert_type(simulator.expect_create("bakery", times=1, mode="chat"), list[CreateRecord])
+    assert_type(simulator.expect_message("Approve", times=1, avatar_id="look_1"), list[MessageRecord])
+    assert_type(simulator.expect_billed(1), list[str])
+    simulator.idempotency = frozenset({"create"})
+    simulator.moods = Moods(billing="subscription", burst=13, deleted_videos="status")
+    assert_type(Scenario.chat().can_fail(at="generating"), bool)
+    assert_type(Scenario.chat().cut_run(mine_run()), tuple[Step, ...])
+    Scenario.conversational().with_more_thinking(5)
+    Scenario.credit_runs_out().with_failure_reason("No credit.", code="OTHER")
+    Scenario.silent_failure()
     assert_type(simulator.ledger, Ledger)
     assert_type(simulator.storage, Storage)
     simulator.faults.add("rate_limit", on="create", times=2, after=1, retry_after=3)
