@@ -22,8 +22,8 @@ class Failing(Line):
     def __init__(self, *numbers: int, at: Any = "thinking") -> None:
         super().__init__(Simulator(idempotency="ignored", max_jobs=50))
         failing = Scenario.failing(at, with_reason=False, mode="generate")
-        self._failing = failing.with_times(thinking=10, generating=50)
-        self._good = Scenario.generate().with_times(thinking=10, generating=50)
+        self._failing = failing.timed(thinking=10, generating=50)
+        self._good = Scenario.generate().timed(thinking=10, generating=50)
         self._numbers = numbers
 
     async def send(self, request: Any) -> MemoryAnswer:
