@@ -1,8 +1,8 @@
 """
-When to look again: pure functions of what a watcher knows.
+When to poll again: pure functions of what a watcher knows.
 
-A cadence is any callable from a `PollContext` to seconds. It reads no clock and draws no lots: time and a die come in
-with the moment, so a schedule can be tested, simulated and compared without waiting for it.
+A cadence is any callable from a `PollContext` to seconds. It reads no clock and no randomness: time and jitter come in
+with the context, so a schedule can be tested, simulated and compared without waiting for it.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ __all__ = ["Cadence", "Durations", "Expected", "PollContext", "bounded", "schedu
 
 # Of the adaptive schedule. The first two say what matters, the others what is known of the service; results move
 # little with any of them (benchmarks/README.md).
-_LOOK = 0.2  # seconds of knowing late that are worth one request: about 40 for a video of ten minutes
-_THINKING_LOOK = 2.0  # times as much while it thinks: fewer people wait for the end of that
+_POLL_WORTH = 0.2  # seconds of knowing late that are worth one request: about 40 for a video of ten minutes
+_THINKING_WORTH = 2.0  # times as much while it thinks: fewer people wait for the end of that
 _EARLY = 4.0  # what fails, fails early: no wait is longer than this and twice the time it has lasted
-_RAREST = 60.0  # as the service's own guide, for whatever went as nobody expected
+_RAREST = 60.0  # as the service's own guide, for whatever went unexpectedly
 _OFTENEST = 1.0
 _RESTS_AT = 99  # renders stand there for a while before they end
-_REST_SHARE = 0.03  # of the time until then; how long it takes is anybody's guess, hence the shape of 1
+_REST_SHARE = 0.03  # of the time until then; how long it takes is unknown, hence the shape of 1
 _PROGRESS_SHAPE = 3.0  # half of the extrapolations are within 30 % of the truth
 _REMEMBERED = 64  # durations of each status, so that a client that lives for months follows the service
 _ENOUGH = 16  # the first ones to end are the short ones: fewer would mislead
 _SHARPEST = 5.0  # of shapes: what took equally long so far will not always
-_SAFETY_LOOK = 30.0  # seconds for each end in a row that a webhook told of: what relies on it looks so rarely
-_RAREST_SAFETY_LOOK = 120.0  # so late at most is what a webhook does not tell
+_SAFETY_POLL = 30.0  # seconds for each announced end in a row: what relies on webhooks polls so rarely
+_RAREST_SAFETY_POLL = 120.0  # so late at most is what a webhook does not tell
 _LONGEST_PHASE = 86_400.0  # seconds; what lasted longer was not watched, or hung
 
 _SHORTEST = 0.2  # seconds; no schedule may turn a watch into a busy loop
@@ -65,7 +65,7 @@ class Expected(Struct, frozen=True):
 
 
 # From the documented ranges: half a minute to 5 minutes, and 3 to 30.
-_THINKING = (_THINKING_LOOK, Expected(100.0, 2.0))
+_THINKING = (_THINKING_WORTH, Expected(100.0, 2.0))
 _WORK = (1.0, Expected(500.0, 2.0))
 
 
@@ -95,7 +95,7 @@ class Durations:
         seen = self._seconds.setdefault(status, deque(maxlen=_REMEMBERED))
         seen.append(seconds)
         if len(seen) >= _ENOUGH:
-            self._expected[status] = _fitted(sorted(seen))
+            self._expected[status] = _fit(sorted(seen))
 
     def expected(self, status: SessionStatus) -> Expected | None:
         """
@@ -111,7 +111,7 @@ _TELLING = frozenset({SessionStatus.THINKING, SessionStatus.GENERATING})
 _STILL = frozenset(status for status in SessionStatus if status.is_paused or status.is_terminal)
 
 
-def _fitted(seconds: list[float]) -> Expected:
+def _fit(seconds: list[float]) -> Expected:
     """Fit to the quartiles, which a few that hang cannot move."""
     low, middle, high = (max(seconds[len(seconds) * k // 4], 1.0) for k in (1, 2, 3))
     shape = math.log(9) / math.log(high / low) if high > low else _SHARPEST
@@ -120,18 +120,18 @@ def _fitted(seconds: list[float]) -> Expected:
 
 class PollContext(Struct, frozen=True, kw_only=True):
     """
-    What is known of a session when the next look is planned.
+    What is known of a session when the next poll is planned.
 
     Attributes:
         status: Its status.
         elapsed: Seconds in that status, as seen from here.
-        progress: 0 to 100, as the service tells it; it may jump, fall back and rest at 99.
+        progress: 0 to 100, as the service shows it; it may jump, fall back and rest at 99.
         history: Pairs of (seconds in this status, progress), oldest first, at each change of progress.
         polls: Looks in this status so far.
         unchanged: Seconds since anything moved.
         jitter: A random number from 0 up to 1, drawn for this poll, to spread sessions that started together.
         expected: How long this status lasts, from what the client has seen (`Durations`); None before it has.
-        shared_by: The number of sessions the look's one request is for.
+        shared_by: The number of sessions the poll's one request is for.
         webhook_streak: How many ends of this status in a row verified webhooks lately announced to this client.
         since_webhook: Seconds since a verified webhook about this session that no poll has confirmed; None for none.
     """
@@ -151,10 +151,10 @@ class PollContext(Struct, frozen=True, kw_only=True):
 
 class Cadence:
     """
-    A schedule of looks; `HeyGen(cadence=...)` and `watch(cadence=...)` take one, or any callable like it.
+    A schedule of polls; `HeyGen(cadence=...)` and `watch(cadence=...)` take one, or any callable like it.
 
     Args:
-        interval: From a `PollContext` to the seconds until the next look.
+        interval: From a `PollContext` to the seconds until the next poll.
         name: Shown in the repr.
     """
 
@@ -164,9 +164,9 @@ class Cadence:
         self._interval = interval
         self._name = name
 
-    def __call__(self, moment: PollContext) -> float:
-        """Return the seconds until the next look, from 0.2 to 3600."""
-        return bounded(self._interval(moment))
+    def __call__(self, context: PollContext) -> float:
+        """Return the seconds until the next poll, from 0.2 to 3600."""
+        return bounded(self._interval(context))
 
     def __repr__(self) -> str:
         return self._name
@@ -174,7 +174,7 @@ class Cadence:
     @classmethod
     def constant(cls, seconds: float) -> Cadence:
         """
-        Look every so many seconds.
+        Poll every so many seconds.
 
         Raises:
             InvalidArgument: Not a positive number.
@@ -187,10 +187,10 @@ class Cadence:
         cls, first: float = 2.0, *, factor: float = 2.0, longest: float = 30.0, jitter: float = 0.25
     ) -> Cadence:
         """
-        Wait longer after each look in the same status.
+        Wait longer after each poll in the same status.
 
         Args:
-            first: Seconds before the second look.
+            first: Seconds before the second poll.
             factor: What each wait is multiplied with.
             longest: Seconds no wait exceeds.
             jitter: The share a wait varies both ways, from 0 up to 1.
@@ -203,12 +203,12 @@ class Cadence:
         if not 0 <= jitter < 1:
             raise InvalidArgument("jitter", "must be from 0 up to 1")
 
-        def interval(moment: PollContext) -> float:
+        def interval(context: PollContext) -> float:
             try:
-                wait = min(first * float(factor) ** moment.polls, longest)
+                wait = min(first * float(factor) ** context.polls, longest)
             except OverflowError:  # long before a watch ends
                 wait = longest
-            return wait * (1 + jitter * (2 * moment.jitter - 1))
+            return wait * (1 + jitter * (2 * context.jitter - 1))
 
         return cls(interval, f"Cadence.exponential({first:g}, factor={factor:g}, longest={longest:g})")
 
@@ -218,8 +218,8 @@ class Cadence:
         Follow a ladder of intervals.
 
         Args:
-            steps: Pairs of (seconds, count): so many looks so far apart, in this order.
-            then: Seconds between all further looks.
+            steps: Pairs of (seconds, count): so many polls so far apart, in this order.
+            then: Seconds between all further polls.
 
         Raises:
             InvalidArgument: Not positive numbers.
@@ -230,14 +230,14 @@ class Cadence:
         _check("then", then)
         plan = tuple(seconds for seconds, count in steps for _ in range(count))
         return cls(
-            lambda moment: plan[moment.polls] if moment.polls < len(plan) else then,
+            lambda context: plan[context.polls] if context.polls < len(plan) else then,
             f"Cadence.stepped({list(steps)!r}, then={then:g})",
         )
 
     @classmethod
-    def adaptive(cls, *, worth: float = _LOOK) -> Cadence:
+    def adaptive(cls, *, worth: float = _POLL_WORTH) -> Cadence:
         """
-        Look when it is likely to have ended; the default.
+        Poll when it is likely to have ended; the default.
 
         Quick at first, stretching while nothing moves, quick again near the expected end, which is extrapolated from
         the progress and from how long the client has seen sessions take; rare while a session waits for its caller,
@@ -251,11 +251,11 @@ class Cadence:
             InvalidArgument: Not a positive number.
         """
         _check("worth", worth)
-        return cls(lambda moment: _adaptive(moment, worth), f"Cadence.adaptive(worth={worth:g})")
+        return cls(lambda context: _adaptive(context, worth), f"Cadence.adaptive(worth={worth:g})")
 
 
 def schedule(given: Callable[[PollContext], float]) -> Cadence:
-    """Return a schedule within bounds, whoever wrote it."""
+    """Return a schedule within bounds, also a caller's own."""
     return given if isinstance(given, Cadence) else Cadence(given)
 
 
@@ -272,45 +272,45 @@ def _check(name: str, value: float) -> None:
 # ---- the adaptive schedule ----------------------------------------------------------------------------------------
 
 
-def _adaptive(moment: PollContext, worth: float) -> float:
-    if moment.status in _STILL:
-        # It moves only when the caller speaks, and a send looks at once.
-        wait = min(15.0 + moment.elapsed / 4, _RAREST)
+def _adaptive(context: PollContext, worth: float) -> float:
+    if context.status in _STILL:
+        # It moves only when the caller speaks, and a send polls at once.
+        wait = min(15.0 + context.elapsed / 4, _RAREST)
     else:
-        wait = max(min(_balanced(moment, worth), _EARLY + 2 * moment.elapsed, _RAREST), _OFTENEST)
-    # The first looks of sessions that began together are strewn widely; later ones need only not fall into step.
-    wait *= 0.5 + moment.jitter if moment.polls == 0 else 0.85 + 0.3 * moment.jitter
-    if moment.since_webhook is not None:
+        wait = max(min(_balance(context, worth), _EARLY + 2 * context.elapsed, _RAREST), _OFTENEST)
+    # The first polls of sessions that began together are strewn widely; later ones need only not fall into step.
+    wait *= 0.5 + context.jitter if context.polls == 0 else 0.85 + 0.3 * context.jitter
+    if context.since_webhook is not None:
         return min(
-            wait, max(moment.since_webhook, _OFTENEST)
-        )  # the service has told of what it does not show yet
-    return max(wait, _safety(moment)) if moment.webhook_streak else wait
+            wait, max(context.since_webhook, _OFTENEST)
+        )  # the service announced what it does not show yet
+    return max(wait, _safety(context)) if context.webhook_streak else wait
 
 
-def _safety(moment: PollContext) -> float:
+def _safety(context: PollContext) -> float:
     """Return how long a webhook is relied on that has shown so often that it works."""
-    return min(moment.webhook_streak * _SAFETY_LOOK, _RAREST_SAFETY_LOOK) * (0.7 + 0.3 * moment.jitter)
+    return min(context.webhook_streak * _SAFETY_POLL, _RAREST_SAFETY_POLL) * (0.7 + 0.3 * context.jitter)
 
 
-def _balanced(moment: PollContext, worth: float) -> float:
-    """Find the interval after which one look costs as much as the seconds it saves."""
-    weight, usual = _THINKING if moment.status is SessionStatus.THINKING else _WORK
-    price = worth * weight / max(moment.shared_by, 1)
-    since, guess = moment.elapsed, moment.expected or usual
-    rest = _rest(moment, guess)
+def _balance(context: PollContext, worth: float) -> float:
+    """Find the interval after which one poll costs as much as the seconds it saves."""
+    weight, usual = _THINKING if context.status is SessionStatus.THINKING else _WORK
+    price = worth * weight / max(context.shared_by, 1)
+    since, guess = context.elapsed, context.expected or usual
+    rest = _rest(context, guess)
     if rest is not None:
-        since, guess = max(moment.elapsed - moment.history[-1][0], 0.0), rest
-    # Looks too far apart by s seconds miss s / 2 of them with the odds h that it ends in each: s * s * h / 2 = price.
-    # While it can hardly end yet the odds still rise, so they are taken from half way to the first look.
+        since, guess = max(context.elapsed - context.history[-1][0], 0.0), rest
+    # Polls too far apart by s seconds miss s / 2 of them with the hazard h that it ends in each: s * s * h / 2 = price.
+    # While it can hardly end yet the hazard still rises, so it is taken from half way to the first poll.
     seconds, shape = guess.seconds, guess.shape
     first = seconds * (price * (shape + 1) / seconds) ** (1 / (shape + 1))
     return math.sqrt(2 * price / guess.odds(since + first / 2))
 
 
-def _rest(moment: PollContext, guess: Expected) -> Expected | None:
+def _rest(context: PollContext, guess: Expected) -> Expected | None:
     """Say how long it lasts from the last change of progress on; None while progress says nothing."""
-    history, progress = moment.history, moment.progress
-    if moment.status is not SessionStatus.GENERATING or not history or progress <= 0:
+    history, progress = context.history, context.progress
+    if context.status is not SessionStatus.GENERATING or not history or progress <= 0:
         return None
     (since, begun), (until, _) = history[0], history[-1]
     if progress >= _RESTS_AT:
@@ -318,8 +318,8 @@ def _rest(moment: PollContext, guess: Expected) -> Expected | None:
     gained = progress - begun
     if gained <= 0 or until <= since:
         return None
-    told = (100 - progress) * (until - since) / gained
+    left = (100 - progress) * (until - since) / gained
     # Half of those that lasted so long last so much longer.
     usual = (2 * until**guess.shape + guess.seconds**guess.shape) ** (1 / guess.shape) - until
     trust = progress / 100  # an extrapolation is worth what it is based on
-    return Expected(min(max(told, _OFTENEST), _LONGEST) ** trust * usual ** (1 - trust), _PROGRESS_SHAPE)
+    return Expected(min(max(left, _OFTENEST), _LONGEST) ** trust * usual ** (1 - trust), _PROGRESS_SHAPE)
