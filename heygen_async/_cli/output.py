@@ -30,14 +30,18 @@ class Terminal(Console):
     """A console that takes all text as it is, in any encoding, and leaves a broken pipe to the command."""
 
     def __init__(self, file: TextIO) -> None:
-        if isinstance(file, io.TextIOWrapper) and file.errors == "strict":
-            # What the encoding lacks is shown escaped: a character must not end a batch.
-            file.reconfigure(errors="backslashreplace")
+        _escape_unencodable(file)
         super().__init__(file=file, markup=False, emoji=False, highlight=False)
 
     def on_broken_pipe(self) -> NoReturn:
         """Raise what was caught."""
         raise  # noqa: PLE0704 - called while it is handled
+
+
+def _escape_unencodable(file: TextIO) -> None:
+    """Show escaped what the encoding lacks: a character must not end a batch."""
+    if isinstance(file, io.TextIOWrapper) and file.errors == "strict":
+        file.reconfigure(errors="backslashreplace")
 
 
 class Output:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import anyio
 
@@ -101,7 +101,9 @@ def check_target(target: object) -> bool:
     Raises:
         InvalidArgument: It is no path, or one that no system can open.
     """
-    path = os.fspath(target) if isinstance(target, os.PathLike) else target
+    path: object = (
+        cast("os.PathLike[str]", target).__fspath__() if isinstance(target, os.PathLike) else target
+    )
     if not isinstance(path, str):
         raise InvalidArgument("target", f"must be the path of a file or a folder, not {type(path).__name__}")
     try:

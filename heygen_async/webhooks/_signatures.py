@@ -93,7 +93,7 @@ def _values(headers: Headers, names: frozenset[str]) -> list[str]:
         text.strip()
         for name, value in headers.items()
         if _decode(name).lower() in names
-        for text in map(_decode, value if isinstance(value, list | tuple) else [value])
+        for text in map(_decode, cast("list[object]", value) if isinstance(value, list | tuple) else [value])
     ]
 
 
