@@ -13,6 +13,7 @@ import anyio
 from heygen_async import (
     DownloadError,
     HeyGenError,
+    Outage,
     Resource,
     Session,
     SessionState,
@@ -46,7 +47,17 @@ async def follow(session: Session, output: Output, *, timeout: float | None) -> 
     """
     last: SessionState | None = None
     with output.busy(f"session {session.id}") as status:
-        async with session.watch(until=_ENDS, progress=True, timeout=timeout) as states:
+
+        def show_outage(outage: Outage) -> None:
+            words = f"not reached for {duration(outage.seconds)}, trying on"
+            if outage.is_over:
+                words = "the service answers again"
+            elif status is not None:
+                status.update(words)
+            output.emit("outage", words, session_id=session.id, is_over=outage.is_over)
+
+        watch = session.watch(until=_ENDS, progress=True, timeout=timeout, on_outage=show_outage)
+        async with watch as states:
             async for state in states:
                 _show_change(output, session, last, state)
                 if status is not None:

@@ -297,6 +297,17 @@ async def test_a_service_that_is_gone_is_named(user: TerminalUser, monkeypatch: 
     assert "HEYGEN_API_BASE" in printed.err
 
 
+async def test_an_outage_is_shown(user: TerminalUser) -> None:
+    """While a session cannot be read, `run` says so, and says when it can again."""
+    user.simulator.faults.add("reset_before", on="get", times=40)
+    printed = await user.types("run", "A tour")
+    outages = [line for line in printed.out.splitlines() if line.startswith("outage")]
+
+    assert 0 == printed.code
+    assert "trying on" in outages[0]
+    assert "answers again" in outages[-1]
+
+
 async def test_hints_are_for_the_shell(user: TerminalUser) -> None:
     """What to do is told in commands and variables, not in Python."""
     await user.types("run", "A tour", "--out", "tour.mp4")
