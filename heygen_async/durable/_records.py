@@ -260,7 +260,7 @@ def _job_record(job: Job) -> Record:
         for item in fields(job)
         if item.name not in ("key", "files", "extra", "reviewer", "ref")
     }
-    make: Callable[..., Record] = JobRecord
+    make = cast("Callable[..., Record]", JobRecord)
     return make(
         v=VERSION,
         **plain,
