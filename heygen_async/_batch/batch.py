@@ -19,7 +19,7 @@ from .events import EventHook
 from .job import BatchEvent, Outcome
 from .job_runner import BatchContext, JobRunner
 from .job_source import Item, Jobs, JobSource
-from .second_tries import PAUSE_SECONDS, Wallet, cost_of, make_again, may_succeed_again
+from .second_tries import PAUSE_SECONDS, Balance, cost_of, make_again, may_succeed_again
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -75,7 +75,7 @@ class Batch:
         self._events: EventHook = EventHook(on_event, self._stop, budget)
         self._budget: Budget | None = budget
         self._retry_failed: int = retry_failed
-        self._wallet: Wallet = Wallet(self._core)
+        self._wallet: Balance = Balance(self._core)
         self._credit_failures: int = 0
         self._folder: OutputFolder | None = folder
         self._stop_on: tuple[type[Exception], ...] = stop_on

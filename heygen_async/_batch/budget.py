@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ..errors import ClientStateError, InvalidArgument
-
-if TYPE_CHECKING:
-    from .job import Job
+from .job import Job, check_amount
 
 _ROUNDING: Final = 1e-9  # of the budget: sums of fractions are not exact
 
@@ -128,14 +126,3 @@ def make_budget(max_spend: float | None, rate: Rate | None) -> Budget | None:
     if rate is None:
         raise InvalidArgument("rate", "is needed: max_spend counts by the price of a second of video")
     return Budget(max_spend, rate)
-
-
-def check_amount(name: str, amount: object) -> None:
-    """
-    Refuse what is no positive, finite number.
-
-    Raises:
-        InvalidArgument: It is not.
-    """
-    if isinstance(amount, bool) or not isinstance(amount, int | float) or not 0 < amount < math.inf:
-        raise InvalidArgument(name, "must be a positive number")

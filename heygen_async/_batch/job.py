@@ -4,6 +4,7 @@ What a batch takes, what it returns, and the events between.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable
 from dataclasses import KW_ONLY, dataclass, field
@@ -19,7 +20,6 @@ from .._polling import refs
 from .._sessions.review import check_reviewer
 from ..errors import InvalidArgument
 from ..models import AssetId
-from .budget import check_amount
 
 if TYPE_CHECKING:
     from .._resources.videos import Video
@@ -222,3 +222,14 @@ def _check_key(key: object) -> None:
         raise InvalidArgument("key", f"must be 1 to {_KEY_CHARACTERS:,} characters that are not all blank")
     if any("\ud800" <= character <= "\udfff" for character in key):
         raise InvalidArgument("key", "has half a character (a lone surrogate)")
+
+
+def check_amount(name: str, amount: object) -> None:
+    """
+    Refuse what is no positive, finite number.
+
+    Raises:
+        InvalidArgument: It is not.
+    """
+    if isinstance(amount, bool) or not isinstance(amount, int | float) or not 0 < amount < math.inf:
+        raise InvalidArgument(name, "must be a positive number")

@@ -55,7 +55,7 @@ def make_again(job: Job) -> Job:
     return replace(job, idempotency_key=None, ref=None, begun_at=None)
 
 
-class Wallet:
+class Balance:
     """The account's prepaid balance, compared over a whole run; an account may have none."""
 
     def __init__(self, core: Core) -> None:

@@ -165,7 +165,7 @@ class SessionRunner:
         return None if self._timeout is None else max(self._timeout - self.history.worked, _LEAST)
 
 
-def fixed_answer(reviewer: object) -> Answer | None:
+def as_answer(reviewer: object) -> Answer | None:
     """Return a reviewer that is one answer for all pauses; None for a callable or none."""
     return reviewer if isinstance(reviewer, Reply | Approve | Stop) else None
 

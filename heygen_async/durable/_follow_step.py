@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from .. import _clock
 from .._batch.job import BatchEvent
 from .._batch.output_folder import OutputFolder
-from .._batch.session_runner import fixed_answer
+from .._batch.session_runner import as_answer
 from ..errors import DownloadError, HeyGenError
 from . import _records
 from ._outcomes import plain, video_of
@@ -63,9 +63,9 @@ class Following:
         if runner.session.mode == "generate":  # which takes no messages, though it may ask
             return False
         await runner.emit_pause(state)
-        fixed = fixed_answer(runner.reviewer_or(self._context.settings.reviewer))
-        answer = None if fixed is None else await runner.ask(fixed, state, row.turn)
-        if fixed is not None and answer is None:
+        answer_for_all = as_answer(runner.reviewer_or(self._context.settings.reviewer))
+        answer = None if answer_for_all is None else await runner.ask(answer_for_all, state, row.turn)
+        if answer_for_all is not None and answer is None:
             return False  # one answer for all was given often enough
         await self._context.access.persist(
             self._context.store.pause,

@@ -105,7 +105,7 @@ class Talking:
     ) -> bool:
         if await self._context.access.persist(self._context.store.announce_answer, stage, sender):
             return await self._has_arrived(row, session, answer)
-        return await _has_gone_on(session)
+        return await _has_moved_on(session)
 
     async def _has_arrived(self, row: JobRow, session: Session, answer: Answer) -> bool:
         """
@@ -115,21 +115,21 @@ class Talking:
         """
         api = self._context.heygen._core.api
         until = _clock.now() + api.retry.settle_time
-        while not await self._is_there(row, session, answer):
+        while not await self._has_answer(row, session, answer):
             if _clock.now() >= until:
                 return False
             await _clock.sleep(_POLL_SECONDS)
         session._track.doubt(since=_clock.now(), settle=api.timeouts.settle)
         return True
 
-    async def _is_there(self, row: JobRow, session: Session, answer: Answer) -> bool:
+    async def _has_answer(self, row: JobRow, session: Session, answer: Answer) -> bool:
         """Whether the session has the answer: it has gone on, or its newest messages say so."""
         before = _records.read(PauseRecord, row.pause or "{}").state
         now = await session.refresh()
-        return not now.is_paused or _has_heard(before, now, answer)
+        return not now.is_paused or _contains(before, now, answer)
 
 
-async def _has_gone_on(session: Session) -> bool:
+async def _has_moved_on(session: Session) -> bool:
     """Whether it was answered elsewhere: days may have passed, and a second answer is a revision that costs."""
     try:
         return not (await session.refresh()).is_paused
@@ -137,16 +137,16 @@ async def _has_gone_on(session: Session) -> bool:
         return False  # the answer itself will show
 
 
-def _has_heard(before: SessionState, now: SessionState, answer: Answer) -> bool:
+def _contains(before: SessionState, now: SessionState, answer: Answer) -> bool:
     """Whether a conversation has our words since a pause, by the service's own clock."""
     words = answer.message if isinstance(answer, Reply) else getattr(answer, "message", None) or APPROVAL
     known = sum(
         message.role == "user" and message.content.strip() == words.strip() for message in before.messages
     )
-    heard_at = max((message.created_at or 0 for message in before.messages), default=0)
+    newest_at = max((message.created_at or 0 for message in before.messages), default=0)
     same = [
         message
         for message in now.messages
         if message.role == "user" and message.content.strip() == words.strip()
     ]
-    return len(same) > known or any((message.created_at or 0) > heard_at for message in same)
+    return len(same) > known or any((message.created_at or 0) > newest_at for message in same)
