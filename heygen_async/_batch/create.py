@@ -38,10 +38,12 @@ class CreateStore(Protocol):
     @property
     def key(self) -> str:
         """The idempotency key of the create."""
+        ...
 
     @property
     def started_at(self) -> datetime:
         """When the create was first about to be sent."""
+        ...
 
     async def announce(self) -> datetime | None:
         """Record that an attempt is about to be made; return since when an earlier one may have been sent."""
@@ -54,6 +56,7 @@ class CreateStore(Protocol):
 
     async def own(self, session: Session) -> bool:
         """Record the session as this job's; False when it is another job's."""
+        ...
 
 
 class MemoryStore:

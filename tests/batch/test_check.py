@@ -39,6 +39,15 @@ class Altered(Line):
         return answer
 
 
+def merge(fields: dict[str, Any]) -> Callable[[Any], Any]:
+    """Return a change of some fields of the data."""
+
+    def change(data: dict[str, Any]) -> dict[str, Any]:
+        return data | fields
+
+    return change
+
+
 async def first(items: AsyncIterator[Any]) -> Any:
     """Return the first item."""
     async for item in items:
@@ -145,7 +154,8 @@ async def test_what_is_not_ready_is_found(part: str, change: dict[str, str], pro
     service = Simulator()
     async with client(service) as heygen:
         options = await good_options(heygen)
-    line = Altered(service, **{part: lambda data: {**data, **change}})
+    changed: dict[str, Any] = {part: merge(change)}
+    line = Altered(service, **changed)
     job = Job("A tour", avatar_id=options["avatar_id"], voice_id=options["voice_id"], orientation="landscape")
     [finding] = await check(line, [job])
 
@@ -169,7 +179,7 @@ async def test_all_findings_come_at_once() -> None:
 async def test_the_wallet_is_compared(balance: float, rate: Rate | None, count: int) -> None:
     """Too little credit for one create, or with a rate for the sum, is a finding for all."""
     wallet = {"currency": "usd", "remaining_balance": balance}
-    line = Altered(Simulator(), users_me=lambda data: {**data, "wallet": wallet})
+    line = Altered(Simulator(), users_me=merge({"wallet": wallet}))
     findings = await check(line, [Job("A", max_seconds=40), Job("B", expected_seconds=40)], rate=rate)
 
     assert [0] * count == [finding.position for finding in findings]
