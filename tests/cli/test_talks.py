@@ -299,7 +299,7 @@ async def test_a_service_that_is_gone_is_named(user: TerminalUser, monkeypatch: 
 
 async def test_an_outage_is_shown(user: TerminalUser) -> None:
     """While a session cannot be read, `run` says so, and says when it can again."""
-    user.simulator.faults.add("reset_before", on="get", times=40)
+    user.simulator.faults.add("reset_before", on="get", times=5)
     printed = await user.types("run", "A tour")
     outages = [line for line in printed.out.splitlines() if line.startswith("outage")]
 
