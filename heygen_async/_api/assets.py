@@ -49,7 +49,7 @@ class Uploaded(Struct, frozen=True, kw_only=True):
         )
 
 
-class Slot(Struct, frozen=True, kw_only=True):
+class UploadSlot(Struct, frozen=True, kw_only=True):
     """Where the service lets the bytes of a large file be put; the address is a credential."""
 
     asset_id: str
@@ -63,7 +63,7 @@ class Slot(Struct, frozen=True, kw_only=True):
 
 
 _UPLOADED = Decoder(Envelope[Uploaded])
-_SLOT = Decoder(Envelope[Slot])
+_SLOT = Decoder(Envelope[UploadSlot])
 _ASSET = Decoder(Envelope[Asset])
 _STATUSES = Decoder(Envelope[tuple[AssetState, ...]])
 
@@ -97,7 +97,7 @@ def wrapping(name: str, media_type: str) -> tuple[str, bytes, bytes]:
     return f"multipart/form-data; boundary={boundary}", head.encode(), f"\r\n--{boundary}--\r\n".encode()
 
 
-def begin(name: str, media_type: str, size: int, sha256: str) -> Call[Slot]:
+def begin(name: str, media_type: str, size: int, sha256: str) -> Call[UploadSlot]:
     """Ask for a place for a large file; each call is a new one, since a replayed answer is an expired address."""
     asked = {"filename": name, "content_type": media_type, "size_bytes": size, "checksum_sha256": sha256}
     route = "/v3/assets/direct-uploads"

@@ -27,7 +27,7 @@ from .progress import Meter
 from .upload_source import Content
 
 if TYPE_CHECKING:
-    from .._api.assets import Slot, Uploaded
+    from .._api.assets import Uploaded, UploadSlot
     from .._http.client import ApiClient
     from ..models import Asset, OnProgress
     from .upload_source import Source
@@ -118,7 +118,7 @@ class _Direct:
     async def upload(self, name: str, kind: str) -> Uploaded:
         """Ask for a place, put the bytes there, say so."""
         policy, source, tries = self._api.retry, self._source, Tries(self._api.retry)
-        slot: Slot | None = None
+        slot: UploadSlot | None = None
         expires = 0.0
         while True:
             if slot is None or _clock.now() >= expires:
@@ -144,14 +144,14 @@ class _Direct:
             self._api.counters.retries += 1
             await _clock.sleep(step.after)
 
-    def _check_room(self, slot: Slot) -> None:
+    def _check_room(self, slot: UploadSlot) -> None:
         if self._source.size > slot.max_bytes:
             raise UploadError(
                 f"{self._source.label} has {self._source.size:,} bytes; the service takes {slot.max_bytes:,}.",
                 hint="Make the file smaller, or cut it into parts.",
             )
 
-    async def _put(self, slot: Slot) -> APIError | TransportError | None:
+    async def _put(self, slot: UploadSlot) -> APIError | TransportError | None:
         """Send the bytes; the headers are signed, so they go out as they came, and no key with them."""
         body = Content(self._source, self._meter)
         limit = self._api.timeouts.write

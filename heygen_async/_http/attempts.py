@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from .. import _clock
 from .._api.calls import Kind
 from ..errors import APIError, Conflict, HeyGenError, RateLimited
-from .retry import IN_PROGRESS, Again, Tries, Verdict
+from .retry import IN_PROGRESS, Again, RetryStep, Tries
 from .writes import CAP_HINT
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ async def send_write(  # noqa: C901 - the one place where all that can become of
             made = await write.recover(recover)
             if made is not None:
                 return made
-            if step is Verdict.RECOVER:  # it was not done
+            if step is RetryStep.RECOVER:  # it was not done
                 step = _again(api, tries, problem, started)
                 write.was_repeated = isinstance(step, Again)
         write.may_exist = write.doubt is not None
@@ -78,23 +78,23 @@ class Abandoned(Exception):
 
 def _next_step(
     api: ApiClient, write: PendingWrite[T], tries: Tries, problem: HeyGenError, started: float
-) -> Again | Verdict:
+) -> Again | RetryStep:
     """Decide what follows a failed attempt, and record whether it may have done something."""
     kind, elapsed = write.call.kind, _clock.now() - started
     step = tries.next_step(kind, problem, elapsed=elapsed, policy=api.retry, jitter=api.rng.random())
     is_in_progress = isinstance(problem, Conflict) and problem.code == IN_PROGRESS
     if is_in_progress:
         api.keys_honoured.add(kind)  # only a service that honours keys knows that one is in use
-    if is_in_progress or step is Verdict.RECOVER:
+    if is_in_progress or step is RetryStep.RECOVER:
         write.doubt = problem
-    if step is Verdict.RECOVER and (api.retry.trust_keys or kind in api.keys_honoured):
+    if step is RetryStep.RECOVER and (api.retry.trust_keys or kind in api.keys_honoured):
         return _again(api, tries, problem, started)  # the service knows best what became of its key
     if isinstance(problem, RateLimited) and _is_too_long(write, step, elapsed):
-        return Verdict.GIVE_UP
+        return RetryStep.GIVE_UP
     return step
 
 
-def _again(api: ApiClient, tries: Tries, problem: HeyGenError, started: float) -> Again | Verdict:
+def _again(api: ApiClient, tries: Tries, problem: HeyGenError, started: float) -> Again | RetryStep:
     return tries.again(problem, elapsed=_clock.now() - started, policy=api.retry, jitter=api.rng.random())
 
 
@@ -108,7 +108,7 @@ def _explain(write: PendingWrite[Any], problem: HeyGenError, attempts: int) -> H
     return problem
 
 
-def _is_too_long(write: PendingWrite[Any], step: Again | Verdict, elapsed: float) -> bool:
+def _is_too_long(write: PendingWrite[Any], step: Again | RetryStep, elapsed: float) -> bool:
     """Whether the caller does not want to wait for room that long."""
     if write.raise_rate_limit:
         return True

@@ -104,7 +104,7 @@ class Again:
     after: float
 
 
-class Verdict(Enum):
+class RetryStep(Enum):
     """The other things to do than to send again."""
 
     RECOVER = auto()
@@ -123,18 +123,18 @@ class Tries:
 
     def next_step(
         self, kind: Kind, error: HeyGenError, *, elapsed: float, policy: RetryPolicy, jitter: float
-    ) -> Again | Verdict:
+    ) -> Again | RetryStep:
         """Decide what follows a failure, `count` exchanges and so many seconds after the start."""
         known = delivery(error)
         if known in (Delivery.MAYBE_DONE, Delivery.UNCLEAR) and kind in (Kind.CREATE, Kind.SEND):
-            return Verdict.RECOVER
+            return RetryStep.RECOVER
         if known in (Delivery.UNCLEAR, Delivery.FINAL):
-            return Verdict.GIVE_UP
+            return RetryStep.GIVE_UP
         return self.again(error, elapsed=elapsed, policy=policy, jitter=jitter)
 
     def again(
         self, error: HeyGenError, *, elapsed: float, policy: RetryPolicy, jitter: float
-    ) -> Again | Verdict:
+    ) -> Again | RetryStep:
         """Decide whether there is room for another exchange, and when."""
         asked = requested_pace(error)
         floor = next(self._floors) if asked is not None and asked < SHORTEST_PACE else SHORTEST_PACE
@@ -144,7 +144,7 @@ class Tries:
             or elapsed + wait > policy.max_elapsed
             or (asked or 0.0) > policy.max_retry_after
         ):
-            return Verdict.GIVE_UP
+            return RetryStep.GIVE_UP
         return Again(wait)
 
 

@@ -12,9 +12,9 @@ from heygen_async._api.calls import Kind
 from heygen_async._http.retry import (
     Again,
     Delivery,
+    RetryStep,
     Throttle,
     Tries,
-    Verdict,
     delivery,
     is_refused_for_all,
     pause,
@@ -119,7 +119,7 @@ NAMES = [*NEVER_SENT, *PACED, *MAYBE_DONE, *UNCLEAR, *FINAL]
 
 def step(
     error: HeyGenError, kind: Kind, *, tried: int = 1, elapsed: float = 1.0, **policy: Any
-) -> Again | Verdict:
+) -> Again | RetryStep:
     """What follows a failure after so many exchanges."""
     limits = RetryPolicy(**policy)
     tries = Tries(limits)
@@ -154,22 +154,22 @@ def test_harmless_repetition_is_sent_again(error: HeyGenError, kind: Kind) -> No
 @pytest.mark.parametrize("error", [*MAYBE_DONE.values(), *UNCLEAR.values()], ids=[*MAYBE_DONE, *UNCLEAR])
 def test_costly_write_is_recovered_first(error: HeyGenError, kind: Kind) -> None:
     """A create or send that may be done is never sent again blindly, at whatever point of the limits."""
-    assert step(error, kind) is Verdict.RECOVER
-    assert step(error, kind, tried=99, elapsed=1e6) is Verdict.RECOVER
+    assert step(error, kind) is RetryStep.RECOVER
+    assert step(error, kind, tried=99, elapsed=1e6) is RetryStep.RECOVER
 
 
 @pytest.mark.parametrize("kind", CHEAP)
 @pytest.mark.parametrize("error", UNCLEAR.values(), ids=UNCLEAR)
 def test_answer_of_something_else_ends_a_read(error: HeyGenError, kind: Kind) -> None:
     """What answers in place of the service would answer so again: nothing is repeated where nothing is at stake."""
-    assert step(error, kind) is Verdict.GIVE_UP
+    assert step(error, kind) is RetryStep.GIVE_UP
 
 
 @pytest.mark.parametrize("kind", Kind)
 @pytest.mark.parametrize("error", FINAL.values(), ids=FINAL)
 def test_final_refusal_is_raised(error: HeyGenError, kind: Kind) -> None:
     """A refusal for good is raised at once."""
-    assert step(error, kind) is Verdict.GIVE_UP
+    assert step(error, kind) is RetryStep.GIVE_UP
 
 
 @pytest.mark.parametrize(("_", "error"), ALL, ids=NAMES)
@@ -258,7 +258,7 @@ def test_attempts_are_limited(tried: int) -> None:
     assert (tried < 3) == isinstance(
         step(ConnectFailed("No route."), Kind.READ, tried=tried, max_attempts=3), Again
     )
-    assert step(ConnectFailed("No route."), Kind.READ, tried=tried, max_attempts=1) is Verdict.GIVE_UP
+    assert step(ConnectFailed("No route."), Kind.READ, tried=tried, max_attempts=1) is RetryStep.GIVE_UP
 
 
 @pytest.mark.parametrize(
@@ -277,7 +277,7 @@ def test_pace_above_the_cap_is_raised_at_once(kind: Kind, pace: float) -> None:
     """A pace longer than the policy bears is not waited for; the error carries it."""
     error = said(RateLimited, 429, after=pace)
 
-    assert step(error, kind, max_elapsed=1e9) is Verdict.GIVE_UP
+    assert step(error, kind, max_elapsed=1e9) is RetryStep.GIVE_UP
     assert pace == error.retry_after
 
 
