@@ -180,7 +180,8 @@ class CreateQueue:
             self._is_full = True
             raise
         else:
-            self._is_full = self._is_full and bool(self._waiting)
+            if is_held and not self._waiting:
+                self._is_full = False
         finally:
             if is_held:
                 self._is_busy = False
@@ -246,6 +247,7 @@ class ShieldedWrite(Generic[R]):
         self.keeper: asyncio.Task[None] | None = None
         self._on_orphan = on_orphan
         self._waiters = 0
+        self._is_taken = False
 
     async def wait(self) -> R:
         """
@@ -257,13 +259,15 @@ class ShieldedWrite(Generic[R]):
         self._waiters += 1
         self.write.is_abandoned = False
         try:
-            return await asyncio.shield(self.task)
+            result = await asyncio.shield(self.task)
         except asyncio.CancelledError:
             if self._waiters == 1:
                 await self._abandon()
             raise
         finally:
             self._waiters -= 1
+        self._is_taken = True
+        return result
 
     async def _abandon(self) -> None:
         self.write.abandon()
@@ -276,7 +280,7 @@ class ShieldedWrite(Generic[R]):
             self.task.add_done_callback(self._report)
 
     def _report(self, task: asyncio.Task[R]) -> None:
-        if self._waiters > 1:
+        if self._waiters > 1 or self._is_taken:
             return  # another caller came for it meanwhile
         write = self.write
         extra: dict[str, object] = {

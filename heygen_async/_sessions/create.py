@@ -8,7 +8,7 @@ import json
 import logging
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -37,6 +37,15 @@ _FOLLOW_UP = 60.0  # seconds after which a create that was sent twice is looked 
 _LAST_FOLLOW_UP = 5.0  # the same, when the client closes first
 
 
+@dataclass(slots=True)
+class _Made:
+    """What a create with some key has made, and whether another caller has come for it."""
+
+    session_id: str
+    at: float
+    is_taken: bool = False
+
+
 class SessionFactory:
     """
     Makes the sessions of one client, and handles of those made elsewhere.
@@ -52,7 +61,7 @@ class SessionFactory:
         self._registry = registry
         self._recovery = CreateRecovery(registry.core.api)
         self._under_way: dict[str, ShieldedWrite[Session]] = {}
-        self._made: OrderedDict[str, tuple[str, float]] = OrderedDict()
+        self._made: OrderedDict[str, _Made] = OrderedDict()
         self._repeated: list[tuple[PendingCreate, Callable[[Session], None] | None]] = []
         self._follow_up = FollowUp(self._find_duplicates, _FOLLOW_UP)
         self._is_closing = False
@@ -131,7 +140,7 @@ class SessionFactory:
             if data.created_at:
                 sent = create.write.last_sent_at or asked
                 self.core.api.service_clock.record_creation(data.created_at, sent=sent, received=now)
-        self._made[create.write.call.key or ""] = data.session_id, now
+        self._made[create.write.call.key or ""] = _Made(data.session_id, now)
         while len(self._made) > _KEYS_KEPT:
             self._made.popitem(last=False)
 
@@ -144,11 +153,12 @@ class SessionFactory:
 
     def _session_of(self, key: str, mode: str) -> Session | None:
         """Return the session that a create with this key has made, as long as it is remembered."""
-        session_id, made_at = self._made.get(key, ("", 0.0))
-        if not session_id or _clock.now() - made_at > _KEYS_KEPT_FOR:
+        made = self._made.get(key)
+        if made is None or _clock.now() - made.at > _KEYS_KEPT_FOR:
             return None
-        self.orphans.discard(session_id)
-        track = self._registry.tracker(session_id)
+        made.is_taken = True
+        self.orphans.discard(made.session_id)
+        track = self._registry.tracker(made.session_id)
         track.mode = mode
         return Session(self._registry, track)
 
@@ -161,6 +171,9 @@ class SessionFactory:
     def _keep_orphan(
         self, create: PendingCreate, on_orphan: Callable[[Session], None] | None, session: Session
     ) -> None:
+        made = self._made.get(create.write.call.key or "")
+        if made is not None and made.is_taken:
+            return  # another caller has come for it meanwhile
         orphan = self._add_orphan(
             session.id, create, "cancelled_write", "A cancelled create has made session"
         )

@@ -113,6 +113,7 @@ async def test_what_one_create_lost_is_not_taken_by_the_next() -> None:
     """A session that an earlier create could not tell for its own is not taken by a later one."""
     service = served()
     service.faults.add("reset_after_processing", on="create")
+    service.faults.add("clock_skew", on="create", seconds=300.0)  # else it is known to be older
     service.faults.add("error_500", on="list", times=None)
     async with client(service) as heygen:
         with pytest.raises(OutcomeUnknown):
