@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from .. import _clock
 from .._api.calls import Kind
 from ..errors import APIError, Conflict, HeyGenError, RateLimited
-from .retry import IN_PROGRESS, Again, RetryStep, Tries
+from .retry import IN_PROGRESS, Again, Delivery, RetryStep, Tries, delivery
 from .writes import CAP_HINT
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ async def send_write(  # noqa: C901 - the one place where all that can become of
         if not isinstance(step, Again):
             raise _explain(write, problem, tries.count)
         api.record_retry(write.call, problem, step, tries.count)
-        await write.pause(step.after)
+        if not (write.call.kind is Kind.CREATE and isinstance(problem, RateLimited)):  # the queue keeps that pace
+            await write.pause(step.after)
 
 
 async def _attempt(api: ApiClient, write: PendingWrite[T], tries: Tries, started: float) -> T:
@@ -87,6 +88,8 @@ def _next_step(
         api.keys_honoured.add(kind)  # only a service that honours keys knows that one is in use
     if is_in_progress or step is RetryStep.RECOVER:
         write.doubt = problem
+    if api.retry.trust_keys and delivery(problem) is Delivery.FINAL:
+        write.doubt = None  # the service has looked at the key, and refuses: nothing was done with it
     if step is RetryStep.RECOVER and (api.retry.trust_keys or kind in api.keys_honoured):
         return _again(api, tries, problem, started)  # the service knows best what became of its key
     if isinstance(problem, RateLimited) and _is_too_long(write, step, elapsed):
