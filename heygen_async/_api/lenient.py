@@ -80,8 +80,9 @@ class LenientReader:
         wanted = inspect.type_info(kind)
         if isinstance(wanted, inspect.VarTupleType):
             if value is None:
-                value, self.skipped = [], 1
+                self.skipped = 1
                 self._note("$.data")
+                return ()
             rows = self._rows(value, wanted.item_type, "$.data")
             self.skipped += len(cast("list[object]", value)) - len(rows)
             return tuple(rows)

@@ -226,7 +226,7 @@ class AiohttpTransport:
 
     def abandon(self) -> None:
         """Let go of a session whose loop is closed: nothing can be awaited there any more."""
-        sessions = {self._session, self._write_session} if self._is_ours else set()
+        sessions = (self._session, self._write_session) if self._is_ours else ()
         self._session = self._write_session = None
         for session in sessions:
             if session is not None and not session.closed:

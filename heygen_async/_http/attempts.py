@@ -60,7 +60,9 @@ async def send_write(  # noqa: C901 - the one place where all that can become of
         if not isinstance(step, Again):
             raise _explain(write, problem, tries.count)
         api.record_retry(write.call, problem, step, tries.count)
-        if not (write.call.kind is Kind.CREATE and isinstance(problem, RateLimited)):  # the queue keeps that pace
+        if not (
+            write.call.kind is Kind.CREATE and isinstance(problem, RateLimited)
+        ):  # the queue keeps that pace
             await write.pause(step.after)
 
 

@@ -245,5 +245,4 @@ class SessionFactory:
 
 
 def _is_incognito(call: Call[SessionData]) -> bool:
-    body = json.loads(call.body) if isinstance(call.body, bytes) else {}
-    return body.get("incognito_mode") is True
+    return isinstance(call.body, bytes) and json.loads(call.body).get("incognito_mode") is True

@@ -4,7 +4,7 @@ A session: the conversation a user holds with the agent.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -414,4 +414,4 @@ class Session:
 
 
 Reviewer = review.Reviewer[Session]
-BatchReviewer = review.BatchReviewer[Session]
+BatchReviewer = review.Answer | Callable[[Session, SessionState], review.Answer | Awaitable[review.Answer]]

@@ -22,7 +22,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ._pytest_hooks import pytest_fixture_setup, pytest_runtest_makereport  # noqa: F401 - pytest finds them here
+# Where pytest finds them.
+from ._pytest_hooks import pytest_fixture_setup as pytest_fixture_setup  # noqa: PLC0414 - for type checkers too
+from ._pytest_hooks import pytest_runtest_makereport as pytest_runtest_makereport  # noqa: PLC0414
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

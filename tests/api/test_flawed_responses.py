@@ -86,7 +86,9 @@ def test_bad_row_costs_a_row_and_is_counted() -> None:
 @pytest.mark.parametrize("token", [None, [], {}], ids=str)
 def test_page_without_the_way_to_the_next_is_not_whole(token: object) -> None:
     """A page that promises more and does not say where counts as one that lacks rows."""
-    assert read({"data": [{}], "has_more": True, "next_token": token}, answer=session_api.SESSIONS).skipped
+    body: dict[str, object] = {"data": [{}], "has_more": True, "next_token": token}
+
+    assert read(body, answer=session_api.SESSIONS).skipped
 
 
 def test_missing_list_is_an_empty_page_that_proves_nothing() -> None:

@@ -11,6 +11,7 @@ import json
 import pathlib
 from typing import Any
 
+import msgspec
 from msgspec import NODEFAULT, inspect
 
 from heygen_async.models._base import Amounts
@@ -65,8 +66,9 @@ def flaws(kind: inspect.Type) -> dict[str, Any]:
 
 def default(item: inspect.Field) -> Any:
     """What a field is when the service leaves it out, as JSON has it."""
-    if item.default is not NODEFAULT:
-        return list(item.default) if isinstance(item.default, tuple) else item.default
+    value: Any = item.default
+    if value is not NODEFAULT:
+        return json.loads(msgspec.json.encode(value))
     return item.default_factory() if item.default_factory is not NODEFAULT else None
 
 
@@ -76,9 +78,11 @@ def answers() -> dict[str, dict[str, Any]]:
     for name, (decoder, _) in sorted(ANSWERS.items()):
         if name in {"ANYTHING", "CREATED"}:
             continue
-        (envelope,) = [item for item in inspect.type_info(decoder.type).fields if item.name == "data"]  # type: ignore[attr-defined]
-        is_list = isinstance(envelope.type, inspect.VarTupleType)
-        model = envelope.type.item_type if isinstance(envelope.type, inspect.VarTupleType) else envelope.type
+        envelope = inspect.type_info(decoder.type)
+        assert isinstance(envelope, inspect.StructType)
+        [data_type] = [item.type for item in envelope.fields if item.name == "data"]
+        is_list = isinstance(data_type, inspect.VarTupleType)
+        model = data_type.item_type if isinstance(data_type, inspect.VarTupleType) else data_type
         if not isinstance(model, inspect.StructType):
             continue
         good = sample(model)
