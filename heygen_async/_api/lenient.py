@@ -49,8 +49,10 @@ def loads(body: bytes) -> object:
     text = body.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
     try:
         return json.loads(text, parse_constant=lambda _: None, parse_int=_integer)
-    except json.JSONDecodeError as error:  # which carries the whole text, and secrets that were echoed in it
-        raise Unreadable(f"it is no JSON ({error.msg} at {error.pos})") from None
+    except json.JSONDecodeError as error:
+        problem = f"it is no JSON ({error.msg} at {error.pos})"
+    # Out here: the error there carries the whole text, and secrets that were echoed in it.
+    raise Unreadable(problem)
 
 
 def _integer(digits: str) -> int | float:

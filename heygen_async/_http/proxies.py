@@ -10,7 +10,6 @@ import ipaddress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-from urllib.request import getproxies
 
 from ..errors import ConfigError
 
@@ -44,6 +43,8 @@ def read_proxies(environment: Mapping[str, str] | None = None) -> Proxies:
     Raises:
         ConfigError: One is SOCKS, or no address.
     """
+    from urllib.request import getproxies  # only clients that ask for proxies need it
+
     found = getproxies() if environment is None else environment
     shared = found.get("all", "")
     chosen = {scheme: found.get(scheme) or shared for scheme in _DEFAULT_PORTS}

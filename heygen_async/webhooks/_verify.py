@@ -100,7 +100,7 @@ def verify(
     Events of types that this release does not know come back too.
 
     Args:
-        headers: As the web framework gives them: of aiohttp, Starlette, Django, Flask, `http.server`, a plain dict;
+        headers: As the web framework gives them: of aiohttp, Starlette, Django, Flask, a plain dict and others;
             names in any case.
         body: The bytes as they came, before anything parsed them.
         secrets: The endpoint's secret; several while they are rotated.

@@ -144,6 +144,7 @@ async def test_closed_client_refuses(heygen: HeyGen, service: Simulator, line: L
 async def test_closing_ends_watches(heygen: HeyGen) -> None:
     """Whoever still watches when the client is closed is told, and no task stays."""
     session = await heygen.sessions.create(PROMPT)
+    await pass_time(0)  # what kept the create while it was open ends
     before = tasks()
     told: list[str] = []
 

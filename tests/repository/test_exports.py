@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 # Coroutines that raise nothing of their own: leaving and closing always succeed.
-NEVER_RAISES: Final = {"aclose"}
+NEVER_RAISES: Final = {"aclose", "stop_watching"}
 
 MODULES = house.public_modules()
 

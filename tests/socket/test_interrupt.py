@@ -175,7 +175,10 @@ async def test_ctrl_c_loses_no_session(programs: Programs) -> None:
         await program.says("interrupted")
         interrupted.set()
 
-        assert (0, "['sess_1']\nbye\n", "") == await program.ends()
+        code, printed, complained = await program.ends()
+
+        assert (0, "['sess_1']\nbye\n") == (code, printed)
+        assert complained.startswith("A cancelled create has made session sess_1")
         assert ["POST"] == [heard.method for heard in service.heard]
 
 

@@ -24,8 +24,11 @@ from heygen_async import (
     AssetUrl,
     Cadence,
     HeyGen,
+    HeyGenError,
     Message,
     Orphan,
+    Orphans,
+    Outage,
     Reply,
     RequestEvent,
     Resource,
@@ -154,7 +157,11 @@ async def sessions(heygen: HeyGen, asset: Asset, mode: Mode, orientation: Orient
     assert_type(session, Session)
     assert_type(heygen.sessions.attach(session.id), Session)
     assert_type(heygen.sessions.restore(session.ref()), Session)
+    assert_type(heygen.sessions.orphans, Orphans)
     assert_type(list(heygen.sessions.orphans), list[Orphan])
+    heygen.sessions.orphans.discard(session.id)
+    assert_type(await heygen.request("GET", "/v3/folders", params={"limit": 10}), dict[str, object])
+    await heygen.stop_watching()
     assert_type(heygen.sessions.orphans.pop(), Orphan | None)
     assert_type(heygen.sessions.orphans.drain(), tuple[Orphan, ...])
     assert_type(heygen.sessions.list(page_size=10), AsyncIterator[SessionSummary])
@@ -367,3 +374,15 @@ async def mistakes(heygen: HeyGen, session: Session) -> None:
     await session.converse(lambda _session, _state: "go on")  # type: ignore[arg-type,return-value]
     session.watch(timeout="a minute")  # type: ignore[arg-type]
     session.id = "another"  # type: ignore[misc]
+
+
+async def outages(session: Session) -> None:
+    """What is called while the service does not answer."""
+
+    def show(outage: Outage) -> None:
+        assert_type(outage.seconds, float)
+        assert_type(outage.error, HeyGenError | None)
+        assert_type(outage.is_over, bool)
+
+    assert_type(session.watch(on_outage=show), Watch)
+    assert_type(await session.wait(on_outage=show), SessionState)

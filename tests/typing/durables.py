@@ -59,6 +59,7 @@ async def looked_after(batch: DurableBatch) -> None:
         assert_type(review.state, SessionState)
         assert_type(review.since, datetime)
         assert_type(await batch.answer(review.key, Reply(message="Warmer")), None)
+    assert_type(await batch.find_changed(["A tour of our mill"]), tuple[ChangedJob, ...])
     assert_type(await batch.cancel("mill"), bool)
     assert_type(await batch.retry(), list[str])
     assert_type(await batch.purge(older_than=86_400), int)

@@ -25,6 +25,7 @@ from heygen_async import (
     InvalidRequest,
     NotFound,
     OutcomeUnknown,
+    OutOfCredit,
     RateLimited,
     Replayed,
     RequestTimeout,
@@ -111,3 +112,11 @@ GROUPS: dict[type[Exception], tuple[type[HeyGenError], ...]] = {
 }
 TRANSPORT: type[TransportError] = OutcomeUnknown
 BUILT_IN: tuple[type[ValueError], type[TimeoutError]] = (InvalidArgument, WatchTimeout)
+
+
+def out_of_credit(error: OutOfCredit) -> None:
+    """Credit that ran out after the session was accepted is both a failed session and no credit."""
+    failed: SessionFailed = error
+    no_credit: InsufficientCredit = error
+    assert_type(failed.reason, str)
+    assert_type(no_credit.status, int | None)
