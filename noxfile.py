@@ -170,6 +170,13 @@ def chaos(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", "tests/chaos", "-m", "chaos", *session.posargs)
 
 
+@nox.session
+def hostile(session: nox.Session) -> None:
+    """Play all triples of dials of the hostile service, then half an hour of rows as they come."""
+    install_groups(session, "test", "contract")
+    session.run("python", "-m", "pytest", "tests/hostile", "-m", "hostile", *session.posargs)
+
+
 @nox.session(python=PYTHONS[-1])
 def loops(session: nox.Session) -> None:
     """Run what opens sockets on uvloop, and that and whole conversations on tasks that begin eagerly."""
