@@ -16,8 +16,6 @@ from hostile.verdict import judge
 
 each = pytest.mark.parametrize
 each_flow = each("flow", list(Flow), ids=str)
-# Some rows still go wrong; `python -m hostile pairs` names them. These tests say when none does.
-awaited = pytest.mark.xfail(reason="some rows still go wrong", strict=False)
 SHORT = [(Flow.CREATE, True), (Flow.CREATE, False), (Flow.SEND, True)]
 BRIEF: Final = {
     "enough": 20,
@@ -26,7 +24,6 @@ BRIEF: Final = {
 AT_ONCE = 16  # rows over sockets
 
 
-@awaited
 @pytest.mark.hostile
 @pytest.mark.timeout(900)
 @each_flow
@@ -39,7 +36,6 @@ def test_all_pairs_of_dials(flow: Flow, clear: bool) -> None:
     assert summary.rows > 200
 
 
-@awaited
 @pytest.mark.hostile
 @pytest.mark.timeout(900)
 async def test_every_break_over_sockets() -> None:
@@ -61,7 +57,6 @@ async def test_every_break_over_sockets() -> None:
     assert [] == sorted(wrong)
 
 
-@awaited
 @pytest.mark.hostile
 @pytest.mark.timeout(3600)
 @each_flow
@@ -73,7 +68,6 @@ def test_all_triples_of_dials(flow: Flow, clear: bool) -> None:
     assert 0 == summary.wrong, str(summary)
 
 
-@awaited
 @pytest.mark.hostile
 @pytest.mark.timeout(3600)
 def test_rows_as_they_come() -> None:
