@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -36,8 +36,8 @@ def test_answer_becomes_what_its_file_says(path: Any) -> None:
     if becomes == "left out":
         assert ((), 1) == (envelope.data, envelope.skipped)
         return
-    content: Any = envelope.data
-    found: Any = content[0] if isinstance(content, tuple) else content
+    data = cast("object", envelope.data)
+    [found] = cast("tuple[object, ...]", data) if isinstance(data, tuple) else (data,)
     if becomes != "same":
         assert becomes == json.loads(msgspec.json.encode(getattr(found, entry["field"])))
 
