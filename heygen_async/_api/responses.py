@@ -79,7 +79,7 @@ class Decoder(Generic[T]):
         without_body: Callable[[], T] | None = None,
     ) -> None:
         self.type: type[Envelope[T]] = kind
-        self.without_body = without_body
+        self.without_body: Callable[[], T] | None = without_body
         self._fill = fill
         self._decode: Callable[[bytes], Envelope[T]] | None = None
 
