@@ -100,25 +100,27 @@ def is_trusted(dials: Dials) -> bool:
 # -- creates --
 
 
-def of_create(dials: Dials) -> Right:
+def of_create(row: Row) -> Right:
     """How a create may end."""
+    dials = row.dials
     if not is_struck(dials, Write.CREATE):
         return CLEAR
     if dials.times is Times.ALWAYS and (dials.when is When.BEFORE or is_trusted(dials)):
-        return HOPELESS if is_trusted(dials) else HOPELESS | _not_made(dials)
+        return HOPELESS if is_trusted(dials) else HOPELESS | _not_made(row)
     if is_trusted(dials):
         return CLEAR
-    return _made(dials) if dials.when is When.AFTER else _not_made(dials)
+    return _made(row) if dials.when is When.AFTER else _not_made(row)
 
 
-def _made(dials: Dials) -> Right:
+def _made(row: Row) -> Right:
     """It was made: is it to be seen, and is it to be recognised?"""
+    dials = row.dials
     theirs = _is_same_in_window(dials)
     if dials.hides is Hides.INCOGNITO:
         return replace(DOUBTFUL, theirs=theirs)
     if is_missed(dials):
         return Right(doubt=True, repeat=True, unnamed=True, theirs=theirs)
-    if is_listed_late(dials) and not shows_lag(dials):
+    if is_listed_late(dials) and not _shows_lag(row):
         return Right(doubt=True, repeat=True, unnamed=not _is_seen_later(dials), theirs=theirs)
     if is_listed_late(dials):
         return replace(DOUBTFUL, theirs=theirs)
@@ -138,13 +140,14 @@ def _made_and_listed(dials: Dials) -> Right:
     return CLEAR
 
 
-def _not_made(dials: Dials) -> Right:
+def _not_made(row: Row) -> Right:
     """It was not made: can that be known, and what else is there?"""
+    dials = row.dials
     hidden = {Hides.INCOGNITO, Hides.FAILING, Hides.ENDLESS}
     # A session of the client's own is missing from the list, if only for some seconds or from one of its pages.
     misses_own = dials.list_lag is ListLag.BELOW or dials.hides is Hides.BOUNDARY
     misses_own |= is_listed_late(dials) or dials.replicas is Replicas.FLIP
-    may_lag = dials.history is History.SEASONED and misses_own
+    may_lag = misses_own and _has_own(row)
     if _is_same_in_window(dials):
         # With a clock, what is older is not ours; without one it is a candidate, and never adopted.
         is_older = dials.others is Others.SAME_BEFORE and dials.offset not in AHEAD
@@ -173,9 +176,18 @@ def is_missed(dials: Dials) -> bool:
     return is_brief and dials.replicas is Replicas.FLIP
 
 
-def shows_lag(dials: Dials) -> bool:
-    """Whether the list shows that it lags: it lacks a session that the client made seconds ago."""
-    return dials.history is History.SEASONED
+def _has_own(row: Row) -> bool:
+    """Whether the client has made sessions a moment ago, which the list may lack: earlier ones, or other jobs'."""
+    return row.dials.history is History.SEASONED or row.flow is Flow.BATCH
+
+
+def _shows_lag(row: Row) -> bool:
+    """Whether the list shows that it lags: it lacks sessions of the client's own for as long as ours."""
+    dials = row.dials
+    if dials.hides is Hides.FAILING and dials.list_lag is ListLag.BEYOND:
+        return False  # when it can be read again it has those of before, and still lacks ours
+    others_are_lost = dials.history is History.FRESH and dials.times is not Times.ONCE
+    return _has_own(row) and not others_are_lost
 
 
 def _is_seen_later(dials: Dials) -> bool:
@@ -306,7 +318,7 @@ def of(row: Row, intent: str) -> Right:
         case "scene":
             return CLEAR
         case "create":
-            return of_create(row.dials)
+            return of_create(row)
         case "send" | "approve":
             return of_message(row)
         case "pause" | "video":
@@ -314,6 +326,6 @@ def of(row: Row, intent: str) -> Right:
         case "converse":
             return of_message(row) | of_watch(row)
         case _:
-            right = of_create(row.dials) | of_message(row) | of_watch(row)
+            right = of_create(row) | of_message(row) | of_watch(row)
             is_twins = is_struck(row.dials, Write.CREATE) and row.dials.times is not Times.ONCE
             return right | DOUBTFUL if is_twins else right

@@ -166,7 +166,7 @@ def _sessions(run: Run) -> Iterator[Finding]:
     ledger = run.service.ledger
     for prompt, wanted in _wanted(run).items():
         made = ledger.made(prompt)
-        right = evidence.of_create(run.row.dials)
+        right = evidence.of_create(run.row)
         if len(made) > wanted and not right.repeat:
             yield Finding(Fault.SESSION_TWICE, f"{len(made)} made, {wanted} wanted")
         keys = {ledger.sessions[one].key for one in made}
