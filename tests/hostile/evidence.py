@@ -293,13 +293,16 @@ def of_watch(row: Row) -> Right:
         right |= Right(stall=True)
     if has_answered and (dials.replicas is Replicas.STALE_HOUR or dials.message_lag is MessageLag.HOUR):
         right |= Right(stall=True)
+    if has_answered and is_wordless and dials.symptom is Symptom.STALL:
+        right |= Right(stall=True)  # by the time of the answer the agent is back, and was not seen at work
     if has_answered and is_blind:
         # Statuses alone, from two replicas: old ones cannot be distinguished from new ones.
         right |= Right(stall=True, repeat=dials.replicas is Replicas.FLIP)
     if has_answered and dials.others is not Others.NOTHING and dials.write is not Write.CREATE:
         # Theirs interrupts ours. Where reads are old too, what followed theirs looks like a reply to ours.
-        is_same_and_old = dials.others in SAME and dials.replicas is not Replicas.ONE
-        right |= Right(stall=True, failure=True, repeat=is_same_and_old)
+        is_like_ours = dials.others in SAME or dials.symptom is Symptom.STALL
+        is_old = dials.replicas is not Replicas.ONE
+        right |= Right(stall=True, failure=True, repeat=is_like_ours and is_old)
     return right
 
 
