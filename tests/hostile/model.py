@@ -52,6 +52,7 @@ class Line:
         self.trusts_keys = trusts_keys
         self.now = BEGINNING
         self.offset: float | None = None
+        self.slack = 0.0  # by so much the offset may be larger
 
     def ask(
         self, method: str, path: str, body: object = None, key: str = "", token: str = ""
@@ -141,16 +142,17 @@ class Creator:
             body: Row = {} if made is None else made
             session_id = body.get("session_id") or self._recovered(prompt, key, began, found)
             if session_id is not None:
-                self._own[session_id] = self._created_at(body)
+                self._own[session_id] = self._created_at(body, began if attempt else self._line.now)
                 self._sent_again(prompt, began, attempt)
                 return session_id
         self._sent_again(prompt, began, ATTEMPTS)
         raise self._doubt(key, began, found)
 
-    def _created_at(self, made: Row) -> int:
+    def _created_at(self, made: Row, earliest: float) -> int:
         at = int(made.get("created_at", 0))
         if self._line.offset is None and at:
-            self._line.offset = at - self._line.now
+            # A replayed answer is from an earlier attempt.
+            self._line.offset, self._line.slack = at - self._line.now, self._line.now - earliest
         return at
 
     def _sent_again(self, prompt: str, began: float, attempt: int) -> None:

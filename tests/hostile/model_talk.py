@@ -75,7 +75,8 @@ class Talk:
         return is_full and all(row not in self._known and row[2] >= moment for row in snapshot.rows)
 
     def _is_after_ours(self, snapshot: Snapshot) -> bool:
-        since = self._newest if self._line.offset is None else self._attempted_at + self._line.offset
+        offset = self._line.offset
+        since = self._newest if offset is None else self._attempted_at + offset + self._line.slack
         return self._is_beyond(snapshot, max(self._newest, since))
 
     def _has_ours(self, snapshot: Snapshot) -> bool:
