@@ -123,8 +123,9 @@ def _of_failure(run: Run, claim: Claim, right: Right) -> Iterator[Finding]:
     error = claim.error
     if right.stall and isinstance(error, SessionStalled | WatchTimeout):
         return
-    # A pause from before an answer may be shown to who waits by hand, as what it is.
-    if isinstance(error, SessionPaused) and getattr(error.last_state, "is_stale", False):
+    # An old pause may be reported as what it is, and where nothing tells it from a new one.
+    is_stale = isinstance(error, SessionPaused) and getattr(error.last_state, "is_stale", False)
+    if is_stale or (isinstance(error, SessionPaused) and right.repeat):
         return
     if not right.failure:
         yield Finding(Fault.FAILED, f"{claim.intent}: {claim.error!r}")
