@@ -64,7 +64,8 @@ class Door:
         assert task is not None
         self._tasks.add(task)
         try:
-            with suppress(Hangup, ConnectionError, asyncio.IncompleteReadError):
+            # Only `close` cancels; asyncio would log a cancelled handler as an error.
+            with suppress(Hangup, ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
                 await self._converse(next(self._numbers), reader, writer)
         finally:
             self._tasks.discard(task)
