@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import _clock
 from .._api.calls import Kind
-from ..errors import APIError, Conflict, HeyGenError, RateLimited
-from .retry import IN_PROGRESS, Again, Delivery, RetryStep, Tries, delivery
+from ..errors import APIError, Conflict, HeyGenError, InvalidRequest, RateLimited
+from .retry import IN_PROGRESS, Again, RetryStep, Tries
 from .writes import CAP_HINT
 
 if TYPE_CHECKING:
@@ -60,9 +60,8 @@ async def send_write(  # noqa: C901 - the one place where all that can become of
         if not isinstance(step, Again):
             raise _explain(write, problem, tries.count)
         api.record_retry(write.call, problem, step, tries.count)
-        if not (
-            write.call.kind is Kind.CREATE and isinstance(problem, RateLimited)
-        ):  # the queue keeps that pace
+        is_paced_by_queue = write.call.kind is Kind.CREATE and isinstance(problem, RateLimited)
+        if not is_paced_by_queue:
             await write.pause(step.after)
 
 
@@ -90,8 +89,10 @@ def _next_step(
         api.keys_honoured.add(kind)  # only a service that honours keys knows that one is in use
     if is_in_progress or step is RetryStep.RECOVER:
         write.doubt = problem
-    if api.retry.trust_keys and delivery(problem) is Delivery.FINAL:
-        write.doubt = None  # the service has looked at the key, and refuses: nothing was done with it
+    if api.retry.trust_keys and isinstance(problem, InvalidRequest) and problem.from_service:
+        write.doubt = (
+            None  # a key it had used would bring its answer again; an account's refusal says nothing of it
+        )
     if step is RetryStep.RECOVER and (api.retry.trust_keys or kind in api.keys_honoured):
         return _again(api, tries, problem, started)  # the service knows best what became of its key
     if isinstance(problem, RateLimited) and _is_too_long(write, step, elapsed):

@@ -170,6 +170,20 @@ async def test_trusted_keys_that_never_get_an_answer() -> None:
     assert [] == line.moments("GET", "/")
 
 
+@each("refusal", ["payment_required", "forbidden"])
+async def test_a_refused_account_says_nothing_of_a_trusted_key(refusal: str) -> None:
+    """A retry that is refused before the service has looked at its key leaves the lost create in doubt."""
+    service = served("honoured")
+    async with client(service, retry=RetryPolicy(trust_keys=True)) as heygen:
+        service.faults.add("reset_after_processing", on="create")
+        service.faults.add(refusal, on="create", after=1, times=None)
+        with pytest.raises(OutcomeUnknown) as caught:
+            await heygen.sessions.create(PROMPT, idempotency_key=KEY)
+
+    assert KEY == caught.value.idempotency_key
+    assert 1 == len(service.ledger.sessions)
+
+
 @pytest.mark.chaos
 async def test_ten_thousand_creates_with_trusted_keys() -> None:
     """Of ten thousand creates with honoured keys, half of whose answers are lost, none is paid for twice."""
