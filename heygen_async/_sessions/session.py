@@ -413,5 +413,5 @@ class Session:
         return await review.converse(self, reviewer, timeout)
 
 
-Reviewer = review.Reviewer[Session]
-BatchReviewer = review.Answer | Callable[[Session, SessionState], review.Answer | Awaitable[review.Answer]]
+Reviewer = Callable[[Session, SessionState], review.Answer | Awaitable[review.Answer]]
+BatchReviewer = review.Answer | Reviewer
