@@ -202,7 +202,7 @@ class CreateRecovery:
         if not create.is_listed:
             return "the service need not list a session in incognito mode"
         if listing is None or not listing.is_whole:
-            return f"more than {PAGES * 100} sessions are newer"
+            return f"the newest {PAGES * 100} sessions could not be read whole"
         if elapsed < _LAG_TIMES * create.lag:
             return "the list of sessions lags"
         return None

@@ -44,6 +44,7 @@ class Listing:
 async def read_listing(api: ApiClient, since: float, *, pages: int = PAGES) -> Listing | None:
     """Read the sessions made since a moment of the service's time; None while the list cannot be read."""
     rows: dict[str, SessionSummary] = {}
+    skipped = 0  # a row that cannot be read may be the one that is searched for
     token: str | None = None
     tokens: set[str] = set()
     for _ in range(pages):
@@ -51,9 +52,10 @@ async def read_listing(api: ApiClient, since: float, *, pages: int = PAGES) -> L
         if page is None:
             return None
         rows |= {row.session_id: row for row in page.data}
+        skipped += page.skipped
         token = page.next_page
         if token is None or any(row.created_at < since for row in page.data):
-            return Listing(tuple(rows.values()), is_whole=True)
+            return Listing(tuple(rows.values()), is_whole=not skipped)
         if token in tokens:
             break
         tokens.add(token)

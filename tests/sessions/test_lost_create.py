@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import anyio
 import pytest
@@ -17,7 +19,11 @@ from heygen_async import (
     RetryPolicy,
     Session,
 )
+from heygen_async.testing import MemoryAnswer
 from sessions.losses import PROMPT, both_services, each, one_for_each, served
+
+if TYPE_CHECKING:
+    from heygen_async.testing._transports.memory import Outgoing
 
 PROCESSED = (
     "reset_after_processing",
@@ -310,3 +316,28 @@ async def test_refused_is_not_lost(fault: str, error: type[HeyGenError]) -> None
             await heygen.sessions.create(PROMPT)
 
     assert 1 == len(line.sent)
+
+
+class RowsWithoutIds(Line):
+    """The way to a service whose list has rows that name no session."""
+
+    async def send(self, request: Outgoing) -> MemoryAnswer:
+        """Pass it on; take the ids out of a list."""
+        answer = await super().send(request)
+        if request.method != "GET" or urlsplit(request.url).path != "/v3/video-agents":
+            return answer
+        body: dict[str, Any] = json.loads(answer.body)
+        for row in body["data"]:
+            row["session_id"] = None
+        return MemoryAnswer(200, {"content-type": "application/json"}, json.dumps(body).encode())
+
+
+async def test_a_list_with_rows_that_cannot_be_read_proves_no_absence() -> None:
+    """A lost create is not paid again while a row of the list may be its session."""
+    service = served("ignored")
+    async with client(RowsWithoutIds(service)) as heygen:
+        service.faults.add("reset_after_processing", on="create")
+        with pytest.raises(OutcomeUnknown):
+            await heygen.sessions.create(PROMPT)
+
+    assert 1 == len(service.ledger.sessions)
