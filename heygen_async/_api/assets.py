@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Struct
 
-from ..errors import InvalidArgument
 from ..models import Asset, AssetState
 from . import responses
-from .calls import Call, Kind, reading, segment
+from .calls import Call, Kind, id_list, segment
 from .responses import Decoder, Envelope
 
 if TYPE_CHECKING:
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
 # Whether "32 MB" means 32,000,000 or 33,554,432, and with or without the wrapping, is not said: this is below all.
 MULTIPART_BYTES = 31_900_000
-STATUS_IDS = 100
 
 _ROUTE = "/v3/assets/{asset_id}"
 
@@ -129,10 +127,9 @@ def read(asset_id: str) -> Call[Asset]:
 
 def statuses(asset_ids: Sequence[str]) -> Call[tuple[AssetState, ...]]:
     """Read the statuses of up to 100 assets at once."""
-    ids = ",".join([segment("asset_ids", asset_id) for asset_id in asset_ids])
-    if not 1 <= len(asset_ids) <= STATUS_IDS or ids.count(",") != len(asset_ids) - 1:
-        raise InvalidArgument("asset_ids", f"must be 1 to {STATUS_IDS} ids, without commas")
-    return reading("asset_statuses", "/v3/assets/statuses", _STATUSES, query={"asset_ids": ids})
+    route = "/v3/assets/statuses"
+    path = f"{route}?asset_ids={id_list('asset_ids', asset_ids)}"
+    return Call("asset_statuses", Kind.READ, "GET", route, path, _STATUSES)
 
 
 def delete(asset_id: str) -> Call[object]:

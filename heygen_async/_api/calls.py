@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from .responses import Decoder
 
 T = TypeVar("T")
+
+STATUS_IDS = 100
 
 _KEY = re.compile(r"[A-Za-z0-9_:.\-]{1,255}")
 
@@ -70,18 +72,30 @@ _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 
 def segment(name: str, value: object) -> str:
     """
-    Return an id as one path segment: it can never change which path is called.
+    Return an id as one path segment: whatever is in it, it can never change which path is called.
 
     Raises:
-        InvalidArgument: It is empty, a dot segment, or has characters no id has.
+        InvalidArgument: It is empty, or a dot segment, which no escape keeps from being one.
     """
     if isinstance(value, str) and _PLAIN.fullmatch(value):
         return value  # as ids are; a hundred of them go into one request
-    if not isinstance(value, str) or not value or not value.isprintable() or set(value) & set("/\\?#% "):
-        raise InvalidArgument(name, "must be a non-empty id without slashes or spaces")
-    if value in (".", ".."):
-        raise InvalidArgument(name, "must be an id, not a path")
+    if not isinstance(value, str) or value in ("", ".", ".."):
+        raise InvalidArgument(name, "must be a non-empty id, not a path")
+    check_characters(name, value)
     return quote(value, safe="")
+
+
+def id_list(name: str, ids: Iterable[str]) -> str:
+    """
+    Return up to 100 ids as the value of a query, escaped: quoting the whole takes longer than the answer.
+
+    Raises:
+        InvalidArgument: There are none, too many, or one that cannot be in a list.
+    """
+    given = [] if isinstance(ids, str) else list(ids)
+    if not 1 <= len(given) <= STATUS_IDS or any("," in str(one) for one in given):
+        raise InvalidArgument(name, f"must be 1 to {STATUS_IDS} ids, without commas")
+    return "%2C".join([segment(name, one) for one in given])
 
 
 def reading(

@@ -46,7 +46,7 @@ def loads(body: bytes) -> object:
         Unreadable: It is no JSON for all that.
         RecursionError: It is nested too deeply.
     """
-    text = body.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
+    text = body.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
     try:
         return json.loads(text, parse_constant=lambda _: None, parse_int=_integer)
     except json.JSONDecodeError as error:
@@ -181,7 +181,8 @@ def _scalar(value: object, kind: inspect.Type, place: str, *, exact: bool) -> An
         case inspect.EnumType():
             return kind.cls(_text(value, place, exact=exact))
         case inspect.StrType():
-            return _constrained(_text(value, place, exact=exact), kind, place)
+            is_id = kind.min_length is not None
+            return _id(value, kind, place) if is_id else _text(value, place, exact=exact)
         case inspect.IntType():
             return _int(value, place, exact=exact)
         case inspect.FloatType():
@@ -200,12 +201,13 @@ def _text(value: object, place: str, *, exact: bool) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def _constrained(text: str, kind: inspect.StrType, place: str) -> str:
-    if (kind.min_length is not None and len(text) < kind.min_length) or (
-        kind.pattern is not None and not re.search(kind.pattern, text)
-    ):
+def _id(value: object, kind: inspect.StrType, place: str) -> str:
+    """Return an id, which is right to the letter or none."""
+    if not isinstance(value, str) or not re.search(kind.pattern or ".", value, re.DOTALL):
         raise Unreadable(f"{place} is no id")
-    return text
+    if _HALF_CHARACTERS.search(value):
+        raise Unreadable(f"{place} has half a character")
+    return value
 
 
 def _int(value: object, place: str, *, exact: bool) -> int:

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, fields
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, cast
 from urllib.parse import urlsplit
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Meta, Raw, Struct
 
 from ..errors import InvalidArgument
 from ..models import (
@@ -243,8 +243,14 @@ def session_videos(session_id: str, *, token: str | None = None) -> Call[tuple[V
     return reading("session_videos", route, video_api.VIDEOS, query={"token": token}, session_id=session_id)
 
 
+class _Created(SessionData, frozen=True, kw_only=True, gc=False):
+    """The answer to a create: an id that no path can carry is none, and the session is in doubt."""
+
+    session_id: Annotated[str, Meta(min_length=1, pattern=r"[^.]|\.{3}")]
+
+
 # A session that is there is there, whatever else its first answer lacks.
-CREATED = Decoder(Envelope[SessionData], fill={"status": "thinking"})
+CREATED = cast("Decoder[SessionData]", Decoder(Envelope[_Created], {"status": "thinking", "video_id": None}))
 
 SESSION = Decoder(Envelope[SessionData])
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from .. import _clock
 from .._api import videos as video_api
-from ..errors import APIError, Forbidden, InvalidRequest, NotFound
+from .._api.calls import STATUS_IDS
+from ..errors import APIError, Forbidden, InvalidArgument, InvalidRequest, NotFound
 from ..models import VideoStatus
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from .watched import WatchedSession
 
 WINDOW = 2.0  # seconds a poll may come early to share a request
-MOST = video_api.STATUS_IDS
+MOST = STATUS_IDS
 _SINGLE_POLLS_APART = 10.0  # seconds between the polls of one of many on its own
 _LONG_UNREAD = 60.0  # seconds without a poll of its own after which a session gets one
 
@@ -62,6 +63,8 @@ class BulkPoller:
         ids = [session.track.video_id or "" for session in batch]
         try:
             rows = (await self._api.attempt(video_api.statuses(ids))).data
+        except InvalidArgument:
+            return _set_apart(batch)  # the service gave an id that no list can carry
         except APIError as error:
             if isinstance(error, InvalidRequest) and error.from_service:
                 return _set_apart(batch)

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .._api import assets as asset_api
+from .._api.calls import STATUS_IDS
 from .._files.processing import PROCESSING_SECONDS, check_timeout
 from .._files.upload import upload
 from .._files.upload_source import open_source
@@ -90,10 +91,7 @@ class Assets:
         if isinstance(asset_ids, str):
             raise InvalidArgument("asset_ids", "must be several ids, not one string")
         ids = list(dict.fromkeys(asset_ids))
-        calls = [
-            asset_api.statuses(ids[start : start + asset_api.STATUS_IDS])
-            for start in range(0, len(ids), asset_api.STATUS_IDS)
-        ]
+        calls = [asset_api.statuses(ids[at : at + STATUS_IDS]) for at in range(0, len(ids), STATUS_IDS)]
         states: dict[str, AssetState] = {}
         for call in calls:
             for state in (await self._core.api.call(call)).data:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
 from .._api import videos as video_api
+from .._api.calls import STATUS_IDS
 from .._files.download import RemoteFile, download_file
 from .._files.names import file_name, suffix_of
 from ..models import VideoInfo, VideoState
@@ -198,10 +199,7 @@ class Videos:
             APIError: The service refused.
         """
         ids = list(dict.fromkeys(video_ids))
-        calls = [
-            video_api.statuses(ids[at : at + video_api.STATUS_IDS])
-            for at in range(0, len(ids), video_api.STATUS_IDS)
-        ]
+        calls = [video_api.statuses(ids[at : at + STATUS_IDS]) for at in range(0, len(ids), STATUS_IDS)]
         states: dict[str, VideoState] = {}
         for call in calls:
             for state in (await self._core.api.call(call)).data:

@@ -24,23 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 LONG = "x" * 10_001
-BAD_IDS = [
-    "",
-    " ",
-    "a/b",
-    "/",
-    "..",
-    ".",
-    "a?b",
-    "a#b",
-    "%2e%2e",
-    "a b",
-    "a\\b",
-    "a\nb",
-    "a\x00",
-    "\ud800",
-    "a\u00a0b",
-]
+BAD_IDS = ["", ".", "..", "\ud800"]
 
 
 def create(prompt: str = "A film", **options: Any) -> Call[SessionData]:
@@ -230,7 +214,7 @@ BAD: dict[str, tuple[str, Callable[[], object]]] = {
     "ids-101": ("video_ids", lambda: video_api.statuses(["v"] * 101)),
     "ids-comma": ("video_ids", lambda: video_api.statuses(["a,b"])),
     "ids-string": ("video_ids", lambda: video_api.statuses("v1")),
-    "ids-path": ("video_ids", lambda: video_api.statuses(["../v1"])),
+    "ids-path": ("video_ids", lambda: video_api.statuses([".."])),
 }
 
 
@@ -262,7 +246,7 @@ BY_ID: dict[str, tuple[str, Callable[[str], object]]] = {
     ids=BY_ID,
 )
 def test_malformed_id_is_refused(argument: str, build: Callable[[str], object], bad: str) -> None:
-    """No id can change which path is called."""
+    """What cannot stand in a path, however it is escaped, is refused by the name of the argument."""
     with pytest.raises(InvalidArgument) as raised:
         build(bad)
 
@@ -271,10 +255,11 @@ def test_malformed_id_is_refused(argument: str, build: Callable[[str], object], 
 
 @given(st.text() | st.text("./\\%2eE?#&;:@~é\uff0e\uff0f \n", max_size=8))
 def test_id_is_one_path_segment(value: str) -> None:
-    """Whatever an id is, it is refused or becomes exactly one segment of the path that says it."""
+    """Whatever the service calls a thing becomes exactly one segment of the path, which says it to the letter."""
     try:
         path = video_api.video(value).path
     except InvalidArgument:
+        assert value in BAD_IDS or not value.isascii()
         return
     parts = urlsplit(f"https://api.test{path}")
     *before, last = parts.path.split("/")

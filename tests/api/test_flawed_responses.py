@@ -51,10 +51,28 @@ def test_flaw_costs_what_is_flawed(flaw: dict[str, object], name: str, expected:
     assert (SESSION["session_id"], SESSION["status"]) == (session.session_id, session.status)
 
 
+@pytest.mark.parametrize("session_id", ["a/b", "a b?é#", "a%2fb", "...", "../a", "\n"])
+@pytest.mark.parametrize(
+    "flaw", [{}, {"status": None}, {"video_id": 5}], ids=["whole", "no status", "odd video"]
+)
+def test_made_session_with_any_id_is_made(session_id: str, flaw: dict[str, object]) -> None:
+    """A create that names a session is done, whatever the id looks like and whatever else is wrong."""
+    session = read({"data": SESSION | {"session_id": session_id} | flaw}, answer=session_api.CREATED).data
+
+    assert (session_id, "thinking", None) == (session.session_id, session.status, session.video_id)
+
+
+@pytest.mark.parametrize("session_id", ["", ".", "..", None, 5, ["a"], "a\ud800"], ids=ascii)
+def test_made_session_without_a_usable_id_is_in_doubt(session_id: object) -> None:
+    """An id that no path can carry, to the letter, is none: the answer to the create is lost."""
+    with pytest.raises(BadResponse, match="session_id"):
+        read({"data": SESSION | {"session_id": session_id}}, answer=session_api.CREATED)
+
+
 BYTES: dict[str, tuple[bytes, str]] = {
     "half a character": (b'"Here \\ud83d"', "Here \ufffd"),
     "half a character that is written out": (b'"Here \xed\xa0\xbd"', "Here \ufffd\ufffd\ufffd"),
-    "cut UTF-8": (b'"Here \xf0\x9f"', "Here \ufffd"),
+    "cut UTF-8": (b'"Here \xf0\x9f"', "Here \ufffd\ufffd"),
     "whole pair": (b'"\\ud83c\\udfac"', "\U0001f3ac"),
 }
 

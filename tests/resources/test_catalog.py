@@ -178,7 +178,7 @@ async def test_statuses_ask_for_each_id_once(heygen: HeyGen, service: Simulator)
     assert 1 == service.ledger.bulk_requests - before
 
 
-@pytest.mark.parametrize("video_id", ["", "a/b", "..", "a,b"])
+@pytest.mark.parametrize("video_id", ["", ".", "..", "a,b"])
 async def test_ids_are_checked_here(heygen: HeyGen, service: Simulator, video_id: str) -> None:
     """What is no id is refused before anything is sent."""
     with pytest.raises(InvalidArgument):

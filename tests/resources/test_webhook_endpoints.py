@@ -92,7 +92,7 @@ MISTAKES: dict[str, tuple[str, Callable[[WebhookEndpoints], Awaitable[object]]]]
     "one string": ("events", lambda endpoints: endpoints.create(URL, events="video_agent.fail")),
     "no events": ("events", lambda endpoints: endpoints.update("ep_1", events=[])),
     "nothing": ("url", lambda endpoints: endpoints.update("ep_1")),
-    "a path": ("endpoint_id", lambda endpoints: endpoints.delete("../ep_1")),
+    "a path": ("endpoint_id", lambda endpoints: endpoints.delete("..")),
     "empty": ("endpoint_id", lambda endpoints: endpoints.rotate_secret("")),
     "entity": ("entity_id", lambda endpoints: endpoints.create(URL, entity_id="")),
     "page": ("page_size", lambda endpoints: all_of(endpoints.list(page_size=101))),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -25,11 +27,22 @@ async def test_attach_asks_nobody(heygen: HeyGen, service: Simulator) -> None:
     assert 0 == service.ledger.total_requests
 
 
-@pytest.mark.parametrize("session_id", ["", "a/b", "..", "a?b", "a b", "a%2fb"])
-async def test_attach_refuses_what_is_no_id(heygen: HeyGen, session_id: str) -> None:
-    """An id can never change which path is called."""
+@pytest.mark.parametrize("session_id", ["", ".", "..", None])
+async def test_attach_refuses_what_is_no_id(heygen: HeyGen, session_id: Any) -> None:
+    """What no path can carry is refused at once."""
     with pytest.raises(InvalidArgument, match="session_id"):
         heygen.sessions.attach(session_id)
+
+
+@pytest.mark.parametrize("session_id", ["a/b", "a b?é", "a%2fb", "../a", "a\\b#", "a\nb"])
+async def test_any_id_of_the_service_goes_round(heygen: HeyGen, line: Line, session_id: str) -> None:
+    """A session with an odd id is attached and restored, and its reads are escaped to one segment of the path."""
+    session = heygen.sessions.restore(heygen.sessions.attach(session_id).ref())
+    with pytest.raises(NotFound):
+        await session.refresh()
+
+    assert session_id == session.id
+    assert f"/v3/video-agents/{quote(session_id, safe='')}" == line.sent[-1].path
 
 
 async def test_attached_session_goes_on(heygen: HeyGen, service: Simulator) -> None:
