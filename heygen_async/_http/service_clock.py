@@ -4,6 +4,7 @@ What time it is at the service, as its answers show it: our clock may be minutes
 
 from __future__ import annotations
 
+import math
 from collections import deque
 
 _KEPT = 8  # answers: enough to narrow the second that a header is precise to
@@ -39,6 +40,11 @@ class ServiceClock:
             is_consistent = least <= high and most >= low
             low, high = (max(low, least), min(high, most)) if is_consistent else (least, most)
         return None if high == float("inf") else (low, high)
+
+    def earliest(self, moment: float | None) -> int | None:
+        """Return the least second that the service may have written at a moment of the loop; None when unknown."""
+        offset = self.offset()
+        return None if offset is None or moment is None else math.floor(moment + offset[0])
 
 
 def _unix(date: str) -> float | None:

@@ -12,13 +12,11 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from enum import Enum, auto
 from hashlib import blake2b
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
-from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -76,7 +74,7 @@ class Conversation:
         """Take a window as read, newest first; False when it is older than what is known, and is not taken."""
         if window is self._last or window == self._last:
             return True
-        named = _fingerprints(window)
+        named = name_messages(window)
         marks = {mark for mark, _ in named}
         newest_at = max((message.created_at or 0 for message in window), default=0)
         if not marks.issuperset(self._shown) and not self._brings_news(marks, newest_at):
@@ -111,90 +109,13 @@ class Conversation:
 
     def before_answer(self) -> frozenset[str]:
         """Return the fingerprints shown but for messages of the user at the end, which may be answers to a pause."""
-        named = _fingerprints(self._last)
+        named = name_messages(self._last)
         while named and named[-1][1].role == "user":
             named.pop()
         return frozenset(mark for mark, _ in named) if self._last else frozenset(self._shown)
 
 
-# ---- what became of a message of ours -----------------------------------------------------------------------------
-
-
-class Evidence(Enum):
-    """What a window shows of a message of ours."""
-
-    UNKNOWN = auto()  # nothing can be concluded: the service shows no messages of the user
-    ABSENT = auto()
-    SHOWN = auto()
-    ANSWERED = auto()  # with a message of the model after it
-
-
-class SentText(Struct, frozen=True):
-    """
-    A text of ours, to be recognised in an echo.
-
-    Attributes:
-        mark: The fingerprint of its normalised form.
-        text: Itself; None in another process, which recognises the normalised form only.
-    """
-
-    mark: str
-    text: str | None = None
-
-    def is_echo(self, shown: str) -> bool:
-        """Whether a text shown may be this one."""
-        if self.text is not None:
-            return compare_texts(self.text, shown) != "other"
-        return self.mark in (text_mark(shown), blake2b(_encode(shown.strip()), digest_size=8).hexdigest())
-
-
-def text_mark(text: str) -> str:
-    """Return what a text is recognised by, without keeping it."""
-    return blake2b(_encode(normalize_text(text)), digest_size=8).hexdigest()
-
-
-def _encode(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")
-
-
-def evidence(
-    window: Sequence[Message], before: frozenset[str] | None, sent: SentText | None, *, shows_user: bool
-) -> Evidence:
-    """
-    Say what a window shows of our message.
-
-    Args:
-        window: The messages, newest first.
-        before: The fingerprints from before it was sent; None when they were not read.
-        sent: Its text; None when it is not known.
-        shows_user: Whether the service shows messages of the user at all.
-    """
-    named = _fingerprints(window)
-    new = [message for mark, message in named if before is None or mark not in before]
-    if not shows_user:
-        is_answered = before is not None and any(message.role == "model" for message in new)
-        return Evidence.ANSWERED if is_answered else Evidence.UNKNOWN
-    ours = _position(new, sent, is_certain=before is not None)
-    if ours is None:
-        # Forty newer messages have pushed it out; nothing older can look so.
-        is_pushed_out = bool(before) and len(window) >= WINDOW and len(new) == len(named)
-        return Evidence.ANSWERED if is_pushed_out else Evidence.ABSENT
-    # Where older messages were not read, one with the same words may be another.
-    is_answered = before is not None and any(message.role == "model" for message in new[ours + 1 :])
-    return Evidence.ANSWERED if is_answered else Evidence.SHOWN
-
-
-def _position(new: Sequence[Message], sent: SentText | None, *, is_certain: bool) -> int | None:
-    """Find our message; an echo that cannot be recognised is the first new one of the user."""
-    users = [place for place, message in enumerate(new) if message.role == "user"]
-    if sent is not None:
-        for place in reversed(users):
-            if sent.is_echo(new[place].content):
-                return place
-    return users[0] if users and is_certain else None
-
-
-def _fingerprints(window: Sequence[Message]) -> list[tuple[str, Message]]:
+def name_messages(window: Sequence[Message]) -> list[tuple[str, Message]]:
     """Name each message, oldest first; without a time, the second of two alike is another message."""
     named: list[tuple[str, Message]] = []
     seen: dict[str, int] = {}

@@ -16,8 +16,7 @@ from .._api.calls import segment
 from .._redact import clean
 from ..errors import InvalidArgument
 from ..models import SessionState
-from .messages import SentText
-from .staleness import STALE, StaleGuard
+from .staleness import SentText, StaleGuard
 from .state import SessionTracker
 
 if TYPE_CHECKING:
@@ -36,11 +35,7 @@ class _Ref(Struct, frozen=True, kw_only=True, omit_defaults=True):
     gone: tuple[str, ...] = ()  # of `seen`, what the service does not show any more
     unread: tuple[str, ...] = ()  # what it shows besides
     newest_at: int = 0  # the time of its newest message
-    settle: float | None = None  # the guard's, if there is one
-    stale: float = STALE
-    said: str = ""  # the mark of the message; empty for a doubt
-    before: tuple[str, ...] | None = None  # the messages from before it
-    since_said: int = 0  # how many of `seen` came after the message; -1: what came before it was not read
+    guard: StaleGuard | None = None
     revised: str | None = None
 
 
@@ -59,7 +54,9 @@ def write(track: SessionTracker, cursor: int) -> bytes:
             failure_reason=None if reason is None else clean(reason),
         )
     guard, seen, shown = track.guard, track.conversation.fingerprints(cursor), track.conversation.shown
-    before = None if guard is None or guard.before is None else guard.before
+    if guard is not None:  # the words stay here, and the time is of this loop
+        sent = None if guard.sent is None else SentText(guard.sent.mark)
+        guard = structs.replace(guard, since=None, sent=sent, is_blocking=True, is_shown=False)
     ref = _Ref(
         v=_VERSION,
         session_id=track.session_id,
@@ -70,11 +67,7 @@ def write(track: SessionTracker, cursor: int) -> bytes:
         gone=tuple(mark for mark in seen if mark not in shown),
         unread=tuple(mark for mark in shown if mark not in seen),
         newest_at=track.conversation.newest_at,
-        settle=None if guard is None else guard.settle,
-        stale=STALE if guard is None else guard.stale,
-        said="" if guard is None or guard.sent is None else guard.sent.mark,
-        before=None if before is None else tuple(sorted(before)),
-        since_said=0 if guard is None else -1 if before is None else sum(mark not in before for mark in seen),
+        guard=guard,
         revised=track.revised,
     )
     return msgspec.json.encode(ref)
@@ -103,24 +96,6 @@ def read(ref: bytes | str, known: Mapping[str, SessionTracker]) -> tuple[Session
     cursor = track.conversation.recall(found.seen, (*shown, *found.unread), found.newest_at)
     track.read_at = None
     if track.conversation.cursor == cursor:  # else more is known here than when the ref was written
-        _restore_guard(track, found)
+        track.revised = track.revised or found.revised
+        track.guard = track.guard or found.guard
     return track, cursor
-
-
-def _restore_guard(track: SessionTracker, found: _Ref) -> None:
-    track.revised = track.revised or found.revised
-    if found.settle is None or track.guard is not None:
-        return
-    before: frozenset[str] | None = None
-    if found.before is not None:
-        before = frozenset(found.before)
-    elif found.since_said >= 0:  # as earlier releases wrote it
-        before = frozenset(found.seen[: len(found.seen) - found.since_said])
-    track.guard = StaleGuard(
-        since=None,
-        settle=found.settle,
-        stale=found.stale,
-        sent=SentText(found.said) if found.said else None,
-        before=before,
-        status=None if found.state is None else found.state.status,
-    )

@@ -14,9 +14,9 @@ from enum import Enum, Flag, auto
 from typing import TYPE_CHECKING
 
 from ..models import SessionData, SessionState, SessionStatus, VideoInfo, VideoStatus
-from .messages import Conversation, SentText, text_mark
+from .messages import Conversation
 from .reasons import by_video, describe, failure
-from .staleness import STALE, StaleGuard, Staleness
+from .staleness import STALE, SentText, StaleGuard, Staleness, text_mark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -206,17 +206,25 @@ class SessionTracker:
     # -- what happened --
 
     def record_send(
-        self, text: str, *, since: float, settle: float, cursor: int, stale: float = STALE
+        self,
+        text: str,
+        *,
+        since: float,
+        settle: float,
+        cursor: int | None,
+        stale: float = STALE,
+        sent_at: int | None = None,
     ) -> None:
         """
         Record a message of ours, known to be there at `since`: the state from before is stale until shown otherwise.
 
-        `cursor` is the conversation's from before the message was sent.
+        `cursor` is the conversation's from before the message was sent, None when it had not been read; `sent_at` is
+        the service's time before which the message cannot have been made.
         """
         status = None if self.state is None else self.state.status
-        before = frozenset(self.conversation.fingerprints(cursor)) if self.has_read_messages else None
+        before = None if cursor is None else frozenset(self.conversation.fingerprints(cursor))
         sent = SentText(text_mark(text), text)
-        self.guard = StaleGuard(since, settle, stale, sent, before, status)
+        self.guard = StaleGuard(since, settle, stale, sent, before, status, sent_at)
         self.has_read_messages = False
         self.revised = self.video_id if status in (None, SessionStatus.COMPLETED) else self.revised
         self.video = self._failed = self._completed_at = self._missing_since = None

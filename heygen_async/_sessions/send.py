@@ -70,13 +70,12 @@ async def _send(
     if not track.has_read_messages:
         await _read_messages(core, track)
     conversation, state = track.conversation, track.state
-    before = conversation.cursor
     pending = PendingSend(
         track,
         write,
         message,
         _clock.wall(),
-        cursor=before if track.has_read_messages else None,
+        cursor=conversation.cursor if track.has_read_messages else None,
         was_paused=state is not None and state.is_paused and not track.is_stale,
         last=conversation.messages[-1] if conversation.messages else None,
     )
@@ -87,7 +86,12 @@ async def _send(
         track.doubt(since=_clock.now(), settle=timeouts.settle, stale=timeouts.stale)
         raise
     track.record_send(
-        message, since=_clock.now(), settle=timeouts.settle, stale=timeouts.stale, cursor=before
+        message,
+        since=_clock.now(),
+        settle=timeouts.settle,
+        stale=timeouts.stale,
+        cursor=pending.cursor,
+        sent_at=core.api.service_clock.earliest(write.sent_at),
     )
     core.scheduler.poll_now(track.session_id)
     return sent

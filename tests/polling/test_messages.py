@@ -9,12 +9,9 @@ from hypothesis import strategies as st
 import strategies
 from heygen_async._polling.messages import (
     Conversation,
-    Evidence,
-    SentText,
     compare_texts,
-    evidence,
-    text_mark,
 )
+from heygen_async._polling.staleness import Evidence, SentText, StaleGuard, text_mark
 from heygen_async.models import Message
 
 
@@ -39,7 +36,8 @@ def is_answered(conversation: Conversation, text: str, cursor: int) -> bool:
     before = frozenset(conversation.fingerprints(cursor))
     window = tuple(reversed(conversation.messages))
     sent = SentText(text_mark(text), text)
-    return Evidence.ANSWERED is evidence(window, before, sent, shows_user=True)
+    guard = StaleGuard(0.0, 30.0, 600.0, sent, before, None)
+    return Evidence.ANSWERED is guard.look_for_ours(window, shows_user=True)
 
 
 class Reader:

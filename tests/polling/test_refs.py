@@ -168,19 +168,6 @@ def test_an_older_snapshot_is_known_elsewhere() -> None:
     assert "thinking" == there.state.status
 
 
-def test_a_ref_of_an_earlier_release_is_read() -> None:
-    """A ref without the messages from before a send takes them from those it delivered."""
-    ref = json.loads(refs.write(said(track(state("reviewing", MESSAGES))), 3))
-    for later in ("before", "gone", "unread", "stale"):
-        ref.pop(later, None)
-    there, _ = refs.read(json.dumps(ref | {"since_said": 0}), {})
-    there.record_session(state("reviewing", MESSAGES), asked=12.0, now=12.0)
-    assert there.is_stale
-
-    there.record_session(state("reviewing", [*turn("Bluer", 40), *MESSAGES]), asked=14.0, now=14.0)
-    assert not there.is_stale
-
-
 def test_mode_is_learnt_from_a_ref() -> None:
     """A session attached without its mode learns it from the ref."""
     attached = track(state("thinking"), mode=None)

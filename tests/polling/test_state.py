@@ -218,6 +218,29 @@ def test_forty_newer_messages_push_ours_out(reviewing: Walk) -> None:
     assert not reviewing.track.is_stale
 
 
+def test_forty_late_messages_from_before_ours_are_not_newer(reviewing: Walk) -> None:
+    """Old messages that were missing from reads so far push nothing out, where the service's time tells their age."""
+    reviewing.track.record_send("Bluer", since=10, settle=30, cursor=1, sent_at=100)
+    late = [Message(role="model", content=f"Scene {number}", created_at=99) for number in range(40)]
+
+    assert Change.NOTHING == reviewing.saw(11, "reviewing", messages=late)
+    assert reviewing.track.is_stale
+
+
+@pytest.mark.parametrize("sent_at", [None, 5], ids=["no-clock", "clock"])
+def test_what_shows_without_our_message_is_from_before_it(walk: Walk, sent_at: int | None) -> None:
+    """A message that was not read before ours, and then shows without it, is no answer; what follows ours is."""
+    walk.saw(0, "reviewing")
+    walk.track.record_send("Bluer", since=5, settle=30, cursor=None, sent_at=sent_at)
+    known = [Message(role="user", content="An espresso machine", created_at=1), HELLO]
+    assert Change.NOTHING == walk.saw(6, "reviewing", messages=known)
+
+    known.append(Message(role="user", content="[hidden]", created_at=6))
+    assert Change.NOTHING == walk.saw(7, "reviewing", messages=known)
+    walk.saw(8, "reviewing", messages=[*known, Message(role="model", content="Like this?", created_at=7)])
+    assert not walk.track.is_stale
+
+
 @pytest.mark.parametrize("pauses", [1, 3])
 def test_a_service_without_messages_is_judged_by_statuses(walk: Walk, pauses: int) -> None:
     """Where no messages are shown, only a status that is active makes the next pause new."""
