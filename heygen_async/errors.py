@@ -320,11 +320,11 @@ class SessionFailed(SessionError):
 
     Attributes:
         reason: Why, as well as it can be known; never empty.
-        reason_source: Where the reason is from: `video`, `error_message`, `model_message` (not authoritative:
-            the agent's last words), `sdk` (the service gave none).
+        reason_source: Where the reason is from: `video`, `error_message`, `sdk` (the service gave none; the message
+            quotes the agent's last words).
     """
 
-    hint = "Failed jobs are not charged; change the prompt as the reason suggests and create a new session."
+    hint = "Failed jobs are not charged; create a new session, with another prompt only where the reason asks for one."
 
     def __init__(
         self,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ..models import SessionData, SessionState, SessionStatus, VideoInfo, VideoStatus
 from .messages import Conversation
-from .reasons import by_video, describe, failure
+from .reasons import failure
 from .staleness import STALE, SentText, StaleGuard, Staleness, text_mark
 
 if TYPE_CHECKING:
@@ -318,7 +318,7 @@ class SessionTracker:
             return Change.VIDEO
         self.read_at = now
         self.guard = None  # the video is the authority, and it was asked after the send
-        return self._publish(by_video(self.session_id, self.state, video), now) | Change.VIDEO
+        return self._publish(_session_of(video, self.session_id, self.state), now) | Change.VIDEO
 
     def record_videos(self, videos: Sequence[VideoInfo], *, asked: float, now: float) -> Change:
         """Take a session's videos as read, newest first."""
@@ -395,14 +395,20 @@ class SessionTracker:
             self.moved_at = now
         if self._completed_at is None and data.status == SessionStatus.COMPLETED:
             self._completed_at = now
-        known = self.video, self.conversation.messages
-        self.state = describe(
-            self.session_id,
-            data,
-            *known,
+        is_failed = data.status == SessionStatus.FAILED
+        reason, source = failure(self.video, self.conversation.messages) if is_failed else (None, None)
+        self.state = SessionState(
+            session_id=self.session_id,
+            status=data.status,
+            created_at=data.created_at,
+            progress=data.progress,
+            title=data.title,
             video_id=self.video_id,
+            messages=data.messages,
             previous=previous,
             elapsed=elapsed,
+            failure_reason=reason,
+            failure_source=source,
             is_stale=is_stale,
         )
         if bits & _TRANSITION and self.on_transition is not None:
@@ -415,3 +421,21 @@ class SessionTracker:
         self.polls = 0
         self.history = ((0.0, data.progress),)
         self._completed_at = None
+
+
+def _session_of(video: VideoInfo, session_id: str, known: SessionState | None) -> SessionData:
+    """Return what a session that vanished behind its video would say; `known` is what it said last."""
+    status = SessionStatus.GENERATING
+    if video.is_downloadable:
+        status = SessionStatus.COMPLETED
+    elif video.status == VideoStatus.FAILED:
+        status = SessionStatus.FAILED
+    return SessionData(
+        session_id=session_id,
+        status=status,
+        created_at=known.created_at if known else video.created_at or 0,
+        progress=100 if status == SessionStatus.COMPLETED else known.progress if known else 0,
+        title=known.title if known else video.title,
+        video_id=video.id,
+        messages=known.messages if known else (),
+    )

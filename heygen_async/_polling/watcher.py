@@ -29,7 +29,7 @@ from ..errors import (
 )
 from ..models import SessionStatus
 from . import refs
-from .reasons import failure
+from .reasons import failure, last_words
 from .state import Change
 
 if TYPE_CHECKING:
@@ -293,8 +293,10 @@ def session_failed(watcher: Watcher, reason: str | None = None, source: str | No
         reason, source = failure(watcher.track.video, watcher.track.conversation.messages)
     code = None if watcher.track.video is None else watcher.track.video.failure_code
     kind = partial(OutOfCredit, code=code) if is_about_credit(code) else SessionFailed
+    words = last_words(watcher.track.state) if source == "sdk" else None
+    quote = "" if words is None else f" The agent's last words: {clean(words)!r}"
     return kind(
-        f"Session {watcher.track.session_id} failed: {clean(reason)}",
+        f"Session {watcher.track.session_id} failed: {clean(reason)}{quote}",
         session_id=watcher.track.session_id,
         reason=reason,
         reason_source=source,

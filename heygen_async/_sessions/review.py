@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from msgspec import UNSET, UnsetType
 
-from .._polling.reasons import question
+from .._polling.reasons import last_words
 from .._polling.state import TERMINAL
 from .._redact import clean
 from ..errors import Conflict, InvalidArgument, SessionFailed, SessionPaused, WatchTimeout
@@ -176,7 +176,7 @@ def _next(answer: Answer, state: SessionState) -> Answer:
 
 def pause_error(session: ReviewedSession, state: SessionState) -> SessionPaused:
     """Return the error of a session that waits for an answer while nobody is there to give one."""
-    asks = question(state)
+    asks = last_words(state)
     return SessionPaused(
         f"Session {session.id} is {state.status}: {clean(asks) if asks else 'it waits for an answer.'}",
         session_id=session.id,

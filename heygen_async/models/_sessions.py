@@ -96,8 +96,8 @@ class SessionState(SessionData, frozen=True, kw_only=True, gc=False):
         new_messages: Messages the watcher has not delivered before, oldest first.
         messages_gap: Whether messages went by unseen (the service shows only the newest 40).
         failure_reason: Why it failed, never empty when it did; None otherwise.
-        failure_source: Where the reason is from: `video`, `error_message`, `model_message` (not authoritative),
-            `sdk`; None when it did not fail.
+        failure_source: Where the reason is from: `video`, `error_message`, `sdk` (the service gave none); None when it
+            did not fail.
         is_stale: Whether it is the state from before your last message, which the service shows still; what you
             answered once needs no second answer.
     """

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from heygen_async._polling.reasons import NO_REASON, failure, question
+from heygen_async._polling.reasons import NO_REASON, failure, last_words
 from heygen_async._polling.state import FRESH, SETTLED, STOP, Change, ReadTarget
 from heygen_async.models import Message, SessionData, SessionStatus, VideoInfo
 from polling.walk import ANSWER, HELLO, OURS, Walk, session, video
@@ -317,9 +317,9 @@ LADDER: list[tuple[VideoInfo | None, list[Message], tuple[str, str]]] = [
     (video("failed", message="No voice.", code="voice"), [BROKEN, HELLO], ("No voice.", "video")),
     (video("failed", code="voice"), [BROKEN, HELLO], ("voice", "video")),
     (video("failed", message="", code=None), [BROKEN, HELLO], ("The voice broke.", "error_message")),
-    (video("failed", message="  ", code=" "), [HELLO], ("Here is a storyboard.", "model_message")),
+    (video("failed", message="  ", code=" "), [HELLO], (NO_REASON, "sdk")),
     (None, [BROKEN, HELLO], ("The voice broke.", "error_message")),
-    (None, [HELLO, ANSWER, OURS], ("Working on it.", "model_message")),
+    (None, [HELLO, ANSWER, OURS], (NO_REASON, "sdk")),
     (None, [Message(role="model", content=" ", type="error"), OURS], (NO_REASON, "sdk")),
     (None, [], (NO_REASON, "sdk")),
 ]
@@ -330,7 +330,7 @@ RUNGS = ["message", "code", "null-fields", "blank-fields", "error", "last-words"
 def test_reason_is_the_best_there_is(
     told: VideoInfo | None, messages: list[Message], expected: tuple[str, str]
 ) -> None:
-    """Video, then the newest error, then the agent's last words, then a plain sentence; never an empty one."""
+    """Video, then the newest error, then a plain sentence; never an empty one, nor the agent's small talk."""
     assert expected == failure(told, messages)
 
 
@@ -385,11 +385,9 @@ def test_only_failures_have_a_reason(completed: Walk) -> None:
     ],
     ids=["newest", "before-ours", "only-ours", "blank"],
 )
-def test_question_is_the_agents_newest_words(
-    walk: Walk, messages: list[Message], expected: str | None
-) -> None:
+def test_last_words_are_the_agents_newest(walk: Walk, messages: list[Message], expected: str | None) -> None:
     """At a pause the agent's newest words are what it asks."""
     walk.saw(0, "waiting_for_input", messages=messages)
 
-    assert expected == question(walk.state)
-    assert question(None) is None
+    assert expected == last_words(walk.state)
+    assert last_words(None) is None

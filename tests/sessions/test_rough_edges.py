@@ -163,14 +163,15 @@ async def test_video_lags_behind(heygen: HeyGen, service: Simulator, seconds: fl
 
 @each("at", ["thinking", "generating"])
 async def test_failure_without_a_reason(heygen: HeyGen, service: Simulator, at: str) -> None:
-    """A failure with null fields still has a reason in words, and says how much it is worth."""
+    """A failure with null fields says that no reason was given, and quotes the agent's last words apart."""
     service.script(Scenario.failing(at, with_reason=False))  # type: ignore[arg-type]
     session = await heygen.sessions.create(PROMPT, mode="generate")
     with pytest.raises(SessionFailed) as caught:
         await session.video()
 
-    assert caught.value.reason
-    assert caught.value.reason_source in {"model_message", "sdk"}
+    assert "No reason given" in caught.value.reason
+    assert "sdk" == caught.value.reason_source
+    assert ("The agent's last words" in str(caught.value)) == (at == "generating")
     assert session.id == caught.value.session_id
 
 
