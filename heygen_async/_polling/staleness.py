@@ -92,12 +92,6 @@ class StaleGuard(Struct):
     is_blocking: bool = True
     is_shown: bool = False
 
-    def stalled_since(self, now: float) -> float | None:
-        """Return since when a pause that was answered shows still, if that is too long; else None."""
-        if self.since is None or not self.is_blocking or now - self.since < self.stale:
-            return None
-        return self.since
-
     def judge(
         self, data: SessionData, conversation: Conversation, now: float, *, has_new_video: bool
     ) -> Staleness:
@@ -128,8 +122,10 @@ class StaleGuard(Struct):
         new = [message for mark, message in named if not self._is_from_before(mark, message)]
         is_certain = self.before is not None or self.sent_at is not None
         if not shows_user:
-            is_answered = is_certain and any(message.role == "model" for message in new)
-            return Evidence.ANSWERED if is_answered else Evidence.UNKNOWN
+            if is_certain and any(message.role == "model" for message in new):
+                return Evidence.ANSWERED
+            self.before = frozenset(mark for mark, _ in named) if self.before is None else self.before
+            return Evidence.UNKNOWN
         ours = self._find_ours(new, is_certain=is_certain)
         if ours is not None:
             # Where older messages were not read, one with the same words may be another.

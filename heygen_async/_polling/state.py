@@ -10,6 +10,7 @@ except what was true before the caller spoke (`StaleGuard`).
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from enum import Enum, Flag, auto
 from typing import TYPE_CHECKING
 
@@ -47,7 +48,6 @@ class Change(Flag):
     TRANSITION = auto()
     PROGRESS = auto()
     MESSAGES = auto()
-    VIDEO = auto()
     READ_AGAIN = auto()  # the answer is not complete without another read, now
     GONE = auto()  # the service does not know it, and the grace is over
 
@@ -56,6 +56,7 @@ _TRANSITION, _PROGRESS, _MESSAGES = Change.TRANSITION.value, Change.PROGRESS.val
 _CHANGES = tuple(Change(bits) for bits in range(8))  # combined beforehand: combining costs more than decoding
 
 
+@dataclass(slots=True, eq=False, repr=False, weakref_slot=True)
 class SessionTracker:
     """
     All that is known of one session.
@@ -64,63 +65,41 @@ class SessionTracker:
         state: The newest state believed; None before the first read.
         video: The newest video read; None before.
         video_id: The newest video's id, once there is one.
-        turn: How often it was seen to enter a status; a clock may be too coarse to tell two of them apart.
+        history: When in this status its progress changed, and to what.
+        polls: How often it was read in this status.
+        since: When it entered this status, as seen from here.
+        revision: How often it was seen to enter a status; a clock may be too coarse to tell two of them apart.
         moved_at: When status, progress or messages last changed.
-        has_heard: Whether the conversation has been read since the last message of ours.
+        read_at: When it was last read; None when what is known is from elsewhere.
+        is_sending: Whether a message of ours is under way.
+        on_transition: Called with each state that is a transition.
+        has_read_messages: Whether the conversation has been read since the last message of ours.
         guard: What not to believe yet; None when nothing is in doubt.
         revised: The video of the run before the last message, which a new one is to follow.
-        heed: Told each state that is a transition.
     """
 
-    __slots__ = (
-        "__weakref__",
-        "_completed_at",
-        "_failed",
-        "_is_missing",
-        "_missing_since",
-        "_session_gone",
-        "conversation",
-        "guard",
-        "has_read_messages",
-        "history",
-        "is_sending",
-        "mode",
-        "moved_at",
-        "on_transition",
-        "polls",
-        "read_at",
-        "revised",
-        "revision",
-        "session_id",
-        "since",
-        "state",
-        "video",
-        "video_id",
-    )
-
-    def __init__(self, session_id: str, mode: str | None = None, video_id: str | None = None) -> None:
-        self.session_id: str = session_id
-        self.mode: str | None = mode
-        self.video_id: str | None = video_id
-        self.video: VideoInfo | None = None
-        self.state: SessionState | None = None
-        self.conversation: Conversation = Conversation()
-        self.history: tuple[tuple[float, int], ...] = ()
-        self.polls: int = 0
-        self.since: float = 0.0
-        self.revision: int = 0
-        self.moved_at: float = 0.0
-        self.read_at: float | None = None
-        self.is_sending: bool = False
-        self.on_transition: Callable[[SessionState], None] | None = None
-        self.has_read_messages: bool = False
-        self.guard: StaleGuard | None = None
-        self._failed: SessionData | None = None
-        self._session_gone = False
-        self._is_missing = False
-        self._missing_since: float | None = None
-        self._completed_at: float | None = None
-        self.revised: str | None = None
+    session_id: str
+    mode: str | None = None
+    video_id: str | None = None
+    video: VideoInfo | None = None
+    state: SessionState | None = None
+    conversation: Conversation = field(default_factory=Conversation)
+    history: tuple[tuple[float, int], ...] = ()
+    polls: int = 0
+    since: float = 0.0
+    revision: int = 0
+    moved_at: float = 0.0
+    read_at: float | None = None
+    is_sending: bool = False
+    on_transition: Callable[[SessionState], None] | None = None
+    has_read_messages: bool = False
+    guard: StaleGuard | None = None
+    revised: str | None = None
+    _failed: SessionData | None = None  # until its video has said why
+    _session_gone: bool = False  # its video says how it goes on
+    _is_missing: bool = False
+    _missing_since: float | None = None
+    _completed_at: float | None = None
 
     # -- questions --
 
@@ -150,7 +129,10 @@ class SessionTracker:
 
     def stalled_since(self, now: float) -> float | None:
         """Return since when the service has shown a pause that was answered, if that is too long; else None."""
-        return None if self.guard is None else self.guard.stalled_since(now)
+        guard = self.guard
+        if guard is None or guard.since is None or not guard.is_blocking or now - guard.since < guard.stale:
+            return None
+        return guard.since
 
     def phase(self, *, for_video: bool = False) -> tuple[SessionStatus, float]:
         """Return what the session is most likely doing, and since when; for the schedule, not for the user."""
@@ -166,11 +148,6 @@ class SessionTracker:
     def is_completed(self) -> bool:
         """Whether the newest run has ended well."""
         return self.state is not None and self.state.status == SessionStatus.COMPLETED
-
-    @property
-    def is_failed(self) -> bool:
-        """Whether the newest run has failed."""
-        return self.state is not None and self.state.status == SessionStatus.FAILED
 
     def is_fresh(self, now: float) -> bool:
         """Whether the state may be handed out as the newest without a look."""
@@ -255,19 +232,21 @@ class SessionTracker:
             guard.is_blocking = False
             self.guard = guard if verdict is Staleness.WORKING else None
         self.read_at = now
-        self._record_video_id(data.video_id)
-        if data.status == SessionStatus.FAILED and self.video_id is not None and not self.is_failed:
+        if data.video_id not in (
+            None,
+            self.revised,
+        ):  # it may name the revised one when a list has shown the new one
+            self.video_id = data.video_id
+            if self.video is not None and self.video.id != data.video_id:
+                self.video = None
+        was_failed = self.state is not None and self.state.status == SessionStatus.FAILED
+        if data.status == SessionStatus.FAILED and self.video_id is not None and not was_failed:
             self._failed = data  # the video knows the reason best
             return Change.READ_AGAIN
         change = self._publish(data, now)
-        if (
-            guard is not None
-            and Change.TRANSITION not in change
-            and (data.status.is_paused or data.status.is_terminal)
-        ):
-            self.revision += (
-                1  # it was at work in between, too shortly to be seen: this is another pause, or end
-            )
+        if guard is not None and (data.status.is_paused or data.status.is_terminal):
+            # It was at work in between, if too shortly to be seen: this is another pause, or end.
+            self.revision += Change.TRANSITION not in change
         return change
 
     def _is_newer_all_the_same(self, data: SessionData, guard: StaleGuard | None) -> bool:
@@ -313,12 +292,12 @@ class SessionTracker:
         self.video = video
         self.video_id = video.id
         if self._failed is not None:
-            return self._publish_failed(now)
+            return self.record_no_reason(now=now)
         if not self._session_gone:
-            return Change.VIDEO
+            return Change.NOTHING
         self.read_at = now
         self.guard = None  # the video is the authority, and it was asked after the send
-        return self._publish(_session_of(video, self.session_id, self.state), now) | Change.VIDEO
+        return self._publish(_session_of(video, self.session_id, self.state), now)
 
     def record_videos(self, videos: Sequence[VideoInfo], *, asked: float, now: float) -> Change:
         """Take a session's videos as read, newest first."""
@@ -337,7 +316,7 @@ class SessionTracker:
     def record_missing(self, look: ReadTarget, *, now: float) -> Change:
         """Take a 404: some are for a while, and a session may vanish once its video exists (contract.md, 1)."""
         if self._failed is not None:
-            return self._publish_failed(now)
+            return self.record_no_reason(now=now)
         if look is ReadTarget.SESSION and self.video_id not in (None, self.revised):
             self._session_gone = True
             return Change.READ_AGAIN
@@ -350,17 +329,11 @@ class SessionTracker:
         return Change.GONE if now - self._missing_since >= MISSING_GRACE else Change.NOTHING
 
     def record_no_reason(self, *, now: float) -> Change:
-        """Take it that the video of a failed session cannot be asked; its reason comes from elsewhere."""
-        return self._publish_failed(now) if self._failed is not None else Change.NOTHING
+        """Take it that the video of a failed session has told what it can; what it has not comes from elsewhere."""
+        data, self._failed = self._failed, None
+        return self._publish(data, now) if data is not None else Change.NOTHING
 
     # -- the work --
-
-    def _record_video_id(self, video_id: str | None) -> None:
-        # A session may go on naming the revised video when the list has shown the new one.
-        if video_id not in (None, self.revised):
-            self.video_id = video_id
-            if self.video is not None and self.video.id != video_id:
-                self.video = None
 
     def _is_too_early(self, asked: float) -> bool:
         """Whether a question is from before the send and so cannot tell what came of it."""
@@ -372,10 +345,6 @@ class SessionTracker:
     def _has_waited(self, now: float) -> bool:
         """Whether a completed session has had its time to show the video."""
         return self._completed_at is not None and now - self._completed_at >= VIDEO_GRACE
-
-    def _publish_failed(self, now: float) -> Change:
-        data, self._failed = self._failed, None
-        return self._publish(data, now) if data is not None else Change.NOTHING
 
     def _publish(self, data: SessionData, now: float, *, is_stale: bool = False) -> Change:
         before, bits = self.state, 0

@@ -6,6 +6,7 @@ No clock and no I/O: moments come in as loop seconds.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..errors import HeyGenError, RateLimited
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 NEVER = float("inf")
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class CachedAnswer:
     """
     What was asked and answered the last time a session was polled.
@@ -38,19 +40,17 @@ class CachedAnswer:
         state: What the answer was taken for.
     """
 
-    __slots__ = ("body", "messages", "request", "state")
-
-    def __init__(self) -> None:
-        self.request: Request | None = None
-        self.body: bytes | None = None
-        self.messages: Raw | None = None
-        self.state: SessionState | None = None
+    request: Request | None = None
+    body: bytes | None = None
+    messages: Raw | None = None
+    state: SessionState | None = None
 
     def forget(self) -> None:
         """Take the next answer for news."""
         self.body = self.messages = None
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class WatchedSession:
     """
     A watched session.
@@ -77,52 +77,27 @@ class WatchedSession:
         known: The status it was last read in, while it was watched.
     """
 
-    __slots__ = (
-        "cached",
-        "deadline",
-        "delivered_revision",
-        "due",
-        "ends_at",
-        "entry",
-        "failed_since",
-        "failures",
-        "follows",
-        "for_video",
-        "is_polling",
-        "is_quiet",
-        "is_single",
-        "is_woken",
-        "known",
-        "polled_at",
-        "progress",
-        "signals",
-        "track",
-        "unshared_video",
-        "watchers",
-    )
-
-    def __init__(self, track: SessionTracker) -> None:
-        self.track: SessionTracker = track
-        self.watchers: list[Watcher] = []
-        self.entry: int = 0
-        self.due: float = NEVER
-        self.polled_at: float = 0.0
-        self.delivered_revision: int = -1
-        self.deadline: float = NEVER
-        self.ends_at: float = NEVER
-        self.is_polling: bool = False
-        self.is_quiet: bool = False
-        self.is_single: bool = False
-        self.is_woken: bool = False
-        self.for_video: bool = False
-        self.progress: bool = False
-        self.follows: SessionStatus | None = None
-        self.unshared_video: str | None = None
-        self.cached: CachedAnswer | None = None
-        self.failed_since: float | None = None
-        self.failures: int = 0
-        self.signals: EventSignals | None = None
-        self.known: SessionStatus | None = None
+    track: SessionTracker
+    watchers: list[Watcher] = field(default_factory=list)
+    entry: int = 0
+    due: float = NEVER
+    polled_at: float = 0.0
+    delivered_revision: int = -1
+    deadline: float = NEVER
+    ends_at: float = NEVER
+    is_polling: bool = False
+    is_quiet: bool = False
+    is_single: bool = False
+    is_woken: bool = False
+    for_video: bool = False
+    progress: bool = False
+    follows: SessionStatus | None = None
+    unshared_video: str | None = None
+    cached: CachedAnswer | None = None
+    failed_since: float | None = None
+    failures: int = 0
+    signals: EventSignals | None = None
+    known: SessionStatus | None = None
 
     # -- its watchers --
 

@@ -124,7 +124,7 @@ def test_completed_waits_for_its_video(walk: Walk) -> None:
     )
 
     for now, told in [(1, video("processing", url=None)), (2, video("completed", url=None))]:
-        assert Change.VIDEO == walk.record_video(now, told)
+        assert Change.NOTHING == walk.record_video(now, told)
         assert walk.track.finished_video is None
         assert (SessionStatus.GENERATING, 0) == walk.track.phase(for_video=True)
         assert walk.track.video_failure(now) is None
