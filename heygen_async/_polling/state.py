@@ -232,13 +232,7 @@ class SessionTracker:
             guard.is_blocking = False
             self.guard = guard if verdict is Staleness.WORKING else None
         self.read_at = now
-        if data.video_id not in (
-            None,
-            self.revised,
-        ):  # it may name the revised one when a list has shown the new one
-            self.video_id = data.video_id
-            if self.video is not None and self.video.id != data.video_id:
-                self.video = None
+        self._record_video_id(data.video_id)
         was_failed = self.state is not None and self.state.status == SessionStatus.FAILED
         if data.status == SessionStatus.FAILED and self.video_id is not None and not was_failed:
             self._failed = data  # the video knows the reason best
@@ -334,6 +328,13 @@ class SessionTracker:
         return self._publish(data, now) if data is not None else Change.NOTHING
 
     # -- the work --
+
+    def _record_video_id(self, video_id: str | None) -> None:
+        # A session may go on naming the revised video when the list has shown the new one.
+        if video_id not in (None, self.revised):
+            self.video_id = video_id
+            if self.video is not None and self.video.id != video_id:
+                self.video = None
 
     def _is_too_early(self, asked: float) -> bool:
         """Whether a question is from before the send and so cannot tell what came of it."""
