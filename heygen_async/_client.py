@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Literal, Self
 from . import _config
 from ._api import raw as raw_api
 from ._batch.batch import Batch
-from ._batch.budget import make_budget
+from ._batch.budget import Budget
 from ._batch.check import check
+from ._batch.job_runner import BatchOptions
 from ._batch.output_folder import OutputFolder
 from ._config import RetryPolicy, Timeouts
 from ._http import auth
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 
     from ._batch.budget import Rate
     from ._batch.check import Finding
-    from ._batch.events import OnEvent
+    from ._batch.job_runner import OnEvent
     from ._batch.job_source import Jobs
     from ._http.proxies import Proxies
     from ._http.transport import Transport
@@ -214,9 +215,7 @@ class HeyGen:
             InsufficientCredit: Upon entering: the wallet has less than `min_balance`.
             DownloadError: Upon entering: the folder cannot be made.
         """
-        return Batch(
-            self._factory,
-            jobs,
+        options = BatchOptions(
             max_in_flight=max_in_flight,
             max_paused=max_paused,
             reviewer=reviewer,
@@ -226,9 +225,10 @@ class HeyGen:
             on_exit=on_exit,
             min_balance=min_balance,
             progress=progress,
-            budget=make_budget(max_spend, rate),
+            budget=Budget(max_spend, rate),
             retry_failed=retry_failed,
         )
+        return Batch(self._factory, jobs, options)
 
     async def check(self, jobs: Jobs, *, rate: Rate | None = None) -> list[Finding]:
         """

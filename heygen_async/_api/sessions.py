@@ -147,14 +147,15 @@ def send(
 
 
 def _given(options: Mapping[str, str | bool | None]) -> dict[str, str | bool]:
-    for name, value in options.items():
+    given = {name: value for name, value in options.items() if value is not None}
+    for name, value in given.items():
         wanted = bool if name in _SWITCHES else str
-        if value is not None and (not isinstance(value, wanted) or value == ""):
+        if not isinstance(value, wanted) or value == "":
             raise InvalidArgument(
                 name, f"must be a {'true or false' if wanted is bool else 'non-empty string'}"
             )
         check_characters(name, str(value))
-    return {name: value for name, value in options.items() if value is not None}
+    return given
 
 
 def _encode(body: dict[str, object], extra: Mapping[str, object] | None, fields: frozenset[str]) -> bytes:

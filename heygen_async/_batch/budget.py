@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from ..errors import ClientStateError, InvalidArgument
-from .job import Job, check_amount
+from ..errors import ClientStateError, InvalidArgument, SessionFailed
+from .job import check_amount
+from .session_runner import may_exist
 
-_ROUNDING: Final = 1e-9  # of the budget: sums of fractions are not exact
+if TYPE_CHECKING:
+    from .job import Job, Outcome
+
+ROUNDING: Final = 1e-9  # of the budget: sums of fractions are not exact
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,28 +42,72 @@ class Rate:
             raise InvalidArgument("currency", "must be a non-empty string")
 
 
+def most_cost(job: Job, rate: Rate | None) -> float:
+    """
+    Return what a video of a job may cost; nothing without a rate.
+
+    Raises:
+        InvalidArgument: The job does not say how long its video will be.
+    """
+    if rate is None:
+        return 0.0
+    seconds = job.max_seconds if job.max_seconds is not None else job.expected_seconds
+    if seconds is None:
+        raise InvalidArgument("max_seconds", "or expected_seconds is needed: the batch has a budget")
+    return seconds * rate.per_second
+
+
+def final_cost(outcome: Outcome, rate: Rate | None) -> float | None:
+    """Return what a job has cost; None when that is not known, so that what was reserved counts."""
+    if rate is None:
+        return 0.0
+    if outcome.video is not None:
+        seconds = outcome.video.duration
+        return None if seconds is None else seconds * rate.per_second
+    if isinstance(outcome.error, SessionFailed):
+        return 0.0  # a failed job is not charged
+    if outcome.session_id is None and outcome.error is not None and not may_exist(outcome.error):
+        return 0.0
+    return None
+
+
+def check_budget(max_spend: float | None, rate: Rate | None) -> None:
+    """
+    Check the limit of a batch, and the price it is counted by: both are given or none is.
+
+    Raises:
+        InvalidArgument: `max_spend` is not a positive number, or one of the two is missing.
+    """
+    if max_spend is None and rate is not None:
+        raise InvalidArgument("max_spend", "is needed: a rate alone limits nothing")
+    if max_spend is not None:
+        check_amount("max_spend", max_spend)
+        if not isinstance(rate, Rate):
+            raise InvalidArgument(
+                "rate", "must be a Rate: max_spend counts by the price of a second of video"
+            )
+
+
 class Budget:
     """
-    The money of one batch.
+    The money of one batch; one without a limit costs nothing.
 
     Args:
-        max_spend: Never more than this is spent and reserved together.
-        rate: What a second of video costs.
+        max_spend: Never more than this is spent and reserved together; None for no limit.
+        rate: What a second of video costs; None without a limit.
 
     Attributes:
         spent: What the videos so far cost, and what unfinished sessions that were left may cost.
 
     Raises:
-        InvalidArgument: `max_spend` is not a positive number, or one of the two is missing.
+        InvalidArgument: See `check_budget`.
     """
 
-    def __init__(self, max_spend: float, rate: Rate) -> None:
-        check_amount("max_spend", max_spend)
-        if not isinstance(rate, Rate):
-            raise InvalidArgument("rate", "must be a Rate: max_spend needs the price of a second of video")
-        self.rate: Rate = rate
+    def __init__(self, max_spend: float | None, rate: Rate | None) -> None:
+        check_budget(max_spend, rate)
+        self.rate: Rate | None = rate
         self.spent: float = 0.0
-        self._most = max_spend * (1 + _ROUNDING)
+        self._most = math.inf if max_spend is None else max_spend * (1 + ROUNDING)
         self._reservations: dict[str, float] = {}
 
     @property
@@ -67,29 +115,16 @@ class Budget:
         """What the jobs under way may still cost."""
         return math.fsum(self._reservations.values())
 
-    def cost(self, job: Job) -> float:
-        """
-        Return what a video of a job may cost.
-
-        Raises:
-            InvalidArgument: The job does not say how long its video will be.
-        """
-        seconds = job.max_seconds if job.max_seconds is not None else job.expected_seconds
-        if seconds is None:
-            raise InvalidArgument("max_seconds", "or expected_seconds is needed: the batch has a budget")
-        return seconds * self.rate.per_second
-
-    def fits(self, cost: float) -> bool:
-        """Return whether so much can be reserved now."""
-        return self.spent + self.reserved + cost <= self._most
-
     def may_fit(self, cost: float) -> bool:
         """Return whether so much could be reserved once all reservations had come to nothing."""
         return self.spent + cost <= self._most
 
-    def reserve(self, key: str, cost: float) -> None:
-        """Reserve more for a job."""
-        self._reservations[key] = self._reservations.get(key, 0.0) + cost
+    def reserve(self, key: str, cost: float, *, anyway: bool = False) -> bool:
+        """Reserve more for a job; False when so much is not left, then nothing is reserved, unless `anyway`."""
+        is_left = anyway or self.spent + self.reserved + cost <= self._most
+        if is_left:
+            self._reservations[key] = self._reservations.get(key, 0.0) + cost
+        return is_left
 
     def reserve_revision(self, key: str, job: Job) -> None:
         """
@@ -98,13 +133,9 @@ class Budget:
         Raises:
             ClientStateError: There is no money left for it; nothing was sent.
         """
-        cost = self.cost(job)
-        if not self.fits(cost):
-            raise ClientStateError(
-                f"A revision of job {key!r} may cost {cost:g} {self.rate.currency}, which is not left.",
-                hint="The session waits: answer it yourself, or run its ref again with a larger max_spend.",
-            )
-        self.reserve(key, cost)
+        cost = most_cost(job, self.rate)
+        if not self.reserve(key, cost):
+            raise no_revision(key, cost, self.rate)
 
     def settle(self, key: str, cost: float | None) -> None:
         """Count what a job has cost in place of what was reserved; None when that is not known."""
@@ -112,17 +143,17 @@ class Budget:
         self.spent += reserved if cost is None else cost
 
 
-def make_budget(max_spend: float | None, rate: Rate | None) -> Budget | None:
-    """
-    Return the budget of a batch; None without one.
+def no_money(cost: float, rate: Rate | None) -> ClientStateError:
+    """Return the error of a job for which there is no money."""
+    return ClientStateError(
+        f"Not started: it may cost {cost:g} {'' if rate is None else rate.currency}, which is not left of max_spend.",
+        hint="Run the job again with a larger max_spend.",
+    )
 
-    Raises:
-        InvalidArgument: One of the two is missing or not what it should be.
-    """
-    if max_spend is None and rate is None:
-        return None
-    if max_spend is None:
-        raise InvalidArgument("max_spend", "is needed: a rate alone limits nothing")
-    if rate is None:
-        raise InvalidArgument("rate", "is needed: max_spend counts by the price of a second of video")
-    return Budget(max_spend, rate)
+
+def no_revision(key: str, cost: float, rate: Rate | None) -> ClientStateError:
+    """Return the error of an answer for which there is no money."""
+    return ClientStateError(
+        f"A revision of job {key!r} may cost {cost:g} {'' if rate is None else rate.currency}, which is not left.",
+        hint="The session waits: answer it yourself, or run its ref again with a larger max_spend.",
+    )

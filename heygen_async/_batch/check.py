@@ -5,37 +5,46 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from .._api import assets as asset_api
-from .._api import catalog as catalog_api
 from .._concurrency import concurrently
 from .._files.media_types import HEAD_BYTES, SUFFIXES, media_type
 from .._redact import clean
-from ..errors import APIError, NotFound, TransportError, Unauthorized, UploadError
+from .._resources.assets import Assets
+from .._resources.catalog import Account, Avatars, BrandGlossaries, BrandKits, Styles, Voices
+from ..errors import APIError, InvalidArgument, NotFound, TransportError, Unauthorized, UploadError
 from ..models import Asset, AssetBase64, AssetId, AssetUrl
-from .job_source import JobSource
+from .job_source import read_jobs
 
 if TYPE_CHECKING:
     from .._resources._context import Core
-    from ..models import AvatarLook, File
+    from ..models import File
     from .budget import Rate
     from .job import Job
     from .job_source import Jobs
-
-T = TypeVar("T")
 
 _LONG_PROMPT: Final = 2_500  # characters; longer ones have been seen to be followed in part only
 _EMPTY: Final = 0.5  # a create is refused below it (contract.md, Errors)
 _READY: Final = frozenset({None, "completed", "complete", "active", "ready"})
 _READS_AT_ONCE: Final = 4
+_PAGE: Final = 100
 _ASPECTS: Final = {"16:9": "landscape", "9:16": "portrait"}
 _PAGES: Final = (".html", ".htm", ".php", ".aspx")
+# What a job names, and what it is: each id is read alone, or found in a list that is read once.
+_NOUNS: Final = {
+    "avatar_id": "look",
+    "voice_id": "voice",
+    "style_id": "style",
+    "brand_kit_id": "brand kit",
+    "brand_glossary_id": "brand glossary",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +63,7 @@ class Finding:
     position: int
     key: str
     argument: str
-    problem: str
+    problem: str = ""
     is_warning: bool = False
 
     def __str__(self) -> str:
@@ -65,275 +74,188 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class _Use:
-    """One job's use of something that is read once for all jobs."""
+class _Verdict:
+    """What a read finds out: what is wrong, if anything, and which orientation the thing is made for, if any."""
 
-    position: int
-    key: str
-    argument: str
-    orientation: str | None
-
-    def finding(self, problem: str, *, is_warning: bool = False) -> Finding:
-        return Finding(
-            position=self.position,
-            key=self.key,
-            argument=self.argument,
-            problem=clean(problem),
-            is_warning=is_warning,
-        )
+    problem: str = ""
+    is_warning: bool = False
+    orientation: str | None = None
 
 
-@dataclass(slots=True)
-class _Uses:
-    """Who uses which id, file or list."""
-
-    looks: dict[str, list[_Use]] = field(default_factory=dict[str, "list[_Use]"])
-    voices: dict[str, list[_Use]] = field(default_factory=dict[str, "list[_Use]"])
-    styles: dict[str, list[_Use]] = field(default_factory=dict[str, "list[_Use]"])
-    brand_kits: dict[str, list[_Use]] = field(default_factory=dict[str, "list[_Use]"])
-    glossaries: dict[str, list[_Use]] = field(default_factory=dict[str, "list[_Use]"])
-    assets: dict[str, list[_Use]] = field(default_factory=dict[str, "list[_Use]"])
-    paths: dict[str, list[_Use]] = field(default_factory=dict[str, "list[_Use]"])
+_Uses = dict[
+    str, list[tuple[Finding, str | None]]
+]  # of each id: findings to be, and their jobs' orientations
+_Read = Callable[[], Awaitable[Mapping[str, _Verdict]]]
 
 
 async def check(core: Core, jobs: Jobs, *, rate: Rate | None = None) -> list[Finding]:
     """Return all findings, in the order of the jobs; see `HeyGen.check`."""
-    return await _Check(core, rate).run(jobs)
+    core.api.bind()
+    check = _Check(core, rate)
+    async with aclosing(read_jobs(jobs)) as items:
+        async for item in items:
+            if item.error is not None:
+                finding = Finding(position=item.position, key=item.key, argument=item.error.argument)
+                check.report(finding, str(item.error))
+            elif item.job is not None and item.job.ref is None:  # else its session exists already
+                check.add(item.job, Finding(position=item.position, key=item.key, argument=""))
+    await concurrently(check.reads(), most=_READS_AT_ONCE)
+    return sorted(check.findings, key=lambda finding: (finding.position, finding.is_warning))
 
 
 class _Check:
     """One run: an id is read once, whatever the number of its jobs."""
 
     def __init__(self, core: Core, rate: Rate | None) -> None:
+        self.findings: list[Finding] = []
         self._core = core
         self._rate = rate
-        self._uses = _Uses()
-        self._findings: list[Finding] = []
-        self._cost = 0.0
-        self._creates = 0
+        self._uses: defaultdict[str, _Uses] = defaultdict(lambda: defaultdict(list))
+        self._cost: float | None = None  # None without a job that is created
 
-    async def run(self, jobs: Jobs) -> list[Finding]:
-        self._core.api.bind()
-        source = JobSource(jobs, name_of=str)
-        try:
-            while (item := await source.next_item()) is not None:
-                if item.error is not None:
-                    use = _Use(item.position, item.key, item.error.argument, None)
-                    self._findings.append(use.finding(str(item.error)))
-                elif item.job is not None:
-                    self._add(item.position, item.key, item.job)
-        finally:
-            await source.aclose()
-        await concurrently(self._reads(), most=_READS_AT_ONCE)
-        return sorted(self._findings, key=lambda finding: (finding.position, finding.is_warning))
+    def report(self, finding: Finding, problem: str, *, is_warning: bool = False) -> None:
+        self.findings.append(replace(finding, problem=clean(problem), is_warning=is_warning))
 
     # -- what needs no read --
 
-    def _add(self, position: int, key: str, job: Job) -> None:
-        if job.ref is not None:
-            return  # its session exists already
-        self._creates += 1
+    def add(self, job: Job, finding: Finding) -> None:
+        """Find what is wrong with the job itself, and record what is to be read."""
+        about_prompt = replace(finding, argument="prompt")
         seconds = job.max_seconds if job.max_seconds is not None else job.expected_seconds
-        if self._rate is not None and seconds is not None:
-            self._cost += seconds * self._rate.per_second
-        use = partial(_Use, position, key, orientation=job.orientation)
-        self._check_prompt(use(argument="prompt"), job)
-        for argument, value, users in (
-            ("avatar_id", job.avatar_id, self._uses.looks),
-            ("voice_id", job.voice_id, self._uses.voices),
-            ("style_id", job.style_id, self._uses.styles),
-            ("brand_kit_id", job.brand_kit_id, self._uses.brand_kits),
-            ("brand_glossary_id", job.brand_glossary_id, self._uses.glossaries),
-        ):
-            if value is not None:
-                users.setdefault(value, []).append(use(argument=argument))
-        for number, file in enumerate(job.files):
-            self._add_file(use(argument=f"files[{number}]"), file)
-
-    def _check_prompt(self, use: _Use, job: Job) -> None:
+        price = 0.0 if self._rate is None else self._rate.per_second
+        self._cost = (self._cost or 0.0) + (seconds or 0.0) * price
         prompt = job.prompt.strip()
         if len(prompt) > _LONG_PROMPT:
-            self._warn(use, f"has {len(prompt):,} characters; beyond {_LONG_PROMPT:,} parts may be left out")
+            problem = f"has {len(prompt):,} characters; beyond {_LONG_PROMPT:,} parts may be left out"
+            self.report(about_prompt, problem, is_warning=True)
         if job.mode == "generate" and prompt.endswith("?"):
-            self._warn(use, "is a question: in generate mode the agent may answer it and make no video")
+            problem = "is a question: in generate mode the agent may answer it and make no video"
+            self.report(about_prompt, problem, is_warning=True)
+        for argument in _NOUNS:
+            if (one := getattr(job, argument)) is not None:
+                self._uses[argument][one].append((replace(finding, argument=argument), job.orientation))
+        for number, file in enumerate(job.files):
+            self._add_file(replace(finding, argument=f"files[{number}]"), file)
 
-    def _add_file(self, use: _Use, file: File) -> None:
+    def _add_file(self, finding: Finding, file: File) -> None:
         match file:
             case Asset():
-                self._uses.assets.setdefault(file.id, []).append(use)
+                self._uses["asset"][file.id].append((finding, None))
             case AssetId():
-                self._uses.assets.setdefault(file.asset_id, []).append(use)
-            case AssetBase64() if file.media_type not in SUFFIXES:
-                self._report([use], f"has the type {file.media_type}, which the service does not take")
-            case AssetUrl():
-                self._check_address(use, file.url)
-            case str():
-                self._check_address(use, file)
+                self._uses["asset"][file.asset_id].append((finding, None))
             case os.PathLike():
-                self._uses.paths.setdefault(os.fspath(file), []).append(use)
+                self._uses["path"][os.fspath(file)].append((finding, None))
+            case AssetBase64() if file.media_type not in SUFFIXES:
+                self.report(finding, f"has the type {file.media_type}, which the service does not take")
+            case AssetUrl() | str():
+                url = file if isinstance(file, str) else file.url
+                if url.partition("?")[0].lower().endswith(_PAGES):
+                    self.report(finding, "seems to be a web page, which the service refuses", is_warning=True)
             case _:
                 pass
 
-    def _check_address(self, use: _Use, url: str) -> None:
-        path = url.partition("?")[0].lower()
-        if path.endswith(_PAGES):
-            self._warn(use, "seems to be a web page, which the service refuses")
-
     # -- reads --
 
-    def _reads(self) -> list[Callable[[], Awaitable[None]]]:
-        uses = self._uses
+    def reads(self) -> list[Callable[[], Awaitable[None]]]:
+        """Return what is to be read: each id that is used, each list that has some, and the balance."""
+        alone = {"avatar_id": self._look, "voice_id": self._voice, "asset": self._asset, "path": self._path}
         reads: list[Callable[[], Awaitable[None]]] = [
-            *(partial(self._check_look, one, users) for one, users in uses.looks.items()),
-            *(partial(self._check_voice, one, users) for one, users in uses.voices.items()),
-            *(partial(self._check_asset, one, users) for one, users in uses.assets.items()),
-            *(partial(self._check_path, one, users) for one, users in uses.paths.items()),
+            partial(self._judge, kind, {one: users}, partial(read, one))
+            for kind, read in alone.items()
+            for one, users in self._uses[kind].items()
         ]
-        if uses.styles:
-            reads.append(self._check_styles)
-        if uses.brand_kits:
-            kits = self._core.pages(lambda token: catalog_api.brand_kits(limit=100, token=token))
-            reads.append(partial(self._check_listed, kits, "brand_kit_id", uses.brand_kits, "brand kit"))
-        if uses.glossaries:
-            glossaries = self._core.pages(lambda token: catalog_api.brand_glossaries(limit=100, token=token))
-            reads.append(
-                partial(
-                    self._check_listed, glossaries, "brand_glossary_id", uses.glossaries, "brand glossary"
-                )
-            )
-        if self._creates:
-            reads.append(self._check_credit)
+        for kind, group in (
+            ("style_id", Styles),
+            ("brand_kit_id", BrandKits),
+            ("brand_glossary_id", BrandGlossaries),
+        ):
+            if uses := self._uses[kind]:
+                items = group(self._core).list(page_size=_PAGE)
+                reads.append(partial(self._judge, kind, uses, partial(_read_list, kind, items)))
+        if self._cost is not None:
+            reads.append(partial(self._check_credit, self._cost))
         return reads
 
-    async def _check_look(self, look_id: str, users: list[_Use]) -> None:
-        read = partial(self._core.api.call, catalog_api.look(look_id))
-        if (answer := await self._read(read, users)) is not None:
-            self._judge_look(answer.data, users)
-        elif await self._is_group(look_id):
-            self._replace_last(users, f"{look_id!r} is an avatar's id; give the id of one of its looks")
-
-    def _judge_look(self, look: AvatarLook, users: list[_Use]) -> None:
-        if look.status not in _READY:
-            self._report(users, f"{look.id!r} is not ready: its status is {look.status}")
-        preferred = look.preferred_orientation
-        for use in users:
-            if use.orientation and preferred in _ASPECTS.values() and preferred != use.orientation:
-                self._warn(use, f"{look.id!r} is made for {preferred}, the job is {use.orientation}")
-
-    async def _is_group(self, group_id: str) -> bool:
+    async def _judge(self, kind: str, uses: _Uses, read: _Read) -> None:
+        """Report what a read finds out about ids."""
         try:
-            await self._core.api.call(catalog_api.avatar(group_id))
+            found = await read()
         except Unauthorized:
             raise
-        except (APIError, TransportError):
-            return False
-        return True
+        except (InvalidArgument, NotFound):
+            found = {}
+        except (APIError, TransportError) as error:
+            found = dict.fromkeys(uses, _Verdict(f"could not be checked: {error}", is_warning=True))
+        for one, users in uses.items():
+            unknown = _Verdict(f"{one!r} is no {_NOUNS.get(kind, kind)} of this account")
+            verdict = found.get(one, unknown)
+            for finding, orientation in users:
+                if verdict.problem:
+                    self.report(finding, verdict.problem, is_warning=verdict.is_warning)
+                elif orientation and verdict.orientation and orientation != verdict.orientation:
+                    problem = f"{one!r} is made for {verdict.orientation}, the job is {orientation}"
+                    self.report(finding, problem, is_warning=True)
 
-    async def _check_voice(self, voice_id: str, users: list[_Use]) -> None:
-        answer = await self._read(partial(self._core.api.call, catalog_api.voice(voice_id)), users)
-        if answer is not None and answer.data.status not in _READY:
-            self._report(users, f"{voice_id!r} is not ready: its status is {answer.data.status}")
-
-    async def _check_asset(self, asset_id: str, users: list[_Use]) -> None:
-        answer = await self._read(partial(self._core.api.call, asset_api.read(asset_id)), users)
-        if answer is None:
-            return
-        asset = answer.data
-        if asset.mime_type is not None and asset.mime_type not in SUFFIXES:
-            self._report(
-                users, f"{asset_id!r} has the type {asset.mime_type}, which the service does not take"
+    async def _look(self, look_id: str) -> Mapping[str, _Verdict]:
+        avatars = Avatars(self._core)
+        try:
+            look = await avatars.look(look_id)
+        except NotFound:
+            await avatars.get(look_id)
+            return {look_id: _Verdict(f"{look_id!r} is an avatar's id; give the id of one of its looks")}
+        made_for = look.preferred_orientation
+        return {
+            look_id: _Verdict(
+                _unready(look_id, look.status),
+                orientation=made_for if made_for in _ASPECTS.values() else None,
             )
-        if asset.status == "failed":
-            self._report(users, f"{asset_id!r} could not be processed by the service")
+        }
 
-    async def _check_path(self, path: str, users: list[_Use]) -> None:
+    async def _voice(self, voice_id: str) -> Mapping[str, _Verdict]:
+        return {voice_id: _Verdict(_unready(voice_id, (await Voices(self._core).get(voice_id)).status))}
+
+    async def _asset(self, asset_id: str) -> Mapping[str, _Verdict]:
+        asset = await Assets(self._core).get(asset_id)
+        problem = ""
+        if asset.mime_type is not None and asset.mime_type not in SUFFIXES:
+            problem = f"{asset_id!r} has the type {asset.mime_type}, which the service does not take"
+        elif asset.status == "failed":
+            problem = f"{asset_id!r} could not be processed by the service"
+        return {asset_id: _Verdict(problem)}
+
+    async def _path(self, path: str) -> Mapping[str, _Verdict]:
+        problem = ""
         try:
-            media_type(await anyio.to_thread.run_sync(_head, path))
+            async with await anyio.open_file(path, "rb") as file:
+                media_type(await file.read(HEAD_BYTES))
         except UploadError as error:
-            self._report(users, f"{path}: {error}")
+            problem = f"{path}: {error}"
         except OSError as error:
-            self._report(users, f"{path} cannot be read: {error.strerror}")
+            problem = f"{path} cannot be read: {error.strerror}"
+        return {path: _Verdict(problem)}
 
-    async def _check_styles(self) -> None:
-        pages = self._core.pages(lambda token: catalog_api.styles(limit=100, token=token))
-        styles = await self._list(pages, self._uses.styles)
-        if styles is None:
-            return
-        aspects = {style.style_id: style.aspect_ratio for style in styles}
-        for style_id, users in self._uses.styles.items():
-            if style_id not in aspects:
-                self._report(users, f"{style_id!r} is no style of this account")
-                continue
-            made_for = _ASPECTS.get(aspects[style_id] or "")
-            for use in users:
-                if use.orientation and made_for and made_for != use.orientation:
-                    self._warn(use, f"{style_id!r} is made for {made_for}, the job is {use.orientation}")
-
-    async def _check_listed(
-        self, pages: AsyncIterator[object], name: str, used: dict[str, list[_Use]], noun: str
-    ) -> None:
-        items = await self._list(pages, used)
-        if items is None:
-            return
-        known = {getattr(item, name) for item in items}
-        for one, users in used.items():
-            if one not in known:
-                self._report(users, f"{one!r} is no {noun} of this account")
-
-    async def _check_credit(self) -> None:
+    async def _check_credit(self, cost: float) -> None:
+        of_all, needed = Finding(position=0, key="", argument=""), max(cost, _EMPTY)
         try:
-            wallet = (await self._core.api.call(catalog_api.account())).data.wallet
+            wallet = (await Account(self._core).me()).wallet
         except Unauthorized:
             raise
         except (APIError, TransportError) as error:
-            self._report_all(f"The balance could not be read: {error}", is_warning=True)
+            self.report(of_all, f"The balance could not be checked: {error}", is_warning=True)
             return
         balance = None if wallet is None else wallet.remaining_balance
-        if wallet is None or balance is None:
-            return
-        needed = max(self._cost, _EMPTY)
-        if balance < needed:
-            self._report_all(f"The wallet has {balance:g} {wallet.currency}; these jobs may cost {needed:g}.")
-
-    # -- findings --
-
-    async def _read(self, read: Callable[[], Awaitable[T]], users: list[_Use]) -> T | None:
-        """Read; None when what is used does not exist, or could not be read, which is reported."""
-        try:
-            return await read()
-        except Unauthorized:
-            raise
-        except NotFound:
-            self._report(users, "does not exist, or is not this account's")
-        except (APIError, TransportError) as error:
-            for use in users:
-                self._warn(use, f"could not be checked: {error}")
-        return None
-
-    async def _list(self, pages: AsyncIterator[T], used: dict[str, list[_Use]]) -> list[T] | None:
-        async def take() -> list[T]:
-            return [item async for item in pages]
-
-        return await self._read(take, [use for users in used.values() for use in users])
-
-    def _report(self, users: list[_Use], problem: str) -> None:
-        self._findings += [use.finding(problem) for use in users]
-
-    def _warn(self, use: _Use, problem: str) -> None:
-        self._findings.append(use.finding(problem, is_warning=True))
-
-    def _report_all(self, problem: str, *, is_warning: bool = False) -> None:
-        self._findings.append(
-            Finding(position=0, key="", argument="", problem=problem, is_warning=is_warning)
-        )
-
-    def _replace_last(self, users: list[_Use], problem: str) -> None:
-        """Say better what a read that found nothing has reported."""
-        about = {(use.position, use.argument) for use in users}
-        self._findings = [one for one in self._findings if (one.position, one.argument) not in about]
-        self._report(users, problem)
+        if wallet is not None and balance is not None and balance < needed:
+            problem = f"The wallet has {balance:g} {wallet.currency}; these jobs may cost {needed:g}."
+            self.report(of_all, problem)
 
 
-def _head(path: str) -> bytes:
-    with open(path, "rb") as file:  # noqa: PTH123 - what the caller gave is a path or what stands for one
-        return file.read(HEAD_BYTES)
+async def _read_list(kind: str, items: AsyncIterator[object]) -> Mapping[str, _Verdict]:
+    """Return a verdict for each item of a list, by its id."""
+    return {
+        getattr(item, kind): _Verdict(orientation=_ASPECTS.get(getattr(item, "aspect_ratio", None) or ""))
+        async for item in items
+    }
+
+
+def _unready(one: str, status: str | None) -> str:
+    return "" if status in _READY else f"{one!r} is not ready: its status is {status}"

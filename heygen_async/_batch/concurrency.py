@@ -1,81 +1,33 @@
 """
 How many jobs of a batch may be in progress, and how a job waits for its slot among them.
 
-`send_when_room` sends what makes a job work, a create or an answer. `AdaptiveLimit` is the rule, without a clock;
-`Slots` lets the jobs of a local batch wait for it, and `Slot` is one job's. A durable batch has slots of its own,
-shared by all machines, which follow the same rule.
+`AdaptiveLimit` is the rule, without a clock; `Slots` lets the jobs of a local batch wait for it, and `Slot` is one
+job's. A durable batch has slots of its own, shared by all machines, which follow the same rule.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeVar
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Final
 
 import anyio.lowlevel
 
 from .. import _clock
-from .._http.retry import Delivery, delivery
-from ..errors import RateLimited
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from ..errors import RateLimited
 
-FIRST_LIMIT = 4  # attempts before anything is known
-
-LEAST_PAUSE = 1.0  # seconds after a refusal, whatever it asks for; doubled each time up to the next
-
-UNPACED_PAUSE = 5.0  # seconds after a refusal that names no pace
-
-FIRST_PROBE = 15.0  # seconds before the next attempt to get beyond what was refused, doubled each time
-
-LONGEST_PROBE = 60.0
-
-PROBE_PAUSES = (
-    4  # a refusal stops replacements too, for one pause: probing may cost a small part of the time only
-)
+FIRST_LIMIT: Final = 4  # attempts before anything is known
+LEAST_PAUSE: Final = 1.0  # seconds after a refusal, whatever it asks for; doubled each time up to the next
+UNPACED_PAUSE: Final = 5.0  # seconds after a refusal that names no pace
+FIRST_PROBE: Final = 15.0  # seconds before the next attempt to get beyond what was refused, doubled each time
+LONGEST_PROBE: Final = 60.0
+# A refusal stops replacements too, for one pause: probing may cost a small part of the time only.
+PROBE_PAUSES: Final = 4
 
 
 class NotStarted(Exception):
     """Creating has ended before this job was begun."""
-
-
-class SendSlot(Protocol):
-    """One job's share of what the service takes."""
-
-    async def acquire(self) -> None:
-        """
-        Wait until a request may be sent.
-
-        Raises:
-            NotStarted: Nothing is to be created any more, and this job was not.
-        """
-
-    async def accept(self) -> None:
-        """Hold the slot: the service has taken the job."""
-
-    async def refuse(self, error: RateLimited) -> None:
-        """Give the slot up: the service has no room."""
-
-
-async def send_when_room(slot: SendSlot, send: Callable[[], Awaitable[T]]) -> T:
-    """
-    Send a request until the service has room for it, however long that takes.
-
-    Raises:
-        NotStarted: Nothing is to be created any more.
-        RateLimited: A quota is used up, which is not a matter of waiting.
-        HeyGenError: Whatever else `send` raised.
-    """
-    while True:
-        await slot.acquire()
-        try:
-            result = await send()
-        except RateLimited as error:
-            if delivery(error) is Delivery.FINAL:
-                raise
-            await slot.refuse(error)
-        else:
-            await slot.accept()
-            return result
 
 
 class AdaptiveLimit:
@@ -193,21 +145,27 @@ class Slots:
         limit: Decides how many there are.
         waiting: Jobs under way that wait for a slot; new jobs come after them.
         paused: Jobs that wait for their reviewer, or for a slot to send the answer; they hold none.
-        has_stopped: Returns whether nothing more is to be created.
+        stopped_by: Why nothing more is created; None while something is.
+        longest_pace: Seconds a refusal may ask to wait.
     """
 
-    def __init__(self, maximum: int, *, longest_pace: float, has_stopped: Callable[[], bool]) -> None:
+    def __init__(self, maximum: int, *, longest_pace: float) -> None:
         self.limit = AdaptiveLimit(maximum)
         self.waiting = 0
         self.paused = 0
-        self.has_stopped = has_stopped
-        self._longest_pace = longest_pace
+        self.stopped_by: Exception | None = None
+        self.longest_pace = longest_pace
         self._change = anyio.Event()
 
     @property
     def are_open(self) -> bool:
         """Whether a new job may try to get one."""
         return not self.waiting and self.limit.is_open(_clock.now())
+
+    def stop(self, reason: Exception) -> None:
+        """Have nothing more created; the first reason stays."""
+        self.stopped_by = self.stopped_by or reason
+        self.notify()
 
     def notify(self) -> None:
         """Wake every task that waits for a change."""
@@ -222,29 +180,37 @@ class Slots:
         with anyio.move_on_after(wait if wait is not None and wait > 0 else None):
             await self._change.wait()
 
-    def refuse(self, error: RateLimited) -> None:
-        """Count a refusal, at the pace it asks for within reason."""
-        pace = None if error.retry_after is None else min(error.retry_after, self._longest_pace)
-        self.limit.refuse(_clock.now(), pace)
+
+class _Use(Enum):
+    """What a job does with its slot."""
+
+    NONE = auto()
+    ATTEMPT = auto()  # a request is on its way
+    WORK = auto()
+    PAUSE = auto()  # it works no more and will again: it holds none
 
 
 class Slot:
-    """One job's slot in a local batch: attempted, held, released."""
+    """
+    One job's slot in a local batch; see `SendSlot`.
 
-    __slots__ = ("_has_session", "_is_attempt", "_is_held", "_is_paused", "_slots")
+    Args:
+        slots: Those of the batch.
+        is_attempt: Whether the first request may be sent at once: only while the limit is open.
+    """
 
-    def __init__(self, slots: Slots) -> None:
+    __slots__ = ("_has_session", "_slots", "_use")
+
+    def __init__(self, slots: Slots, *, is_attempt: bool = False) -> None:
         self._slots = slots
-        self._has_session = self._is_attempt = self._is_held = self._is_paused = False
-
-    def attempt(self) -> None:
-        """Try for it now; only while the limit is open."""
-        self._slots.limit.attempt()
-        self._is_attempt = True
+        self._has_session = False
+        self._use = _Use.NONE
+        if is_attempt:
+            self._attempt()
 
     async def acquire(self) -> None:
-        """Wait until it may be attempted, and attempt it; see `SendSlot`."""
-        if self._is_attempt:
+        """Wait until a request may be sent."""
+        if self._use is _Use.ATTEMPT:
             return
         slots = self._slots
         slots.waiting += 1
@@ -258,47 +224,42 @@ class Slot:
             raise NotStarted
         # A cancel that arrives together with the notification is not raised by the wait.
         await anyio.lowlevel.checkpoint_if_cancelled()
-        self._unpause()
-        self.attempt()
+        self._attempt()
 
     @property
     def _is_unwanted(self) -> bool:
-        return not self._has_session and self._slots.has_stopped()
+        return not self._has_session and self._slots.stopped_by is not None
+
+    def _attempt(self) -> None:
+        self._slots.limit.attempt()
+        self._change(_Use.ATTEMPT)
 
     async def accept(self) -> None:
-        """Hold it; see `SendSlot`."""
+        """Hold it: the job works."""
+        self._has_session = True
         self._slots.limit.accept()
-        self._has_session = self._is_held = True
-        self._is_attempt = False
-        self._slots.notify()
+        self._change(_Use.WORK)
 
     async def refuse(self, error: RateLimited) -> None:
-        """Give the attempt up; see `SendSlot`."""
-        self._slots.refuse(error)
-        self._is_attempt = False
-        if self._has_session:
-            self._mark_paused()  # it waits to send an answer
-        self._slots.notify()
+        """Give the attempt up, at the pace that the service asks for within reason."""
+        pace = None if error.retry_after is None else min(error.retry_after, self._slots.longest_pace)
+        self._slots.limit.refuse(_clock.now(), pace)
+        self._change(_Use.PAUSE if self._has_session else _Use.NONE)  # it waits to send an answer
 
     def pause(self) -> None:
         """Release it for as long as the agent waits for an answer."""
         self.release()
-        self._mark_paused()
+        self._change(_Use.PAUSE)
 
     def release(self) -> None:
         """Give it back, in whatever state it is."""
-        self._unpause()
-        if self._is_attempt:
+        if self._use is _Use.ATTEMPT:
             self._slots.limit.withdraw()
-        elif self._is_held:
+        elif self._use is _Use.WORK:
             self._slots.limit.finish()
-        self._is_attempt = self._is_held = False
+        self._change(_Use.NONE)
+
+    def _change(self, use: _Use) -> None:
+        self._slots.paused += (use is _Use.PAUSE) - (self._use is _Use.PAUSE)
+        self._use = use
         self._slots.notify()
-
-    def _mark_paused(self) -> None:
-        self._is_paused = True
-        self._slots.paused += 1
-
-    def _unpause(self) -> None:
-        self._slots.paused -= self._is_paused
-        self._is_paused = False

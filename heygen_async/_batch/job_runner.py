@@ -4,7 +4,10 @@ One job of a local batch, from the prompt to the file.
 
 from __future__ import annotations
 
+import inspect
 import logging
+import uuid
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -12,13 +15,14 @@ from typing import TYPE_CHECKING, Literal
 import anyio
 
 from .. import _clock
+from .._redact import clean
 from .._sessions import review
-from ..errors import HeyGenError
+from .._sessions.review import check_reviewer
+from ..errors import HeyGenError, InvalidArgument
 from ..models import Reply, Stop
 from .concurrency import NotStarted
-from .create import MemoryStore, create_session
 from .job import BatchEvent, Outcome
-from .session_runner import SessionHistory, SessionRunner
+from .session_runner import MemoryStore, SessionRunner, create_session
 
 if TYPE_CHECKING:
     from .._resources.videos import Video
@@ -27,49 +31,123 @@ if TYPE_CHECKING:
     from ..models import Transfer
     from .budget import Budget
     from .concurrency import Slot
-    from .events import EventHook
-    from .job import EventKind, Job
+    from .job import Job
     from .output_folder import OutputFolder
 
 log = logging.getLogger("heygen_async")
 
+OnEvent = Callable[[BatchEvent], Awaitable[None] | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchOptions:
+    """
+    How a batch treats its jobs; see `HeyGen.batch`.
+
+    Raises:
+        InvalidArgument: One of them is out of range.
+    """
+
+    max_in_flight: int
+    max_paused: int
+    reviewer: BatchReviewer | None
+    on_event: OnEvent | None
+    folder: OutputFolder | None
+    stop_on: tuple[type[Exception], ...]
+    on_exit: Literal["detach", "stop"]
+    min_balance: float | None
+    progress: bool
+    budget: Budget
+    retry_failed: int
+
+    def __post_init__(self) -> None:
+        for name, number in (("max_in_flight", self.max_in_flight), ("max_paused", self.max_paused)):
+            if number < 1:
+                raise InvalidArgument(name, "must be at least 1")
+        if self.on_exit not in ("detach", "stop"):
+            raise InvalidArgument("on_exit", "must be 'detach' or 'stop'")
+        check_retry_failed(self.retry_failed)
+        check_reviewer(self.reviewer)
+
+
+def check_retry_failed(number: object) -> None:
+    """
+    Refuse what is no number of second tries.
+
+    Raises:
+        InvalidArgument: It is not.
+    """
+    if isinstance(number, bool) or not isinstance(number, int) or number < 0:
+        raise InvalidArgument("retry_failed", "must be 0 or a larger whole number")
+
 
 @dataclass(frozen=True, slots=True)
-class BatchContext:
+class EventHook:
     """
-    What all jobs of a batch share.
+    Delivers what happens to the caller's `on_event`.
 
-    Attributes:
-        factory: Makes the sessions.
-        reviewer: Answers the pauses of jobs without a reviewer of their own.
-        folder: Where finished videos go.
-        on_exit: What becomes of a session whose job is cancelled.
-        progress: Whether to emit more than transitions.
-        events: Delivers what happens.
-        budget: What revisions are reserved from.
+    Args:
+        options: Have the callback, and the budget whose figures each event carries.
+        stop: Ends creating, for this reason.
     """
 
-    factory: SessionFactory
-    reviewer: BatchReviewer | None
-    folder: OutputFolder | None
-    on_exit: Literal["detach", "stop"]
-    progress: bool
-    events: EventHook
-    budget: Budget | None
+    _options: BatchOptions
+    _stop: Callable[[Exception], None]
+
+    async def emit(self, event: BatchEvent) -> None:
+        """Deliver an event; what the callback raises is logged, since the job must not suffer from it."""
+        try:
+            await self._call(event)
+        except Exception:
+            extra = {"event": "on_event_failed", "kind": event.kind, "session_id": event.session_id}
+            log.exception("on_event failed on %r of job %s", event.kind, clean(event.key), extra=extra)
+
+    async def emit_or_stop(self, event: BatchEvent) -> None:
+        """
+        Deliver an event that the caller must be able to write down.
+
+        Raises:
+            Exception: Whatever the callback raised; creating has ended then.
+        """
+        try:
+            await self._call(event)
+        except Exception as error:
+            self._stop(error)
+            raise
+
+    async def _call(self, event: BatchEvent) -> None:
+        on_event, budget = self._options.on_event, self._options.budget
+        if on_event is not None:
+            if budget.rate is not None:
+                event = replace(event, spent=budget.spent, reserved=budget.reserved)
+            result = on_event(event)
+            if inspect.isawaitable(result):
+                await result
 
 
+@dataclass(slots=True)
 class JobRunner:
-    """Runs a job; its slot is attempted already when it begins."""
+    """
+    Runs a job.
 
-    def __init__(self, context: BatchContext, job: Job, key: str, slot: Slot) -> None:
-        self._context = context
-        self._job = job
-        self._key = key
-        self._slot = slot
-        self._history = SessionHistory()
-        self._session: Session | None = None
-        self._is_emitted = False
-        self._event_error: Exception | None = None
+    Args:
+        factory: Makes the sessions.
+        options: Those of the batch.
+        events: Delivers what happens.
+        job: The job.
+        key: Its key in the batch.
+        slot: Its slot.
+    """
+
+    _factory: SessionFactory
+    _options: BatchOptions
+    _events: EventHook
+    _job: Job
+    _key: str
+    _slot: Slot
+    _runner: SessionRunner | None = None  # once there is a session
+    _is_emitted: bool = False
+    _event_error: Exception | None = None
 
     async def run(self) -> Outcome:
         """
@@ -83,108 +161,108 @@ class JobRunner:
         path: Path | None = None
         error: Exception | None = None
         try:
-            session = await self._start()
-            video = await self._review(session)
-            path = await self._save(video)
+            runner = await self._start()
+            video = await self._review(runner)
+            if self._options.folder is not None:
+                path = await self._save(self._options.folder, video, runner)
         except NotStarted:
             raise
         except Exception as cause:  # noqa: BLE001 - a job's error is its outcome
             error = cause
         except BaseException:
-            await self._leave_session()
+            if self._runner is not None:
+                await self._leave_session(self._runner)
             raise
         finally:
             self._slot.release()
+        session = None if self._runner is None else self._runner.session
         return Outcome(
             key=self._key,
             job=self._job,
-            session_id=None if self._session is None else self._session.id,
-            session_ref=None if self._session is None else self._session.ref(),
+            session_id=None if session is None else session.id,
+            session_ref=None if session is None else session.ref(),
             video=video,
             path=path,
             error=self._event_error or error,
-            states=tuple(self._history.states),
+            states=() if self._runner is None else tuple(self._runner.history.states),
             elapsed=_clock.now() - began,
         )
 
-    def _event(self, kind: EventKind) -> BatchEvent:
-        session_id = None if self._session is None else self._session.id
-        return BatchEvent(kind=kind, key=self._key, job=self._job, session_id=session_id)
-
     # -- the session --
 
-    async def _start(self) -> Session:
-        context = self._context
-        if context.folder is not None and not self._is_resumed:
-            await context.folder.refuse_taken(self._key)
+    async def _start(self) -> SessionRunner:
+        """Make the session, or take up the one that was made before."""
+        if self._options.folder is not None and not self._is_resumed:
+            await self._options.folder.refuse_taken(self._key)
         if self._job.ref is not None:
-            self._session = session = context.factory.resume(self._job.ref)
+            session = self._factory.resume(self._job.ref)
             await self._slot.accept()
         else:
-            self._session = session = await create_session(
-                context.factory,
+            session = await create_session(
+                self._factory,
                 self._job,
                 self._key,
-                store=MemoryStore(self._job),
+                store=MemoryStore(self._job.idempotency_key or str(uuid.uuid4()), self._job.begun_at),
                 slot=self._slot,
-                record=context.events.emit_or_stop,
-                on_orphan=self._keep_session,
+                record=self._events.emit_or_stop,
+                on_orphan=self._keep_orphan,
             )
-        await self._emit_created(session)
-        return session
+        runner = self._runner = self._run_session(session)
+        await self._emit_created(runner)
+        return runner
 
     @property
     def _is_resumed(self) -> bool:
         return self._job.ref is not None or self._job.begun_at is not None
 
-    def _keep_session(self, session: Session) -> None:
-        self._session = session
+    def _keep_orphan(self, session: Session) -> None:
+        self._runner = self._run_session(session)
 
-    async def _emit_created(self, session: Session) -> None:
-        """Have the caller write the session down, also while the job is being cancelled; it goes on if that fails."""
-        self._is_emitted = True
-        with anyio.move_on_after(self._context.factory.core.api.timeouts.write, shield=True):
-            try:
-                await self._context.events.emit_or_stop(replace(self._event("created"), ref=session.ref()))
-            except Exception as error:  # noqa: BLE001 - it is the outcome's, after the session's end
-                self._event_error = error
-
-    async def _review(self, session: Session) -> Video:
-        """Answer the pauses of the session until its video is there."""
-        context, answers = self._context, 0
-        runner = SessionRunner(
+    def _run_session(self, session: Session) -> SessionRunner:
+        return SessionRunner(
             session,
             self._job,
             self._key,
             slot=self._slot,
-            emit=context.events.emit,
-            history=self._history,
-            timeout=context.factory.core.api.timeouts.watch,
-            progress=context.progress,
+            emit=self._events.emit,
+            timeout=self._factory.core.api.timeouts.watch,
+            progress=self._options.progress,
         )
+
+    async def _emit_created(self, runner: SessionRunner) -> None:
+        """Have the caller write the session down, also while the job is being cancelled; it goes on if that fails."""
+        self._is_emitted = True
+        with anyio.move_on_after(self._factory.core.api.timeouts.write, shield=True):
+            try:
+                event = replace(runner.event("created"), ref=runner.session.ref())
+                await self._events.emit_or_stop(event)
+            except Exception as error:  # noqa: BLE001 - it is the outcome's, after the session's end
+                self._event_error = error
+
+    async def _review(self, runner: SessionRunner) -> Video:
+        """Answer the pauses of the session until its video is there."""
+        answers = 0
         while (state := await runner.follow()).is_paused:
             self._slot.pause()
             await runner.emit_pause(state)
-            answer = await runner.ask(context.reviewer, state, answers)
+            answer = await runner.ask(self._options.reviewer, state, answers)
             if answer is None:
                 break
             if isinstance(answer, Stop):
-                return await review.stop(session)
-            if context.budget is not None and isinstance(answer, Reply):
-                context.budget.reserve_revision(self._key, self._job)
+                return await review.stop(runner.session)
+            if isinstance(answer, Reply):
+                self._options.budget.reserve_revision(self._key, self._job)
             if await runner.send(answer):
                 answers += 1
                 await runner.emit_answer(answer)
         self._slot.release()
         return await runner.video()
 
-    async def _leave_session(self) -> None:
+    async def _leave_session(self, runner: SessionRunner) -> None:
         """Leave the session running, or stop it; one made while the job was cancelled is still delivered."""
-        session = self._session
-        if session is None:
-            return
+        session = runner.session
         if not self._is_emitted:
-            await self._emit_created(session)
+            await self._emit_created(runner)
         if self._event_error is not None:  # no outcome will carry it
             extra = {
                 "event": "unwritten",
@@ -192,22 +270,19 @@ class JobRunner:
                 "error": type(self._event_error).__name__,
             }
             log.error("Session %s was not written down", session.id, exc_info=self._event_error, extra=extra)
-        if self._context.on_exit == "stop" and not (session.state and session.state.is_terminal):
-            with anyio.move_on_after(self._context.factory.core.api.timeouts.write, shield=True):
+        if self._options.on_exit == "stop" and not (session.state and session.state.is_terminal):
+            with anyio.move_on_after(self._factory.core.api.timeouts.write, shield=True):
                 await _stop(session)
 
     # -- the file --
 
-    async def _save(self, video: Video) -> Path | None:
-        folder = self._context.folder
-        if folder is None:
-            return None
-        path = await folder.save(video, self._key, again=self._is_resumed, on_progress=self._emit_transfer)
-        await self._context.events.emit(replace(self._event("downloaded"), path=path))
-        return path
+    async def _save(self, folder: OutputFolder, video: Video, runner: SessionRunner) -> Path:
+        async def emit(transfer: Transfer) -> None:
+            await self._events.emit(replace(runner.event("downloading"), transfer=transfer))
 
-    async def _emit_transfer(self, transfer: Transfer) -> None:
-        await self._context.events.emit(replace(self._event("downloading"), transfer=transfer))
+        path = await folder.save(video, self._key, again=self._is_resumed, on_progress=emit)
+        await self._events.emit(replace(runner.event("downloaded"), path=path))
+        return path
 
 
 async def _stop(session: Session) -> None:

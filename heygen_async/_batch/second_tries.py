@@ -5,13 +5,12 @@ Which failed jobs are made again: those whose session failed early, for no reaso
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from .._api import catalog as catalog_api
 from .._polling import refs
 from ..errors import HeyGenError, InsufficientCredit, SessionFailed
-from .create import may_exist
 
 if TYPE_CHECKING:
     from .._resources._context import Core
@@ -41,13 +40,9 @@ def may_succeed_again(outcome: Outcome) -> bool:
         return False
     if error.reason_source == "reviewer" or outcome.session_ref is None:
         return False
-    return not _has_video(outcome) and _LASTING.search(error.reason) is None
-
-
-def _has_video(outcome: Outcome) -> bool:
-    assert outcome.session_ref is not None  # noqa: S101 - the caller has seen to it
-    known = refs.read(outcome.session_ref, {})[0].video_id
-    return known is not None or any(state.video_id for state in outcome.states)
+    video_id = refs.read(outcome.session_ref, {})[0].video_id
+    has_video = video_id is not None or any(state.video_id for state in outcome.states)
+    return not has_video and _LASTING.search(error.reason) is None
 
 
 def make_again(job: Job) -> Job:
@@ -55,12 +50,12 @@ def make_again(job: Job) -> Job:
     return replace(job, idempotency_key=None, ref=None, begun_at=None)
 
 
+@dataclass(slots=True)
 class Balance:
     """The account's prepaid balance, compared over a whole run; an account may have none."""
 
-    def __init__(self, core: Core) -> None:
-        self._core = core
-        self._first: float | None = None
+    _core: Core
+    _first: float | None = None
 
     async def begin(self) -> None:
         """Read what there is before anything is paid for."""
@@ -79,21 +74,9 @@ class Balance:
         balance = await self.read()
         return balance is None or balance < _EMPTY
 
-    async def has_lost_money(self, budget: Budget | None) -> bool:
+    async def has_lost_money(self, budget: Budget) -> bool:
         """Return whether the balance fell by more than what was delivered and reserved: failed sessions cost then."""
-        if self._first is None or budget is None:
+        if self._first is None or budget.rate is None:
             return False
         balance = await self.read()
         return balance is not None and self._first - balance > (budget.spent + budget.reserved) * 1.000_001
-
-
-def cost_of(outcome: Outcome, budget: Budget) -> float | None:
-    """Return what a job has cost; None when that is not known, so that what was reserved counts."""
-    if outcome.video is not None:
-        seconds = outcome.video.duration
-        return None if seconds is None else seconds * budget.rate.per_second
-    if isinstance(outcome.error, SessionFailed):
-        return 0.0  # a failed job is not charged
-    if outcome.session_id is None and outcome.error is not None and not may_exist(outcome.error):
-        return 0.0
-    return None

@@ -1,36 +1,211 @@
 """
-One session of a job: follow it to its next pause or end, and send it the answers of its reviewer.
+One session of a job: make it once, follow it to its next pause or end, send it the answers of its reviewer.
+
+A local batch and a durable one run the same; they differ in where a create is recorded (`CreateStore`) and in what a
+job waits for before it sends (`SendSlot`).
 """
 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
+import anyio.lowlevel
 from msgspec import UnsetType, structs
 
 from .. import _clock
+from .._api import sessions as session_api
+from .._http.retry import Delivery, delivery
 from .._polling.state import SETTLED, TERMINAL
+from .._sessions.attachments import upload_files
 from .._sessions.review import REFUSALS, answer_of, deliver_answer
-from ..errors import ClientStateError, Conflict
+from ..errors import ClientStateError, Conflict, HeyGenError, OutcomeUnknown, RateLimited
 from ..models import Approve, Message, Reply, Stop
-from .concurrency import send_when_room
 from .job import BatchEvent
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
+    from .._http.writes import SendGuard
     from .._resources.videos import Video
+    from .._sessions.create import SessionFactory
     from .._sessions.review import Answer
     from .._sessions.session import BatchReviewer, Session
     from ..models import SessionState
-    from .concurrency import SendSlot
     from .job import EventKind, Job
+
+T = TypeVar("T")
 
 STATES: Final = 50  # transitions an outcome holds
 _LEAST: Final = 0.001  # seconds left when the time is up: one poll is still made
+_FOREIGN_SESSIONS: Final = 3  # in a row that turn out to be another job's
+
+
+class SendSlot(Protocol):
+    """One job's share of what the service takes."""
+
+    async def acquire(self) -> None:
+        """
+        Wait until a request may be sent.
+
+        Raises:
+            NotStarted: Nothing is to be created any more, and this job was not.
+        """
+
+    async def accept(self) -> None:
+        """Hold the slot: the service has taken the job."""
+
+    async def refuse(self, error: RateLimited) -> None:
+        """Give the slot up: the service has no room."""
+
+
+class CreateStore(Protocol):
+    """Where a create is recorded: in memory for a local batch, in the database for a durable one."""
+
+    @property
+    def key(self) -> str:
+        """The idempotency key of the create."""
+        ...
+
+    @property
+    def started_at(self) -> datetime:
+        """When the create was first about to be sent."""
+        ...
+
+    @property
+    def permit(self) -> SendGuard | None:
+        """Awaited right before an attempt, which is not made if it raises."""
+        ...
+
+    async def announce(self) -> datetime | None:
+        """Record that an attempt is about to be made; return since when an earlier one may have been sent."""
+
+    async def withdraw(self) -> None:
+        """Record that the service refused the attempt, so that there is nothing to look for."""
+
+    async def own(self, session: Session) -> bool:
+        """Record the session as this job's; False when it is another job's."""
+        ...
+
+
+@dataclass(slots=True)
+class MemoryStore:
+    """
+    The record of a local batch: its caller writes down what the events say.
+
+    Args:
+        key: The idempotency key of the create.
+        begun_at: Since when an earlier process may have sent it.
+    """
+
+    key: str
+    _begun_at: datetime | None
+    permit: SendGuard | None = None
+
+    @property
+    def started_at(self) -> datetime:
+        """See `CreateStore`."""
+        return self._begun_at or datetime.fromtimestamp(_clock.wall(), UTC)
+
+    async def announce(self) -> datetime | None:
+        """See `CreateStore`."""
+        # A write that has begun is finished even when the job is cancelled, so it must not begin then.
+        await anyio.lowlevel.checkpoint_if_cancelled()
+        return self._begun_at
+
+    async def withdraw(self) -> None:
+        """See `CreateStore`."""
+        self._begun_at = None  # what an earlier process made has been looked for
+
+    async def own(self, session: Session) -> bool:  # noqa: ARG002 - the client keeps its own jobs apart
+        """See `CreateStore`."""
+        return True
+
+
+async def create_session(
+    factory: SessionFactory,
+    job: Job,
+    key: str,
+    *,
+    store: CreateStore,
+    slot: SendSlot,
+    record: Callable[[BatchEvent], Awaitable[None]],
+    on_orphan: Callable[[Session], None] | None = None,
+) -> Session:
+    """
+    Make the session of a job, once: recorded before it is sent, and owned before it goes on.
+
+    Args:
+        factory: Makes the sessions.
+        job: What to make.
+        key: The job's key in its batch.
+        store: Where the create is recorded.
+        slot: What the job waits for.
+        record: Has the caller write the `creating` event down; what it raises ends the job before anything is sent.
+        on_orphan: Gets a session that is made while the job is cancelled.
+
+    Raises:
+        NotStarted: Nothing is to be created any more, and nothing was.
+        OutcomeUnknown: A session may exist, and it is not known which.
+        HeyGenError: It was not made.
+    """
+    build = partial(session_api.create, job, idempotency_key=store.key)
+    call = await upload_files(factory.core, job.files, build)
+    started_at = store.started_at
+    await record(
+        BatchEvent(kind="creating", key=key, job=job, idempotency_key=store.key, started_at=started_at)
+    )
+
+    async def send() -> Session:
+        for _ in range(_FOREIGN_SESSIONS):
+            begun_at = await store.announce()
+            try:
+                session = await factory.create(
+                    call,
+                    job.prompt,
+                    job.mode,
+                    begun_at=begun_at,
+                    raise_rate_limit=True,
+                    on_orphan=on_orphan,
+                    send_guard=store.permit,
+                )
+            except RateLimited:
+                await store.withdraw()
+                raise
+            if await store.own(session):
+                return session
+        raise OutcomeUnknown(
+            "The sessions found for this job are those of other jobs.",
+            idempotency_key=store.key,
+            started_at=started_at,
+        )
+
+    return await _send_when_room(slot, send)
+
+
+async def _send_when_room(slot: SendSlot, send: Callable[[], Awaitable[T]]) -> T:
+    """Send what makes a job work until the service has room for it; a quota that is used up is raised."""
+    while True:
+        await slot.acquire()
+        try:
+            result = await send()
+        except RateLimited as error:
+            if delivery(error) is Delivery.FINAL:
+                raise
+            await slot.refuse(error)
+        else:
+            await slot.accept()
+            return result
+
+
+def may_exist(error: Exception) -> bool:
+    """Return whether a create that failed so may have made a session all the same."""
+    return isinstance(error, OutcomeUnknown) or (
+        isinstance(error, HeyGenError) and delivery(error) is Delivery.MAYBE_DONE
+    )
 
 
 class SessionHistory:
@@ -68,9 +243,13 @@ class SessionRunner:
         key: The job's key in its batch.
         slot: What the job waits for before an answer is sent.
         emit: Delivers an event.
-        history: What is known of the session's past, and is kept up to date.
         timeout: Seconds the agent may work on a job without a `timeout` of its own; None for no limit.
         progress: Whether to emit more than transitions.
+        history: What an earlier process recorded of the session.
+
+    Attributes:
+        session: The session.
+        history: What is known of its past; kept up to date.
     """
 
     def __init__(
@@ -81,12 +260,12 @@ class SessionRunner:
         *,
         slot: SendSlot,
         emit: Callable[[BatchEvent], Awaitable[None]],
-        history: SessionHistory,
         timeout: float | None,
         progress: bool,
+        history: SessionHistory | None = None,
     ) -> None:
         self.session = session
-        self.history = history
+        self.history = history or SessionHistory()
         self._job = job
         self._key = key
         self._slot = slot
@@ -150,7 +329,7 @@ class SessionRunner:
             HeyGenError: The service refused the answer, or it is not known what became of it.
         """
         try:
-            await send_when_room(self._slot, partial(deliver_answer, self.session, answer, idempotency_key))
+            await _send_when_room(self._slot, partial(deliver_answer, self.session, answer, idempotency_key))
         except Conflict:
             await self._slot.accept()  # it works
             self.history.refusals += 1

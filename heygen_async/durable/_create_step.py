@@ -11,8 +11,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from .. import _clock
-from .._batch.create import create_session, may_exist
 from .._batch.job import BatchEvent, Job
+from .._batch.session_runner import create_session, may_exist
 from ..errors import HeyGenError, InvalidArgument
 from . import _records
 from ._outcomes import moment
@@ -95,7 +95,7 @@ class Creating:
 
 
 class RowStore:
-    """The record of a create in the job's row; see `_batch.create.CreateStore`."""
+    """The record of a create in the job's row; see `_batch.session_runner.CreateStore`."""
 
     def __init__(self, context: JobContext, stage: Stage, sender: str, row: JobRow, job: Job) -> None:
         self._context = context

@@ -203,8 +203,7 @@ def test_the_budget_holds_while_videos_keep_to_their_length(
     for number, (longest, share) in enumerate(lengths):
         if len(under_way) == in_flight:
             budget.settle(*under_way.pop(0))
-        if budget.fits(longest):
-            budget.reserve(str(number), longest)
+        if budget.reserve(str(number), longest):
             under_way.append((str(number), longest * share))
         assert budget.spent + budget.reserved <= spend * 1.001
     for key, cost in under_way:

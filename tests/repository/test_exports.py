@@ -86,13 +86,13 @@ def isort_style(name: str) -> tuple[int, str]:
 
 
 def test_all_is_sorted() -> None:
-    """`__all__` of every public module is there, without repetition, in order."""
-    assert [] == [
-        module
-        for module in MODULES
-        for listed in [list(importlib.import_module(module).__all__)]
-        if listed != sorted(set(listed), key=isort_style)
-    ]
+    """`__all__` of every public module is there, without repetition, in order; the package's ends with the errors."""
+    listed = {module: list(importlib.import_module(module).__all__) for module in MODULES}
+    errors = listed["heygen_async.errors"]
+    assert errors == listed["heygen_async"][-len(errors) :]
+    del listed["heygen_async"][-len(errors) :]
+
+    assert [] == [module for module, names in listed.items() if names != sorted(set(names), key=isort_style)]
 
 
 def test_all_is_what_exists() -> None:
