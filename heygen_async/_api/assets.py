@@ -7,13 +7,11 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
-import msgspec
 from msgspec import Struct
 
 from ..models import Asset, AssetState
-from . import responses
-from .calls import Call, Kind, id_list, segment
-from .responses import Decoder, Envelope
+from .calls import Call, Kind, change_call, choose_key, id_list, read_call
+from .responses import ANYTHING, Decoder, Envelope
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +21,8 @@ if TYPE_CHECKING:
 # Whether "32 MB" means 32,000,000 or 33,554,432, and with or without the wrapping, is not said: this is below all.
 MULTIPART_BYTES = 31_900_000
 
-_ROUTE = "/v3/assets/{asset_id}"
+_ASSETS = "/v3/assets"
+_ASSET_ROUTE = "/v3/assets/{asset_id}"
 
 
 class Uploaded(Struct, frozen=True, kw_only=True):
@@ -68,17 +67,8 @@ _STATUSES = Decoder(Envelope[tuple[AssetState, ...]])
 
 def upload(body: Body, content_type: str) -> Call[Uploaded]:
     """Send a small file whole; the key makes a repetition harmless."""
-    return Call(
-        "upload",
-        Kind.REPEATABLE,
-        "POST",
-        "/v3/assets",
-        "/v3/assets",
-        _UPLOADED,
-        body,
-        str(uuid.uuid4()),
-        content_type,
-    )
+    key = choose_key(None)
+    return Call("upload", Kind.REPEATABLE, "POST", _ASSETS, _ASSETS, _UPLOADED, body, key, content_type)
 
 
 def wrapping(name: str, media_type: str) -> tuple[str, bytes, bytes]:
@@ -98,41 +88,27 @@ def wrapping(name: str, media_type: str) -> tuple[str, bytes, bytes]:
 def begin(name: str, media_type: str, size: int, sha256: str) -> Call[UploadSlot]:
     """Ask for a place for a large file; each call is a new one, since a replayed answer is an expired address."""
     asked = {"filename": name, "content_type": media_type, "size_bytes": size, "checksum_sha256": sha256}
-    route = "/v3/assets/direct-uploads"
-    return Call(
-        "begin_upload",
-        Kind.REPEATABLE,
-        "POST",
-        route,
-        route,
-        _SLOT,
-        msgspec.json.encode(asked),
-        str(uuid.uuid4()),
-    )
+    return change_call("begin_upload", "POST", f"{_ASSETS}/direct-uploads", _SLOT, body=asked)
 
 
 def complete(asset_id: str, sha256: str) -> Call[Uploaded]:
     """Say that the bytes are there; asking twice is the same as asking once."""
-    route = "/v3/assets/{asset_id}/complete"
-    path = route.format(asset_id=segment("asset_id", asset_id))
-    body = msgspec.json.encode({"checksum_sha256": sha256})
-    return Call("complete_upload", Kind.REPEATABLE, "POST", route, path, _UPLOADED, body, str(uuid.uuid4()))
+    route, body = f"{_ASSET_ROUTE}/complete", {"checksum_sha256": sha256}
+    return change_call("complete_upload", "POST", route, _UPLOADED, body=body, asset_id=asset_id)
 
 
 def read(asset_id: str) -> Call[Asset]:
     """Read what is known of one asset."""
-    path = _ROUTE.format(asset_id=segment("asset_id", asset_id))
-    return Call("asset", Kind.READ, "GET", _ROUTE, path, _ASSET)
+    return read_call("asset", _ASSET_ROUTE, _ASSET, asset_id=asset_id)
 
 
 def statuses(asset_ids: Sequence[str]) -> Call[tuple[AssetState, ...]]:
     """Read the statuses of up to 100 assets at once."""
-    route = "/v3/assets/statuses"
+    route = f"{_ASSETS}/statuses"
     path = f"{route}?asset_ids={id_list('asset_ids', asset_ids)}"
     return Call("asset_statuses", Kind.READ, "GET", route, path, _STATUSES)
 
 
 def delete(asset_id: str) -> Call[object]:
     """Delete one asset."""
-    path = _ROUTE.format(asset_id=segment("asset_id", asset_id))
-    return Call("delete_asset", Kind.REPEATABLE, "DELETE", _ROUTE, path, responses.ANYTHING)
+    return change_call("delete_asset", "DELETE", _ASSET_ROUTE, ANYTHING, asset_id=asset_id)

@@ -51,6 +51,19 @@ class Call(Generic[T]):
     content_type: str = "application/json"
 
 
+def encode(name: str, value: object) -> bytes:
+    """
+    Return a value as JSON.
+
+    Raises:
+        InvalidArgument: It cannot be written so.
+    """
+    try:
+        return ENCODER.encode(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidArgument(name, f"cannot be sent as JSON: {error}") from error
+
+
 def check_characters(name: str, text: str) -> None:
     if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
         raise InvalidArgument(name, "has half a character (a lone surrogate), which cannot be sent")
@@ -98,19 +111,49 @@ def id_list(name: str, ids: Iterable[str]) -> str:
     return "%2C".join([segment(name, one) for one in given])
 
 
-def reading(
+# ---- kinds of calls ------------------------------------------------------------------------------------------------
+
+
+def read_call(
     name: str, route: str, decoder: Decoder[T], *, query: Mapping[str, object] | None = None, **ids: str
 ) -> Call[T]:
     """Ask for something: only what is given of the query is sent."""
-    path = route.format(**{key: segment(key, value) for key, value in ids.items()}) if ids else route
     given = {key: value for key, value in (query or {}).items() if value is not None}
     for key, value in given.items():
         check_characters(key, str(value))
+    path = _fill(route, ids)
     return Call(name, Kind.READ, "GET", route, f"{path}?{urlencode(given)}" if given else path, decoder)
 
 
-def page_size(limit: object, most: int) -> int | None:
-    """Return how many to ask for at once, if it is as many as the service gives."""
-    if limit is None or (isinstance(limit, int) and 1 <= limit <= most):
-        return limit
-    raise InvalidArgument("page_size", f"must be from 1 to {most}")
+def list_call(
+    name: str,
+    route: str,
+    decoder: Decoder[T],
+    *,
+    limit: int | None,
+    token: str | None,
+    most: int = 100,
+    filters: Mapping[str, str | None] | None = None,
+) -> Call[T]:
+    """
+    Ask for a page of a list.
+
+    Raises:
+        InvalidArgument: More rows than the service gives at once, or none.
+    """
+    if limit is not None and not (isinstance(limit, int) and 1 <= limit <= most):
+        raise InvalidArgument("page_size", f"must be from 1 to {most}")
+    return read_call(name, route, decoder, query={"limit": limit, "token": token, **(filters or {})})
+
+
+def change_call(
+    name: str, method: str, route: str, decoder: Decoder[T], *, body: object = None, **ids: str
+) -> Call[T]:
+    """Change something, of which twice is the same as once: by itself, or by the key of a POST."""
+    key = choose_key(None) if method == "POST" else None
+    encoded = None if body is None else ENCODER.encode(body)
+    return Call(name, Kind.REPEATABLE, method, route, _fill(route, ids), decoder, encoded, key)
+
+
+def _fill(route: str, ids: Mapping[str, str]) -> str:
+    return route.format(**{name: segment(name, value) for name, value in ids.items()}) if ids else route

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..models import AvatarGroup, AvatarLook, BrandGlossary, BrandKit, Style, User, Voice, VoiceDetail
-from .calls import page_size, reading
+from .calls import list_call, read_call
 from .responses import Decoder, Envelope
 
 if TYPE_CHECKING:
@@ -36,75 +36,59 @@ def styles(
     *, limit: int | None = None, token: str | None = None, tag: str | None = None
 ) -> Call[tuple[Style, ...]]:
     """List visual styles."""
-    query = {"limit": page_size(limit, 100), "token": token, "tag": tag}
-    return reading("styles", "/v3/video-agents/styles", STYLES, query=query)
+    filters = {"tag": tag}
+    return list_call("styles", "/v3/video-agents/styles", STYLES, limit=limit, token=token, filters=filters)
 
 
 def brand_kits(*, limit: int | None = None, token: str | None = None) -> Call[tuple[BrandKit, ...]]:
     """List brand kits."""
-    return reading(
-        "brand_kits",
-        "/v3/brand-kits",
-        BRAND_KITS,
-        query={"limit": page_size(limit, 100), "token": token},
-    )
+    return list_call("brand_kits", "/v3/brand-kits", BRAND_KITS, limit=limit, token=token)
 
 
 def brand_glossaries(
     *, limit: int | None = None, token: str | None = None
 ) -> Call[tuple[BrandGlossary, ...]]:
     """List brand glossaries."""
-    query = {"limit": page_size(limit, 100), "token": token}
-    return reading("brand_glossaries", "/v3/brand-glossaries", BRAND_GLOSSARIES, query=query)
+    return list_call("brand_glossaries", "/v3/brand-glossaries", BRAND_GLOSSARIES, limit=limit, token=token)
 
 
 def voice(voice_id: str) -> Call[VoiceDetail]:
     """Read one voice."""
-    return reading("voice", "/v3/voices/{voice_id}", VOICE, voice_id=voice_id)
+    return read_call("voice", "/v3/voices/{voice_id}", VOICE, voice_id=voice_id)
 
 
 def voices(
     *, limit: int | None = None, token: str | None = None, **filters: str | None
 ) -> Call[tuple[Voice, ...]]:
     """List voices."""
-    return reading(
-        "voices",
-        "/v3/voices",
-        VOICES,
-        query={"limit": page_size(limit, 100), "token": token, **filters},
-    )
+    return list_call("voices", "/v3/voices", VOICES, limit=limit, token=token, filters=filters)
 
 
 def avatar(group_id: str) -> Call[AvatarGroup]:
     """Read one avatar group."""
-    return reading("avatar", "/v3/avatars/{group_id}", AVATAR, group_id=group_id)
+    return read_call("avatar", "/v3/avatars/{group_id}", AVATAR, group_id=group_id)
 
 
 def avatars(
     *, limit: int | None = None, token: str | None = None, ownership: str | None = None
 ) -> Call[tuple[AvatarGroup, ...]]:
     """List avatar groups; 50 a page at most."""
-    query = {"limit": page_size(limit, 50), "token": token, "ownership": ownership}
-    return reading("avatars", "/v3/avatars", AVATARS, query=query)
+    filters = {"ownership": ownership}
+    return list_call("avatars", "/v3/avatars", AVATARS, limit=limit, token=token, most=50, filters=filters)
 
 
 def look(look_id: str) -> Call[AvatarLook]:
     """Read one avatar look."""
-    return reading("look", "/v3/avatars/looks/{look_id}", LOOK, look_id=look_id)
+    return read_call("look", "/v3/avatars/looks/{look_id}", LOOK, look_id=look_id)
 
 
 def looks(
     *, limit: int | None = None, token: str | None = None, **filters: str | None
 ) -> Call[tuple[AvatarLook, ...]]:
     """List avatar looks; 50 a page at most."""
-    return reading(
-        "looks",
-        "/v3/avatars/looks",
-        LOOKS,
-        query={"limit": page_size(limit, 50), "token": token, **filters},
-    )
+    return list_call("looks", "/v3/avatars/looks", LOOKS, limit=limit, token=token, most=50, filters=filters)
 
 
 def account() -> Call[User]:
     """Read the caller's account."""
-    return reading("account", "/v3/users/me", ACCOUNT)
+    return read_call("account", "/v3/users/me", ACCOUNT)

@@ -10,18 +10,17 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
-from typing import Any, cast
+from typing import Annotated, Any, cast, get_args, get_origin
 
-from msgspec import inspect
+import msgspec
+from msgspec import Struct, structs
 
 from ..models._base import Amounts
 
 _DECISIVE = frozenset({"video_id"})
 _HALF_CHARACTERS = re.compile("[\ud800-\udfff]")
+_LOST = "\ufffd"  # what is shown in place of bytes that are no text
 _DIGITS = 19  # of an integer that is one; longer ones are no numbers of this service
-_LARGEST = 2**63
-_BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
 _SHOWN_FAULTS = 20
 
 
@@ -38,25 +37,41 @@ class Unreadable(ValueError):
         self.is_final = is_final
 
 
-def loads(body: bytes) -> object:
+def load_object(body: bytes) -> dict[str, object]:
     """
-    Parse JSON with a byte order mark, bytes that are no UTF-8, halves of characters, `NaN`.
+    Parse a JSON object with a byte order mark, bytes that are no UTF-8, halves of characters, `NaN`.
 
     Raises:
-        Unreadable: It is no JSON for all that.
+        Unreadable: It is none for all that.
         RecursionError: It is nested too deeply.
     """
-    text = body.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
+    text = body.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
     try:
-        return json.loads(text, parse_constant=lambda _: None, parse_int=_integer)
+        found = _scrub(json.loads(text, parse_constant=lambda _: None, parse_int=_integer))
     except json.JSONDecodeError as error:
         problem = f"it is no JSON ({error.msg} at {error.pos})"
+    else:
+        if isinstance(found, dict):
+            return cast("dict[str, object]", found)
+        problem = "it is no JSON object"
     # Out here: the error there carries the whole text, and secrets that were echoed in it.
     raise Unreadable(problem)
 
 
 def _integer(digits: str) -> int | float:
     return int(digits) if len(digits) <= _DIGITS else float(digits)
+
+
+def _scrub(value: object) -> object:
+    """Return parsed JSON without halves of characters."""
+    if isinstance(value, str):
+        return _HALF_CHARACTERS.sub(_LOST, value)
+    if isinstance(value, dict):
+        members = cast("dict[str, object]", value)
+        return {_HALF_CHARACTERS.sub(_LOST, key): _scrub(item) for key, item in members.items()}
+    if isinstance(value, list):
+        return [_scrub(item) for item in cast("list[object]", value)]
+    return value
 
 
 class LenientReader:
@@ -79,45 +94,38 @@ class LenientReader:
         Raises:
             Unreadable: Something decisive is missing or wrong.
         """
-        wanted = inspect.type_info(kind)
-        if isinstance(wanted, inspect.VarTupleType):
-            if value is None:
-                self.skipped = 1
-                self._note("$.data")
-                return ()
-            rows = self._rows(value, wanted.item_type, "$.data")
-            self.skipped += len(cast("list[object]", value)) - len(rows)
-            return tuple(rows)
-        return self._convert(value, wanted, "$.data", exact=True)
+        if get_origin(kind) is not tuple:
+            return self._convert(value, kind, "$.data", is_exact=True)
+        if value is None:
+            self.skipped = 1
+            self._record_fault("$.data")
+            return ()
+        rows = self._rows(value, get_args(kind)[0], "$.data")
+        self.skipped = len(cast("list[object]", value)) - len(rows)
+        return rows
 
     def text(self, value: object, place: str) -> str | None:
         """Return a text that may be missing or wrong."""
         try:
-            return None if value is None else _text(value, place, exact=False)
+            return None if value is None else _scalar(value, str, place, is_exact=False)
         except Unreadable:
-            self._note(place)
+            self._record_fault(place)
             return None
 
-    def _convert(self, value: object, kind: inspect.Type, place: str, *, exact: bool) -> Any:
-        match kind:
-            case inspect.StructType():
-                return self._struct(value, kind, place)
-            case inspect.VarTupleType():
-                return tuple(self._rows(value, kind.item_type, place))
-            case inspect.DictType():
-                return self._dict(value, kind, place)
-            case inspect.UnionType():
-                return self._union(value, kind, place, exact=exact)
-            case _:
-                return _scalar(value, kind, place, exact=exact)
+    def _convert(self, value: object, kind: Any, place: str, *, is_exact: bool) -> Any:
+        if isinstance(kind, type) and issubclass(kind, Struct):
+            return self._struct(value, kind, place)
+        if get_origin(kind) is tuple:
+            return self._rows(value, get_args(kind)[0], place)
+        return _scalar(value, kind, place, is_exact=is_exact)
 
-    def _struct(self, value: object, kind: inspect.StructType, place: str) -> Any:
-        is_amount = issubclass(kind.cls, Amounts)
+    def _struct(self, value: object, kind: type[Struct], place: str) -> Struct:
+        is_amount = issubclass(kind, Amounts)
         if not isinstance(value, dict):
             raise Unreadable(f"{place} is no object", is_final=is_amount)
         members = cast("dict[str, object]", value)
         found: dict[str, Any] = {}
-        for item in kind.fields:
+        for item in structs.fields(kind):
             here, member = f"{place}.{item.encode_name}", members.get(item.encode_name)
             if member is None:
                 if item.required:
@@ -125,124 +133,55 @@ class LenientReader:
                 continue
             decides = item.required or is_amount or item.name in _DECISIVE
             try:
-                found[item.name] = self._convert(member, item.type, here, exact=decides)
+                found[item.name] = self._convert(member, _without_none(item.type), here, is_exact=decides)
             except Unreadable as error:
                 error.is_final |= is_amount
                 if decides or error.is_final:
                     raise
-                self._note(here)
-        return kind.cls(**found)
+                self._record_fault(here)
+        return kind(**found)
 
-    def _rows(self, value: object, kind: inspect.Type, place: str) -> list[Any]:
+    def _rows(self, value: object, kind: Any, place: str) -> tuple[Any, ...]:
         if not isinstance(value, list):
             raise Unreadable(f"{place} is no list")
         rows: list[Any] = []
         for number, item in enumerate(cast("list[object]", value)):
             here = f"{place}[{number}]"
             try:
-                rows.append(self._convert(item, kind, here, exact=False))
+                rows.append(self._convert(item, kind, here, is_exact=False))
             except Unreadable as error:
                 if error.is_final:
                     raise
-                self._note(here)
-        return rows
+                self._record_fault(here)
+        return tuple(rows)
 
-    def _dict(self, value: object, kind: inspect.DictType, place: str) -> dict[str, Any]:
-        if not isinstance(value, dict):
-            raise Unreadable(f"{place} is no object")
-        members = cast("dict[str, object]", value)
-        return {
-            _whole(key): self._convert(item, kind.value_type, f"{place}.*", exact=False)
-            for key, item in members.items()
-        }
-
-    def _union(self, value: object, kind: inspect.UnionType, place: str, *, exact: bool) -> Any:
-        problem = Unreadable(f"{place} is of the wrong type")
-        for option in kind.types:
-            if isinstance(option, inspect.NoneType):
-                continue
-            try:
-                return self._convert(value, option, place, exact=exact)
-            except Unreadable as error:
-                problem = error
-        raise problem
-
-    def _note(self, place: str) -> None:
+    def _record_fault(self, place: str) -> None:
         if len(self.faults) < _SHOWN_FAULTS:
             self.faults.append(place)
 
 
-def _whole(text: str) -> str:
-    return _HALF_CHARACTERS.sub("\ufffd", text)
+def _without_none(kind: Any) -> Any:
+    options = () if get_origin(kind) in (Annotated, tuple, dict) else get_args(kind)
+    return next((option for option in options if option is not type(None)), kind)
 
 
-def _scalar(value: object, kind: inspect.Type, place: str, *, exact: bool) -> Any:
-    match kind:
-        case inspect.EnumType():
-            return kind.cls(_text(value, place, exact=exact))
-        case inspect.StrType():
-            is_id = kind.min_length is not None
-            return _id(value, kind, place) if is_id else _text(value, place, exact=exact)
-        case inspect.IntType():
-            return _int(value, place, exact=exact)
-        case inspect.FloatType():
-            return _float(value, place, exact=exact)
-        case inspect.BoolType():
-            return _bool(value, place)
-        case _:
-            return scrub(value)
-
-
-def _text(value: object, place: str, *, exact: bool) -> str:
-    if isinstance(value, str):
-        return _whole(value)
-    if exact or isinstance(value, bool) or not isinstance(value, int | float):
-        raise Unreadable(f"{place} is no text")
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-
-
-def _id(value: object, kind: inspect.StrType, place: str) -> str:
-    """Return an id, which is right to the letter or none."""
-    if not isinstance(value, str) or not re.search(kind.pattern or ".", value, re.DOTALL):
-        raise Unreadable(f"{place} is no id")
-    if _HALF_CHARACTERS.search(value):
-        raise Unreadable(f"{place} has half a character")
-    return value
-
-
-def _int(value: object, place: str, *, exact: bool) -> int:
-    number = _float(value, place, exact=exact)
-    if abs(number) >= _LARGEST or (exact and not number.is_integer()):
-        raise Unreadable(f"{place} is no integer")
-    return value if isinstance(value, int) else int(number)
-
-
-def _float(value: object, place: str, *, exact: bool) -> float:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number and (exact or not isinstance(value, str)):
-        raise Unreadable(f"{place} is no number")
+def _scalar(value: object, kind: Any, place: str, *, is_exact: bool) -> Any:
+    is_id = get_origin(kind) is Annotated and get_args(kind)[0] is str
+    if is_id and isinstance(value, str) and _LOST in value:
+        raise Unreadable(f"{place} is no id to the letter")
+    if not is_exact and isinstance(value, int | float) and not isinstance(value, bool):
+        value = _number_as(value, kind)
     try:
-        number = float(cast("float | str", value))
-    except (ValueError, OverflowError):
-        raise Unreadable(f"{place} is no number") from None
-    if not math.isfinite(number):
+        found = msgspec.convert(value, kind, strict=is_exact and not isinstance(value, float))
+    except msgspec.ValidationError as error:
+        raise Unreadable(f"{place} is wrong: {error}") from None
+    if isinstance(found, float) and not math.isfinite(found):
         raise Unreadable(f"{place} is no number")
-    return number
+    return found
 
 
-def _bool(value: object, place: str) -> bool:
-    known = _BOOLEANS.get(str(value).lower())
-    if known is None:
-        raise Unreadable(f"{place} is neither true nor false")
-    return known
-
-
-def scrub(value: object) -> object:
-    """Return parsed JSON without halves of characters."""
-    if isinstance(value, str):
-        return _whole(value)
-    if isinstance(value, Mapping):
-        return {_whole(key): scrub(item) for key, item in cast("dict[str, object]", value).items()}
-    if isinstance(value, list):
-        return [scrub(item) for item in cast("list[object]", value)]
-    return value
+def _number_as(value: float, kind: Any) -> object:
+    """Return a number as the text or the whole number that is wanted instead."""
+    if isinstance(value, float) and math.isfinite(value) and kind is not float:
+        value = int(value)
+    return str(value) if kind is str else value

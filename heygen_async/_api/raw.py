@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import cast
 from urllib.parse import urlencode
 
 import msgspec
 
 from ..errors import InvalidArgument
-from .calls import ENCODER, Call, Kind, check_characters, choose_key
+from .calls import Call, Kind, check_characters, choose_key, encode
 from .responses import NULL, Decoder, Envelope
 
 _KINDS = {
@@ -44,9 +43,7 @@ class WholeBody(Decoder[dict[str, object]]):
 
     def decode_leniently(self, raw: dict[str, object]) -> Envelope[dict[str, object]]:
         """Return what could be parsed."""
-        from .lenient import scrub
-
-        return Envelope(data=cast("dict[str, object]", scrub(raw)))
+        return Envelope(data=raw)
 
 
 def request(
@@ -73,15 +70,8 @@ def request(
     if json is not None and kind is Kind.READ:
         raise InvalidArgument("json", "cannot be sent with GET; queries go to params")
     key = None if idempotency_key is None and kind is not Kind.SEND else choose_key(idempotency_key)
-    body = None if json is None else _encode(json)
+    body = None if json is None else encode("json", json)
     return Call("request", kind, method.upper(), path, path + _query(params), WholeBody(), body, key)
-
-
-def _encode(json: object) -> bytes:
-    try:
-        return ENCODER.encode(json)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidArgument("json", f"cannot be sent as JSON: {error}") from error
 
 
 def _query(params: Mapping[str, object] | None) -> str:

@@ -178,52 +178,21 @@ def read(
         APIError: The service refused, in whatever form.
         BadResponse: It is not what the service documents; the message names the place.
     """
+    if status >= HTTPStatus.BAD_REQUEST:
+        raise _refusal(status, headers, body, secrets)
     if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
-        raise _unsuccessful(name, status, headers, body, secrets)
+        raise _redirect(name, status, headers, secrets)
+    envelope: Envelope[T] | None
     try:
         envelope = decoder.decode(body)
     except (msgspec.DecodeError, ValueError, RecursionError):
-        return _read_leniently(name, decoder, status, headers, body, secrets)
-    if bytes(envelope.error) == NULL:
+        envelope = _read_leniently(name, decoder, status, body, secrets)
+    if envelope is not None and bytes(envelope.error) == NULL:
         return envelope
     raise _refusal(status, headers, body, secrets)
 
 
-def _read_leniently(
-    name: str,
-    decoder: Decoder[T],
-    status: int,
-    headers: Mapping[str, str],
-    body: bytes,
-    secrets: Iterable[str],
-) -> Envelope[T]:
-    """Tell a refusal from an answer with a flaw, and both from nonsense."""
-    try:
-        if status in _BODILESS and not body and decoder.without_body is not None:
-            return Envelope(data=decoder.without_body())
-        raw = _parse(body)
-        if raw.get("error") is None:
-            return decoder.decode_leniently(raw)
-    except (ValueError, RecursionError) as error:
-        problem = clean(str(error), secrets)
-        raise BadResponse(f"The answer to {name} is not as documented: {problem}", status=status) from error
-    raise _refusal(status, headers, body, secrets)
-
-
-def _parse(body: bytes) -> dict[str, object]:
-    from .lenient import loads
-
-    raw = loads(body)
-    if not isinstance(raw, dict):
-        raise ValueError("it is no JSON object")  # noqa: TRY004 - of the service, not of a caller
-    return cast("dict[str, object]", raw)
-
-
-def _unsuccessful(
-    name: str, status: int, headers: Mapping[str, str], body: bytes, secrets: Iterable[str]
-) -> APIError | BadResponse:
-    if status >= HTTPStatus.BAD_REQUEST:
-        return _refusal(status, headers, body, secrets)
+def _redirect(name: str, status: int, headers: Mapping[str, str], secrets: Iterable[str]) -> BadResponse:
     target = host(headers.get("location", "")) if "location" in headers else "nowhere"
     return BadResponse(
         f"The answer to {name} is a redirect ({status}) to {clean(target, secrets)}; redirects are not followed.",
@@ -232,27 +201,40 @@ def _unsuccessful(
     )
 
 
-def _error_of(body: bytes) -> tuple[dict[str, object], bool]:
-    """Find the error in any of the shapes gateways and services give it, and whether it is the service's own."""
+def _read_leniently(
+    name: str, decoder: Decoder[T], status: int, body: bytes, secrets: Iterable[str]
+) -> Envelope[T] | None:
+    """Tell an answer with a flaw from a refusal, which is None, and both from nonsense."""
+    from .lenient import load_object
+
     try:
-        raw = _parse(body)
+        if status in _BODILESS and not body and decoder.without_body is not None:
+            return Envelope(data=decoder.without_body())
+        raw = load_object(body)
+        return decoder.decode_leniently(raw) if raw.get("error") is None else None
+    except (ValueError, RecursionError) as error:
+        problem = clean(str(error), secrets)
+        raise BadResponse(f"The answer to {name} is not as documented: {problem}", status=status) from error
+
+
+def _refusal(status: int, headers: Mapping[str, str], body: bytes, secrets: Iterable[str]) -> APIError:
+    """Find the error in any of the shapes gateways and services give it."""
+    from .lenient import load_object
+
+    try:
+        raw = load_object(body)
     except (ValueError, RecursionError):
-        return {"message": _text(body)}, False
-    is_own = "error" in raw or "code" in raw
+        return refusal(status, headers, {"message": _text(body)}, secrets, from_service=False)
     error = raw.get("error", raw)
-    if isinstance(error, dict):
-        return cast("dict[str, object]", error), is_own
-    return {"message": error} if error else {}, is_own
+    if not isinstance(error, dict):
+        error = {"message": error} if error else {}
+    is_own = "error" in raw or "code" in raw
+    return refusal(status, headers, cast("dict[str, object]", error), secrets, from_service=is_own)
 
 
 def _text(body: bytes) -> str:
     text = body[:4096].decode("utf-8", "replace")
     return " ".join(re.sub(r"<[^>]*>", " ", text).split())
-
-
-def _refusal(status: int, headers: Mapping[str, str], body: bytes, secrets: Iterable[str]) -> APIError:
-    error, is_own = _error_of(body)
-    return refusal(status, headers, error, secrets, from_service=is_own)
 
 
 def refusal(

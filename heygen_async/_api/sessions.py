@@ -33,13 +33,15 @@ from ..models import (
     SessionSummary,
 )
 from ..models._base import Id, Int
-from . import responses
-from . import videos as video_api
-from .calls import ENCODER, Call, Kind, check_characters, choose_key, page_size, reading, segment
-from .responses import NULL, Decoder, Envelope
+from .calls import Call, Kind, change_call, choose_key, encode, list_call, read_call, segment
+from .responses import ANYTHING, NULL, Decoder, Envelope
+from .videos import VIDEOS
 
 if TYPE_CHECKING:
     from ..models import VideoInfo
+
+_SESSIONS = "/v3/video-agents"
+_SESSION = "/v3/video-agents/{session_id}"
 
 PROMPT_CHARACTERS = 10_000
 FILES = 20
@@ -110,16 +112,8 @@ def create(
         raise InvalidArgument("callback_id", "needs callback_url: the service refuses one without the other")
     options = {name: getattr(request, name) for name in CREATE_FIELDS if name not in ("files", "extra")}
     body: dict[str, object] = {**_given(options), **_attachments(files)}
-    return Call(
-        "create",
-        Kind.CREATE,
-        "POST",
-        "/v3/video-agents",
-        "/v3/video-agents",
-        CREATED,
-        _encode(body, request.extra, _CREATE_FIELDS),
-        choose_key(idempotency_key),
-    )
+    encoded, key = _encode(body, request.extra, _CREATE_FIELDS), choose_key(idempotency_key)
+    return Call("create", Kind.CREATE, "POST", _SESSIONS, _SESSIONS, CREATED, encoded, key)
 
 
 def send(
@@ -134,27 +128,18 @@ def send(
     """Say something in a chat session."""
     _check_text("message", message)
     body: dict[str, object] = {"message": message, **_given(options), **_attachments(files)}
-    return Call(
-        "send",
-        Kind.SEND,
-        "POST",
-        "/v3/video-agents/{session_id}",
-        f"/v3/video-agents/{segment('session_id', session_id)}",
-        SENT,
-        _encode(body, extra, _SEND_FIELDS),
-        choose_key(idempotency_key),
-    )
+    path = f"{_SESSIONS}/{segment('session_id', session_id)}"
+    encoded, key = _encode(body, extra, _SEND_FIELDS), choose_key(idempotency_key)
+    return Call("send", Kind.SEND, "POST", _SESSION, path, SENT, encoded, key)
 
 
 def _given(options: Mapping[str, str | bool | None]) -> dict[str, str | bool]:
     given = {name: value for name, value in options.items() if value is not None}
     for name, value in given.items():
-        wanted = bool if name in _SWITCHES else str
-        if not isinstance(value, wanted) or value == "":
-            raise InvalidArgument(
-                name, f"must be a {'true or false' if wanted is bool else 'non-empty string'}"
-            )
-        check_characters(name, str(value))
+        if name in _SWITCHES and not isinstance(value, bool):
+            raise InvalidArgument(name, "must be true or false")
+        if name not in _SWITCHES and not (isinstance(value, str) and value):
+            raise InvalidArgument(name, "must be a non-empty string")
     return given
 
 
@@ -162,9 +147,11 @@ def _encode(body: dict[str, object], extra: Mapping[str, object] | None, fields:
     if known := sorted(set(extra or ()) & fields):
         raise InvalidArgument("extra", f"{known[0]} has an argument of its own")
     try:
-        return ENCODER.encode({**body, **(extra or {})})
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidArgument("extra" if extra else "text", f"cannot be sent as JSON: {error}") from error
+        return encode("extra", {**body, **(extra or {})})
+    except InvalidArgument:
+        for name, value in body.items():
+            encode(name, value)  # to name what is at fault
+        raise
 
 
 def _check_text(name: str, text: object) -> None:
@@ -172,7 +159,6 @@ def _check_text(name: str, text: object) -> None:
         raise InvalidArgument(name, "must be a non-empty string")
     if len(text) > PROMPT_CHARACTERS:
         raise InvalidArgument(name, f"has {len(text):,} characters; the service takes {PROMPT_CHARACTERS:,}")
-    check_characters(name, text)
 
 
 def _check_word(name: str, word: object, words: tuple[str, ...]) -> None:
@@ -215,33 +201,29 @@ def _is_https(url: str) -> bool:
 
 def session(session_id: str) -> Call[SessionData]:
     """Read one session."""
-    return reading("get", "/v3/video-agents/{session_id}", SESSION, session_id=session_id)
+    return read_call("get", _SESSION, SESSION, session_id=session_id)
 
 
 def sessions(*, limit: int | None = None, token: str | None = None) -> Call[tuple[SessionSummary, ...]]:
     """List sessions, newest first."""
-    query = {"limit": page_size(limit, 100), "token": token}
-    return reading("list", "/v3/video-agents", SESSIONS, query=query)
+    return list_call("list", _SESSIONS, SESSIONS, limit=limit, token=token)
 
 
 def stop(session_id: str) -> Call[object]:
     """End the run at its next checkpoint; asking twice is the same as asking once."""
-    route = "/v3/video-agents/{session_id}/stop"
-    path = route.format(session_id=segment("session_id", session_id))
-    key = choose_key(None)
-    return Call("stop", Kind.REPEATABLE, "POST", route, path, responses.ANYTHING, b"{}", key)
+    return change_call("stop", "POST", f"{_SESSION}/stop", ANYTHING, body={}, session_id=session_id)
 
 
 def resource(session_id: str, resource_id: str) -> Call[ResourceInfo]:
     """Resolve what a message refers to."""
-    route = "/v3/video-agents/{session_id}/resources/{resource_id}"
-    return reading("resource", route, RESOURCE, session_id=session_id, resource_id=resource_id)
+    route = f"{_SESSION}/resources/{{resource_id}}"
+    return read_call("resource", route, RESOURCE, session_id=session_id, resource_id=resource_id)
 
 
 def session_videos(session_id: str, *, token: str | None = None) -> Call[tuple[VideoInfo, ...]]:
     """List a session's videos, newest first."""
-    route = "/v3/video-agents/{session_id}/videos"
-    return reading("session_videos", route, video_api.VIDEOS, query={"token": token}, session_id=session_id)
+    query = {"token": token}
+    return read_call("session_videos", f"{_SESSION}/videos", VIDEOS, query=query, session_id=session_id)
 
 
 class _Created(SessionData, frozen=True, kw_only=True, gc=False):

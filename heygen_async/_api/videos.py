@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..models import VideoInfo, VideoState
-from . import responses
-from .calls import Call, Kind, id_list, page_size, reading, segment
-from .responses import Decoder, Envelope
+from .calls import Call, Kind, change_call, id_list, list_call, read_call
+from .responses import ANYTHING, Decoder, Envelope
 
 VIDEO = Decoder(Envelope[VideoInfo])
 
@@ -18,14 +17,12 @@ STATUSES = Decoder(Envelope[tuple[VideoState, ...]])
 
 def video(video_id: str) -> Call[VideoInfo]:
     """Read one video."""
-    return reading("video", "/v3/videos/{video_id}", VIDEO, video_id=video_id)
+    return read_call("video", "/v3/videos/{video_id}", VIDEO, video_id=video_id)
 
 
 def delete_video(video_id: str) -> Call[object]:
     """Delete one video."""
-    route = "/v3/videos/{video_id}"
-    path = route.format(video_id=segment("video_id", video_id))
-    return Call("delete_video", Kind.REPEATABLE, "DELETE", route, path, responses.ANYTHING)
+    return change_call("delete_video", "DELETE", "/v3/videos/{video_id}", ANYTHING, video_id=video_id)
 
 
 def videos(
@@ -36,8 +33,8 @@ def videos(
     title: str | None = None,
 ) -> Call[tuple[VideoInfo, ...]]:
     """List the account's videos."""
-    query = {"limit": page_size(limit, 100), "token": token, "folder_id": folder_id, "title": title}
-    return reading("videos", "/v3/videos", VIDEOS, query=query)
+    filters = {"folder_id": folder_id, "title": title}
+    return list_call("videos", "/v3/videos", VIDEOS, limit=limit, token=token, filters=filters)
 
 
 def statuses(video_ids: Iterable[str]) -> Call[tuple[VideoState, ...]]:

@@ -4,22 +4,17 @@ The calls about webhooks: endpoints, the events there are, and those that were s
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-import msgspec
-
 from ..errors import InvalidArgument
 from ..webhooks import WebhookEndpoint, WebhookEvent, WebhookEventType, WebhookSecret
-from . import responses
-from .calls import Call, Kind, page_size, reading, segment
-from .responses import Decoder, Envelope
+from .calls import Call, change_call, list_call, read_call, segment
+from .responses import ANYTHING, Decoder, Envelope
 
 _ENDPOINTS = "/v3/webhooks/endpoints"
 _ENDPOINT = "/v3/webhooks/endpoints/{endpoint_id}"
 _HERE = frozenset({"localhost", "127.0.0.1", "::1"})
-_MOST_A_PAGE = 100
 
 _REGISTERED = Decoder(Envelope[WebhookEndpoint])
 _LISTED = Decoder(Envelope[tuple[WebhookEndpoint, ...]])
@@ -35,9 +30,7 @@ def create(url: str, events: Iterable[str] | None, entity_id: str | None) -> Cal
         body["events"] = _names(events)
     if entity_id is not None:
         body["entity_id"] = segment("entity_id", entity_id)
-    encoded = msgspec.json.encode(body)
-    key = str(uuid.uuid4())
-    return Call("create_endpoint", Kind.REPEATABLE, "POST", _ENDPOINTS, _ENDPOINTS, _REGISTERED, encoded, key)
+    return change_call("create_endpoint", "POST", _ENDPOINTS, _REGISTERED, body=body)
 
 
 def update(endpoint_id: str, url: str | None, events: Iterable[str] | None) -> Call[WebhookEndpoint]:
@@ -49,26 +42,23 @@ def update(endpoint_id: str, url: str | None, events: Iterable[str] | None) -> C
         body["events"] = _names(events)
     if not body:
         raise InvalidArgument("url", "or events must be given: there is nothing to change")
-    path, encoded = _of(endpoint_id), msgspec.json.encode(body)
-    return Call("update_endpoint", Kind.REPEATABLE, "PATCH", _ENDPOINT, path, _REGISTERED, encoded)
+    return change_call("update_endpoint", "PATCH", _ENDPOINT, _REGISTERED, body=body, endpoint_id=endpoint_id)
 
 
 def delete(endpoint_id: str) -> Call[object]:
     """Remove an endpoint."""
-    path = _of(endpoint_id)
-    return Call("delete_endpoint", Kind.REPEATABLE, "DELETE", _ENDPOINT, path, responses.ANYTHING)
+    return change_call("delete_endpoint", "DELETE", _ENDPOINT, ANYTHING, endpoint_id=endpoint_id)
 
 
 def rotate_secret(endpoint_id: str) -> Call[WebhookSecret]:
     """Replace an endpoint's secret; under one key the answer is the same secret again."""
-    route, path = f"{_ENDPOINT}/rotate-secret", f"{_of(endpoint_id)}/rotate-secret"
-    return Call("rotate_secret", Kind.REPEATABLE, "POST", route, path, _SECRET, key=str(uuid.uuid4()))
+    route = f"{_ENDPOINT}/rotate-secret"
+    return change_call("rotate_secret", "POST", route, _SECRET, endpoint_id=endpoint_id)
 
 
 def endpoints(*, limit: int | None, token: str | None) -> Call[tuple[WebhookEndpoint, ...]]:
     """List endpoints; the service tells no secrets here."""
-    query = {"limit": page_size(limit, _MOST_A_PAGE), "token": token}
-    return reading("endpoints", _ENDPOINTS, _LISTED, query=query)
+    return list_call("endpoints", _ENDPOINTS, _LISTED, limit=limit, token=token)
 
 
 def events(
@@ -79,20 +69,16 @@ def events(
         _names([event_type])
     if entity_id is not None:
         segment("entity_id", entity_id)
-    query = {"event_type": event_type, "entity_id": entity_id, "limit": page_size(limit, _MOST_A_PAGE)}
-    return reading("events", "/v3/webhooks/events", _HISTORY, query={**query, "token": token})
+    filters = {"event_type": event_type, "entity_id": entity_id}
+    return list_call("events", "/v3/webhooks/events", _HISTORY, limit=limit, token=token, filters=filters)
 
 
 def event_types() -> Call[tuple[WebhookEventType, ...]]:
     """List what can be subscribed to."""
-    return reading("event_types", "/v3/webhooks/event-types", _TYPES)
+    return read_call("event_types", "/v3/webhooks/event-types", _TYPES)
 
 
 # ---- arguments ----------------------------------------------------------------------------------------------------
-
-
-def _of(endpoint_id: str) -> str:
-    return _ENDPOINT.format(endpoint_id=segment("endpoint_id", endpoint_id))
 
 
 def _names(events: Iterable[str]) -> list[str]:
