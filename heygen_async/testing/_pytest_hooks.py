@@ -1,4 +1,4 @@
-"""What the pytest plugin does besides its fixtures: refuse what cannot work, and show the ledger of a failure."""
+"""What the pytest plugin does beside its fixtures: refuse what cannot work, and show the ledger of a failure."""
 
 from __future__ import annotations
 
@@ -20,16 +20,12 @@ anyio_backend asks for virtual time, but pytest-asyncio runs this test on a loop
 Set asyncio_mode = "strict" for it, and mark the tests in virtual time with pytest.mark.anyio."""
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_fixture_setup(fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest) -> None:
+def check_backend(anyio_backend: object, item: object) -> None:
     """Refuse a client on another async library, or in virtual time that another plugin would make real."""
-    if fixturedef.argname != "heygen_client":
-        return
-    name, options = _read_backend(request.getfixturevalue("anyio_backend"))
+    name, options = _read_backend(anyio_backend)
     if name != "asyncio":
         pytest.fail(_OTHER_BACKEND.format(name=name), pytrace=False)
     # In its auto mode it takes every coroutine test, marked for anyio or not, and leaves the fixtures to anyio.
-    item: object = request.node
     if "loop_factory" in options and type(item).__module__.startswith("pytest_asyncio"):
         pytest.fail(_OTHER_LOOP, pytrace=False)
 

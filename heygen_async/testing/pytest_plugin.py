@@ -22,9 +22,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-# Where pytest finds them.
-from ._pytest_hooks import pytest_fixture_setup as pytest_fixture_setup  # noqa: PLC0414 - for type checkers too
-from ._pytest_hooks import pytest_runtest_makereport as pytest_runtest_makereport  # noqa: PLC0414
+from ._pytest_hooks import check_backend
+
+# Where pytest finds it.
+from ._pytest_hooks import pytest_runtest_makereport as pytest_runtest_makereport  # noqa: PLC0414 - for type checkers too
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -48,8 +49,18 @@ def heygen_simulator() -> Simulator:
     return Simulator()
 
 
+# Not a hook: pytest does not tear down a fixture whose setup a hook refuses, and the next test fails for it.
 @pytest.fixture
-async def heygen_client(heygen_simulator: Simulator, anyio_backend: object) -> AsyncIterator[HeyGen]:  # noqa: ARG001 - its presence makes anyio run this
+def _heygen_backend(anyio_backend: object, request: pytest.FixtureRequest) -> None:
+    check_backend(anyio_backend, request.node)
+
+
+@pytest.fixture
+async def heygen_client(
+    heygen_simulator: Simulator,
+    anyio_backend: object,  # noqa: ARG001 - its presence makes anyio run this
+    _heygen_backend: None,
+) -> AsyncIterator[HeyGen]:
     """
     A client of `heygen_simulator` that uses no socket; closed after the test.
 

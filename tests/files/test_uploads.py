@@ -27,7 +27,7 @@ from heygen_async import (
     Transfer,
     UploadError,
 )
-from heygen_async._api.assets import MULTIPART_BYTES
+from heygen_async._api import assets as asset_api
 from heygen_async.testing import MemoryTransport, Simulator, run
 
 if TYPE_CHECKING:
@@ -35,13 +35,25 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 PICTURE = PNG + noise(100_000)
-LARGE = MULTIPART_BYTES + 1
+LARGE = asset_api.MULTIPART_BYTES + 1
+
+
+def film_of(size: int) -> bytes:
+    """Return a file of so many bytes."""
+    return MP4.ljust(4096, b"\0") + noise(size - 4096)
 
 
 @pytest.fixture(scope="session")
-def footage() -> bytes:
+def long_footage() -> bytes:
     """A file too large for the small way."""
-    return MP4.ljust(4096, b"\0") + noise(LARGE - 4096)
+    return film_of(LARGE)
+
+
+@pytest.fixture
+def footage(monkeypatch: pytest.MonkeyPatch) -> bytes:
+    """A file of half a megabyte, which here is too large for the small way: many are uploaded in little time."""
+    monkeypatch.setattr(asset_api, "MULTIPART_BYTES", MIB // 2 - 1)
+    return film_of(MIB // 2)
 
 
 def stored(service: Simulator, asset: Asset) -> bytes | None:
@@ -134,14 +146,14 @@ async def test_name_is_the_callers(heygen: HeyGen, service: Simulator) -> None:
 
 
 async def test_large_file_goes_straight_to_storage(
-    heygen: HeyGen, service: Simulator, footage: bytes, tmp_path: pathlib.Path
+    heygen: HeyGen, service: Simulator, long_footage: bytes, tmp_path: pathlib.Path
 ) -> None:
     """A large file is put at the storage host, with the signed headers and without the key, and completed."""
     path = tmp_path / "footage.mp4"
-    path.write_bytes(footage)
+    path.write_bytes(long_footage)
     asset = await heygen.assets.upload(path)
 
-    assert footage == stored(service, asset)
+    assert long_footage == stored(service, asset)
     assert "completed" == asset.status
     assert {"direct_upload", "upload", "complete", "asset_statuses"} == set(service.ledger.requests)
     assert [] == service.ledger.key_leaks
@@ -211,7 +223,7 @@ async def test_too_large_is_refused_before_a_byte_is_sent(
     heygen: HeyGen, service: Simulator, footage: bytes
 ) -> None:
     """A file over the service's limit is refused by its size alone."""
-    service.storage.max_upload_bytes = LARGE - 1
+    service.storage.max_upload_bytes = len(footage) - 1
     with pytest.raises(InvalidRequest, match="At most"):
         await heygen.assets.upload(footage)
 
@@ -292,10 +304,12 @@ async def test_nonsense_is_an_invalid_argument(heygen: HeyGen, source: Any) -> N
         await heygen.assets.upload(source)
 
 
-async def test_file_that_shrinks_is_an_error(heygen: HeyGen, footage: bytes, tmp_path: pathlib.Path) -> None:
+async def test_file_that_shrinks_is_an_error(
+    heygen: HeyGen, long_footage: bytes, tmp_path: pathlib.Path
+) -> None:
     """A file that becomes shorter while it is sent ends in an error that says so, not in a broken connection."""
     path = tmp_path / "footage.mp4"
-    path.write_bytes(footage)
+    path.write_bytes(long_footage)
 
     async def cut(transfer: Transfer) -> None:
         await anyio.to_thread.run_sync(os.truncate, path, 4096)
@@ -304,10 +318,10 @@ async def test_file_that_shrinks_is_an_error(heygen: HeyGen, footage: bytes, tmp
         await heygen.assets.upload(path, on_progress=cut)
 
 
-async def test_progress_of_an_upload(heygen: HeyGen, footage: bytes) -> None:
+async def test_progress_of_an_upload(heygen: HeyGen, long_footage: bytes) -> None:
     """Progress counts the file's bytes up to its size, at most 10 times a second."""
     transfers: list[Transfer] = []
-    await heygen.assets.upload(footage, on_progress=transfers.append)
+    await heygen.assets.upload(long_footage, on_progress=transfers.append)
 
     assert {LARGE} == {one.total_bytes for one in transfers}
     assert LARGE == transfers[-1].done_bytes

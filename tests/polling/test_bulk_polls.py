@@ -72,7 +72,7 @@ async def test_everybody_learns_the_end(service: Simulator) -> None:
     assert 0 < service.ledger.bulk_requests
 
 
-@pytest.mark.parametrize("status", [404, 403, 405])
+@pytest.mark.parametrize("status", [404, 403])
 async def test_a_service_without_the_endpoint(service: Simulator, status: int) -> None:
     """A missing endpoint is noticed once, and everybody is looked at alone from then on."""
     service.faults.add("statuses_missing", on="statuses", times=None, status=status)

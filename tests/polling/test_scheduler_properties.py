@@ -20,7 +20,8 @@ TROUBLE = 300.0  # seconds of bad weather
 PAUSE = 10.0  # seconds the service asks for at most
 LONGEST = 750.0  # seconds to the last session's end and the rarest look after it
 GRACE = 5.1  # seconds in which the look made at a deadline may be late
-WALKS = 50
+WALKS = 12  # with every run of the tests
+MANY_WALKS = 200
 
 
 class Weather(Line):
@@ -114,7 +115,10 @@ class Walk:
                 group.start_soon(self.rng.choice(deeds), self.rng.choice(self.sessions))
 
 
-@pytest.mark.parametrize("seed", range(WALKS))
+SEEDS = [*range(WALKS), *(pytest.param(seed, marks=pytest.mark.chaos) for seed in range(WALKS, MANY_WALKS))]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 async def test_walk(seed: int) -> None:
     """Whatever the weather, whoever comes and goes: each watch ends as it should, and no look or record stays."""
     rng, before = random.Random(seed), tasks()

@@ -34,6 +34,7 @@ def module_name(path: pathlib.Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+@functools.cache
 def modules() -> list[str]:
     """Every importable module of the package; a `__main__` is run, not imported."""
     return [module_name(path) for path in sources("heygen_async") if path.stem != "__main__"]
@@ -62,13 +63,14 @@ def tree(path: pathlib.Path) -> ast.Module:
 
 def live_nodes(node: ast.AST) -> Iterator[ast.AST]:
     """Walk everything that can run: blocks under `if TYPE_CHECKING` are left out."""
-    yield node
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.If) and _is_type_checking(child.test):
-            for alternative in child.orelse:
-                yield from live_nodes(alternative)
+    left = [node]
+    while left:
+        node = left.pop()
+        if isinstance(node, ast.If) and _is_type_checking(node.test):
+            left += node.orelse
         else:
-            yield from live_nodes(child)
+            yield node
+            left += ast.iter_child_nodes(node)
 
 
 def _is_type_checking(test: ast.expr) -> bool:
@@ -89,6 +91,7 @@ class Import:
         return f"{self.module}.{self.name}" if self.name else self.module
 
 
+@functools.cache
 def imports(path: pathlib.Path, *, for_type_checkers: bool = False) -> list[Import]:
     """Every import of a file that can run, wherever in the file it stands, with relative ones resolved."""
     found: list[Import] = []

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from heygen_async import Approve, HeyGen, Reply, Session, SessionState
+from heygen_async import Approve, Cadence, HeyGen, Reply, Session, SessionState
 from heygen_async.testing import Scenario, Simulator, SimulatorServer
 
 if TYPE_CHECKING:
@@ -17,14 +17,15 @@ if TYPE_CHECKING:
 @pytest.fixture
 async def server(anyio_backend: object) -> AsyncIterator[SimulatorServer]:
     """A service in a hurry, on loopback."""
-    async with SimulatorServer(Simulator(speed=40)) as server:
+    async with SimulatorServer(Simulator(speed=200)) as server:
         yield server
 
 
 @pytest.fixture
 async def heygen(server: SimulatorServer) -> AsyncIterator[HeyGen]:
     """A client of it."""
-    async with HeyGen(server.simulator.api_key, base_url=server.url) as heygen:
+    quick = Cadence.constant(0.2)
+    async with HeyGen(server.simulator.api_key, base_url=server.url, cadence=quick) as heygen:
         yield heygen
 
 

@@ -216,7 +216,7 @@ def mutants(seed: int) -> list[bytes]:
     return made
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(2))
 async def test_foreign_errors_never_escape(transport: OpenTransport, seed: int) -> None:
     """Whatever bytes come, there is an answer or a `TransportError`, without the key in it."""
     for answer in mutants(seed):

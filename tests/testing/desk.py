@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import functools
 import json
-import pathlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 import jsonschema
-import yaml
 
+from contract.book import read_edition
 from heygen_async.testing import Exchange, HttpRequest, Simulator
 
 if TYPE_CHECKING:
     from heygen_async.testing import Scenario
 
 START = 1_767_225_600.0
-CONTRACT = pathlib.Path(__file__).parent.parent / "contract" / "openapi.strict.yaml"
 
 
-@functools.cache
 def contract() -> Any:
     """Return the strict contract."""
-    return yaml.safe_load(CONTRACT.read_text(encoding="utf-8"))
+    return read_edition("openapi.strict.yaml")
 
 
 @functools.cache
