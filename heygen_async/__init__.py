@@ -22,7 +22,7 @@ from ._http.hooks import RetryEvent as RetryEvent
 from ._http.hooks import TransitionEvent as TransitionEvent
 from ._http.transport import Transport as Transport
 from ._polling.outage import Outage as Outage
-from ._polling.watch import Watch as Watch
+from ._polling.watcher import Watch as Watch
 from ._resources.videos import Video as Video
 from ._sessions.orphans import Orphan as Orphan
 from ._sessions.orphans import Orphans as Orphans

@@ -256,23 +256,26 @@ class _Outline(Struct, frozen=True, kw_only=True, gc=False):
     messages: Raw = Raw(b"[]")
 
 
-def decode_outline(
+def decode_again(
     body: bytes, raw_messages: Raw | None, known: tuple[Message, ...]
-) -> tuple[SessionData | None, Raw | None]:
+) -> tuple[SessionData, Raw] | None:
     """
-    Read a session again of which messages are known, `raw_messages` being how the service told them.
+    Read a session again of which messages are `known`, `raw_messages` being how they came.
 
     Returns:
-        The session when its messages are the same to the byte, which saves most of the reading; otherwise None, as
-        for all that is not a plain success. With it how its messages are told now.
+        The session and how its messages came now; they are not read where they are the same to the byte, which saves
+        most of the reading. None for all that is not a plain success.
     """
     try:
         outline = _OUTLINE.decode(body)
+        data = outline.data
+        messages = known
+        if data.messages != raw_messages:
+            messages = msgspec.json.decode(data.messages, type=tuple[Message, ...])
     except (msgspec.DecodeError, ValueError, RecursionError):
-        return None, None
-    data = outline.data
-    if raw_messages is None or data.messages != raw_messages or bytes(outline.error) != NULL:
-        return None, data.messages
+        return None
+    if bytes(outline.error) != NULL:
+        return None
     return SessionData(
         session_id=data.session_id,
         status=data.status,
@@ -280,7 +283,7 @@ def decode_outline(
         progress=data.progress,
         title=data.title,
         video_id=data.video_id,
-        messages=known,
+        messages=messages,
     ), data.messages
 
 

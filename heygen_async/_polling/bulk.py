@@ -18,7 +18,7 @@ from ..errors import APIError, Forbidden, InvalidArgument, InvalidRequest, NotFo
 from ..models import VideoStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from .._http.client import ApiClient
     from .watched import WatchedSession
@@ -48,44 +48,53 @@ class BulkPoller:
         """Return how many sessions share the polls of this one; 0 for polls of its own."""
         return self.share if self.is_offered and session.is_shared else 0
 
-    async def poll(self, batch: Sequence[WatchedSession]) -> list[WatchedSession]:
+    async def poll(self, batch: Sequence[WatchedSession]) -> None:
         """
-        Poll up to 100 sessions; return those that must be polled on their own now.
+        Poll up to 100 sessions; those that may have moved must then be polled on their own.
 
         Raises:
             TransportError: The service could not be asked.
             APIError: The service refused for now.
         """
-        if not self.is_offered:
-            return list(batch)  # queued before that was known
-        self._api.counters.bulk_polls += 1
-        self.share = len(batch)
-        ids = [session.track.video_id or "" for session in batch]
-        try:
-            rows = (await self._api.attempt(video_api.statuses(ids))).data
-        except InvalidArgument:
-            return _set_apart(batch)  # the service gave an id that no list can carry
-        except APIError as error:
-            if isinstance(error, InvalidRequest) and error.from_service:
-                return _set_apart(batch)
-            if not isinstance(error, NotFound | Forbidden) and error.status != HTTPStatus.METHOD_NOT_ALLOWED:
-                raise
+        moved = list(batch)  # what was queued before it was known that the endpoint is missing
+        if self.is_offered:
+            self._api.counters.bulk_polls += 1
+            self.share = len(batch)
+            ids = [session.track.video_id or "" for session in batch]
+            try:
+                rows = (await self._api.attempt(video_api.statuses(ids))).data
+            except (APIError, InvalidArgument) as error:
+                self._record_refusal(error, batch)
+            else:
+                shown = {row.video_id: row.status for row in rows}
+                moved = self._find_moved(batch, shown, _clock.now())
+        for session in moved:
+            session.is_single = True
+
+    def _record_refusal(self, error: APIError | InvalidArgument, batch: Sequence[WatchedSession]) -> None:
+        if isinstance(error, InvalidArgument) or (isinstance(error, InvalidRequest) and error.from_service):
+            _set_apart(batch)  # one of the ids is not taken; an odd one no list can carry
+        elif isinstance(error, NotFound | Forbidden) or error.status == HTTPStatus.METHOD_NOT_ALLOWED:
             self.is_offered = False
-            return list(batch)
-        now = _clock.now()
-        shown = {row.video_id: row.status for row in rows}
-        unknown: list[WatchedSession] = []
-        ended: list[WatchedSession] = []
+        else:
+            raise error
+
+    def _find_moved(
+        self, batch: Sequence[WatchedSession], shown: Mapping[str | None, VideoStatus], now: float
+    ) -> list[WatchedSession]:
+        moved: list[WatchedSession] = []
         unchanged: list[WatchedSession] = []
         for session in batch:
             status = shown.get(session.track.video_id, _UNKNOWN)
-            if status not in _ENDED:
-                session.track.record_unchanged(now)
-                # This poll shows no progress; whether there is any, a poll of its own shows.
-                (ended if session.is_stalled(now) else unchanged).append(session)
-            else:
-                (unknown if status is _UNKNOWN else ended).append(session)
-        return _set_apart(unknown) + ended + self._longest_unread(unchanged, now)
+            if status is _UNKNOWN:
+                _set_apart((session,))
+            if status in _ENDED:
+                moved.append(session)
+                continue
+            session.track.record_unchanged(now)
+            # This poll shows no progress; whether there is any, a poll of its own shows.
+            (moved if session.is_stalled(now) else unchanged).append(session)
+        return moved + self._longest_unread(unchanged, now)
 
     def _longest_unread(self, sessions: Sequence[WatchedSession], now: float) -> list[WatchedSession]:
         if not sessions or now - self._single_at < _SINGLE_POLLS_APART:
@@ -101,7 +110,6 @@ _UNKNOWN = VideoStatus.NOT_FOUND
 _ENDED = frozenset(status for status in VideoStatus if status.is_terminal)
 
 
-def _set_apart(sessions: Sequence[WatchedSession]) -> list[WatchedSession]:
+def _set_apart(sessions: Sequence[WatchedSession]) -> None:
     for session in sessions:
         session.unshared_video = session.track.video_id
-    return list(sessions)

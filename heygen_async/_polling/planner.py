@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from ..cadence import Durations, PollContext, schedule
+from ..cadence import Durations, PollContext, bounded
 from .watched import NEVER
 from .webhook_signals import WebhookReliability
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable
 
-    from ..cadence import Cadence
+    from ..models import SessionState
     from .watched import WatchedSession
     from .watcher import Watcher
 
@@ -45,7 +45,7 @@ class PollPlanner:
     __slots__ = ("_cadence", "_rng", "durations", "webhooks")
 
     def __init__(self, cadence: Callable[[PollContext], float], rng: random.Random) -> None:
-        self._cadence = schedule(cadence)
+        self._cadence = cadence
         self._rng = rng
         self.durations: Durations = Durations()
         self.webhooks: WebhookReliability = WebhookReliability()
@@ -91,11 +91,8 @@ class PollPlanner:
         if track.state is not None and track.is_fresh(now):
             session.known = track.state.status
 
-    def learn(self, session: WatchedSession, now: float) -> bool:
+    def learn(self, session: WatchedSession, state: SessionState, now: float) -> bool:
         """Learn from a transition; True when webhooks have turned out not to be reliable."""
-        state = session.track.state
-        if state is None:
-            return False
         previous, followed = state.previous, session.follows
         session.follows = state.status
         if previous is not None and previous == followed:
@@ -127,9 +124,11 @@ class PollPlanner:
             since_webhook=None if signals is None else signals.seconds_unconfirmed(now),
         )
 
-    def _ask(self, session: WatchedSession, cadence: Cadence, context: PollContext) -> float:
+    def _ask(
+        self, session: WatchedSession, cadence: Callable[[PollContext], float], context: PollContext
+    ) -> float:
         try:
-            return cadence(context)
+            return bounded(cadence(context))
         except Exception as error:
             log.exception("A schedule failed", extra={"event": "poll_failed"})
             for watcher in session.watchers:

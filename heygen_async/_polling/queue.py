@@ -25,18 +25,43 @@ _SPARE = 64  # old entries that may pile up before it is worth tidying
 _LATENESS = 1000  # polls whose lateness is remembered
 LAST_POLL = 5.0  # seconds after a deadline in which the poll made at it may still bring the end
 
+Entry = tuple[float, int, "Sequence[WatchedSession]"]
 
-class PollQueue:
+
+class _Moments:
+    """A heap of entries by moment, of which some count no more."""
+
+    __slots__ = ("_heap",)
+
+    def __init__(self) -> None:
+        self._heap: list[Entry] = []
+
+    def first(self) -> float:
+        """Return the first moment, NEVER when there is none."""
+        heap = self._heap
+        while heap and not self._counts(heap[0]):
+            heappop(heap)
+        return heap[0][0] if heap else NEVER
+
+    def tidy(self, sessions: int) -> None:
+        """Drop what counts no more once it outnumbers the sessions there are."""
+        if len(self._heap) > 2 * sessions + _SPARE:
+            self._heap = [one for one in self._heap if self._counts(one)]
+            heapify(self._heap)
+
+    @staticmethod
+    def _counts(one: Entry) -> bool:
+        raise NotImplementedError
+
+
+class PollQueue(_Moments):
     """
     Batches of sessions by the moment of their next poll.
 
     Sessions that are due together are put together: one entry for a hundred sessions that share their polls.
     """
 
-    __slots__ = ("_heap",)
-
-    def __init__(self) -> None:
-        self._heap: list[tuple[float, int, Sequence[WatchedSession]]] = []
+    __slots__ = ()
 
     def put(self, sessions: Sequence[WatchedSession], moment: float) -> bool:
         """Put sessions in, wherever they were before; True when they are now the first."""
@@ -62,13 +87,6 @@ class PollQueue:
             self.put(rest, min(session.due for session in rest))
         return batch[:most]
 
-    def first(self) -> float:
-        """Return the first moment, NEVER when there is none."""
-        heap = self._heap
-        while heap and not _counts(heap[0]):
-            heappop(heap)
-        return heap[0][0] if heap else NEVER
-
     def count(self, until: float) -> int:
         """Return how many sessions' moments have come by `until`."""
         due = (one for one in self._heap if one[0] <= until)
@@ -76,25 +94,52 @@ class PollQueue:
             session.entry == entry and bool(session.watchers) for _, entry, them in due for session in them
         )
 
-    def tidy(self, sessions: int) -> None:
-        """Drop what counts no more once it outnumbers the sessions there are."""
-        if len(self._heap) > 2 * sessions + _SPARE:
-            self._heap = [one for one in self._heap if _counts(one)]
-            heapify(self._heap)
+    @staticmethod
+    def _counts(one: Entry) -> bool:
+        _, entry, sessions = one
+        for session in sessions:  # noqa: SIM110 - a generator would cost more than all the rest
+            if session.entry == entry and session.watchers:
+                return True
+        return False
 
 
-def _counts(one: tuple[float, int, Sequence[WatchedSession]]) -> bool:
-    _, entry, sessions = one
-    for session in sessions:  # noqa: SIM110 - a generator would cost more than all the rest
-        if session.entry == entry and session.watchers:
-            return True
-    return False
+class DeadlineQueue(_Moments):
+    """Sessions by the moment at which the first of their watches ends, because it is too late."""
+
+    __slots__ = ()
+
+    def put(self, session: WatchedSession) -> bool:
+        """Put a session in, unless it is there for as early a moment; True when it is now the first."""
+        moment = session.deadline + LAST_POLL
+        if moment >= session.ends_at:
+            return False
+        session.ends_at = moment
+        heappush(self._heap, (moment, next(_ENTRIES), (session,)))
+        return self._heap[0][2][0] is session
+
+    def take(self, until: float) -> WatchedSession | None:
+        """Remove and return the first session whose moment has come by `until`."""
+        if self.first() > until:
+            return None
+        session = heappop(self._heap)[2][0]
+        session.ends_at = NEVER
+        return session
+
+    @staticmethod
+    def _counts(one: Entry) -> bool:
+        moment, _, (session,) = one
+        return session.ends_at == moment and bool(session.watchers)
 
 
 class PollQueues:
-    """All sessions that wait for a poll, alone or together with others."""
+    """
+    All sessions that wait for a poll, alone or together with others, and those that may end too late.
 
-    __slots__ = ("_alone", "_lateness", "_together")
+    Attributes:
+        deadlines: When watches end.
+    """
+
+    __slots__ = ("_alone", "_lateness", "_together", "deadlines")
 
     def __init__(self) -> None:
         self._lateness: deque[float] = deque(maxlen=_LATENESS)
@@ -102,8 +147,8 @@ class PollQueues:
 
     def clear(self) -> None:
         """Forget all that waits."""
-        self._alone = PollQueue()
-        self._together = PollQueue()
+        self._alone, self._together = PollQueue(), PollQueue()
+        self.deadlines: DeadlineQueue = DeadlineQueue()
 
     def put(self, sessions: Sequence[WatchedSession], moment: float, *, is_shared: bool) -> bool:
         """Put sessions in; True when they are now the first of their kind."""
@@ -137,48 +182,5 @@ class PollQueues:
 
     def tidy(self, sessions: int) -> None:
         """Drop what counts no more once it outnumbers the sessions there are."""
-        self._alone.tidy(sessions)
-        self._together.tidy(sessions)
-
-
-class DeadlineQueue:
-    """Sessions by the moment at which the first of their watches ends, because it is too late."""
-
-    __slots__ = ("_heap",)
-
-    def __init__(self) -> None:
-        self.clear()
-
-    def clear(self) -> None:
-        """Forget all deadlines."""
-        self._heap: list[tuple[float, int, WatchedSession]] = []
-
-    def put(self, session: WatchedSession) -> bool:
-        """Put a session in, unless it is there for as early a moment; True when it is now the first."""
-        moment = session.deadline + LAST_POLL
-        if moment >= session.ends_at:
-            return False
-        session.ends_at = moment
-        heappush(self._heap, (moment, next(_ENTRIES), session))
-        return self._heap[0][2] is session
-
-    def take(self, until: float) -> WatchedSession | None:
-        """Remove and return the first session whose moment has come by `until`."""
-        if self.first() > until:
-            return None
-        session = heappop(self._heap)[2]
-        session.ends_at = NEVER
-        return session
-
-    def first(self) -> float:
-        """Return the first moment, NEVER when there is none."""
-        heap = self._heap
-        while heap and not (heap[0][2].ends_at == heap[0][0] and heap[0][2].watchers):
-            heappop(heap)
-        return heap[0][0] if heap else NEVER
-
-    def tidy(self, sessions: int) -> None:
-        """Drop what counts no more once it outnumbers the sessions there are."""
-        if len(self._heap) > 2 * sessions + _SPARE:
-            self._heap = [one for one in self._heap if one[2].ends_at == one[0] and one[2].watchers]
-            heapify(self._heap)
+        for queue in (self._alone, self._together, self.deadlines):
+            queue.tidy(sessions)

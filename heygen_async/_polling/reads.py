@@ -4,31 +4,25 @@ One read of a session or its video, whichever is the authority now, recorded in 
 
 from __future__ import annotations
 
-import logging
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from .. import _clock
 from .._api import sessions as session_api
 from .._api import videos as video_api
-from .._redact import clean
 from ..errors import NotFound, Unauthorized
 from .state import Change, ReadTarget
 from .watched import CachedAnswer
 
 if TYPE_CHECKING:
-    from msgspec import Raw
-
     from .._api.calls import Call
     from .._api.responses import Envelope
     from .._http.client import ApiClient
-    from ..models import SessionData, SessionState
+    from ..models import SessionData
     from .state import SessionTracker
     from .watched import WatchedSession
 
 T = TypeVar("T")
-
-log = logging.getLogger("heygen_async")
 
 
 class Ask(Protocol):
@@ -90,11 +84,11 @@ async def read_session(session: WatchedSession, api: ApiClient) -> Change:
     if track.is_stale or track.next_read(for_video=session.for_video) is not ReadTarget.SESSION:
         return await read(track, api.attempt, for_video=session.for_video)
     if cached is None:
-        cached = session.cached = CachedAnswer()
+        cached = session.cached = CachedAnswer(session_api.session(track.session_id))
     if cached.state is not track.state:
         cached.forget()  # something else was learnt in between, so the old answer is news again
     try:
-        data = await _read_again(track.session_id, cached, api)
+        data = await _read_again(cached, api)
     except NotFound as error:
         return _record_missing(track, ReadTarget.SESSION, error)
     now = _clock.now()
@@ -108,53 +102,27 @@ async def read_session(session: WatchedSession, api: ApiClient) -> Change:
     return change
 
 
-async def _read_again(session_id: str, cached: CachedAnswer, api: ApiClient) -> SessionData | None:
+async def _read_again(cached: CachedAnswer, api: ApiClient) -> SessionData | None:
     """Ask once; None when the answer is the same to the byte. Messages that are the same are not decoded again."""
     request = cached.request
     if request is None or request.headers is not api.identity.headers:
         await api.identity.ready()
-        cached.request = request = api.request(session_api.session(session_id))
+        cached.request = request = api.request(cached.call)
     answer = await api.exchange(request)
-    body = answer.body
-    messages: Raw | None = None
     if answer.status == HTTPStatus.OK:
-        if body == cached.body:
+        if answer.body == cached.body:
             return None
         known = () if cached.state is None else cached.state.messages
-        data, messages = session_api.decode_outline(body, cached.messages, known)
-        if data is not None:
-            cached.body, cached.messages = body, messages
+        decoded = session_api.decode_again(answer.body, cached.messages, known)
+        if decoded is not None:
+            cached.body, (data, cached.messages) = answer.body, decoded
             return data
-    call = session_api.session(session_id)
     try:
-        data = api.decode(call, answer).data
+        data = api.decode(cached.call, answer).data
     except Unauthorized as error:
         if not await api.identity.renew(request.headers):
             raise api.identity.explain(error) from None
         cached.forget()  # what comes now is not kept, and must not be taken for what was
-        return (await api.attempt(call)).data
-    cached.body, cached.messages = body, messages
+        return (await api.attempt(cached.call)).data
+    cached.body, cached.messages = answer.body, None
     return data
-
-
-# ---- words this release does not know -----------------------------------------------------------------------------
-
-_MOST_UNKNOWN = 100
-
-
-class UnknownStatuses:
-    """The unknown statuses one client has met, each logged once."""
-
-    __slots__ = ("_unknown",)
-
-    def __init__(self) -> None:
-        self._unknown: set[str] = set()
-
-    def check(self, state: SessionState) -> None:
-        """Log the status if it is new and unknown."""
-        status = state.status
-        if status.is_known or status in self._unknown or len(self._unknown) > _MOST_UNKNOWN:
-            return
-        self._unknown.add(str(status))
-        extra = {"event": "unknown_status", "session_id": state.session_id, "status": clean(str(status))}
-        log.warning("The service uses a status this release does not know: %s", extra["status"], extra=extra)

@@ -7,7 +7,7 @@ from being told twice.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import msgspec
 from msgspec import Struct, structs
@@ -71,6 +71,19 @@ def write(track: SessionTracker, cursor: int) -> bytes:
         revised=track.revised,
     )
     return msgspec.json.encode(ref)
+
+
+class SessionFacts(TypedDict):
+    """What every `SessionError` says of its session."""
+
+    session_id: str
+    last_state: SessionState | None
+    ref: bytes
+
+
+def facts(track: SessionTracker, cursor: int) -> SessionFacts:
+    """Return what an error about a session says of it."""
+    return {"session_id": track.session_id, "last_state": track.state, "ref": write(track, cursor)}
 
 
 def read(ref: bytes | str, known: Mapping[str, SessionTracker]) -> tuple[SessionTracker, int]:

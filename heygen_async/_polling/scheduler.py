@@ -13,23 +13,23 @@ import logging
 from typing import TYPE_CHECKING
 
 from .. import _clock, _concurrency
+from .._redact import clean
 from ..errors import ClientStateError, ConnectionLost, HeyGenError, RateLimited
+from ..models import Statistics
 from .bulk import BulkPoller
 from .planner import PollPlanner
-from .queue import LAST_POLL, SOONEST, DeadlineQueue, PollQueues
-from .reads import UnknownStatuses, read_session
+from .queue import LAST_POLL, SOONEST, PollQueues
+from .reads import read_session
 from .state import Change
-from .statistics import statistics
 from .watched import NEVER, WatchedSession
-from .watcher import copy_error
-from .workers import PollWorkers
+from .workers import RESTART, PollWorkers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from .._http.client import ApiClient
     from ..cadence import PollContext
-    from ..models import Statistics
+    from ..models import SessionState
     from .state import SessionTracker
     from .watcher import Watcher
 
@@ -37,6 +37,7 @@ log = logging.getLogger("heygen_async")
 
 _TRIES_FOR_A_REASON = 3  # failed reads of a failed session's video before its reason is taken from elsewhere
 _SAMPLE = 4  # of those polled together, how many the schedule is asked for; the first to be due counts
+_MOST_UNKNOWN = 100  # statuses this release does not know that are logged
 
 
 class PollScheduler:
@@ -60,7 +61,7 @@ class PollScheduler:
         self._api = api
         self._most = most
         self._rate = rate
-        self._unknown_statuses = UnknownStatuses()
+        self._unknown_statuses: set[str] = set()
         self._is_closing = self._is_stopped = False
         self.planner: PollPlanner = PollPlanner(cadence, api.rng)
         self._start_over()
@@ -69,16 +70,13 @@ class PollScheduler:
         self._loop: asyncio.AbstractEventLoop | None = None
         self.sessions: dict[str, WatchedSession] = {}
         self._queues = PollQueues()
-        self._deadlines = DeadlineQueue()
         self._bulk = BulkPoller(self._api)
         self._workers = PollWorkers(
             self._api,
             self._queues,
-            self._deadlines,
             most=self._most,
             rate=self._rate,
             poll=self._poll_batch,
-            poll_again=self._poll_again,
             end_late=self._end_late,
             fail_all=self._fail_all,
         )
@@ -116,7 +114,7 @@ class PollScheduler:
             raise
 
     def _schedule_first(self, session: WatchedSession, watcher: Watcher, now: float) -> None:
-        if self._deadlines.put(session):
+        if self._queues.deadlines.put(session):
             self._workers.wake()
         if not session.is_polling:
             due = self.planner.first_poll(session, watcher, now, self._bulk.share_of(session))
@@ -186,32 +184,43 @@ class PollScheduler:
             await self._workers.aclose()
         self._start_over()
 
+    def _fail_all(self, error: Exception) -> None:
+        for session in list(self.sessions.values()):
+            session.is_polling = False
+            session.fail(error)
+            self._forget_unwatched(session)
+
+    def _end_late(self, now: float) -> None:
+        self._queues.tidy(len(self.sessions))
+        while (session := self._queues.deadlines.take(now)) is not None:
+            session.end_late(now, LAST_POLL)
+            self._forget_unwatched(session)
+            if session.deadline < NEVER:
+                self._queues.deadlines.put(session)
+
     def statistics(self) -> Statistics:
         """Return the numbers of now."""
-        now = 0.0 if self._loop is None else _clock.of(self._loop)
-        return statistics(
-            self._api.counters, self.sessions.values(), self._queues, now=now, in_flight=self._workers.count
+        counters, lateness = self._api.counters, self._queues.lateness()
+        return Statistics(
+            **{name: getattr(counters, name) for name in counters.__slots__},
+            watchers=sum(len(session.watchers) for session in self.sessions.values()),
+            watched=len(self.sessions),
+            due=self._queues.count(0.0 if self._loop is None else _clock.of(self._loop)),
+            in_flight=self._workers.count,
+            lateness_p50=lateness[len(lateness) // 2],
+            lateness_p99=lateness[len(lateness) * 99 // 100],
         )
 
     # -- a poll: read, deliver, schedule --
 
     async def _poll_batch(self, batch: Sequence[WatchedSession]) -> None:
-        await (self._poll(batch[0]) if len(batch) == 1 else self._poll_together(batch))
-
-    def _poll_again(self, batch: Sequence[WatchedSession], after: float) -> None:
-        """Poll again what an interrupt left behind: where the loop lives on, so do its watches."""
-        now = _clock.now()
-        for session in batch:
-            self._enqueue(session, now + after, now)
-
-    def _end_late(self, now: float) -> None:
-        self._queues.tidy(len(self.sessions))
-        self._deadlines.tidy(len(self.sessions))
-        while (session := self._deadlines.take(now)) is not None:
-            session.end_late(now, LAST_POLL)
-            self._forget_unwatched(session)
-            if session.deadline < NEVER:
-                self._deadlines.put(session)
+        try:
+            await (self._poll(batch[0]) if len(batch) == 1 else self._poll_together(batch))
+        except (KeyboardInterrupt, SystemExit):  # where the loop lives on, so do its watches
+            now = _clock.now()
+            for session in batch:
+                self._enqueue(session, now + RESTART, now)
+            raise
 
     async def _poll(self, session: WatchedSession) -> None:
         """Read one session, deliver what changed to its watchers, schedule the next poll."""
@@ -223,7 +232,7 @@ class PollScheduler:
         else:
             now = _clock.now()
             session.record_success(now)
-            self._workers.widen()
+            self._workers.widen(now)
             if session.wants(change):
                 self._deliver(session, change, now)
         self._schedule(session, now)
@@ -231,17 +240,16 @@ class PollScheduler:
     async def _poll_together(self, batch: Sequence[WatchedSession]) -> None:
         """The same for sessions that render: one read for all, and single polls for those that may have moved."""
         try:
-            moved = await self._bulk.poll(batch)
+            await self._bulk.poll(batch)
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - no watcher may wait for ever
             now, cause = _clock.now(), self._explain(error)
             for session in batch:
                 self._record_failure(session, cause, now)
                 self._schedule(session, now)
         else:
-            self._workers.widen()
-            for session in moved:
-                session.is_single = True
-            self._deliver_together(batch, _clock.now())
+            now = _clock.now()
+            self._workers.widen(now)
+            self._deliver_together(batch, now)
 
     def _deliver_together(self, batch: Sequence[WatchedSession], now: float) -> None:
         """Deliver that sessions still render, and keep those together that nothing sets apart."""
@@ -274,7 +282,7 @@ class PollScheduler:
     def _record_failure(self, session: WatchedSession, error: Exception, now: float) -> None:
         """Count a failed poll; it ends the watches only if it is final or the failure budget is spent."""
         if isinstance(error, RateLimited):
-            self._workers.pace.narrow()
+            self._workers.narrow()
         session.record_failure(error, now, outage=self._api.timeouts.outage)
         if session.failures >= _TRIES_FOR_A_REASON and (change := session.track.record_no_reason(now=now)):
             session.record_success(now)
@@ -283,33 +291,42 @@ class PollScheduler:
     def _deliver(self, session: WatchedSession, change: Change, now: float) -> None:
         """Give watchers what changed, and learn from it."""
         state = session.track.state
-        if state is not None:
-            self._unknown_statuses.check(state)
-        if Change.TRANSITION in change and self.planner.learn(session, now):
-            for other in list(self.sessions.values()):  # they relied on webhooks that do not come
-                due = self.planner.next_poll(other, now, self._bulk.share_of(other))
-                self.poll_by(other, due, now)
+        if Change.TRANSITION in change and state is not None:
+            self._log_unknown_status(state)
+            if self.planner.learn(session, state, now):
+                for other in list(self.sessions.values()):  # they relied on webhooks that do not come
+                    due = self.planner.next_poll(other, now, self._bulk.share_of(other))
+                    self.poll_by(other, due, now)
         if Change.READ_AGAIN in change:
             session.is_woken = True
         session.deliver(change, now)
+
+    def _log_unknown_status(self, state: SessionState) -> None:
+        status, unknown = state.status, self._unknown_statuses
+        if status.is_known or status in unknown or len(unknown) > _MOST_UNKNOWN:
+            return
+        unknown.add(str(status))
+        extra = {"event": "unknown_status", "session_id": state.session_id, "status": clean(str(status))}
+        log.warning("The service uses a status this release does not know: %s", extra["status"], extra=extra)
 
     def _schedule(self, session: WatchedSession, now: float) -> None:
         """Decide when to poll next, once watches that are late have ended."""
         if session.deadline <= now:
             session.end_late(now)
-        if session.is_woken:
-            due = now
-        elif session.failed_since is not None:
-            outage_ends = session.failed_since + self._api.timeouts.outage
-            due = min(self.planner.retry(session, now), outage_ends)
-        else:
-            due = self.planner.next_poll(session, now, self._bulk.share_of(session))
-        if session.watchers:  # a schedule that failed has ended its watches
+        due = self._next_due(session, now) if session.watchers else NEVER
+        if session.watchers:
             session.is_woken = False
             self._enqueue(session, due, now)
-        else:
+        else:  # all have ended, some perhaps because their schedule failed
             session.is_polling = False
             self._forget_unwatched(session)
+
+    def _next_due(self, session: WatchedSession, now: float) -> float:
+        if session.is_woken:
+            return now
+        if session.failed_since is not None:
+            return min(self.planner.retry(session, now), session.failed_since + self._api.timeouts.outage)
+        return self.planner.next_poll(session, now, self._bulk.share_of(session))
 
     def _schedule_together(self, alike: Sequence[WatchedSession], now: float) -> None:
         """Keep together what was polled together: asking the schedule for each would cost more than the poll."""
@@ -329,13 +346,6 @@ class PollScheduler:
     def _enqueue(self, session: WatchedSession, due: float, now: float) -> None:
         session.is_polling = False
         session.due = due = session.fit_due(due, now)
-        is_shared = self._bulk.is_offered and session.is_shared
-        is_first = self._queues.put((session,), due, is_shared=is_shared)
+        is_first = self._queues.put((session,), due, is_shared=self._bulk.share_of(session) > 0)
         if is_first or not self._workers.is_running:
             self._workers.wake()
-
-    def _fail_all(self, error: Exception) -> None:
-        for session in list(self.sessions.values()):
-            session.is_polling = False
-            session.fail(lambda _: copy_error(error))
-            self._forget_unwatched(session)

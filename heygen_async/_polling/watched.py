@@ -6,21 +6,20 @@ No clock and no I/O: moments come in as loop seconds.
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..errors import HeyGenError, RateLimited
 from .outage import REPORTED_AFTER, Outage, ends_watch
 from .state import Change
-from .watcher import copy_error, state_unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from msgspec import Raw
 
+    from .._api.calls import Call
     from .._http.transport import Request
-    from ..models import SessionState, SessionStatus
+    from ..models import SessionData, SessionState, SessionStatus
     from .state import SessionTracker
     from .watcher import Watcher
     from .webhook_signals import EventSignals
@@ -34,12 +33,14 @@ class CachedAnswer:
     What was asked and answered the last time a session was polled.
 
     Attributes:
+        call: What is asked.
         request: What was sent.
         body: The answer, byte for byte; None when the next one counts as news, whatever it says.
         messages: Its messages, as they came.
         state: What the answer was taken for.
     """
 
+    call: Call[SessionData]
     request: Request | None = None
     body: bytes | None = None
     messages: Raw | None = None
@@ -144,13 +145,14 @@ class WatchedSession:
         self.known = None if self.track.state is None else self.track.state.status
         for watcher in self.watchers:
             watcher.take(change, now)
-            watcher.check_stall(now)
         self.drop_done()
 
-    def fail(self, cause: Callable[[Watcher], Exception]) -> None:
-        """End all watches, each with an error of its own."""
+    def fail(self, error: Exception) -> None:
+        """End all watches, each with an error of its own: a traceback must not grow with their number."""
         for watcher in self.watchers:
-            watcher.fail(cause(watcher))
+            mine = copy.copy(error) if isinstance(error, HeyGenError) else error
+            mine.__cause__ = error.__cause__
+            watcher.fail(mine)
         self.drop_done()
 
     def record_success(self, now: float) -> None:
@@ -164,9 +166,11 @@ class WatchedSession:
         self.failures += 1
         self.failed_since = now if self.failed_since is None else self.failed_since
         if not isinstance(error, HeyGenError) or ends_watch(error):
-            self.fail(lambda _: copy_error(error))
+            self.fail(error)
         elif now - self.failed_since >= outage:
-            self.fail(lambda watcher: state_unknown(watcher, error))
+            for watcher in self.watchers:
+                watcher.fail_unknown(error)
+            self.drop_done()
         elif not isinstance(error, RateLimited):
             self._report_outage(error, now)
 

@@ -1,23 +1,22 @@
 """
-One watch: a slot for the newest state, and a future while its reader waits.
+One watch: what the scheduler knows of it (`Watcher`), and what its reader iterates over (`Watch`).
 
-The scheduler puts changes in; a slow reader finds the last one. A state that ends the watch is kept even if the
+The scheduler puts states in; a slow reader finds the last one. A state that ends the watch is kept even if the
 session has moved on before it was read.
 """
 
 from __future__ import annotations
 
 import asyncio
-import copy
 import inspect
+from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, Self
 
 from msgspec import structs
 
 from .._api.responses import is_about_credit
 from .._redact import clean
-from ..cadence import schedule
 from ..errors import (
     ClientStateError,
     HeyGenError,
@@ -34,8 +33,9 @@ from .state import Change
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import TracebackType
 
-    from ..cadence import Cadence, PollContext
+    from ..cadence import PollContext
     from ..models import SessionState
     from .outage import OnOutage, Outage
     from .state import SessionTracker
@@ -47,144 +47,138 @@ def statuses(words: tuple[SessionStatus | str, ...]) -> frozenset[SessionStatus]
     return frozenset(SessionStatus(word) for word in words)
 
 
+class MessageCursor:
+    """
+    Where a session's handle stands in the conversation.
+
+    Attributes:
+        cursor: The number of the last message any of its watches has delivered.
+    """
+
+    __slots__ = ("__weakref__", "cursor")
+
+    def __init__(self, cursor: int = 0) -> None:
+        self.cursor: int = cursor
+
+
+@dataclass(slots=True, eq=False, repr=False, kw_only=True)
 class Watcher:
     """
     What the scheduler knows of one watch.
 
-    Args:
+    Attributes:
         track: The session.
         until: Statuses that end the watch.
+        timeout: Seconds from the first poll; None for no deadline.
         progress: Whether new progress and new messages count as well as transitions.
         for_video: Whether `completed` counts only once its video can be downloaded.
-        timeout: Seconds from the first poll; None for no deadline.
         stall_timeout: Seconds without any movement that count as a stall; None for never.
         cadence: Its own schedule; None for the client's.
         cursor: The number of the last message that is not to be delivered again.
         accept_stale: Whether the state from before a send counts once it has stood for long.
         on_outage: Called when the service cannot be reached, and when it can again.
+        is_primed: Whether it has got a state.
+        is_done: Whether it gets no more.
+        is_stopped: Whether it ended only because the client stops watching.
     """
 
-    __slots__ = (
-        "_delivered_revision",
-        "_error",
-        "_on_outage",
-        "_outage",
-        "_pending",
-        "_stall_timeout",
-        "_timeout",
-        "_waiter",
-        "accept_stale",
-        "began",
-        "cadence",
-        "cursor",
-        "deadline",
-        "for_video",
-        "is_done",
-        "is_primed",
-        "is_stopped",
-        "progress",
-        "track",
-        "until",
-    )
-
-    def __init__(
-        self,
-        track: SessionTracker,
-        *,
-        until: frozenset[SessionStatus],
-        timeout: float | None,
-        progress: bool = False,
-        for_video: bool = False,
-        stall_timeout: float | None = None,
-        cadence: Callable[[PollContext], float] | None = None,
-        cursor: int = 0,
-        accept_stale: bool = True,
-        on_outage: OnOutage | None = None,
-    ) -> None:
-        self.track: SessionTracker = track
-        self.until: frozenset[SessionStatus] = until
-        self.progress: bool = progress
-        self.for_video: bool = for_video
-        self.cadence: Cadence | None = None if cadence is None else schedule(cadence)
-        self.cursor: int = cursor
-        self.accept_stale: bool = accept_stale
-        self.began: float | None = None
-        self.deadline: float | None = None
-        self.is_primed: bool = False
-        self.is_done: bool = False
-        self.is_stopped: bool = False
-        self._timeout = timeout
-        self._stall_timeout = stall_timeout
-        self._on_outage = on_outage
-        self._outage: Outage | None = None  # to be reported
-        self._delivered_revision: int | None = None
-        self._pending: SessionState | None = None
-        self._error: Exception | None = None
-        self._waiter: asyncio.Future[None] | None = None
+    track: SessionTracker
+    until: frozenset[SessionStatus]
+    timeout: float | None
+    progress: bool = False
+    for_video: bool = False
+    stall_timeout: float | None = None
+    cadence: Callable[[PollContext], float] | None = None
+    cursor: int = 0
+    accept_stale: bool = True
+    on_outage: OnOutage | None = None
+    began: float | None = None
+    deadline: float | None = None
+    is_primed: bool = False
+    is_done: bool = False
+    is_stopped: bool = False
+    _outage: Outage | None = None  # to be reported
+    _delivered_revision: int | None = None
+    _pending: SessionState | None = None
+    _error: Exception | None = None
+    _waiter: asyncio.Future[None] | None = None
 
     @property
     def stalls_at(self) -> float | None:
         """When the session counts as stalled if nothing moves."""
-        if self._stall_timeout is None:
-            return None
-        return self.last_moved + self._stall_timeout
+        return None if self.stall_timeout is None else self._last_moved + self.stall_timeout
 
     @property
-    def last_moved(self) -> float:
-        """When anything moved, since it is watched."""
+    def _last_moved(self) -> float:
         return max(self.began or 0.0, self.track.moved_at)
 
     def begin(self, now: float) -> None:
         """Start the time; a watch that goes on after a cancelled step keeps its own."""
         if self.began is None:
             self.began = now
-            self.deadline = None if self._timeout is None else now + self._timeout
+            self.deadline = None if self.timeout is None else now + self.timeout
 
     # -- from the scheduler --
 
     def take(self, change: Change, now: float) -> None:
-        """Take what a poll brought."""
+        """Take what a poll brought; a session that stands still for too long ends the watch."""
         track = self.track
-        if track.state is None or Change.READ_AGAIN in change:
+        is_old = track.is_stale and not (self.accept_stale and track.is_stale_shown)
+        if track.state is not None and Change.READ_AGAIN not in change and not is_old:
+            self._take_state(track.state, change, now)
+        if self.is_done or (self.accept_stale and self.stall_timeout is None):
             return
-        if track.is_stale and not (self.accept_stale and track.is_stale_shown):
-            return
+        since = None if self.accept_stale else track.stalled_since(now)
+        if since is not None:
+            self.fail(self._still_paused(now - since))
+        elif self.stalls_at is not None and self.stalls_at <= now:
+            still = f"Nothing moved in session {track.session_id} for {now - self._last_moved:.0f} seconds."
+            self.fail(SessionStalled(still, **refs.facts(track, self.cursor)))
+
+    def _take_state(self, state: SessionState, change: Change, now: float) -> None:
         has_moved = self.progress and (Change.PROGRESS in change or Change.MESSAGES in change)
-        if has_moved or self._delivered_revision != track.revision:
-            self._delivered_revision, self.is_primed = track.revision, True
-            self._pending = track.state
-        if self.for_video and track.is_completed:
-            self._check_video(now)
-        elif track.state.status in self.until and self._pending is not None:
+        if has_moved or self._delivered_revision != self.track.revision:
+            self._delivered_revision, self.is_primed = self.track.revision, True
+            self._pending = state
+        if self.for_video and self.track.is_completed:
+            reason = self.track.video_failure(now)
+            if reason is not None:
+                self.fail(session_failed(self, *reason))
+            elif self.track.finished_video is not None:
+                self._pending = state
+                self.end()
+        elif state.status in self.until and self._pending is not None:
             self.end()
         if self._pending is not None:
             self._wake()
 
-    def _check_video(self, now: float) -> None:
-        reason = self.track.video_failure(now)
-        if reason is not None:
-            self.fail(session_failed(self, *reason))
-        elif self.track.finished_video is not None:
-            self._pending = self.track.state
-            self.end()
-
-    def check_stall(self, now: float) -> None:
-        """End the watch if nothing has moved for too long, or a pause that was answered stands for too long."""
-        since = None if self.is_done or self.accept_stale else self.track.stalled_since(now)
-        if since is not None:
-            self.fail(still_paused(self, now - since))
-        elif not self.is_done and self.stalls_at is not None and self.stalls_at <= now:
-            self.fail(session_stalled(self, now))
+    def _still_paused(self, seconds: float) -> SessionStalled:
+        track = self.track
+        return SessionStalled(
+            f"Session {track.session_id} still shows the state from before a message of {seconds:.0f} seconds ago.",
+            hint="Do not answer that pause again: it may be paid for twice. Look at the session, or wait on.",
+            **refs.facts(track, self.cursor),
+        )
 
     def report(self, outage: Outage) -> None:
         """Have the reader's callback called with an outage that has begun or is over."""
-        if self._on_outage is not None:
+        if self.on_outage is not None:
             self._outage = outage
             self._wake()
 
     def fail_late(self) -> None:
         """End the watch because its deadline has passed."""
-        self.fail(watch_timeout(self))
+        track = self.track
+        word = "not read yet" if track.state is None else f"{track.state.status} at {track.state.progress} %"
+        late = f"Session {track.session_id} is late: {word} at the deadline."
+        self.fail(WatchTimeout(late, **refs.facts(track, self.cursor)))
+
+    def fail_unknown(self, cause: HeyGenError) -> None:
+        """End the watch because the service could not be asked for too long."""
+        unknown = f"Session {self.track.session_id} could not be read for too long: {clean(str(cause))}"
+        error = StateUnknown(unknown, **refs.facts(self.track, self.cursor))
+        error.__cause__ = cause
+        self.fail(error)
 
     def fail(self, error: Exception) -> None:
         """End the watch with an error, after what is still unread."""
@@ -211,9 +205,9 @@ class Watcher:
     async def next_state(self) -> SessionState | None:
         """Wait for the next state; None when the watch has ended. Cancelling loses nothing."""
         while self._pending is None:
-            if self._outage is not None and self._on_outage is not None:
+            if self._outage is not None and self.on_outage is not None:
                 outage, self._outage = self._outage, None
-                answer = self._on_outage(outage)
+                answer = self.on_outage(outage)
                 if inspect.isawaitable(answer):
                     await answer
                 continue
@@ -238,77 +232,95 @@ class Watcher:
         return structs.replace(state, new_messages=messages, messages_gap=gap) if messages or gap else state
 
 
-# ---- how a watch goes wrong ---------------------------------------------------------------------------------------
+class Scheduler(Protocol):
+    """What polls for watchers."""
+
+    def add(self, watcher: Watcher) -> None: ...
+    def remove(self, watcher: Watcher) -> None: ...
 
 
-def watch_timeout(watcher: Watcher) -> WatchTimeout:
-    """Return the error of a deadline that passed."""
-    state = watcher.track.state
-    word = "not read yet" if state is None else f"{state.status} at {state.progress} %"
-    return WatchTimeout(
-        f"Session {watcher.track.session_id} is late: {word} at the deadline.",
-        session_id=watcher.track.session_id,
-        last_state=state,
-        ref=refs.write(watcher.track, watcher.cursor),
-    )
+class Watch:
+    """
+    An asynchronous iterator of a session's states.
+
+    Nothing is sent before the first state is awaited. Leaving the loop drops the watch at once; keep it in a
+    variable and use `async with` or `aclose()` to say when. Cancelling a step drops the polls until the next step and
+    loses no state. An object and not a generator, so that no cancel scope is ever left open inside it.
+    """
+
+    __slots__ = ("__weakref__", "_handle", "_loop", "_scheduler", "_watcher")
+
+    def __init__(self, scheduler: Scheduler, watcher: Watcher, handle: MessageCursor) -> None:
+        self._scheduler = scheduler
+        self._watcher = watcher
+        self._handle = handle
+        self._loop: asyncio.AbstractEventLoop | None = None  # where it is followed
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> SessionState:
+        """
+        Return the next state.
+
+        Raises:
+            StopAsyncIteration: The watch ended with the state before.
+            WatchTimeout: The deadline passed; the session goes on.
+            StateUnknown: The service could not be reached for a whole failure budget.
+            SessionStalled: Nothing moved for the whole `stall_timeout`.
+            APIError: The credential is refused (401, 402, 403), or the session does not exist (404).
+            ClientStateError: The client is closed, or another task awaits this watch.
+        """
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop and not self._watcher.is_done:
+            self._scheduler.add(self._watcher)
+            self._loop = loop
+        try:
+            state = await self._watcher.next_state()
+        except asyncio.CancelledError:
+            # What keeps the error keeps this watch alive; its polls must not go on for so long. The next step, if
+            # there is one, takes them up again.
+            self._scheduler.remove(self._watcher)
+            self._loop = None
+            raise
+        self._handle.cursor = max(self._handle.cursor, self._watcher.cursor)
+        if state is None:
+            raise StopAsyncIteration
+        return state
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """End the watch; polls that serve nobody else stop. Twice is the same as once."""
+        self._scheduler.remove(self._watcher)
+        self._watcher.is_done = True
+
+    def __del__(self) -> None:
+        # A loop left by `break` never closes its iterator: letting go of it is all that happens.
+        self._scheduler.remove(self._watcher)
 
 
-def session_stalled(watcher: Watcher, now: float) -> SessionStalled:
-    """Return the error of a session in which nothing moves."""
-    still = now - watcher.last_moved
-    return SessionStalled(
-        f"Nothing moved in session {watcher.track.session_id} for {still:.0f} seconds.",
-        session_id=watcher.track.session_id,
-        last_state=watcher.track.state,
-        ref=refs.write(watcher.track, watcher.cursor),
-    )
-
-
-def still_paused(watcher: Watcher, seconds: float) -> SessionStalled:
-    """Return the error of a pause that shows still, long after it was answered."""
-    return SessionStalled(
-        f"Session {watcher.track.session_id} still shows the state from before a message of {seconds:.0f} seconds ago.",
-        session_id=watcher.track.session_id,
-        last_state=watcher.track.state,
-        ref=refs.write(watcher.track, watcher.cursor),
-        hint="Do not answer that pause again: it may be paid for twice. Look at the session, or wait on.",
-    )
-
-
-def state_unknown(watcher: Watcher, cause: HeyGenError) -> StateUnknown:
-    """Return the error of a service that could not be asked."""
-    error = StateUnknown(
-        f"Session {watcher.track.session_id} could not be read for too long: {clean(str(cause))}",
-        session_id=watcher.track.session_id,
-        last_state=watcher.track.state,
-        ref=refs.write(watcher.track, watcher.cursor),
-    )
-    error.__cause__ = cause
-    return error
+# ---- errors -------------------------------------------------------------------------------------------------------
 
 
 def session_failed(watcher: Watcher, reason: str | None = None, source: str | None = None) -> SessionFailed:
     """Return the error of a session that ended without a video."""
+    track = watcher.track
     if reason is None or source is None:
-        reason, source = failure(watcher.track.video, watcher.track.conversation.messages)
-    code = None if watcher.track.video is None else watcher.track.video.failure_code
+        reason, source = failure(track.video, track.conversation.messages)
+    code = None if track.video is None else track.video.failure_code
     kind = partial(OutOfCredit, code=code) if is_about_credit(code) else SessionFailed
-    words = last_words(watcher.track.state) if source == "sdk" else None
+    words = last_words(track.state) if source == "sdk" else None
     quote = "" if words is None else f" The agent's last words: {clean(words)!r}"
     return kind(
-        f"Session {watcher.track.session_id} failed: {clean(reason)}{quote}",
-        session_id=watcher.track.session_id,
+        f"Session {track.session_id} failed: {clean(reason)}{quote}",
         reason=reason,
         reason_source=source,
-        last_state=watcher.track.state,
-        ref=refs.write(watcher.track, watcher.cursor),
+        **refs.facts(track, watcher.cursor),
     )
-
-
-def copy_error(error: Exception) -> Exception:
-    """Return an error for one of several watchers: a traceback must not grow with their number."""
-    if not isinstance(error, HeyGenError):
-        return error
-    mine = copy.copy(error)
-    mine.__cause__ = error.__cause__
-    return mine

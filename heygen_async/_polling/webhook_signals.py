@@ -8,10 +8,9 @@ was verified and that a poll then confirmed counts as a sign that the webhook wo
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from ..models import SessionStatus
+from ..models import SessionStatus
 
 _APART = 1.0  # seconds between two polls of one session for the sake of events, however many come
 _CONFIRMED_WITHIN = 60.0  # seconds after an event in which a transition counts as the one it announced
@@ -19,6 +18,7 @@ _EXCUSED_WITHIN = 10.0  # seconds an event may come after the poll that was quic
 _REMEMBERED_FOR = 3600.0  # seconds a webhook is relied on without showing again that it works
 _MOST_NEEDED = 64  # confirmed ends, after however many that no event announced
 _MOST_MISSES = 256
+_ANNOUNCED = frozenset({SessionStatus.THINKING, SessionStatus.GENERATING})  # whose ends events announce
 
 
 class EventSignals:
@@ -128,7 +128,7 @@ class WebhookReliability:
             now: When.
             names: The ids an event about it may have.
         """
-        if status.is_paused or status.is_terminal or not status.is_known:
+        if status not in _ANNOUNCED:
             return False  # the caller ends it, or what it means is not known
         record = self._records.get(status, _AnnouncedEnds())
         trust = record.trust(now)

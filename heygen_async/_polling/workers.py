@@ -11,17 +11,16 @@ from typing import TYPE_CHECKING
 from .. import _clock, _concurrency
 from ..errors import ClientStateError
 from .bulk import MOST, WINDOW
-from .pace import PollPace
 from .watched import NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from .._http.client import ApiClient
-    from .queue import DeadlineQueue, PollQueues
+    from .queue import PollQueues
     from .watched import WatchedSession
 
-_RESTART = 0.05  # seconds after an interrupt until polling goes on, where the loop does
+RESTART = 0.05  # seconds after an interrupt until polling goes on, where the loop does
 
 
 class PollWorkers:
@@ -30,56 +29,33 @@ class PollWorkers:
 
     Args:
         api: Knows the loop and the pauses the service asked for.
-        queues: What is to be polled.
-        deadlines: When watches end.
+        queues: What is to be polled, and when watches end.
         most: Polls under way at once.
-        rate: Polls a second; None for no limit.
+        rate: Polls a second, spread evenly; None for no limit.
         poll: Polls sessions that are due together.
-        poll_again: Has sessions polled again whose poll was interrupted, after so many seconds.
         end_late: Ends the watches whose deadline has passed.
         fail_all: Ends all watches with an error.
-
-    Attributes:
-        pace: How many polls may be under way.
     """
-
-    __slots__ = (
-        "_alarm",
-        "_api",
-        "_deadlines",
-        "_end_late",
-        "_fail_all",
-        "_is_full",
-        "_is_resting",
-        "_poll",
-        "_poll_again",
-        "_queues",
-        "_runner",
-        "_workers",
-        "pace",
-    )
 
     def __init__(
         self,
         api: ApiClient,
         queues: PollQueues,
-        deadlines: DeadlineQueue,
         *,
         most: int,
         rate: float | None,
         poll: Callable[[Sequence[WatchedSession]], Awaitable[None]],
-        poll_again: Callable[[Sequence[WatchedSession], float], None],
         end_late: Callable[[float], None],
         fail_all: Callable[[Exception], None],
     ) -> None:
         self._api = api
         self._queues = queues
-        self._deadlines = deadlines
         self._poll = poll
-        self._poll_again = poll_again
         self._end_late = end_late
         self._fail_all = fail_all
-        self.pace: PollPace = PollPace(most, rate)
+        self._most = self._allowed = most
+        self._spacing = 0.0 if rate is None else 1.0 / rate
+        self._next_start = 0.0  # when the next may start, as far as the rate goes
         self._alarm = _concurrency.Alarm()
         self._workers: set[asyncio.Task[None]] = set()
         self._runner: asyncio.Task[None] | None = None
@@ -115,9 +91,14 @@ class PollWorkers:
         if self._api.loop is not None and not self._api.loop.is_closed():
             self._alarm.ring()
 
-    def widen(self) -> None:
+    def narrow(self) -> None:
+        """Record a refusal for the rate: a slow restart, one poll at a time, follows the pause it asks for."""
+        self._allowed = 1
+
+    def widen(self, now: float) -> None:
         """Record an answer, after which one more poll may be under way."""
-        if _clock.now() >= self._api.polls_resume and self.pace.widen():
+        if self._allowed < self._most and now >= self._api.polls_resume:
+            self._allowed += 1
             self._alarm.ring()
 
     async def aclose(self) -> None:
@@ -134,41 +115,35 @@ class PollWorkers:
         while not self._is_resting:
             now = _clock.now()
             self._end_late(now)
-            while len(self._workers) < self.pace.allowed and (batch := self._next_batch(now)):
+            while len(self._workers) < self._allowed and (batch := self._next_batch(now)):
                 worker = asyncio.Task(self._work(batch), loop=self._api.loop, name="heygen_async poll")
                 self._workers.add(worker)
                 worker.add_done_callback(self._remove_worker)
             await self._alarm.wait(self._next_moment())
         self._queues.clear()  # nothing in it counts any more
-        self._deadlines.clear()
 
     async def _work(self, batch: Sequence[WatchedSession]) -> None:
-        try:
-            while batch:
-                await self._poll(batch)
-                batch = self._next_batch(_clock.now())
-        except (KeyboardInterrupt, SystemExit):
-            self._poll_again(batch, _RESTART)
-            raise
+        while batch:
+            await self._poll(batch)
+            batch = self._next_batch(_clock.now())
 
     def _next_batch(self, now: float) -> Sequence[WatchedSession]:
         """Take what is due longest, unless the service or the rate says to wait."""
-        pace = self.pace
-        if now < pace.next_start or now < self._api.polls_resume or len(self._workers) > pace.allowed:
+        if now < self._next_start or now < self._api.polls_resume or len(self._workers) > self._allowed:
             return ()
         batch = self._queues.take(now, early=WINDOW, most=MOST)
-        if batch:
-            pace.start(now)
+        if batch and self._spacing:
+            self._next_start = max(self._next_start, now) + self._spacing
         for session in batch:
             session.is_polling = True
         return batch
 
     def _next_moment(self) -> float | None:
-        self._is_full = len(self._workers) >= self.pace.allowed
+        self._is_full = len(self._workers) >= self._allowed
         next_poll = NEVER  # when all workers are busy, the first to be done takes what is due
         if not self._is_full:
-            next_poll = max(self._queues.first(), self.pace.next_start, self._api.polls_resume)
-        moment = min(next_poll, self._deadlines.first())
+            next_poll = max(self._queues.first(), self._next_start, self._api.polls_resume)
+        moment = min(next_poll, self._queues.deadlines.first())
         return None if moment == NEVER else moment
 
     def _remove_worker(self, worker: asyncio.Task[None]) -> None:
@@ -185,7 +160,7 @@ class PollWorkers:
         if isinstance(error, Exception):
             self._fail_all(error)
         elif error is not None and self._api.loop is not None:
-            self._api.loop.call_later(_RESTART, self._restart)  # interrupted; the loop may live on
+            self._api.loop.call_later(RESTART, self._restart)  # interrupted; the loop may live on
 
     def _restart(self) -> None:
         if not self._is_resting:

@@ -17,7 +17,7 @@ from ..errors import Conflict, InvalidArgument, SessionFailed, SessionPaused, Wa
 from ..models import Approve, Reply, SessionState, SessionStatus, Stop
 
 if TYPE_CHECKING:
-    from .._polling.watch import Watch
+    from .._polling.watcher import Watch
     from .._resources.videos import Video
     from ..models import SentMessage
 

@@ -15,8 +15,7 @@ from .._concurrency import concurrently
 from .._polling import refs
 from .._polling.reads import read
 from .._polling.state import SETTLED, STOP, TERMINAL, Change
-from .._polling.watch import MessageCursor, Watch
-from .._polling.watcher import Watcher, session_failed, statuses
+from .._polling.watcher import MessageCursor, Watch, Watcher, session_failed, statuses
 from .._resources.videos import Video
 from ..errors import ClientStateError, InvalidArgument, InvalidRequest, NotFound
 from ..models import File, SentMessage, SessionState, SessionStatus
@@ -168,7 +167,7 @@ class Session:
             if seconds is not None and not seconds > 0:
                 raise InvalidArgument(name, "must be a positive number of seconds")
         return Watcher(
-            self._track,
+            track=self._track,
             until=statuses(tuple(until)),
             timeout=timeout,
             stall_timeout=stall_timeout,

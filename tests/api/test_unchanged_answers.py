@@ -27,8 +27,12 @@ def read(answer: bytes) -> SessionData:
 def test_the_same_messages_are_kept() -> None:
     """What has not changed is the very same object, so nothing is compared or kept twice."""
     first = read(body())
-    _, raw_messages = session_api.decode_outline(body(), None, ())
-    again, _ = session_api.decode_outline(body(progress=60, video_id="v1"), raw_messages, first.messages)
+    decoded = session_api.decode_again(body(), None, ())
+    assert decoded is not None
+    again, _ = session_api.decode_again(body(progress=60, video_id="v1"), decoded[1], first.messages) or (
+        None,
+        None,
+    )
 
     assert again is not None
     assert read(body(progress=60, video_id="v1")) == again
@@ -38,7 +42,7 @@ def test_the_same_messages_are_kept() -> None:
 @pytest.mark.parametrize(
     "answer",
     [
-        pytest.param(body(messages=[*TOLD, {"role": "model", "content": "Hm."}]), id="another message"),
+        pytest.param(body(messages=[{"role": 5}]), id="a flawed message"),
         pytest.param(body(messages=None), id="null"),
         pytest.param(body()[:-1] + b', "error": {"code": "internal_error"}}', id="an error beside it"),
         pytest.param(b'{"error": {"code": "not_found"}}', id="an error"),
@@ -47,8 +51,18 @@ def test_the_same_messages_are_kept() -> None:
     ],
 )
 def test_anything_else_is_read_in_full(answer: bytes) -> None:
-    """Only a plain success with the messages of before takes the short way."""
-    _, raw_messages = session_api.decode_outline(body(), None, ())
-    again, _ = session_api.decode_outline(answer, raw_messages, (Message(role="user", content="A tour"),))
+    """Only a plain success takes the short way."""
+    decoded = session_api.decode_again(body(), None, ())
+    assert decoded is not None
 
-    assert again is None
+    assert session_api.decode_again(answer, decoded[1], (Message(role="user", content="A tour"),)) is None
+
+
+def test_other_messages_are_read() -> None:
+    """A session with another message is what reading it from nothing brings."""
+    answer = body(messages=[*TOLD, {"role": "model", "content": "Hm."}])
+    decoded = session_api.decode_again(body(), None, ())
+    assert decoded is not None
+    again, _ = session_api.decode_again(answer, decoded[1], decoded[0].messages) or (None, None)
+
+    assert read(answer) == again

@@ -54,7 +54,7 @@ class Conversations(RuleBasedStateMachine):
     def watch(self) -> Watcher:
         """What `wait` begins."""
         watcher = Watcher(
-            self.track,
+            track=self.track,
             until=SETTLED | TERMINAL,
             timeout=None,
             cursor=self.track.conversation.cursor,

@@ -15,7 +15,7 @@ def record(name: str = "sess_1", **options: float | None) -> WatchedSession:
     """Return a record somebody watches."""
     made = WatchedSession(SessionTracker(name))
     watcher = Watcher(
-        made.track, until=SETTLED, timeout=options.get("timeout"), stall_timeout=options.get("stall")
+        track=made.track, until=SETTLED, timeout=options.get("timeout"), stall_timeout=options.get("stall")
     )
     watcher.begin(0.0)
     made.watchers.append(watcher)
