@@ -26,8 +26,6 @@ from .part_file import PartFile
 from .progress import Meter
 
 if TYPE_CHECKING:
-    from anyio.abc import TaskGroup
-
     from .._http.client import ApiClient
     from .._http.transport import ResponseStream
     from ..models import OnProgress
@@ -124,14 +122,6 @@ def _choose_path(target: Path, name: str, *, is_folder: bool, overwrite: bool) -
     return path
 
 
-class _StorageRefusal(Exception):
-    """The storage host refused; not an `APIError`, which only the service raises."""
-
-    def __init__(self, error: APIError) -> None:
-        super().__init__(str(error))
-        self.error = error
-
-
 class _FileDownload:
     """The attempts of one download."""
 
@@ -155,14 +145,18 @@ class _FileDownload:
         tries = Tries(policy)
         while True:
             tries.count += 1
+            url = await self._link()
+            problem: APIError | TransportError | None
             try:
-                await self._attempt(await self._link())
+                problem = await self._attempt(url)
+            except TransportError as error:
+                problem = error
+            if problem is None:
                 break
-            except (_StorageRefusal, TransportError) as error:
-                if self._part.size > best:
-                    tries, best, since = Tries(policy), self._part.size, _clock.now()
-                    tries.count, self._is_fresh = 1, False
-                wait = self._pause(tries, error, _clock.now() - since)
+            if self._part.size > best:
+                tries, best, since = Tries(policy), self._part.size, _clock.now()
+                tries.count, self._is_fresh = 1, False
+            wait = self._pause(tries, problem, _clock.now() - since)
             extra = {"event": "transfer_retry", "operation": "download", "after": wait}
             log.info("%s broke off; again in %.1f s", self._remote.what, wait, extra=extra)
             self._api.counters.retries += 1
@@ -182,7 +176,7 @@ class _FileDownload:
             )
         return self._url
 
-    def _pause(self, tries: Tries, problem: _StorageRefusal | TransportError, elapsed: float) -> float:
+    def _pause(self, tries: Tries, error: APIError | TransportError, elapsed: float) -> float:
         """
         Return the seconds to the next attempt.
 
@@ -190,7 +184,6 @@ class _FileDownload:
             DownloadError: There is none.
         """
         policy, jitter = self._api.retry, self._api.rng.random()
-        error = problem.error if isinstance(problem, _StorageRefusal) else problem
         status = error.status if isinstance(error, APIError) else None
         if status in _EXPIRED and not (self._is_fresh and self._start):
             self._url, self._is_fresh = None, True
@@ -209,12 +202,13 @@ class _FileDownload:
             raise _failed(self._remote, error) from error
         return step.after
 
-    async def _attempt(self, url: str) -> None:
+    async def _attempt(self, url: str) -> APIError | None:
+        """Fetch what is missing; return what the storage host refused it with, None when the file is whole."""
         part = self._part
         self._start = 0 if self._wants_whole else byte_ranges.next_start(part.info, part.size)
         async with self._api.download(url, byte_ranges.range_headers(part.info, self._start)) as response:
             if response.status not in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:
-                raise _StorageRefusal(responses.refusal(response.status, response.headers, {}))
+                return responses.refusal(response.status, response.headers, {})
             content_type = response.headers.get("content-type", "")
             if self._start and response.status == HTTPStatus.OK and content.is_page_type(content_type):
                 # Before anything is written: a login page must not cost the half file.
@@ -235,84 +229,31 @@ class _FileDownload:
         except BadResponse:
             part.forget()
             raise
+        return None
 
     async def _receive(self, response: ResponseStream, done: int) -> None:
-        problem: Exception | None = None
-        writer = _WriteBehind(self._part)
-        async with anyio.create_task_group() as group:
-            try:
-                async for chunk in response.chunks():
-                    done += len(chunk)
-                    await writer.add(chunk, group)
-                    await self._meter.report(done)
-            except Exception as error:  # noqa: BLE001 - raised below, as itself and not as a group
-                problem = error
-            finally:
-                with anyio.CancelScope(shield=True):
-                    await writer.flush()
-        if writer.problem is not None:
-            raise _failed(self._remote, writer.problem) from writer.problem
-        if problem is not None:
-            raise problem
+        """Write what arrives, a batch at a time; also what had arrived when it breaks off or is cancelled."""
+        batch: list[bytes] = []
+        gathered, since = 0, _clock.now()
+        try:
+            async for chunk in response.chunks():
+                batch.append(chunk)
+                gathered += len(chunk)
+                done += len(chunk)
+                if gathered >= _BATCH_BYTES or _clock.now() - since >= _BATCH_SECONDS:
+                    full, batch, gathered = batch, [], 0
+                    await _in_thread(self._remote, partial(self._part.write, full))
+                    since = _clock.now()
+                await self._meter.report(done)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await _in_thread(self._remote, partial(self._part.write, batch))
 
 
 def _refuses_range(status: int | None) -> bool:
     return status is not None and (
         (400 <= status < 500 and status not in _TRANSIENT) or status == HTTPStatus.NOT_IMPLEMENTED
     )
-
-
-class _WriteBehind:
-    """
-    Writes behind the reader: one batch goes to the disk while the next one gathers.
-
-    A reader that waited for the disk would lose what the network holds when the connection breaks.
-    """
-
-    __slots__ = ("_batch", "_gathered", "_idle", "_part", "_since", "problem")
-
-    def __init__(self, part: PartFile) -> None:
-        self._part = part
-        self._batch: list[bytes] = []
-        self._gathered = 0
-        self._since = _clock.now()
-        self._idle = anyio.Event()
-        self._idle.set()
-        self.problem: OSError | None = None
-
-    async def add(self, chunk: bytes, group: TaskGroup) -> None:
-        """
-        Take some bytes; they are written in a task of the group.
-
-        Raises:
-            OSError: The disk refused earlier ones.
-        """
-        self._batch.append(chunk)
-        self._gathered += len(chunk)
-        if self._gathered >= _BATCH_BYTES or _clock.now() - self._since >= _BATCH_SECONDS:
-            await self._idle.wait()
-            if self.problem is not None:
-                raise self.problem
-            self._idle = anyio.Event()
-            group.start_soon(self._write, self._take_batch())
-
-    async def flush(self) -> None:
-        """Write what is left."""
-        await self._idle.wait()
-        if self._batch and self.problem is None:
-            await self._write(self._take_batch())
-
-    def _take_batch(self) -> list[bytes]:
-        batch, self._batch, self._gathered, self._since = self._batch, [], 0, _clock.now()
-        return batch
-
-    async def _write(self, batch: list[bytes]) -> None:
-        try:
-            await anyio.to_thread.run_sync(self._part.write, batch)
-        except OSError as error:
-            self.problem = error
-        finally:
-            self._idle.set()
 
 
 async def _in_thread(remote: RemoteFile, work: Callable[[], T]) -> T:

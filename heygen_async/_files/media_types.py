@@ -22,20 +22,7 @@ SUFFIXES = {
 }
 
 # Containers that share the MP4 signature and are something else (ISO 14496-12, the major brand).
-_NOT_MP4 = (
-    b"qt  ",
-    b"heic",
-    b"heix",
-    b"heim",
-    b"heis",
-    b"hevc",
-    b"mif1",
-    b"msf1",
-    b"avif",
-    b"avis",
-    b"M4A ",
-    b"M4B ",
-)
+_NOT_MP4 = frozenset({b"qt  ", b"M4A ", b"M4B ", *b"heic heix heim heis hevc mif1 msf1 avif avis".split()})
 _PAGES = (b"<!doctype html", b"<html", b"<head", b"<body")
 
 

@@ -100,69 +100,52 @@ async def upload(
     if body.length <= asset_api.MULTIPART_BYTES:
         made = (await api.call(asset_api.upload(body, form))).data
     else:
-        made = await _Direct(api, source, meter).upload(name, kind)
+        made = await _upload_direct(api, source, meter, name, kind)
     await meter.finish(source.size)
     return await wait_until_usable(api, made.to_asset(name), timeout)
 
 
-class _Direct:
-    """An upload straight to the service's storage, by an address that is a credential of its own and expires."""
+async def _upload_direct(api: ApiClient, source: Source, meter: Meter, name: str, kind: str) -> Uploaded:
+    """Upload straight to the service's storage, by an address that is a credential of its own and expires."""
+    policy, tries = api.retry, Tries(api.retry)
+    slot: UploadSlot | None = None
+    expires = 0.0
+    while True:
+        if slot is None or _clock.now() >= expires:
+            asked = _clock.now()
+            slot = (await api.call(asset_api.begin(name, kind, source.size, source.sha256))).data
+            if source.size > slot.max_bytes:
+                raise UploadError(
+                    f"{source.label} has {source.size:,} bytes; the service takes {slot.max_bytes:,}.",
+                    hint="Make the file smaller, or cut it into parts.",
+                )
+            expires = asked + slot.expires_in_seconds
+        tries.count += 1
+        problem = await _put(api, slot, Content(source, meter))
+        if problem is None:
+            return (await api.call(asset_api.complete(slot.asset_id, source.sha256))).data
+        # Only the number of tries counts, not their time: each may take an hour and be worth it.
+        jitter = api.rng.random()
+        if isinstance(problem, APIError) and problem.status in _EXPIRED:
+            slot, step = None, tries.again(problem, elapsed=0.0, policy=policy, jitter=jitter)
+        else:
+            step = tries.next_step(Kind.REPEATABLE, problem, elapsed=0.0, policy=policy, jitter=jitter)
+        if not isinstance(step, Again):
+            raise UploadError(f"{source.label} could not be stored: {clean(str(problem))}") from problem
+        extra = {"event": "transfer_retry", "operation": "upload", "after": step.after}
+        log.info("An upload broke off; again in %.1f s", step.after, extra=extra)
+        api.counters.retries += 1
+        await _clock.sleep(step.after)
 
-    __slots__ = ("_api", "_meter", "_source")
 
-    def __init__(self, api: ApiClient, source: Source, meter: Meter) -> None:
-        self._api = api
-        self._meter = meter
-        self._source = source
-
-    async def upload(self, name: str, kind: str) -> Uploaded:
-        """Ask for a place, put the bytes there, say so."""
-        policy, source, tries = self._api.retry, self._source, Tries(self._api.retry)
-        slot: UploadSlot | None = None
-        expires = 0.0
-        while True:
-            if slot is None or _clock.now() >= expires:
-                range_headers = _clock.now()
-                slot = (await self._api.call(asset_api.begin(name, kind, source.size, source.sha256))).data
-                self._check_room(slot)
-                expires = range_headers + slot.expires_in_seconds
-            tries.count += 1
-            problem = await self._put(slot)
-            if problem is None:
-                call = asset_api.complete(slot.asset_id, source.sha256)
-                return (await self._api.call(call)).data
-            # Only the number of tries counts, not their time: each may take an hour and be worth it.
-            step = tries.next_step(
-                Kind.REPEATABLE, problem, elapsed=0.0, policy=policy, jitter=self._jitter()
-            )
-            if isinstance(problem, APIError) and problem.status in _EXPIRED:
-                slot, step = None, tries.again(problem, elapsed=0.0, policy=policy, jitter=self._jitter())
-            if not isinstance(step, Again):
-                raise UploadError(f"{source.label} could not be stored: {clean(str(problem))}") from problem
-            extra = {"event": "transfer_retry", "operation": "upload", "after": step.after}
-            log.info("An upload broke off; again in %.1f s", step.after, extra=extra)
-            self._api.counters.retries += 1
-            await _clock.sleep(step.after)
-
-    def _check_room(self, slot: UploadSlot) -> None:
-        if self._source.size > slot.max_bytes:
-            raise UploadError(
-                f"{self._source.label} has {self._source.size:,} bytes; the service takes {slot.max_bytes:,}.",
-                hint="Make the file smaller, or cut it into parts.",
-            )
-
-    async def _put(self, slot: UploadSlot) -> APIError | TransportError | None:
-        """Send the bytes; the headers are signed, so they go out as they came, and no key with them."""
-        body = Content(self._source, self._meter)
-        limit = self._api.timeouts.write
-        request = Request("PUT", slot.upload_url, slot.upload_headers, body, limit, "an upload to storage")
-        try:
-            answer = await self._api.bind().send(request)
-        except TransportError as error:
-            return error
-        if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
-            return None
-        return responses.refusal(answer.status, answer.headers, {})
-
-    def _jitter(self) -> float:
-        return self._api.rng.random()
+async def _put(api: ApiClient, slot: UploadSlot, body: Content) -> APIError | TransportError | None:
+    """Send the bytes; the headers are signed, so they go out as they came, and no key with them."""
+    limit = api.timeouts.write
+    request = Request("PUT", slot.upload_url, slot.upload_headers, body, limit, "an upload to storage")
+    try:
+        answer = await api.bind().send(request)
+    except TransportError as error:
+        return error
+    if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
+        return None
+    return responses.refusal(answer.status, answer.headers, {})

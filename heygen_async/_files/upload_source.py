@@ -34,7 +34,6 @@ Uploadable = str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes]
 _BATCH_BYTES = 4 * 1024 * 1024  # for one trip to a worker thread
 _LAID_BYTES = 256 * 1024  # the same, on the way into a temporary file
 _PIECE_BYTES = 64 * 1024  # for the network: on a slow line the next one must be due before silence is
-_DIGEST_BYTES = 32 * 1024 * 1024  # the same, where nobody waits for the first bytes
 _IN_MEMORY_BYTES = 1024 * 1024  # what is laid down stays in memory up to here
 
 
@@ -65,7 +64,7 @@ class Source:
         """Return bytes from a place on; blocks."""
         with self._lock:
             self._file.seek(self._start + at)
-            return self._file.read(size)
+            return self._file.read(min(size, self.size - at))
 
     async def batch(self, at: int) -> bytes:
         """
@@ -74,7 +73,7 @@ class Source:
         Raises:
             UploadError: They cannot be read, or are not there any more.
         """
-        batch = await in_thread(self.label, partial(self.read, at, min(_BATCH_BYTES, self.size - at)))
+        batch = await in_thread(self.label, partial(self.read, at, _BATCH_BYTES))
         if not batch:
             raise UploadError(f"{self.label} became shorter while it was read.", hint="Upload it again.")
         return batch
@@ -87,14 +86,12 @@ class Source:
             UploadError: It cannot be read.
         """
         checksum = hashlib.sha256()
-        for at in range(0, self.size, _DIGEST_BYTES):
+        for at in range(0, self.size, _BATCH_BYTES):
             await in_thread(self.label, partial(self._add, checksum, at))
         self.sha256 = checksum.hexdigest()
 
-    def _add(self, checksum: hashlib._Hash, start: int) -> None:
-        end = min(start + _DIGEST_BYTES, self.size)
-        for at in range(start, end, _BATCH_BYTES):
-            checksum.update(self.read(at, min(_BATCH_BYTES, end - at)))
+    def _add(self, checksum: hashlib._Hash, at: int) -> None:
+        checksum.update(self.read(at, _BATCH_BYTES))
 
 
 class Content:
