@@ -216,7 +216,9 @@ class JobRunner:
         return self._job.ref is not None or self._job.begun_at is not None
 
     def _keep_orphan(self, session: Session) -> None:
-        self._runner = self._run_session(session)
+        # One that comes later was made beside the job's own: it is among the client's orphans.
+        if self._runner is None:
+            self._runner = self._run_session(session)
 
     def _run_session(self, session: Session) -> SessionRunner:
         return SessionRunner(

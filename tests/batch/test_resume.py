@@ -33,6 +33,21 @@ async def test_jobs_go_on_from_their_refs(tmp_path: Any) -> None:
     assert 0 == service.ledger.duplicate_messages
 
 
+async def test_a_second_session_that_turns_up_is_not_the_jobs() -> None:
+    """What a create sent twice has also made is an orphan of the client; the outcome names the job's own session."""
+    service, events = Simulator(max_jobs=10), EventLog()
+    service.faults.add("reset_after_processing", on="create")
+    service.faults.add("list_lags", on="create", seconds=30.0)
+    async with client(service) as heygen:
+        [outcome] = await run_batch(heygen, ["A tour"], reviewer=Approve(), on_event=events)
+        [orphan] = heygen.sessions.orphans
+
+    assert outcome.ok
+    assert [outcome.session_id] == [event.session_id for event in events.of("created")]
+    assert {outcome.session_id, orphan.id} == set(service.ledger.sessions)
+    assert "completed" == outcome.states[-1].status
+
+
 async def test_a_fixed_reply_is_not_refusal_again() -> None:
     """A job that is continued does not send the batch's one reply again."""
     service, events = Simulator(scenario=Scenario.question()), EventLog()
