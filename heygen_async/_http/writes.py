@@ -12,13 +12,14 @@ import logging
 import math
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from itertools import count
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .. import _clock
 from .._api.calls import Kind
 from .._concurrency import Alarm, wait_through_cancels
-from ..errors import ConnectFailed, HeyGenError, RateLimited
+from ..errors import ConnectFailed, HeyGenError, OutcomeUnknown, RateLimited
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R")
 SendGuard = Callable[[], Awaitable[None]]  # what raises unless a write may be sent now
-Recover = Callable[[HeyGenError], Awaitable[T | None]]  # what an attempt has done; None when it did nothing
+Recover = Callable[[], Awaitable[T | None]]  # what earlier attempts have done; None when they did nothing
 
 log = logging.getLogger("heygen_async")
 
@@ -50,10 +51,12 @@ class PendingWrite(Generic[T]):
         guard: Awaited right before each attempt, which is not made if it raises.
         raise_rate_limit: Whether a 429 is raised at once: the caller waits for room itself.
         max_wait: Seconds it may wait for room under the job cap; None for as long as the retry policy allows.
+        began: When it began, in Unix seconds of our clock.
         number: Its place among the writes of this process: earlier ones go first.
         sent_at: Loop time at which the first byte of its first attempt left; None before.
         may_exist: Whether an attempt has left, and its outcome is not known.
         doubt: Why the outcome of an attempt is not known, until it is recovered.
+        candidates: Ids of sessions that may be what it has made, as far as is known.
         is_abandoned: Whether no caller waits any more, so that it must not be sent again.
         is_recovering: Whether it is being recovered.
         was_repeated: Whether it was sent again after an attempt that seemed to have done nothing.
@@ -61,7 +64,9 @@ class PendingWrite(Generic[T]):
 
     __slots__ = (
         "alarm",
+        "began",
         "call",
+        "candidates",
         "doubt",
         "guard",
         "is_abandoned",
@@ -79,11 +84,13 @@ class PendingWrite(Generic[T]):
         self,
         call: Call[T],
         *,
+        began: float | None = None,
         raise_rate_limit: bool = False,
         max_wait: float | None = None,
         guard: SendGuard | None = None,
     ) -> None:
         self.call: Call[T] = call
+        self.began: float = _clock.wall() if began is None else began
         self.guard: SendGuard | None = guard
         self.raise_rate_limit: bool = raise_rate_limit
         self.max_wait: float | None = max_wait
@@ -92,6 +99,7 @@ class PendingWrite(Generic[T]):
         self.last_sent_at: float | None = None
         self.may_exist: bool = False
         self.doubt: HeyGenError | None = None
+        self.candidates: tuple[str, ...] = ()
         self.is_abandoned: bool = False
         self.is_recovering: bool = False
         self.was_repeated: bool = False
@@ -120,17 +128,14 @@ class PendingWrite(Generic[T]):
         self.sent_at = self.last_sent_at if self.sent_at is None else self.sent_at
         self.may_exist = True
 
-    async def recover(self, recover: Recover[T]) -> T | None:
-        """Return what earlier attempts have done, None when they did nothing."""
-        if self.doubt is None:
-            return None
-        self.is_recovering = True
-        try:
-            made = await recover(self.doubt)
-        finally:
-            self.is_recovering = False
-        self.doubt = None
-        return made
+    def outcome_unknown(self, why: str) -> OutcomeUnknown:
+        """Return the error of a write whose outcome is not known."""
+        return OutcomeUnknown(
+            f"Whether {self.call.name} happened is not known: {why}.",
+            idempotency_key=self.call.key or "",
+            started_at=datetime.fromtimestamp(self.began, UTC),
+            candidates=self.candidates,
+        )
 
     async def check_guard(self) -> None:
         """Have the guard allow the attempt, and not long ago: after a standstill another may have taken over."""

@@ -30,12 +30,18 @@ _ENCODER = msgspec.msgpack.Encoder()
 
 
 class Conversation:
-    """The messages seen so far; the newest 40 are kept whole."""
+    """
+    The messages seen so far; the newest 40 are kept whole.
 
-    __slots__ = ("_gap", "_kept", "_last", "_numbers", "_shown", "cursor", "newest_at", "shows_user")
+    Attributes:
+        lag: For how many seconds it has been shown as it was before a message of ours.
+    """
+
+    __slots__ = ("_gap", "_kept", "_last", "_numbers", "_shown", "cursor", "lag", "newest_at", "shows_user")
 
     def __init__(self) -> None:
         self.cursor: int = 0
+        self.lag: float = 0.0
         self.shows_user: bool = False  # some services may show the model's messages only
         self.newest_at: int = 0  # the service's time of the newest message
         self._shown: tuple[str, ...] = ()  # of the newest window, oldest first

@@ -107,8 +107,11 @@ class StaleGuard(Struct):
             # In a conversation that has our message, or never shows it, what pauses after this is new.
             is_certain = shown is not Evidence.ABSENT or self.sent is None
             return Staleness.NEW if is_certain else Staleness.WORKING
-        is_new = shown is Evidence.ANSWERED or self._is_only_doubted(shown, now)
-        return Staleness.NEW if is_new else Staleness.OLD
+        if shown is Evidence.ANSWERED or self._is_only_doubted(shown, now):
+            return Staleness.NEW
+        if self.since is not None and self.sent is not None:
+            conversation.lag = max(conversation.lag, now - self.since)
+        return Staleness.OLD
 
     def look_for_ours(self, window: Sequence[Message], *, shows_user: bool) -> Evidence:
         """

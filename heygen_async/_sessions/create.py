@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from .. import _clock
-from .._http.attempts import send_write
+from .._http.attempts import recover_write, send_write
 from .._http.writes import FollowUp, PendingWrite, ShieldedWrite
 from ..errors import ClientStateError, ConnectionLost, HeyGenError
 from .create_recovery import CreateRecovery, PendingCreate
@@ -100,9 +100,16 @@ class SessionFactory:
             return known
         shielded = self._under_way.get(key)
         if shielded is None or shielded.task.cancelling():
-            write = PendingWrite(call, raise_rate_limit=raise_rate_limit, max_wait=max_wait, guard=send_guard)
-            began = None if begun_at is None else begun_at.timestamp()
-            create = PendingCreate(prompt, write, began, is_listed=not _is_incognito(call))
+            write = PendingWrite(
+                call,
+                began=None if begun_at is None else begun_at.timestamp(),
+                raise_rate_limit=raise_rate_limit,
+                max_wait=max_wait,
+                guard=send_guard,
+            )
+            create = PendingCreate(
+                prompt, write, is_listed=not _is_incognito(call), is_inherited=begun_at is not None
+            )
             work = self._create(create, mode, on_orphan)
             shielded = api.writes.start(write, work, partial(self._keep_orphan, create, on_orphan))
             self._under_way[key] = shielded
@@ -112,26 +119,33 @@ class SessionFactory:
     async def _create(
         self, create: PendingCreate, mode: str, on_orphan: Callable[[Session], None] | None
     ) -> Session:
+        write = create.write
+        try:
+            with self._recovery.track(create):
+                data = await self._make_once(create)
+        finally:
+            if write.was_repeated:
+                self._repeated.append((create, on_orphan))
+                self._follow_up.schedule()
+        return self._open(data, mode)
+
+    async def _make_once(self, create: PendingCreate) -> SessionData:
         api, write, asked = self.core.api, create.write, _clock.now()
         recover = partial(self._recovery.recover, create)
-        with self._recovery.track(create):
-            data: SessionData | None = None
-            if create.is_inherited:
-                write.doubt = ConnectionLost("An earlier process may have made this session.")
-                write.may_exist = True
-                data = await write.recover(recover)
-                write.may_exist = data is not None
-            if data is None:
-                data = await send_write(api, write, recover)
-            # Identical creates may have taken over each other's sessions; a replay of our key then shows theirs.
-            while (key := self._recovery.own.adopters.get(data.session_id, write.call.key)) != write.call.key:
-                write.call = replace(write.call, key=key)
-                data = await send_write(api, write, recover)
-            self._record(create, data, asked)
-        if write.was_repeated:
-            self._repeated.append((create, on_orphan))
-            self._follow_up.schedule()
-        return self._open(data, mode)
+        data: SessionData | None = None
+        if create.is_inherited:
+            write.doubt = ConnectionLost("An earlier process may have made this session.")
+            write.may_exist = True
+            data = await recover_write(api, write, recover)
+            write.may_exist = data is not None
+        if data is None:
+            data = await send_write(api, write, recover)
+        # Identical creates may have taken over each other's sessions; a replay of our key then shows theirs.
+        while (key := self._recovery.own.adopters.get(data.session_id, write.call.key)) != write.call.key:
+            write.call = replace(write.call, key=key)
+            data = await send_write(api, write, recover)
+        self._record(create, data, asked)
+        return data
 
     def _record(self, create: PendingCreate, data: SessionData, asked: float) -> None:
         own, now = self._recovery.own, _clock.now()

@@ -2,45 +2,52 @@
 Finds out what a create with a lost answer made, so that it is neither lost nor paid for twice (design §3.3).
 
 The service honours `Idempotency-Key` on some endpoints only, so what it shows of its sessions is the evidence. The
-decision is `match_create`; here the sessions are read. Messages have `send_recovery.py`.
+decision is `match_create`; here the sessions are read. Messages have `send.py`.
 """
 
 from __future__ import annotations
 
 import math
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .. import _clock
 from .._api import sessions as session_api
-from .._redact import clean
-from ..errors import HeyGenError, OutcomeUnknown
+from ..errors import HeyGenError
 from ..models import SessionData, SessionStatus
 from .evidence import (
-    BUSY,
-    KEYS_TRUSTED,
+    LAG_TIMES,
+    OLD_PAGES,
+    PAGES,
+    PATIENCE_TIMES,
     SHORTEST_WAIT,
     SKEW,
-    SWITCHED_OFF,
-    UNREADABLE_TIMES,
-    is_busy,
-    outcome_unknown,
+    Listing,
+    read_listing,
     read_pauses,
     unless_failing,
+    user_texts,
 )
-from .listing import OLD_PAGES, PAGES, read_listing, user_texts
-from .matching import Adopt, Ambiguous, Found, Verdict, compare_prompt, match_create
+from .matching import Doubt, Found, candidates, compare_prompt, match_create
 from .own_sessions import OwnSessions
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Sequence
+    from collections.abc import Generator, Iterable
 
     from .._http.client import ApiClient
     from .._http.writes import PendingWrite
-    from .listing import Listing
 
-_LAG_TIMES = 3  # an absence counts after so many times the lag that the list has shown
+_MISSES = 4  # readings in a row that show nothing of a session after which it was deleted
 _TEXTS_KEPT = 1000
+
+
+@dataclass(slots=True)
+class _Sighting:
+    """A session that some listing has shown, and how often in a row nothing has shown it since."""
+
+    created_at: int
+    misses: int = 0
 
 
 class PendingCreate:
@@ -52,24 +59,24 @@ class PendingCreate:
         write: What is known of the request.
         is_listed: Whether the service lists what it makes.
         is_inherited: Whether an earlier process began it.
-        began: When it began, in Unix seconds of our clock.
-        ended: When it ended in doubt, on the same clock.
+        ended: When it ended in doubt, in Unix seconds of our clock.
         lag: For how long the list has been seen to lack a session of ours.
+        seen: The sessions that any listing has shown: what one replica lacks is there all the same.
     """
 
-    __slots__ = ("_started", "began", "ended", "is_inherited", "is_listed", "lag", "prompt", "write")
+    __slots__ = ("_started", "ended", "is_inherited", "is_listed", "lag", "prompt", "seen", "write")
 
     def __init__(
-        self, prompt: str, write: PendingWrite[SessionData], began: float | None, *, is_listed: bool
+        self, prompt: str, write: PendingWrite[SessionData], *, is_listed: bool, is_inherited: bool
     ) -> None:
         self.prompt = prompt
         self.write = write
         self.is_listed = is_listed
-        self.is_inherited = began is not None
-        self.began = _clock.wall() if began is None else began
-        self.ended = self.began
+        self.is_inherited = is_inherited
+        self.ended = write.began
         self.lag = 0.0
-        self._started = _clock.now() - (_clock.wall() - self.began)
+        self.seen: dict[str, _Sighting] = {}
+        self._started = _clock.now() - (_clock.wall() - write.began)
 
     @property
     def name(self) -> str:
@@ -85,7 +92,7 @@ class PendingCreate:
         sent_at = self.write.sent_at
         started = self._started if self.is_inherited or sent_at is None else sent_at
         if offset is None:
-            here = self.began + (started - self._started)
+            here = self.write.began + (started - self._started)
             return here - SKEW, math.floor(here)
         start = math.floor(started + offset[0])
         return (start - SKEW if self.is_inherited else start), start  # its clock was another machine's, maybe
@@ -125,86 +132,79 @@ class CreateRecovery:
             if not siblings:
                 del self._pending[create.name]
 
-    async def recover(self, create: PendingCreate, error: HeyGenError) -> SessionData | None:
+    async def recover(self, create: PendingCreate) -> SessionData | None:
         """
         Return the session a create in doubt has made, None when it has made none.
 
         Raises:
             OutcomeUnknown: The evidence does not tell; it names the sessions that may be it.
         """
-        policy, write = self._api.retry, create.write
-        if policy.settle == "raise":
-            raise outcome_unknown(write, create.began, SWITCHED_OFF) from error
-        if policy.trust_keys and not write.is_abandoned and not create.is_inherited:
-            raise outcome_unknown(write, create.began, KEYS_TRUSTED) from error
-        try:
-            made = await self._search(create)
-        except OutcomeUnknown:
-            raise
-        except HeyGenError as problem:
-            why = f"reading failed: {clean(str(problem))}"
-            raise outcome_unknown(write, create.began, why) from error
-        if made is None and is_busy(error):
-            raise outcome_unknown(write, create.began, BUSY) from error
-        return made
-
-    async def _search(self, create: PendingCreate) -> SessionData | None:
         await self._wait_for_siblings(create)
-        policy, began = self._api.retry, _clock.now()
-        seen: tuple[str, ...] = ()
+        began, settle_time = _clock.now(), self._api.retry.settle_time
         for count, wait in enumerate(read_pauses()):
             listing = await self._read_listing(create)
-            found = None if listing is None else await self._unowned(create, listing)
-            echoes_exactly = any(one.likeness in ("other", "similar") for one in found or ()) and (
+            found = await self._read_unowned(create, listing)
+            echoes_exactly = any(one.likeness in ("other", "similar") for one in found) and (
                 await self.own.echoes_exactly(self._api)
             )
             if self._has_sibling_under_way(create):
                 await self._wait_for_siblings(create)
                 continue  # what it makes must not be taken for ours
             # From here to the claim nothing is awaited, so no two creates take the same session.
-            found = None if found is None else [one for one in found if one.session_id not in self.own]
-            verdict = (
-                Verdict.UNREADABLE
-                if found is None
-                else self._match(create, found, echoes_exactly=echoes_exactly)
-            )
-            seen = tuple(one.session_id for one in found or () if one.likeness != "other") or seen
             elapsed = _clock.now() - began
-            is_late = count > 0 and elapsed >= policy.settle_time
-            if isinstance(verdict, Adopt) and (verdict.found.likeness == "same" or is_late):
-                return await self._adopt(create, verdict.found)
-            if is_late and isinstance(verdict, Ambiguous):
-                raise outcome_unknown(create.write, create.began, verdict.why, verdict.candidates)
-            if is_late and verdict is Verdict.ABSENT:
-                why = self._objection(create, listing, elapsed)
-                if why is None:
+            decision = self._decide(create, listing, found, elapsed, echoes_exactly=echoes_exactly)
+            is_late = count > 0 and elapsed >= settle_time
+            match decision:
+                case Found(likeness="same"):
+                    return await self._adopt(create, decision)
+                case Found() if is_late:
+                    return await self._adopt(create, decision)
+                case None if is_late:
                     return None
-            else:
-                why = "the newest sessions cannot be read"
-            if count and elapsed >= self._patience(create):
-                raise outcome_unknown(create.write, create.began, why, seen)
+                case Doubt(may_pass=False) if is_late:
+                    raise create.write.outcome_unknown(decision.why)
+                case Doubt() if is_late and elapsed >= self._patience(create):
+                    raise create.write.outcome_unknown(decision.why)
+                case _:
+                    pass  # further reads may tell
             await _clock.sleep(wait)
         return None
 
-    def _match(
-        self, create: PendingCreate, found: Sequence[Found], *, echoes_exactly: bool
-    ) -> Adopt | Ambiguous | Verdict:
-        return match_create(
+    def _decide(
+        self,
+        create: PendingCreate,
+        listing: Listing | None,
+        found: list[Found],
+        elapsed: float,
+        *,
+        echoes_exactly: bool,
+    ) -> Found | Doubt | None:
+        """Decide from one reading, and from what those before it have shown."""
+        found = [
+            one
+            for one in found
+            if one.session_id not in self.own
+            # Where the service is known to echo exactly, what has more words is not ours.
+            and not (echoes_exactly and one.likeness == "similar" and one.is_longer)
+        ]
+        others_count = not (echoes_exactly or create.is_inherited)
+        create.write.candidates = candidates(found, others_count=others_count)
+        if listing is None:
+            return Doubt("the newest sessions cannot be read", may_pass=True)
+        match = match_create(
             found,
             pending=sum(other.write.is_recovering for other in self._pending[create.name]),
             interchangeable=self._is_interchangeable(create),
-            echoes_exactly=echoes_exactly,
-            others_count=not (echoes_exactly or create.is_inherited),
+            others_count=others_count,
         )
-
-    def _objection(self, create: PendingCreate, listing: Listing | None, elapsed: float) -> str | None:
-        """Say why a session that is not in the list may be there all the same; None when it is not there."""
+        if match is not None:
+            return match
         if not create.is_listed:
-            return "the service need not list a session in incognito mode"
-        if listing is None or not listing.is_whole:
-            return f"the newest {PAGES * 100} sessions could not be read whole"
-        if elapsed < _LAG_TIMES * create.lag:
-            return "the list of sessions lags"
+            return Doubt("the service need not list a session in incognito mode")
+        if not listing.is_whole:
+            return Doubt(f"the newest {PAGES * 100} sessions could not be read whole", may_pass=True)
+        if elapsed < LAG_TIMES * create.lag:
+            return Doubt("the list of sessions lags", may_pass=True)
         return None
 
     def _patience(self, create: PendingCreate) -> float:
@@ -212,7 +212,7 @@ class CreateRecovery:
         policy = self._api.retry
         if create.write.is_abandoned:
             return max(policy.max_elapsed, policy.settle_time)
-        return UNREADABLE_TIMES * policy.settle_time
+        return PATIENCE_TIMES * policy.settle_time
 
     # -- siblings --
 
@@ -231,7 +231,9 @@ class CreateRecovery:
         """Whether any session found may be given to any create: all are the same request, and none ended in doubt."""
         recovering = [other for other in self._pending[create.name] if other.write.is_recovering]
         lost = [
-            lost for lost in self._lost if lost.name == create.name and lost.ended > create.began - 2 * SKEW
+            lost
+            for lost in self._lost
+            if lost.name == create.name and lost.ended > create.write.began - 2 * SKEW
         ]
         return len({other.write.call.body for other in recovering}) == 1 and not lost
 
@@ -239,41 +241,47 @@ class CreateRecovery:
 
     async def _read_listing(self, create: PendingCreate) -> Listing | None:
         earliest, _ = create.first_moment(self._api.service_clock.offset())
-        pages = OLD_PAGES if create.is_inherited else PAGES
-        listing = await read_listing(self._api, earliest, pages=pages)
+        listing = await read_listing(self._api, earliest, pages=OLD_PAGES if create.is_inherited else PAGES)
         if listing is not None:
             create.lag = max(create.lag, self.own.lag(listing))
+            for row in listing.rows.values():
+                create.seen.setdefault(row.session_id, _Sighting(row.created_at)).misses = 0
         return listing
 
-    async def _unowned(self, create: PendingCreate, listing: Listing) -> list[Found]:
+    async def _read_unowned(self, create: PendingCreate, listing: Listing | None) -> list[Found]:
         """Return the sessions that may be ours, those first that are more likely."""
         earliest, takeable = create.first_moment(self._api.service_clock.offset())
         found: list[Found] = []
-        for row in listing.rows:
-            if row.created_at >= earliest and row.session_id not in self.own:
-                texts = await self._user_texts(row.session_id)
+        for session_id, sighting in create.seen.items():
+            if sighting.created_at < earliest or session_id in self.own:
+                continue
+            texts = await self._user_texts(session_id)
+            if texts is None and listing is not None and session_id not in listing.rows:
+                sighting.misses += 1
+            if sighting.misses < _MISSES:
                 found.append(
                     Found(
-                        row.session_id,
-                        compare_prompt(create.prompt, texts),
-                        is_longer=any(len(text) > len(create.prompt) for text in texts),
-                        is_before=row.created_at < takeable,
-                        created_at=row.created_at,
+                        session_id,
+                        compare_prompt(create.prompt, texts or ()),
+                        is_longer=any(len(text) > len(create.prompt) for text in texts or ()),
+                        is_before=sighting.created_at < takeable,
+                        created_at=sighting.created_at,
                     )
                 )
-        return sorted(found, key=lambda one: (one.is_before, one.likeness != "same"))
+        return sorted(found, key=lambda one: (one.is_before, one.likeness != "same", -one.created_at))
 
-    async def _user_texts(self, session_id: str) -> list[str]:
-        """Return what a session shows of its user, which is nothing while it cannot be read."""
+    async def _user_texts(self, session_id: str) -> list[str] | None:
+        """Return what a session shows of its user; None while it cannot be read."""
         if session_id not in self._texts:
             answer = await unless_failing(self._api.call(session_api.session(session_id)))
             texts = [] if answer is None else user_texts(answer.data.messages)
             if not any(text.strip() for text in texts):
-                return self._texts.get(session_id, [])  # a sibling may have had more luck meanwhile
+                # A sibling may have had more luck meanwhile.
+                return self._texts.get(session_id, None if answer is None else [])
             self._texts[session_id] = texts
             for old in list(self._texts)[:-_TEXTS_KEPT]:
                 del self._texts[old]
-        return self._texts.get(session_id, [])
+        return self._texts[session_id]
 
     async def _adopt(self, create: PendingCreate, found: Found) -> SessionData:
         self.own.add(found.session_id)
@@ -298,9 +306,9 @@ class CreateRecovery:
         """
         duplicates: list[tuple[PendingCreate, Found]] = []
         for create in creates:
-            listing = await self._read_listing(create)
-            for found in [] if listing is None else await self._unowned(create, listing):
-                if found.likeness in ("same", "similar") and found.session_id not in self.own:
+            for found in await self._read_unowned(create, await self._read_listing(create)):
+                is_ours = found.likeness in ("same", "similar") and found.session_id not in self.own
+                if is_ours and found.session_id not in create.write.candidates:
                     self.own.add(found.session_id)
                     duplicates.append((create, found))
         return duplicates

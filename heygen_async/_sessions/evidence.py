@@ -1,39 +1,36 @@
 """
-What recoveries of creates and sends have in common: how they wait, read, and say that they do not know.
+What recoveries of creates and sends read: how often, how long, and the account's newest sessions.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from .._http.retry import IN_PROGRESS, Delivery, delivery, waits
-from ..errors import Conflict, HeyGenError, NotFound, OutcomeUnknown
+from .._api import sessions as session_api
+from .._http.retry import Delivery, delivery, waits
+from ..errors import HeyGenError, NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterator
+    from collections.abc import Awaitable, Iterator, Mapping, Sequence
 
-    from .._http.writes import PendingWrite
+    from .._http.client import ApiClient
+    from ..models import Message, SessionSummary
 
 T = TypeVar("T")
 
 SKEW: Final = 330.0  # seconds the service's clock may be off from ours, where its answers do not tell
-UNREADABLE_TIMES: Final = 3  # times the settle time for what is there and cannot be read
-BUSY: Final = "the service is still busy with it"
-SWITCHED_OFF: Final = "recovery is switched off"
-KEYS_TRUSTED: Final = "its key was sent to the end without an answer"
+PATIENCE_TIMES: Final = 3  # times the settle time for what is there and cannot be read
+LAG_TIMES: Final = 3  # an absence counts after so many times the lag that reads have shown
 SHORTEST_WAIT: Final = 0.25
 _LONGEST_WAIT: Final = 4.0
+
+PAGES: Final = 5  # of a hundred
+OLD_PAGES: Final = 200  # when an earlier process began the create: more than a batch makes in a day
 
 
 def read_pauses() -> Iterator[float]:
     """Yield the seconds between two reads."""
     return waits(SHORTEST_WAIT, _LONGEST_WAIT)
-
-
-def is_busy(error: HeyGenError) -> bool:
-    """Whether the service says that it works on the key."""
-    return isinstance(error, Conflict) and error.code == IN_PROGRESS
 
 
 async def unless_failing(asking: Awaitable[T]) -> T | None:
@@ -46,13 +43,48 @@ async def unless_failing(asking: Awaitable[T]) -> T | None:
         return None
 
 
-def outcome_unknown(
-    write: PendingWrite[Any], began: float, why: str, candidates: tuple[str, ...] = ()
-) -> OutcomeUnknown:
-    """Return the error of a write whose outcome is not known; `began` in Unix seconds."""
-    return OutcomeUnknown(
-        f"Whether {write.call.name} happened is not known: {why}.",
-        idempotency_key=write.call.key or "",
-        started_at=datetime.fromtimestamp(began, UTC),
-        candidates=candidates,
-    )
+def user_texts(messages: Sequence[Message]) -> list[str]:
+    """Return the texts a session shows of its user, oldest first."""
+    return [message.content for message in reversed(messages) if message.role == "user"]
+
+
+class Listing:
+    """
+    One reading of the list of sessions.
+
+    Attributes:
+        rows: The sessions by id, newest first.
+        is_whole: Whether nothing that is newer than the moment asked for was left out.
+    """
+
+    __slots__ = ("is_whole", "rows")
+
+    def __init__(self, rows: Mapping[str, SessionSummary], *, is_whole: bool) -> None:
+        self.rows = rows
+        self.is_whole = is_whole
+
+    def missing(self, own: Mapping[str, float]) -> list[str]:
+        """Return which of our sessions should be listed and are not; `own` says when the service made each."""
+        oldest = min((row.created_at for row in self.rows.values()), default=float("inf"))
+        return [one for one, at in own.items() if one not in self.rows and (self.is_whole or at > oldest)]
+
+
+async def read_listing(api: ApiClient, since: float, *, pages: int = PAGES) -> Listing | None:
+    """Read the sessions made since a moment of the service's time; None while the list cannot be read."""
+    rows: dict[str, SessionSummary] = {}
+    skipped = 0  # a row that cannot be read may be the one that is searched for
+    token: str | None = None
+    tokens: set[str] = set()
+    for _ in range(pages):
+        page = await unless_failing(api.call(session_api.sessions(limit=100, token=token)))
+        if page is None:
+            return None
+        rows |= {row.session_id: row for row in page.data}
+        skipped += page.skipped
+        token = page.next_page
+        if token is None or any(row.created_at < since for row in page.data):
+            return Listing(rows, is_whole=not skipped)
+        if token in tokens:
+            break
+        tokens.add(token)
+    return Listing(rows, is_whole=False)

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum, auto
-from typing import Literal
 
-from .._polling.messages import compare_texts
-
-Likeness = Literal["same", "similar", "other"]
+from .._polling.messages import Likeness, compare_texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,25 +29,11 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Adopt:
-    """Take over this session."""
+class Doubt:
+    """It cannot be told which session it is, or whether there is one; further reads may tell if it `may_pass`."""
 
-    found: Found
-
-
-@dataclass(frozen=True, slots=True)
-class Ambiguous:
-    """It cannot be told which of these it is, or whether it is one of them."""
-
-    candidates: tuple[str, ...]
     why: str
-
-
-class Verdict(Enum):
-    """Nothing to adopt among what was found."""
-
-    ABSENT = auto()
-    UNREADABLE = auto()
+    may_pass: bool = False
 
 
 def compare_prompt(sent: str, texts: Sequence[str]) -> Likeness | None:
@@ -63,46 +45,34 @@ def compare_prompt(sent: str, texts: Sequence[str]) -> Likeness | None:
     return None
 
 
+def candidates(found: Sequence[Found], *, others_count: bool) -> tuple[str, ...]:
+    """Return the sessions that may be it; those with other words if they count and there are no better ones."""
+    likely = tuple(item.session_id for item in found if item.likeness != "other")
+    others = tuple(item.session_id for item in found if not item.is_before) if others_count else ()
+    return likely or others
+
+
 def match_create(
-    found: Sequence[Found],
-    *,
-    pending: int,
-    interchangeable: bool,
-    echoes_exactly: bool,
-    others_count: bool,
-) -> Adopt | Ambiguous | Verdict:
+    found: Sequence[Found], *, pending: int, interchangeable: bool, others_count: bool
+) -> Found | Doubt | None:
     """
-    Decide which session a create with an unknown outcome has made, if any.
+    Decide which session a create with an unknown outcome has made; None when it has made none.
 
     `pending` creates of this prompt are recovered at the same time. While they are interchangeable any of them may
     take any match. When there are more matches than creates, one of them is another process's; when they differ in
     their options, or one has ended in doubt, they cannot be told apart. What seems older than the attempt is never
-    taken. A session with other words may be ours, changed beyond recognition, if `others_count`; one with more words
-    is not, where the service is known to echo exactly.
+    taken. A session with other words may be ours, changed beyond recognition, if `others_count`.
     """
-    if echoes_exactly:
-        found = [item for item in found if not (item.likeness == "similar" and item.is_longer)]
     matches = [item for item in found if item.likeness in ("same", "similar")]
-    unread = [item for item in found if item.likeness is None]
-    others = [item for item in found if item.likeness == "other" and not item.is_before]
-    if unread and len(matches) <= pending:
-        return Verdict.UNREADABLE
-    if matches:
-        return _choose(matches, unread, pending, interchangeable=interchangeable)
-    if others and others_count:
-        ids = tuple(item.session_id for item in others)
-        return Ambiguous(ids, "the service may show the prompt in other words")
-    return Verdict.ABSENT
-
-
-def _choose(
-    matches: Sequence[Found], unread: Sequence[Found], pending: int, *, interchangeable: bool
-) -> Adopt | Ambiguous:
-    ids = tuple(item.session_id for item in (*matches, *unread))
     if len(matches) > pending:
-        return Ambiguous(ids, "several sessions may be it")
+        return Doubt("several sessions may be it")
+    if any(item.likeness is None for item in found):
+        return Doubt("a session that may be it cannot be read", may_pass=True)
+    if not matches:
+        has_others = others_count and any(not item.is_before for item in found)
+        return Doubt("the service may show the prompt in other words") if has_others else None
     if not interchangeable:
-        return Ambiguous(ids, "creates of one prompt cannot be told apart")
+        return Doubt("creates of one prompt cannot be told apart")
     if matches[0].is_before:
-        return Ambiguous(ids, "a session that may be it seems older")
-    return Adopt(matches[0])
+        return Doubt("a session that may be it seems older")
+    return matches[0]

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 
 from .. import _clock
 from .._api import sessions as session_api
-from .evidence import unless_failing
-from .listing import user_texts
+from .evidence import unless_failing, user_texts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .._http.client import ApiClient
-    from .listing import Listing
+    from .evidence import Listing
 
 _REMEMBERED = 3600.0  # seconds a session stays known as ours: longer than any create can take to be recovered
 _SAMPLES = 20

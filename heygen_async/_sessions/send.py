@@ -1,10 +1,14 @@
 """
 Sends messages to the agent: one at a time, none twice, none lost.
+
+Whether a message with a lost answer was delivered, its session shows (design §3.3).
 """
 
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,16 +17,22 @@ from .._api import sessions as session_api
 from .._http.attempts import send_write
 from .._http.writes import PendingWrite
 from .._polling import refs
+from .._polling.messages import compare_texts
 from ..errors import Conflict, HeyGenError, InvalidArgument, SessionBusy
-from .send_recovery import PendingSend, recover_send
+from ..models import SentMessage
+from .evidence import LAG_TIMES, PATIENCE_TIMES, SKEW, read_pauses, unless_failing
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
     from .._api.calls import Call
+    from .._api.responses import Envelope
+    from .._http.client import ApiClient
     from .._http.writes import SendGuard
     from .._polling.state import SessionTracker
     from .._resources._context import Core
     from ..errors import InvalidRequest
-    from ..models import SentMessage
+    from ..models import Message, SessionData
 
 APPROVAL = "Looks good, go ahead and generate."
 
@@ -55,6 +65,7 @@ async def send(
     track.is_sending = True
     try:
         write = PendingWrite(call, guard=send_guard)
+        write.candidates = (track.session_id,)
         work = _send(core, track, write, message)
         return await core.api.writes.start(write, work, partial(_log_delivered, call)).wait()
     except HeyGenError as error:
@@ -67,49 +78,156 @@ async def send(
 async def _send(
     core: Core, track: SessionTracker, write: PendingWrite[SentMessage], message: str
 ) -> SentMessage:
-    if not track.has_read_messages:
-        await _read_messages(core, track)
-    conversation, state = track.conversation, track.state
+    api, conversation, was_paused = core.api, track.conversation, _is_paused(track)
+    if not track.has_read_messages and not api.retry.trust_keys:
+        # Without the conversation so far a lost message cannot be told from an older one with the same words. But
+        # the message matters more: when this fails, only times tell.
+        with suppress(HeyGenError):
+            await _read_session(api.attempt, track)
     pending = PendingSend(
         track,
         write,
         message,
-        _clock.wall(),
         cursor=conversation.cursor if track.has_read_messages else None,
-        was_paused=state is not None and state.is_paused and not track.is_stale,
+        was_paused=was_paused or _is_paused(track),
         last=conversation.messages[-1] if conversation.messages else None,
     )
-    timeouts = core.api.timeouts
+    settle, stale = api.timeouts.settle, api.timeouts.stale
     try:
-        sent = await send_write(core.api, write, partial(recover_send, core.api, pending))
+        sent = await send_write(api, write, partial(_recover, api, pending))
     except Conflict:
-        track.doubt(since=_clock.now(), settle=timeouts.settle, stale=timeouts.stale)
+        track.doubt(since=_clock.now(), settle=settle, stale=stale)
         raise
     track.record_send(
         message,
         since=_clock.now(),
-        settle=timeouts.settle,
-        stale=timeouts.stale,
+        settle=settle,
+        stale=stale,
         cursor=pending.cursor,
-        sent_at=core.api.service_clock.earliest(write.sent_at),
+        sent_at=api.service_clock.earliest(write.sent_at),
     )
     core.scheduler.poll_now(track.session_id)
     return sent
 
 
-async def _read_messages(core: Core, track: SessionTracker) -> None:
-    """Read the conversation so far: without it a lost message cannot be told from an older one with the same words."""
+def _is_paused(track: SessionTracker) -> bool:
+    return track.state is not None and track.state.is_paused and not track.is_stale
+
+
+async def _read_session(
+    read: Callable[[Call[SessionData]], Awaitable[Envelope[SessionData]]], track: SessionTracker
+) -> SessionData:
+    """Read the session into what is known of it."""
     asked = _clock.now()
-    try:
-        session = (await core.api.attempt(session_api.session(track.session_id))).data
-    except HeyGenError:
-        return  # the message matters more: without this, only times tell
+    session = (await read(session_api.session(track.session_id))).data
     track.record_session(session, asked=asked, now=_clock.now())
+    return session
 
 
 def _log_delivered(call: Call[SentMessage], sent: SentMessage) -> None:
     extra = {"event": "cancelled_write", "session_id": sent.session_id, "idempotency_key": call.key}
     log.info("A cancelled send was delivered to session %s", sent.session_id, extra=extra)
+
+
+# ---- when the answer is lost --------------------------------------------------------------------------------------
+
+_SAME_TIME = 2.0  # seconds within which two clocks that agree may differ
+
+
+@dataclass(frozen=True, slots=True)
+class PendingSend:
+    """
+    A message that is under way.
+
+    Attributes:
+        track: What is known of its session.
+        write: What is known of the request.
+        text: The message.
+        cursor: The conversation's from before; None when it could not be read, so that only times can tell our message
+            from an older one with the same words.
+        was_paused: Whether the session waited for an answer.
+        last: The newest message from before: what does not show it is older than that.
+    """
+
+    track: SessionTracker
+    write: PendingWrite[SentMessage]
+    text: str
+    cursor: int | None
+    was_paused: bool
+    last: Message | None
+
+
+async def _recover(api: ApiClient, send: PendingSend) -> SentMessage | None:
+    """
+    Return the message if it was delivered, None if it was not.
+
+    Raises:
+        OutcomeUnknown: The session does not tell.
+    """
+    track, started, settle_time = send.track, _clock.now(), api.retry.settle_time
+    # Where an answered pause was shown for a while, it may be shown for as long again.
+    until_absent = max(settle_time, LAG_TIMES * track.conversation.lag)
+    patience = max(PATIENCE_TIMES * settle_time, min(until_absent, api.retry.max_elapsed))
+    for count, wait in enumerate(read_pauses()):
+        was_delivered: bool | None
+        session = await unless_failing(_read_session(api.call, track))
+        if session is None:
+            was_delivered = await _has_new_video(api, track) or None
+        else:
+            was_delivered = _was_delivered(api, send, session)
+        if was_delivered:
+            return SentMessage(session_id=track.session_id, title=None if session is None else session.title)
+        elapsed = _clock.now() - started
+        if count and was_delivered is False and elapsed >= until_absent:
+            return None
+        if count and elapsed >= patience:
+            raise send.write.outcome_unknown("the conversation does not tell")
+        await _clock.sleep(wait)
+    return None
+
+
+async def _has_new_video(api: ApiClient, track: SessionTracker) -> bool:
+    """Whether our message set off a video, behind which the session has vanished (contract.md, 1)."""
+    answer = await unless_failing(api.call(session_api.session_videos(track.session_id)))
+    return answer is not None and bool(answer.data) and answer.data[0].id != track.video_id
+
+
+def _was_delivered(api: ApiClient, send: PendingSend, session: SessionData) -> bool | None:
+    """Whether a reading shows that our message was delivered; None when it does not tell."""
+    conversation = send.track.conversation
+    new, has_gap = conversation.since(send.cursor or 0)
+    is_older = send.last is not None and send.last not in session.messages and not has_gap
+    if send.was_paused and not session.status.is_paused and not is_older:
+        return True  # the agent goes on with what was answered, whether or not the message shows yet
+    if send.cursor is None:
+        return _was_delivered_by_time(api, send, session.messages)
+    if any(message.role == "user" for message in new):
+        return True
+    # More went by than is shown, or it is older than what was known before.
+    return None if has_gap or is_older else False
+
+
+def _was_delivered_by_time(api: ApiClient, send: PendingSend, messages: Sequence[Message]) -> bool | None:
+    """The same for a conversation not read before: an older message with these words may be another."""
+    offset = api.service_clock.offset()
+    sent_at = send.write.sent_at
+    if offset is not None and sent_at is not None:
+        earliest = latest = sent_at + offset[0] - _SAME_TIME
+    else:
+        earliest, latest = send.write.began - SKEW, send.write.began - _SAME_TIME
+    times = [
+        message.created_at
+        for message in messages
+        if message.role == "user" and compare_texts(send.text, message.content) != "other"
+    ]
+    if any(at is not None and at >= latest for at in times):
+        return True
+    # A session that shows no message shows nothing of ours either.
+    is_open = not messages or any(at is None or at >= earliest for at in times)
+    return None if is_open else False
+
+
+# ---- what may be sent ---------------------------------------------------------------------------------------------
 
 
 def check_chat(mode: str | None) -> None:
