@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 STOP = frozenset({SessionStatus.REVIEWING, SessionStatus.COMPLETED, SessionStatus.FAILED})
 SETTLED = frozenset({SessionStatus.REVIEWING, SessionStatus.WAITING_FOR_INPUT, SessionStatus.COMPLETED})
+APPROVED = frozenset({SessionStatus.GENERATING, SessionStatus.COMPLETED})  # what an approval brings about
 TERMINAL = frozenset({SessionStatus.COMPLETED, SessionStatus.FAILED})
 
 NO_VIDEO = "The session completed without a video."

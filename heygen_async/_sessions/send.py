@@ -18,6 +18,7 @@ from .._http.attempts import send_write
 from .._http.writes import PendingWrite
 from .._polling import refs
 from .._polling.messages import compare_texts
+from .._polling.state import APPROVED
 from ..errors import Conflict, HeyGenError, InvalidArgument, SessionBusy
 from ..models import SentMessage
 from .evidence import LAG_TIMES, PATIENCE_TIMES, SKEW, read_pauses, unless_failing
@@ -46,10 +47,13 @@ async def send(
     message: str,
     *,
     cursor: int,
+    is_approval: bool = False,
     send_guard: SendGuard | None = None,
 ) -> SentMessage:
     """
     Deliver a message; see `Session.send`. Each attempt is made only if the guard does not raise.
+
+    An approval counts as delivered where what it asks for has come about.
 
     Raises:
         SessionBusy: Another is under way: the agent answers in order, and two racing ones fail (contract.md, 6).
@@ -66,7 +70,7 @@ async def send(
     try:
         write = PendingWrite(call, guard=send_guard)
         write.candidates = (track.session_id,)
-        work = _send(core, track, write, message)
+        work = _send(core, track, write, message, is_approval=is_approval)
         return await core.api.writes.start(write, work, partial(_log_delivered, call)).wait()
     except HeyGenError as error:
         error.add_note(f"Session: {track.session_id}")
@@ -76,7 +80,7 @@ async def send(
 
 
 async def _send(
-    core: Core, track: SessionTracker, write: PendingWrite[SentMessage], message: str
+    core: Core, track: SessionTracker, write: PendingWrite[SentMessage], message: str, *, is_approval: bool
 ) -> SentMessage:
     api, conversation, was_paused = core.api, track.conversation, _is_paused(track)
     if not track.has_read_messages and not api.retry.trust_keys:
@@ -90,6 +94,7 @@ async def _send(
         message,
         cursor=conversation.cursor if track.has_read_messages else None,
         was_paused=was_paused or _is_paused(track),
+        is_approval=is_approval,
         last=conversation.messages[-1] if conversation.messages else None,
     )
     settle, stale = api.timeouts.settle, api.timeouts.stale
@@ -146,6 +151,7 @@ class PendingSend:
         cursor: The conversation's from before; None when it could not be read, so that only times can tell our message
             from an older one with the same words.
         was_paused: Whether the session waited for an answer.
+        is_approval: Whether it asks for the video that is not being rendered.
         last: The newest message from before: what does not show it is older than that.
     """
 
@@ -154,6 +160,7 @@ class PendingSend:
     text: str
     cursor: int | None
     was_paused: bool
+    is_approval: bool
     last: Message | None
 
 
@@ -197,7 +204,8 @@ def _was_delivered(api: ApiClient, send: PendingSend, session: SessionData) -> b
     conversation = send.track.conversation
     new, has_gap = conversation.since(send.cursor or 0)
     is_older = send.last is not None and send.last not in session.messages and not has_gap
-    if send.was_paused and not session.status.is_paused and not is_older:
+    has_gone_on = send.was_paused and not session.status.is_paused
+    if (has_gone_on or (send.is_approval and session.status in APPROVED)) and not is_older:
         return True  # the agent goes on with what was answered, whether or not the message shows yet
     if send.cursor is None:
         return _was_delivered_by_time(api, send, session.messages)

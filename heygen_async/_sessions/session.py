@@ -300,16 +300,27 @@ class Session:
             TransportError: See `send`.
             APIError: The service refused it.
         """
+        check_chat(self.mode)
         words = APPROVAL if message is None else message
+        build = partial(session_api.send, self.id, words, files=(), extra=extra)
+        approve = partial(
+            send,
+            self._core,
+            self._track,
+            message=words,
+            cursor=self._handle.cursor,
+            is_approval=True,
+            send_guard=self._permit,
+        )
         if self._registry.takes_auto_proceed:
             key = None if idempotency_key is None else f"{idempotency_key[:240]}:auto"
             try:
-                return await self.send(words, auto_proceed=True, extra=extra, idempotency_key=key)
+                return await approve(build(auto_proceed=True, idempotency_key=key))
             except InvalidRequest as error:
                 if not may_refuse_auto_proceed(error):
                     raise
                 self._registry.takes_auto_proceed = False
-        return await self.send(words, extra=extra, idempotency_key=idempotency_key)
+        return await approve(build(idempotency_key=idempotency_key))
 
     async def stop(self) -> None:
         """
