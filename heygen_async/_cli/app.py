@@ -26,6 +26,7 @@ from .exit_codes import Exit, UsageError, exit_of, hint_of, message_of
 from .interrupt import run_interruptible
 from .job_files import STDIN
 from .output import Output, Terminal, brief
+from .probe import probe
 from .session import sessions
 from .simulate import simulate
 
@@ -59,6 +60,7 @@ app.command(worker)
 app.command(durable)
 app.command(sessions)
 app.command(simulate)
+app.command(probe)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -2,7 +2,8 @@
 A simulator of HeyGen's Video Agent, for tests and demos.
 
 `Simulator` is the service as a function; `MemoryTransport` puts it behind a client without a socket, `SimulatorServer`
-on loopback. `VirtualLoop` and `run` let twenty minutes of waiting pass in milliseconds.
+on loopback. `VirtualLoop` and `run` let twenty minutes of waiting pass in milliseconds. `probe` compares the real
+service with what this package was built against.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from ._http import HttpResponse as HttpResponse
     from ._http import ResponseDelivery as ResponseDelivery
     from ._moods import Moods as Moods
+    from ._probe.probe import ProbeReport as ProbeReport
+    from ._probe.probe import describe_probe as describe_probe
+    from ._probe.probe import probe as probe
+    from ._probe.rows import ProbeRow as ProbeRow
     from ._scenario import Line as Line
     from ._scenario import Scenario as Scenario
     from ._scenario import Step as Step
@@ -58,6 +63,8 @@ __all__ = [
     "MessageRecord",
     "Moods",
     "Notice",
+    "ProbeReport",
+    "ProbeRow",
     "ResponseDelivery",
     "Scenario",
     "Simulator",
@@ -66,6 +73,8 @@ __all__ = [
     "Storage",
     "VirtualLoop",
     "WebhookSender",
+    "describe_probe",
+    "probe",
     "run",
 ]
 
@@ -80,6 +89,8 @@ _HOMES = {
     "_transports.webhook_sender": ("WebhookSender",),
     "_service.operations": ("OPERATIONS",),
     "_moods": ("Moods",),
+    "_probe.probe": ("ProbeReport", "describe_probe", "probe"),
+    "_probe.rows": ("ProbeRow",),
     "_scenario": ("Line", "Scenario", "Step"),
     "_transports.server": ("SimulatorServer",),
     "_simulator": ("Simulator",),

@@ -9,9 +9,14 @@ it began; nothing counts requests.
 from __future__ import annotations
 
 import math
+import os
+import pathlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from ._probe.cassette import Life
 
 Status = Literal["thinking", "waiting_for_input", "reviewing", "generating", "completed", "failed"]
 Mode = Literal["generate", "chat"]
@@ -192,6 +197,31 @@ class Scenario:
         """Return a session that thinks for ever."""
         return cls(opening=(replace(THINK, seconds=math.inf),))
 
+    @classmethod
+    def from_cassette(cls, path: str | os.PathLike[str]) -> Scenario:
+        """
+        Return the life of the session that a probe recorded: its statuses and their times, progress, messages, failure.
+
+        Args:
+            path: The cassette of `heygen-async probe --pay --cassette PATH`.
+
+        Raises:
+            ValueError: It is no cassette, or there is no session in it.
+            OSError: It cannot be read.
+        """
+        from ._probe.cassette import load_cassette, read_life
+
+        life = read_life(load_cassette(pathlib.Path(path)).exchanges)
+        runs = {name: _steps(life, name) for name in life.runs}
+        base = cls(opening=runs["create"], video_at=life.video_at, video_lag=life.video_lag)
+        return replace(
+            base,
+            answer=runs.get("answer", base.answer),
+            approval=runs.get("approve", base.approval),
+            failure_reason=life.failure_message,
+            failure_code=life.failure_code or base.failure_code,
+        )
+
     def fails(self, *, at: Status, with_reason: bool = True) -> Scenario:
         """
         Return this life cut short: the first stage `at` of each run is followed by `failed`.
@@ -338,6 +368,24 @@ def failed_step(reason: str | None) -> Step:
     """Return the final step of a failure, in which the agent gives the reason if there is one."""
     says = (Line(content=reason, is_error=True),) if reason else ()
     return Step(status="failed", says=says)
+
+
+def _steps(life: Life, name: str) -> tuple[Step, ...]:
+    """Return a recorded run; its last step goes on for ever."""
+    stretches = life.runs[name]
+    begins = [life.begins[name], *(stretch.since for stretch in stretches[1:]), math.inf]
+    return tuple(
+        Step(
+            status=stretch.status,
+            seconds=ends_at - began_at,
+            progress=stretch.progress,
+            says=tuple(
+                Line(content=content, pictures=pictures, is_error=is_error)
+                for content, pictures, is_error in stretch.says
+            ),
+        )
+        for stretch, began_at, ends_at in zip(stretches, begins, begins[1:], strict=False)
+    )
 
 
 def _fail(run: tuple[Step, ...], at: str, reason: str | None) -> tuple[Step, ...]:

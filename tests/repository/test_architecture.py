@@ -58,6 +58,7 @@ PURE_FILES: Final = {
 OPEN_TO_TESTING: Final = {"heygen_async", "heygen_async.errors"}
 HTTP_LIBRARY: Final = {
     "_http/aiohttp_transport.py": "aiohttp",
+    "testing/_probe/connection.py": "aiohttp",
     "testing/_transports/server.py": "aiohttp.web",
     "testing/_transports/webhook_sender.py": "aiohttp",
 }

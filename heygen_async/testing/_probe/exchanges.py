@@ -1,0 +1,228 @@
+"""What was asked and answered, and the transport that records it and keeps to the caps."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final, Protocol
+from urllib.parse import parse_qsl, urlsplit
+
+from msgspec import DecodeError, Struct, json, structs
+
+from ...errors import HeyGenError
+from .._transports.memory import wall_time
+from .contract import as_object
+
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
+    from .._transports.memory import MemoryStream, Outgoing
+
+MOST_REQUESTS: Final = 60
+CREATE_PATH: Final = "/v3/video-agents"
+_KEPT_HEADERS: Final = (
+    "content-type",
+    "content-length",
+    "content-range",
+    "date",
+    "retry-after",
+    "x-request-id",
+)
+_JSON_BYTES: Final = 2_000_000
+
+
+class RecordedExchange(Struct, frozen=True, kw_only=True):
+    """
+    One request of the probe and its answer.
+
+    Attributes:
+        number: From 1, in the order of sending.
+        purpose: What the probe wanted to know, such as `unknown id`.
+        sent_at: When it left, in Unix seconds of this machine.
+        elapsed: Seconds until the answer was there.
+        method: The verb.
+        path: The path; for a file the whole link.
+        query: The query.
+        body: What was sent, if it was JSON.
+        key: Its `Idempotency-Key`.
+        status: The HTTP status; 0 for no answer.
+        headers: Some headers of the answer.
+        answer: The answer, if it was JSON.
+        size: The bytes of the answer.
+    """
+
+    number: int
+    purpose: str
+    sent_at: float
+    elapsed: float = 0.0
+    method: str
+    path: str
+    query: dict[str, str] = {}
+    body: object = None
+    key: str | None = None
+    status: int = 0
+    headers: dict[str, str] = {}
+    answer: object = None
+    size: int = 0
+
+    @property
+    def is_ok(self) -> bool:
+        """Whether the service did what was asked."""
+        return self.status == 200 and not (self.error and not self.members.get("data"))
+
+    @property
+    def members(self) -> dict[str, object]:
+        """The answer, if it is an object."""
+        return as_object(self.answer)
+
+    @property
+    def data(self) -> dict[str, object]:
+        """What it is about, if that is one object."""
+        return as_object(self.members.get("data"))
+
+    @property
+    def error(self) -> dict[str, object]:
+        """The refusal, if it is one."""
+        return as_object(self.members.get("error"))
+
+    @property
+    def code(self) -> str:
+        """The code of the refusal in lower case; empty for none."""
+        return str(self.error.get("code", "")).lower()
+
+
+class CapReached(HeyGenError):
+    """The probe has used up what it said it would use at most."""
+
+
+class Answer(Protocol):
+    """What came back."""
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers; names are looked up in lower case."""
+        ...
+
+    @property
+    def body(self) -> bytes:
+        """The whole body."""
+        ...
+
+
+class Carrier(Protocol):
+    """What the recorder records: a `MemoryTransport`, or connections to the service."""
+
+    async def send(self, request: Outgoing, /) -> Answer:
+        """Exchange one request for its answer, or raise a `TransportError`."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class FileRequest:
+    """A request for a file behind a link: it carries no credential."""
+
+    url: str
+    headers: Mapping[str, str]
+    method: str = "GET"
+    body: None = None
+    timeout: float = 60.0
+
+
+class Recorder:
+    """
+    A transport that records what goes over another, and refuses what is beyond the caps.
+
+    Attributes:
+        exchanges: What was recorded.
+        purpose: What the next request is for.
+    """
+
+    def __init__(self, carrier: Carrier, *, most_requests: int, most_creates: int) -> None:
+        self.exchanges: list[RecordedExchange] = []
+        self.purpose: str = ""
+        self._carrier = carrier
+        self._most_requests = most_requests
+        self._most_creates = most_creates
+        self._sent = self._creates = 0
+
+    @property
+    def left(self) -> int:
+        """How many requests may still be sent."""
+        return self._most_requests - self._sent
+
+    async def send(self, request: Outgoing) -> Answer:
+        """
+        Exchange one request for its answer, and record both.
+
+        Raises:
+            CapReached: It is one too many; it was not sent.
+            TransportError: There is no answer.
+        """
+        recorded = self._enter(request)
+        answer = None
+        try:
+            answer = await self._carrier.send(request)
+        finally:
+            self.exchanges.append(_complete(recorded, answer, wall_time()))
+        return answer
+
+    def stream(self, _request: Outgoing, /) -> AbstractAsyncContextManager[MemoryStream]:
+        """Refuse: the probe reads answers whole."""
+        raise CapReached("The probe opens no streams.")
+
+    async def aclose(self) -> None:
+        """Leave the connections open: whoever gave them closes them."""
+
+    def _enter(self, request: Outgoing) -> RecordedExchange:
+        body = request.body if isinstance(request.body, bytes) else None
+        parts = urlsplit(request.url)
+        sent = _decode(body or b"")
+        if self.left < 1:
+            raise CapReached(f"The probe has sent the {self._most_requests} requests it may send.")
+        if request.method == "POST" and parts.path == CREATE_PATH and as_object(sent).get("prompt"):
+            if self._creates >= self._most_creates:
+                raise CapReached("The probe creates no further session.")
+            self._creates += 1
+        self._sent += 1
+        return RecordedExchange(
+            number=self._sent,
+            purpose=self.purpose,
+            sent_at=wall_time(),
+            method=request.method,
+            path=parts.path if parts.path.startswith("/v3/") else request.url,
+            query=dict(parse_qsl(parts.query, keep_blank_values=True)),
+            body=sent,
+            key=request.headers.get("idempotency-key"),
+        )
+
+
+def _complete(sent: RecordedExchange, answer: Answer | None, now: float) -> RecordedExchange:
+    """Return the exchange with its answer, or without one."""
+    changes: dict[str, object] = {"elapsed": round(now - sent.sent_at, 3)}
+    if answer is not None:
+        headers = {
+            name.lower(): value
+            for name, value in answer.headers.items()
+            if name.lower() in _KEPT_HEADERS or name.lower().startswith("x-ratelimit")
+        }
+        body = answer.body if len(answer.body) <= _JSON_BYTES else b""
+        changes |= {
+            "status": answer.status,
+            "headers": headers,
+            "answer": _decode(body),
+            "size": len(answer.body),
+        }
+    return structs.replace(sent, **changes)
+
+
+def _decode(body: bytes) -> object:
+    try:
+        found: object = json.decode(body)
+    except DecodeError:
+        found = None
+    return found
