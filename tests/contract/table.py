@@ -31,8 +31,8 @@ def build() -> dict[str, object]:
 
 def write() -> None:
     """Write the table, one line for each operation."""
-    table = build()
-    operations = ",\n".join(json.dumps(one) for one in table.pop("operations"))  # type: ignore[attr-defined]
+    table: dict[str, Any] = build()
+    operations = ",\n".join(json.dumps(one) for one in table.pop("operations"))
     head = json.dumps(table)[:-1]
     TABLE.write_text(f'{head}, "operations": [\n{operations}\n]}}\n', encoding="utf-8")
 
@@ -51,17 +51,17 @@ def _shape(book: Any, schema: Any) -> dict[str, object]:
     schema = _resolve(book, schema)
     if "anyOf" in schema:
         [filled] = [one for one in schema["anyOf"] if one.get("type") != "null"]
-        found = _shape(book, filled)
-        return {**found, "types": [*found["types"], "null"]}  # type: ignore[misc]
+        shape: dict[str, Any] = _shape(book, filled)
+        return {**shape, "types": [*shape["types"], "null"]}
     types = schema.get("type", [])
-    found = {"types": [types] if isinstance(types, str) else list(types)}
+    found: dict[str, object] = {"types": [types] if isinstance(types, str) else list(types)}
     if "enum" in schema:
         found["words"] = [word for word in schema["enum"] if word is not None]
     if "properties" in schema:
         found["fields"] = {name: _shape(book, one) for name, one in schema["properties"].items()}
         found["required"] = schema.get("required", [])
     if "items" in schema:
-        found["items"] = _shape(book, schema["items"])  # type: ignore[assignment]
+        found["items"] = _shape(book, schema["items"])
     return found
 
 

@@ -6,7 +6,7 @@ import itertools
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -22,6 +22,7 @@ from heygen_async.testing import (
     probe,
 )
 from heygen_async.testing._probe.echo import describe_echo
+from heygen_async.testing._probe.exchanges import FileRequest
 from heygen_async.testing._probe.probe import make_report
 from heygen_async.testing._probe.walk import PROMPT
 from heygen_async.testing._service.echo import ECHOES
@@ -83,7 +84,7 @@ class ShortPages(MemoryTransport):
     async def send(self, request: Outgoing) -> MemoryAnswer:
         """Ask for ten where nothing else is asked for."""
         if request.url.endswith("/v3/voices"):
-            request = replace(request, url=f"{request.url}?limit=10")  # type: ignore[type-var]
+            request = FileRequest(f"{request.url}?limit=10", request.headers)
         return await super().send(request)
 
 
@@ -266,10 +267,11 @@ async def test_an_approval_is_not_sent_twice_for_an_old_pause() -> None:
 def plant(value: Any, name: str = "") -> Any:
     """Put a secret into every text of an answer that is not a word of the service's."""
     if isinstance(value, dict):
-        planted = {key: plant(member, key) for key, member in value.items()}
+        members = cast("dict[str, Any]", value)
+        planted = {key: plant(member, key) for key, member in members.items()}
         return {**planted, "surprise": "canary", "open": {"canary": "canary"}, "of canary 7": 1}
     if isinstance(value, list):
-        return [plant(item, name) for item in value]
+        return [plant(item, name) for item in cast("list[Any]", value)]
     words = {
         "status",
         "type",

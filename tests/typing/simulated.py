@@ -29,6 +29,8 @@ from heygen_async.testing import (
     MessageRecord,
     Moods,
     Notice,
+    ProbeReport,
+    ProbeRow,
     ResponseDelivery,
     Scenario,
     Simulator,
@@ -37,6 +39,8 @@ from heygen_async.testing import (
     Storage,
     VirtualLoop,
     WebhookSender,
+    describe_probe,
+    probe,
     run,
 )
 from heygen_async.testing.pytest_plugin import heygen_client, heygen_simulator
@@ -165,6 +169,20 @@ async def streamed(answer: MemoryAnswer, stream: MemoryStream) -> None:
     """What the memory transport hands back."""
     assert_type(answer.body, bytes)
     assert_type(stream.chunks(), AsyncIterator[bytes])
+
+
+async def probed(simulator: Simulator) -> None:
+    """The service compared with the contract, and played from the record."""
+    print(describe_probe(pay=True))
+    report = await probe("key", base_url=simulator.base_url, pay=True, transport=MemoryTransport(simulator))
+    assert_type(report, ProbeReport)
+    assert_type(report.rows, tuple[ProbeRow, ...])
+    assert_type(report.findings, tuple[ProbeRow, ...])
+    for row in report.refuted:
+        print(row.name, row.contract, row.verdict, row.severity, row.details, row.words)
+    print(report.summary(), report.as_text(), report.as_json(), report.requests, report.paid, report.version)
+    await report.save_cassette("cassette.json")
+    assert_type(Scenario.from_cassette("cassette.json"), Scenario)
 
 
 async def forty_two() -> int:

@@ -14,7 +14,7 @@ from typing import Final, Literal, cast
 
 from msgspec import DecodeError, Struct, json, structs
 
-from .contract import CONTRACT, Shape, as_rows, shown_name
+from .contract import CONTRACT, Shape, as_rows, as_texts, shown_name
 from .exchanges import RecordedExchange
 from .walk import OWN_TEXTS, UNKNOWN, UNKNOWN_FIELD
 
@@ -274,7 +274,6 @@ def _enter(run: list[Stretch], one: RecordedExchange, known: int, at: float) -> 
     stretch.progress = (stretch.progress[0], progress)
     said = [message for message in as_rows(one.data.get("messages")) if message.get("role") == "model"]
     for message in reversed(said[: len(said) - known]):
-        ids = message.get("resource_ids")
-        pictures = len(cast("list[object]", ids)) if isinstance(ids, list) else 0
+        pictures = len(as_texts(message.get("resource_ids")))
         stretch.says.append((str(message.get("content")), pictures, message.get("type") == "error"))
     return max(known, len(said))

@@ -11,6 +11,14 @@ from msgspec import Struct, json
 
 Departure = Literal["missing", "type", "field", "word"]
 
+_TYPES: Final[dict[type, str]] = {
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    str: "string",
+    list: "array",
+    dict: "object",
+}
 ERROR_CODES: Final = frozenset(
     {
         "invalid_parameter",
@@ -200,8 +208,7 @@ def _compare_object(shape: Shape, value: dict[str, object], place: str) -> Itera
 
 def type_of(value: object) -> str:
     """Return the name of a value's JSON type."""
-    names = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
-    return names.get(type(value), "null")
+    return _TYPES.get(type(value), "null")
 
 
 def as_object(value: object) -> dict[str, object]:
@@ -213,6 +220,12 @@ def as_rows(value: object) -> list[dict[str, object]]:
     """Return the objects of a JSON array; none of anything else."""
     items = cast("list[object]", value) if isinstance(value, list) else []
     return [cast("dict[str, object]", item) for item in items if isinstance(item, dict)]
+
+
+def as_texts(value: object) -> list[str]:
+    """Return the texts of a JSON array; none of anything else."""
+    items = cast("list[object]", value) if isinstance(value, list) else []
+    return [item for item in items if isinstance(item, str)]
 
 
 def shown_name(name: str) -> str:

@@ -164,16 +164,22 @@ class Recorder:
             TransportError: There is no answer.
         """
         recorded = self._enter(request)
-        answer = None
         try:
             answer = await self._carrier.send(request)
-        finally:
-            self.exchanges.append(_complete(recorded, answer, wall_time()))
+        except BaseException:
+            self.exchanges.append(_complete(recorded, None, wall_time()))
+            raise
+        self.exchanges.append(_complete(recorded, answer, wall_time()))
         return answer
 
-    def stream(self, _request: Outgoing, /) -> AbstractAsyncContextManager[MemoryStream]:
-        """Refuse: the probe reads answers whole."""
-        raise CapReached("The probe opens no streams.")
+    def stream(self, request: Outgoing) -> AbstractAsyncContextManager[MemoryStream]:
+        """
+        Refuse: the probe reads answers whole.
+
+        Raises:
+            CapReached: Always.
+        """
+        raise CapReached(f"The probe opens no stream: {request.method}.")
 
     async def aclose(self) -> None:
         """Leave the connections open: whoever gave them closes them."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from ...errors import APIError, TransportError, Unauthorized
-from .contract import as_rows
+from .contract import as_rows, as_texts
 from .exchanges import CREATE_PATH, FileRequest, RecordedExchange, Recorder
 
 if TYPE_CHECKING:
@@ -173,10 +173,10 @@ async def _read_sessions(walk: Walk, sessions: list[dict[str, object]]) -> None:
 
 async def _read_resource(walk: Walk, session_id: str, read: RecordedExchange) -> None:
     for message in as_rows(read.data.get("messages")):
-        ids = message.get("resource_ids")
-        if isinstance(ids, list) and ids and _PLAIN_ID.fullmatch(str(ids[0])):
-            await walk.ask("read", "GET", f"/v3/video-agents/{session_id}/resources/{ids[0]}")
-            return
+        for resource_id in as_texts(message.get("resource_ids")):
+            if _PLAIN_ID.fullmatch(resource_id):
+                await walk.ask("read", "GET", f"/v3/video-agents/{session_id}/resources/{resource_id}")
+                return
 
 
 async def _read_items(walk: Walk, lists: Mapping[str, list[dict[str, object]]]) -> None:
