@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from . import _config
 from ._api import raw as raw_api
+from ._arguments import check_callable, check_count, check_positive, check_type, given
 from ._batch.batch import Batch
 from ._batch.budget import Budget
 from ._batch.check import check
@@ -102,10 +103,17 @@ class HeyGen:
         on_transition: OnTransition | None = None,
         rng: random.Random | None = None,
     ) -> None:
-        if max_connections < 1:
-            raise InvalidArgument("max_connections", "must be at least 1")
-        if requests_per_second is not None and not requests_per_second > 0:
-            raise InvalidArgument("requests_per_second", "must be positive")
+        check_type(Timeouts, "Timeouts", timeouts=timeouts)
+        check_type(RetryPolicy, "a RetryPolicy", retry=retry)
+        callables = given(
+            cadence=cadence, on_request=on_request, on_retry=on_retry, on_transition=on_transition
+        )
+        check_callable(**callables)
+        check_type(random.Random | None, "a random.Random", rng=rng)
+        if http is not None and not (hasattr(http, "send") or hasattr(http, "request")):
+            raise InvalidArgument("http", "must be an aiohttp.ClientSession or a Transport")
+        check_count(max_connections=max_connections)
+        check_positive(**given(requests_per_second=requests_per_second))
 
         proxies = read_proxies() if trust_env else None
         self._hooks = hooks = Hooks(on_request, on_retry, on_transition)
@@ -215,6 +223,7 @@ class HeyGen:
             InsufficientCredit: Upon entering: the wallet has less than `min_balance`.
             DownloadError: Upon entering: the folder cannot be made.
         """
+        check_type(str | os.PathLike | None, "a path", download_to=download_to)
         options = BatchOptions(
             max_in_flight=max_in_flight,
             max_paused=max_paused,

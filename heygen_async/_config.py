@@ -5,13 +5,13 @@ What a user sets: credentials, the address, limits in seconds.
 from __future__ import annotations
 
 import ipaddress
-import math
 import os
 from dataclasses import dataclass, fields
 from typing import Literal
 from urllib.parse import urlsplit
 
-from .errors import ConfigError, InvalidArgument
+from ._arguments import check_choice, check_count, check_positive
+from .errors import ConfigError
 
 BASE_URL = "https://api.heygen.com"
 MAX_BODY_BYTES = 16 * 1024 * 1024
@@ -47,7 +47,7 @@ class Timeouts:
     def __post_init__(self) -> None:
         for item in fields(self):
             if item.name != "watch" or self.watch is not None:
-                _positive(f"timeouts.{item.name}", getattr(self, item.name))
+                check_positive(**{f"timeouts.{item.name}": getattr(self, item.name)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,17 +82,10 @@ class RetryPolicy:
     trust_keys: bool = False
 
     def __post_init__(self) -> None:
-        if self.max_attempts < 1:
-            raise InvalidArgument("retry.max_attempts", "must be at least 1")
-        if self.settle not in ("adopt", "raise"):
-            raise InvalidArgument("retry.settle", "must be 'adopt' or 'raise'")
+        check_count(**{"retry.max_attempts": self.max_attempts})
+        check_choice(("adopt", "raise"), **{"retry.settle": self.settle})
         for name in ("max_elapsed", "max_retry_after", "base", "longest", "settle_time"):
-            _positive(f"retry.{name}", getattr(self, name))
-
-
-def _positive(name: str, seconds: float | None) -> None:
-    if seconds is None or not (seconds > 0 and math.isfinite(seconds)):
-        raise InvalidArgument(name, f"must be a positive number of seconds, not {seconds!r}")
+            check_positive(**{f"retry.{name}": getattr(self, name)})
 
 
 def base_url(given: str | None) -> str:
@@ -114,7 +107,7 @@ def _address_problem(url: str) -> str | None:
         parts = urlsplit(url)
         name = parts.hostname
         _ = parts.port
-    except ValueError:
+    except (ValueError, TypeError, AttributeError):  # the last two for what is no text
         return "is not an address"
     if not name or not url.isprintable() or " " in url:
         return "is not an address"

@@ -13,6 +13,15 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
+from ._arguments import (
+    check_callable,
+    check_count,
+    check_number,
+    check_positive,
+    check_text,
+    check_type,
+    list_of,
+)
 from .errors import InvalidArgument
 from .models import SessionStatus
 
@@ -161,6 +170,8 @@ class Cadence:
     __slots__ = ("_interval", "_name")
 
     def __init__(self, interval: Callable[[PollContext], float], name: str = "Cadence(...)") -> None:
+        check_callable(interval=interval)
+        check_text(name=name)
         self._interval = interval
         self._name = name
 
@@ -179,7 +190,7 @@ class Cadence:
         Raises:
             InvalidArgument: Not a positive number.
         """
-        _check("seconds", seconds)
+        check_positive(seconds=seconds)
         return cls(lambda _: seconds, f"Cadence.constant({seconds:g})")
 
     @classmethod
@@ -198,10 +209,8 @@ class Cadence:
         Raises:
             InvalidArgument: Not positive numbers, or a jitter outside 0 to 1.
         """
-        for name, value in (("first", first), ("factor", factor), ("longest", longest)):
-            _check(name, value)
-        if not 0 <= jitter < 1:
-            raise InvalidArgument("jitter", "must be from 0 up to 1")
+        check_positive(first=first, factor=factor, longest=longest)
+        check_number(0, 1, jitter=jitter)
 
         def interval(context: PollContext) -> float:
             try:
@@ -224,14 +233,18 @@ class Cadence:
         Raises:
             InvalidArgument: Not positive numbers.
         """
-        for seconds, count in steps:
-            _check("steps", seconds)
-            _check("steps", count)
-        _check("then", then)
-        plan = tuple(seconds for seconds, count in steps for _ in range(count))
+        try:
+            pairs = [(seconds, count) for seconds, count in list_of("steps", steps)]
+        except (TypeError, ValueError):
+            raise InvalidArgument("steps", "must be pairs of seconds and a count") from None
+        for seconds, count in pairs:
+            check_positive(steps=seconds)
+            check_count(steps=count)
+        check_positive(then=then)
+        plan = tuple(seconds for seconds, count in pairs for _ in range(count))
         return cls(
             lambda context: plan[context.polls] if context.polls < len(plan) else then,
-            f"Cadence.stepped({list(steps)!r}, then={then:g})",
+            f"Cadence.stepped({pairs!r}, then={then:g})",
         )
 
     @classmethod
@@ -250,23 +263,20 @@ class Cadence:
         Raises:
             InvalidArgument: Not a positive number.
         """
-        _check("worth", worth)
+        check_positive(worth=worth)
         return cls(lambda context: _adaptive(context, worth), f"Cadence.adaptive(worth={worth:g})")
 
 
 def schedule(given: Callable[[PollContext], float]) -> Cadence:
     """Return a schedule within bounds, also a caller's own."""
+    check_callable(given=given)
     return given if isinstance(given, Cadence) else Cadence(given)
 
 
 def bounded(seconds: float) -> float:
     """Return the interval within what a watch can bear; nonsense counts as the longest."""
+    check_type(int | float, "a number", seconds=seconds)
     return min(max(seconds, _SHORTEST), _LONGEST) if math.isfinite(seconds) else _LONGEST
-
-
-def _check(name: str, value: float) -> None:
-    if not (value > 0 and math.isfinite(value)):
-        raise InvalidArgument(name, "must be a positive number")
 
 
 # ---- the adaptive schedule ----------------------------------------------------------------------------------------

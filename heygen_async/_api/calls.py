@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from .._arguments import check_count, check_text, given, list_of
 from ..errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -64,17 +65,12 @@ def encode(name: str, value: object) -> bytes:
         raise InvalidArgument(name, f"cannot be sent as JSON: {error}") from error
 
 
-def check_characters(name: str, text: str) -> None:
-    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-        raise InvalidArgument(name, "has half a character (a lone surrogate), which cannot be sent")
-
-
-def choose_key(given: str | None) -> str:
-    if given is None:
+def choose_key(key: str | None) -> str:
+    if key is None:
         return str(uuid.uuid4())
-    if not isinstance(given, str) or not _KEY.fullmatch(given):
+    if not isinstance(key, str) or not _KEY.fullmatch(key):
         raise InvalidArgument("idempotency_key", "must be 1 to 255 of the characters A-Z a-z 0-9 _ : . -")
-    return given
+    return key
 
 
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
@@ -92,10 +88,10 @@ def segment(name: str, value: object) -> str:
     """
     if isinstance(value, str) and _PLAIN.fullmatch(value):
         return value  # as ids are; a hundred of them go into one request
-    if not isinstance(value, str) or value in ("", ".", ".."):
-        raise InvalidArgument(name, "must be a non-empty id, not a path")
-    check_characters(name, value)
-    return quote(value, safe="")
+    check_text(**{name: value})
+    if value in (".", ".."):
+        raise InvalidArgument(name, "must be an id, not a path")
+    return quote(str(value), safe="")
 
 
 def id_list(name: str, ids: Iterable[str]) -> str:
@@ -105,10 +101,10 @@ def id_list(name: str, ids: Iterable[str]) -> str:
     Raises:
         InvalidArgument: There are none, too many, or one that cannot be in a list.
     """
-    given = [] if isinstance(ids, str) else list(ids)
-    if not 1 <= len(given) <= STATUS_IDS or any("," in str(one) for one in given):
+    items = list_of(name, ids)
+    if not 1 <= len(items) <= STATUS_IDS or any("," in str(one) for one in items):
         raise InvalidArgument(name, f"must be 1 to {STATUS_IDS} ids, without commas")
-    return "%2C".join([segment(name, one) for one in given])
+    return "%2C".join([segment(name, one) for one in items])
 
 
 # ---- kinds of calls ------------------------------------------------------------------------------------------------
@@ -118,11 +114,8 @@ def read_call(
     name: str, route: str, decoder: Decoder[T], *, query: Mapping[str, object] | None = None, **ids: str
 ) -> Call[T]:
     """Ask for something: only what is given of the query is sent."""
-    given = {key: value for key, value in (query or {}).items() if value is not None}
-    for key, value in given.items():
-        check_characters(key, str(value))
-    path = _fill(route, ids)
-    return Call(name, Kind.READ, "GET", route, f"{path}?{urlencode(given)}" if given else path, decoder)
+    path, asked = _fill(route, ids), given(**query or {})
+    return Call(name, Kind.READ, "GET", route, f"{path}?{urlencode(asked)}" if asked else path, decoder)
 
 
 def list_call(
@@ -139,11 +132,12 @@ def list_call(
     Ask for a page of a list.
 
     Raises:
-        InvalidArgument: More rows than the service gives at once, or none.
+        InvalidArgument: More rows than the service gives at once, or none; or a filter that is no text.
     """
-    if limit is not None and not (isinstance(limit, int) and 1 <= limit <= most):
-        raise InvalidArgument("page_size", f"must be from 1 to {most}")
-    return read_call(name, route, decoder, query={"limit": limit, "token": token, **(filters or {})})
+    check_count(1, most, **given(page_size=limit))
+    asked = given(**filters or {})
+    check_text(**asked)
+    return read_call(name, route, decoder, query={"limit": limit, "token": token, **asked})
 
 
 def change_call(

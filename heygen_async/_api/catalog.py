@@ -33,10 +33,9 @@ ACCOUNT = Decoder(Envelope[User])
 
 
 def styles(
-    *, limit: int | None = None, token: str | None = None, tag: str | None = None
+    *, limit: int | None = None, token: str | None = None, **filters: str | None
 ) -> Call[tuple[Style, ...]]:
     """List visual styles."""
-    filters = {"tag": tag}
     return list_call("styles", "/v3/video-agents/styles", STYLES, limit=limit, token=token, filters=filters)
 
 
@@ -70,10 +69,9 @@ def avatar(group_id: str) -> Call[AvatarGroup]:
 
 
 def avatars(
-    *, limit: int | None = None, token: str | None = None, ownership: str | None = None
+    *, limit: int | None = None, token: str | None = None, **filters: str | None
 ) -> Call[tuple[AvatarGroup, ...]]:
     """List avatar groups; 50 a page at most."""
-    filters = {"ownership": ownership}
     return list_call("avatars", "/v3/avatars", AVATARS, limit=limit, token=token, most=50, filters=filters)
 
 

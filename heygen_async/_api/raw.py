@@ -8,8 +8,9 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from .._arguments import check_text, check_type
 from ..errors import InvalidArgument
-from .calls import Call, Kind, check_characters, choose_key, encode
+from .calls import Call, Kind, choose_key, encode
 from .responses import NULL, Decoder, Envelope
 
 _KINDS = {
@@ -77,14 +78,13 @@ def request(
 def _query(params: Mapping[str, object] | None) -> str:
     if params is None:
         return ""
-    if not isinstance(params, Mapping):
-        raise InvalidArgument("params", "must be a mapping of names to values")
+    check_type(Mapping, "a mapping of names to values", params=params)
     given: list[tuple[str, str]] = []
     for name, value in params.items():
         if not isinstance(name, str) or not isinstance(value, str | int | float | bool | None):
             raise InvalidArgument("params", "must map names to text, numbers, true, false or None")
         if value is not None:
             text = str(value).lower() if isinstance(value, bool) else str(value)
-            check_characters("params", name + text)
+            check_text(params=name + text)
             given.append((name, text))
     return f"?{urlencode(given)}" if given else ""

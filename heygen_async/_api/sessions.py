@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta, Raw, Struct
 
+from .._arguments import check_choice, check_text, check_type, given, list_of
 from ..errors import InvalidArgument
 from ..models import (
     Asset,
@@ -104,14 +105,13 @@ def create(
     request: CreateRequest, *, files: Iterable[File], idempotency_key: str | None = None
 ) -> Call[SessionData]:
     """Start a session; `files` go in place of the request's own, once those on this machine are uploaded."""
-    _check_text("prompt", request.prompt)
-    _check_word("mode", request.mode, ("generate", "chat"))
-    if request.orientation is not None:
-        _check_word("orientation", request.orientation, ("landscape", "portrait"))
+    _check_message("prompt", request.prompt)
+    check_choice(("generate", "chat"), mode=request.mode)
+    check_choice(("landscape", "portrait"), **given(orientation=request.orientation))
     if request.callback_id is not None and request.callback_url is None:
         raise InvalidArgument("callback_id", "needs callback_url: the service refuses one without the other")
     options = {name: getattr(request, name) for name in CREATE_FIELDS if name not in ("files", "extra")}
-    body: dict[str, object] = {**_given(options), **_attachments(files)}
+    body = {**_passed(options), **_attachments(files)}
     encoded, key = _encode(body, request.extra, _CREATE_FIELDS), choose_key(idempotency_key)
     return Call("create", Kind.CREATE, "POST", _SESSIONS, _SESSIONS, CREATED, encoded, key)
 
@@ -126,50 +126,35 @@ def send(
     **options: str | bool | None,
 ) -> Call[SentMessage]:
     """Say something in a chat session."""
-    _check_text("message", message)
-    body: dict[str, object] = {"message": message, **_given(options), **_attachments(files)}
+    _check_message("message", message)
+    body = {"message": message, **_passed(options), **_attachments(files)}
     path = f"{_SESSIONS}/{segment('session_id', session_id)}"
     encoded, key = _encode(body, extra, _SEND_FIELDS), choose_key(idempotency_key)
     return Call("send", Kind.SEND, "POST", _SESSION, path, SENT, encoded, key)
 
 
-def _given(options: Mapping[str, str | bool | None]) -> dict[str, str | bool]:
-    given = {name: value for name, value in options.items() if value is not None}
-    for name, value in given.items():
-        if name in _SWITCHES and not isinstance(value, bool):
-            raise InvalidArgument(name, "must be true or false")
-        if name not in _SWITCHES and not (isinstance(value, str) and value):
-            raise InvalidArgument(name, "must be a non-empty string")
-    return given
+def _passed(options: Mapping[str, object]) -> dict[str, object]:
+    passed = given(**options)
+    check_type(bool, "true or false", **{name: passed[name] for name in passed.keys() & _SWITCHES})
+    check_text(**{name: passed[name] for name in passed.keys() - _SWITCHES})
+    return passed
 
 
 def _encode(body: dict[str, object], extra: Mapping[str, object] | None, fields: frozenset[str]) -> bytes:
+    check_type(Mapping | None, "a mapping of names to values", extra=extra)
     if known := sorted(set(extra or ()) & fields):
         raise InvalidArgument("extra", f"{known[0]} has an argument of its own")
-    try:
-        return encode("extra", {**body, **(extra or {})})
-    except InvalidArgument:
-        for name, value in body.items():
-            encode(name, value)  # to name what is at fault
-        raise
+    return encode("extra" if extra else "files", {**body, **(extra or {})})
 
 
-def _check_text(name: str, text: object) -> None:
-    if not isinstance(text, str) or not text.strip():
-        raise InvalidArgument(name, "must be a non-empty string")
+def _check_message(name: str, text: str) -> None:
+    check_text(**{name: text})
     if len(text) > PROMPT_CHARACTERS:
         raise InvalidArgument(name, f"has {len(text):,} characters; the service takes {PROMPT_CHARACTERS:,}")
 
 
-def _check_word(name: str, word: object, words: tuple[str, ...]) -> None:
-    if word not in words:
-        raise InvalidArgument(name, f"must be one of {', '.join(map(repr, words))}, not {str(word)[:40]!r}")
-
-
 def _attachments(files: Iterable[File]) -> dict[str, list[AssetUrl | AssetId | AssetBase64]]:
-    if isinstance(files, str | bytes):
-        raise InvalidArgument("files", "must be a sequence of files, not one string")
-    items = [_attachment(f"files[{place}]", item) for place, item in enumerate(files)]
+    items = [_attachment(f"files[{place}]", item) for place, item in enumerate(list_of("files", files))]
     if len(items) > FILES:
         raise InvalidArgument("files", f"has {len(items)} items; the service takes {FILES}")
     return {"files": items} if items else {}
@@ -179,6 +164,7 @@ def _attachment(name: str, item: object) -> AssetUrl | AssetId | AssetBase64:
     if isinstance(item, str):
         item = AssetUrl(url=item)
     if isinstance(item, AssetUrl):
+        check_text(**{name: item.url})
         if not _is_https(item.url):
             raise InvalidArgument(name, "must be a public https address")
         return item
@@ -294,11 +280,10 @@ def check_begun_at(begun_at: datetime | None, idempotency_key: str | None) -> No
     Raises:
         InvalidArgument: It has no time zone, or comes without the key it was sent with.
     """
-    if begun_at is None:
-        return
-    if begun_at.tzinfo is None:
+    check_type(datetime | None, "a datetime", begun_at=begun_at)
+    if begun_at is not None and begun_at.tzinfo is None:
         raise InvalidArgument("begun_at", "must be an aware datetime (with a time zone)")
-    if idempotency_key is None:
+    if begun_at is not None and idempotency_key is None:
         raise InvalidArgument("begun_at", "needs the idempotency_key that was sent then")
 
 

@@ -26,14 +26,9 @@ def delete_video(video_id: str) -> Call[object]:
 
 
 def videos(
-    *,
-    limit: int | None = None,
-    token: str | None = None,
-    folder_id: str | None = None,
-    title: str | None = None,
+    *, limit: int | None = None, token: str | None = None, **filters: str | None
 ) -> Call[tuple[VideoInfo, ...]]:
     """List the account's videos."""
-    filters = {"folder_id": folder_id, "title": title}
     return list_call("videos", "/v3/videos", VIDEOS, limit=limit, token=token, filters=filters)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
+from .._arguments import check_text, list_of
 from ..errors import InvalidArgument
 from ..webhooks import WebhookEndpoint, WebhookEvent, WebhookEventType, WebhookSecret
 from .calls import Call, change_call, list_call, read_call, segment
@@ -35,6 +36,7 @@ def create(url: str, events: Iterable[str] | None, entity_id: str | None) -> Cal
 
 def update(endpoint_id: str, url: str | None, events: Iterable[str] | None) -> Call[WebhookEndpoint]:
     """Change an endpoint."""
+    segment("endpoint_id", endpoint_id)
     body: dict[str, object] = {}
     if url is not None:
         body["url"] = _address(url)
@@ -65,8 +67,6 @@ def events(
     *, limit: int | None, token: str | None, event_type: str | None, entity_id: str | None
 ) -> Call[tuple[WebhookEvent, ...]]:
     """List the events that were sent."""
-    if event_type is not None:
-        _names([event_type])
     if entity_id is not None:
         segment("entity_id", entity_id)
     filters = {"event_type": event_type, "entity_id": entity_id}
@@ -82,14 +82,15 @@ def event_types() -> Call[tuple[WebhookEventType, ...]]:
 
 
 def _names(events: Iterable[str]) -> list[str]:
-    names = [] if isinstance(events, str) else list(events)
-    if not names or not all(isinstance(name, str) and _is_text(name) for name in names):
-        raise InvalidArgument("events", "must be one or more names, such as ['video_agent.success']")
+    names = list_of("events", events)
+    for name in names or [""]:
+        check_text(events=name)
     return names
 
 
-def _address(url: object) -> str:
-    if not isinstance(url, str) or not _is_text(url) or not _is_reachable(url):
+def _address(url: str) -> str:
+    check_text(url=url)
+    if not _is_reachable(url):
         raise InvalidArgument("url", "must be an https address that the service can reach")
     return url
 
@@ -102,7 +103,3 @@ def _is_reachable(url: str) -> bool:
         return False
     # Plain http is for a simulator on this machine.
     return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and host in _HERE))
-
-
-def _is_text(text: str) -> bool:
-    return bool(text) and not any("\ud800" <= character <= "\udfff" for character in text)

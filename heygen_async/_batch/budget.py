@@ -10,8 +10,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from .._arguments import check_positive, check_text, check_type, given
 from ..errors import ClientStateError, InvalidArgument, SessionFailed
-from .job import check_amount
 from .session_runner import may_exist
 
 if TYPE_CHECKING:
@@ -37,9 +37,8 @@ class Rate:
     currency: str = "usd"
 
     def __post_init__(self) -> None:
-        check_amount("per_second", self.per_second)
-        if not isinstance(self.currency, str) or not self.currency.strip():
-            raise InvalidArgument("currency", "must be a non-empty string")
+        check_positive(per_second=self.per_second)
+        check_text(currency=self.currency)
 
 
 def most_cost(job: Job, rate: Rate | None) -> float:
@@ -78,14 +77,10 @@ def check_budget(max_spend: float | None, rate: Rate | None) -> None:
     Raises:
         InvalidArgument: `max_spend` is not a positive number, or one of the two is missing.
     """
-    if max_spend is None and rate is not None:
-        raise InvalidArgument("max_spend", "is needed: a rate alone limits nothing")
-    if max_spend is not None:
-        check_amount("max_spend", max_spend)
-        if not isinstance(rate, Rate):
-            raise InvalidArgument(
-                "rate", "must be a Rate: max_spend counts by the price of a second of video"
-            )
+    check_positive(**given(max_spend=max_spend))
+    check_type(Rate | None, "a Rate: the price of a second of video", rate=rate)
+    if (max_spend is None) != (rate is None):
+        raise InvalidArgument("rate" if rate is None else "max_spend", "is needed: a budget is made of both")
 
 
 class Budget:

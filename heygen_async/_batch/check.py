@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
+from .._arguments import check_type
 from .._concurrency import concurrently
 from .._files.media_types import HEAD_BYTES, SUFFIXES, media_type
 from .._redact import clean
@@ -21,12 +22,12 @@ from .._resources.assets import Assets
 from .._resources.catalog import Account, Avatars, BrandGlossaries, BrandKits, Styles, Voices
 from ..errors import APIError, InvalidArgument, NotFound, TransportError, Unauthorized, UploadError
 from ..models import Asset, AssetBase64, AssetId, AssetUrl
-from .job_source import read_jobs
+from .budget import Rate
+from .job_source import check_jobs, read_jobs
 
 if TYPE_CHECKING:
     from .._resources._context import Core
     from ..models import File
-    from .budget import Rate
     from .job import Job
     from .job_source import Jobs
 
@@ -90,6 +91,8 @@ _Read = Callable[[], Awaitable[Mapping[str, _Verdict]]]
 
 async def check(core: Core, jobs: Jobs, *, rate: Rate | None = None) -> list[Finding]:
     """Return all findings, in the order of the jobs; see `HeyGen.check`."""
+    check_jobs(jobs)
+    check_type(Rate | None, "a Rate", rate=rate)
     core.api.bind()
     check = _Check(core, rate)
     async with aclosing(read_jobs(jobs)) as items:

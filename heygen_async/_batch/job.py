@@ -4,9 +4,6 @@ What a batch takes, what it returns, and the events between.
 
 from __future__ import annotations
 
-import math
-import os
-from collections.abc import Iterable
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -16,17 +13,18 @@ from msgspec import UNSET, UnsetType
 
 from .._api import sessions as session_api
 from .._api.sessions import CreateRequest, check_begun_at
+from .._arguments import check_positive, check_text, given, list_of
 from .._polling import refs
+from .._sessions.attachments import with_placeholders
 from .._sessions.review import check_reviewer
 from ..errors import InvalidArgument
-from ..models import AssetId
 
 if TYPE_CHECKING:
     from .._resources.videos import Video
     from .._sessions.review import Answer
     from .._sessions.session import BatchReviewer
     from ..errors import SessionFailed
-    from ..models import File, SessionState, Transfer
+    from ..models import SessionState, Transfer
 
 EventKind = Literal[
     "creating", "created", "state", "paused", "answered", "downloading", "downloaded", "ended"
@@ -85,13 +83,15 @@ class Job(CreateRequest):
     max_seconds: float | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.files, str | bytes):  # which are refused below
-            object.__setattr__(self, "files", tuple(self.files))
-        _check_key(self.key)
-        session_api.create(self, files=_stand_ins(self.files), idempotency_key=self.idempotency_key)
+        object.__setattr__(self, "files", tuple(list_of("files", self.files)))
+        check_text(**given(key=self.key))
+        if self.key is not None and len(self.key) > _KEY_CHARACTERS:
+            raise InvalidArgument("key", f"has more than {_KEY_CHARACTERS:,} characters")
+        files = with_placeholders(self.files)
+        session_api.create(self, files=files, idempotency_key=self.idempotency_key)
         check_reviewer(self.reviewer)
-        if not isinstance(self.timeout, UnsetType) and self.timeout is not None and not self.timeout > 0:
-            raise InvalidArgument("timeout", "must be a positive number of seconds")
+        if not isinstance(self.timeout, UnsetType):
+            check_positive(**given(timeout=self.timeout))
         if self.ref is not None:
             refs.read(self.ref, {})
             if self.begun_at is not None:
@@ -99,9 +99,7 @@ class Job(CreateRequest):
                     "begun_at", "is for a job whose session is not known; this one has a ref"
                 )
         check_begun_at(self.begun_at, self.idempotency_key)
-        for name in ("expected_seconds", "max_seconds"):
-            if getattr(self, name) is not None:
-                check_amount(name, getattr(self, name))
+        check_positive(**given(expected_seconds=self.expected_seconds, max_seconds=self.max_seconds))
         if self.max_seconds is not None and (self.expected_seconds or 0) > self.max_seconds:
             raise InvalidArgument("max_seconds", "must not be less than expected_seconds")
 
@@ -206,30 +204,3 @@ class BatchEvent:
     outcome: Outcome | None = None
     spent: float | None = None
     reserved: float | None = None
-
-
-def _stand_ins(files: Iterable[File]) -> Iterable[File]:
-    """Return files as they will be once those on this machine are uploaded, as far as can be checked before."""
-    if isinstance(files, str | bytes):
-        return files
-    return [AssetId(asset_id="-") if isinstance(item, os.PathLike) else item for item in files]
-
-
-def _check_key(key: object) -> None:
-    if key is None:
-        return
-    if not isinstance(key, str) or not key.strip() or len(key) > _KEY_CHARACTERS:
-        raise InvalidArgument("key", f"must be 1 to {_KEY_CHARACTERS:,} characters that are not all blank")
-    if any("\ud800" <= character <= "\udfff" for character in key):
-        raise InvalidArgument("key", "has half a character (a lone surrogate)")
-
-
-def check_amount(name: str, amount: object) -> None:
-    """
-    Refuse what is no positive, finite number.
-
-    Raises:
-        InvalidArgument: It is not.
-    """
-    if isinstance(amount, bool) or not isinstance(amount, int | float) or not 0 < amount < math.inf:
-        raise InvalidArgument(name, "must be a positive number")

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Literal
 import anyio
 
 from .. import _clock
+from .._arguments import check_callable, check_choice, check_count, check_positive, check_type, given
 from .._redact import clean
 from .._sessions import review
 from .._sessions.review import check_reviewer
-from ..errors import HeyGenError, InvalidArgument
+from ..errors import HeyGenError
 from ..models import Reply, Stop
 from .concurrency import NotStarted
 from .job import BatchEvent, Outcome
@@ -61,24 +62,14 @@ class BatchOptions:
     retry_failed: int
 
     def __post_init__(self) -> None:
-        for name, number in (("max_in_flight", self.max_in_flight), ("max_paused", self.max_paused)):
-            if number < 1:
-                raise InvalidArgument(name, "must be at least 1")
-        if self.on_exit not in ("detach", "stop"):
-            raise InvalidArgument("on_exit", "must be 'detach' or 'stop'")
-        check_retry_failed(self.retry_failed)
+        check_count(max_in_flight=self.max_in_flight, max_paused=self.max_paused)
+        check_count(0, retry_failed=self.retry_failed)
+        check_choice(("detach", "stop"), on_exit=self.on_exit)
+        check_positive(**given(min_balance=self.min_balance))
+        check_callable(**given(on_event=self.on_event))
+        for kind in self.stop_on:
+            check_type(type, "a class of errors, or several", stop_on=kind)
         check_reviewer(self.reviewer)
-
-
-def check_retry_failed(number: object) -> None:
-    """
-    Refuse what is no number of second tries.
-
-    Raises:
-        InvalidArgument: It is not.
-    """
-    if isinstance(number, bool) or not isinstance(number, int) or number < 0:
-        raise InvalidArgument("retry_failed", "must be 0 or a larger whole number")
 
 
 @dataclass(frozen=True, slots=True)

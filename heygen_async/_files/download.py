@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 
 from .. import _clock
 from .._api import responses
 from .._api.calls import Kind
+from .._arguments import check_callable, check_type, given
 from .._http.retry import Again, Tries
 from .._redact import clean
 from ..errors import APIError, BadResponse, ConnectionLost, DownloadError, InvalidArgument, TransportError
@@ -79,6 +80,7 @@ async def download_file(
         ClientStateError: The client is closed or belongs to another loop.
     """
     is_folder = check_target(target)
+    check_callable(**given(on_progress=on_progress))
     api.bind()
     choose = partial(_choose_path, Path(target), remote.name, is_folder=is_folder, overwrite=overwrite)
     path = await _in_thread(remote, choose)
@@ -92,18 +94,15 @@ async def download_file(
     return path
 
 
-def check_target(target: object) -> bool:
+def check_target(target: str | os.PathLike[str]) -> bool:
     """
     Return whether a target names a folder by its last character.
 
     Raises:
         InvalidArgument: It is no path, or one that no system can open.
     """
-    path: object = (
-        cast("os.PathLike[str]", target).__fspath__() if isinstance(target, os.PathLike) else target
-    )
-    if not isinstance(path, str):
-        raise InvalidArgument("target", f"must be the path of a file or a folder, not {type(path).__name__}")
+    path = os.fspath(target) if isinstance(target, os.PathLike) else target
+    check_type(str, "the path of a file or a folder", target=path)
     try:
         encoded = os.fsencode(path)
     except UnicodeEncodeError:

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from .. import _clock
 from .._api import assets as asset_api
 from .._redact import clean
-from ..errors import APIError, InvalidArgument, UploadError
+from ..errors import APIError, UploadError
 
 if TYPE_CHECKING:
     from .._http.client import ApiClient
@@ -28,18 +28,6 @@ _FACTOR: Final = 1.5
 
 _UNFINISHED: Final = frozenset({"pending", "pending_upload", "processing", "queued", "waiting", "not_found"})
 _FAILED: Final = frozenset({"failed", "error"})
-
-
-def check_timeout(timeout: object) -> None:
-    """
-    Check a number of seconds; None is none.
-
-    Raises:
-        InvalidArgument: It is no positive number.
-    """
-    is_given = isinstance(timeout, int | float) and not isinstance(timeout, bool) and timeout > 0
-    if timeout is not None and not is_given:
-        raise InvalidArgument("timeout", "must be a positive number of seconds, or None")
 
 
 async def wait_until_usable(api: ApiClient, asset: Asset, timeout: float | None) -> Asset:

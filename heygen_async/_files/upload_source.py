@@ -196,10 +196,7 @@ async def _file(source: Uploadable, label: str) -> tuple[IO[bytes], bool]:
     if isinstance(source, AsyncIterable):
         return await _laid_down(source, label), True
     if not callable(getattr(source, "read", None)):
-        raise InvalidArgument(
-            "source",
-            f"must be a path, bytes, a binary file or an async iterator of bytes, not {type(source).__name__}",
-        )
+        raise InvalidArgument("source", "must be a path, bytes, a binary file or an async iterator of bytes")
     if await in_thread(label, partial(_is_seekable, source, label)):
         return source, False
     return await _laid_down(_read(source, label), label), True

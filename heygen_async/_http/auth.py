@@ -119,8 +119,8 @@ def bearer(token: str) -> Secret:
     return Secret("Bearer " + _header(token, "access_token"))
 
 
-def _header(value: str, origin: str) -> Secret:
-    value = value.strip()
+def _header(value: object, origin: str) -> Secret:
+    value = value.strip() if isinstance(value, str) else ""
     # Said without the value: a key with one stray character is still a key.
     if not value or not value.isascii() or not value.isprintable() or " " in value:
         raise ConfigError(

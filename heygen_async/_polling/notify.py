@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .. import _clock
-from ..errors import ClientStateError, InvalidArgument
+from .._arguments import check_type
+from ..errors import ClientStateError
 from ..webhooks import UnverifiedEvent, WebhookEvent
 from .webhook_signals import EventSignals
 
@@ -41,8 +42,9 @@ class EventNotifier:
             InvalidArgument: It is no event.
             ClientStateError: This is not the client's event loop.
         """
-        if not isinstance(event, WebhookEvent | UnverifiedEvent):
-            raise InvalidArgument("event", "must be what verify() or parse_unverified() returned")
+        check_type(
+            WebhookEvent | UnverifiedEvent, "what verify() or parse_unverified() returned", event=event
+        )
         loop = self._api.loop
         if self._api.is_closed or loop is None or loop.is_closed():
             return False

@@ -6,10 +6,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+from .._api.calls import STATUS_IDS, segment
+from .._arguments import list_of
 from .._files.upload import Uploads
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
     from .._api.calls import Call
     from .._http.client import ApiClient
@@ -34,6 +36,14 @@ class Core:
         self.api: ApiClient = api
         self.scheduler: PollScheduler = scheduler
         self.uploads: Uploads = Uploads()
+
+    async def read_statuses(
+        self, name: str, ids: Iterable[str], call: Callable[[Sequence[str]], Call[tuple[T, ...]]]
+    ) -> list[T]:
+        """Return what a call says of any number of ids, of which it takes a hundred."""
+        unique = list({segment(name, each): each for each in list_of(name, ids)}.values())
+        calls = [call(unique[at : at + STATUS_IDS]) for at in range(0, len(unique), STATUS_IDS)]
+        return [row for each in calls for row in (await self.api.call(each)).data]
 
     async def pages(self, page: Callable[[str | None], Call[tuple[T, ...]]]) -> AsyncIterator[T]:
         """Yield the items of all pages; ends also where the service repeats a token, or it would never end."""

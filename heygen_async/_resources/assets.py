@@ -7,11 +7,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .._api import assets as asset_api
-from .._api.calls import STATUS_IDS
-from .._files.processing import PROCESSING_SECONDS, check_timeout
+from .._arguments import check_callable, check_positive, check_text, given
+from .._files.processing import PROCESSING_SECONDS
 from .._files.upload import upload
 from .._files.upload_source import open_source
-from ..errors import InvalidArgument
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -62,7 +61,9 @@ class Assets:
             APIError: The service refused.
             ClientStateError: The client is closed or belongs to another loop.
         """
-        check_timeout(timeout)
+        check_text(**given(filename=filename, content_type=content_type))
+        check_callable(**given(on_progress=on_progress))
+        check_positive(**given(timeout=timeout))
         self._core.api.bind()
         async with open_source(source) as ready:
             return await upload(self._core.api, ready, filename, content_type, on_progress, timeout=timeout)
@@ -88,16 +89,8 @@ class Assets:
             TransportError: The service could not be reached.
             APIError: The service refused.
         """
-        if isinstance(asset_ids, str):
-            raise InvalidArgument("asset_ids", "must be several ids, not one string")
-        ids = list(dict.fromkeys(asset_ids))
-        calls = [asset_api.statuses(ids[at : at + STATUS_IDS]) for at in range(0, len(ids), STATUS_IDS)]
-        states: dict[str, AssetState] = {}
-        for call in calls:
-            for state in (await self._core.api.call(call)).data:
-                if state.asset_id is not None:
-                    states[state.asset_id] = state
-        return states
+        states = await self._core.read_statuses("asset_ids", asset_ids, asset_api.statuses)
+        return {state.asset_id: state for state in states if state.asset_id is not None}
 
     async def delete(self, asset_id: str) -> None:
         """

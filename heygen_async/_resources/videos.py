@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
 from .._api import videos as video_api
-from .._api.calls import STATUS_IDS
 from .._files.download import RemoteFile, download_file
 from .._files.names import file_name, suffix_of
 from ..models import VideoInfo, VideoState
@@ -198,11 +197,5 @@ class Videos:
             TransportError: The service could not be reached.
             APIError: The service refused.
         """
-        ids = list(dict.fromkeys(video_ids))
-        calls = [video_api.statuses(ids[at : at + STATUS_IDS]) for at in range(0, len(ids), STATUS_IDS)]
-        states: dict[str, VideoState] = {}
-        for call in calls:
-            for state in (await self._core.api.call(call)).data:
-                if state.video_id is not None:
-                    states[state.video_id] = state
-        return states
+        states = await self._core.read_statuses("video_ids", video_ids, video_api.statuses)
+        return {state.video_id: state for state in states if state.video_id is not None}

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
+from .._arguments import list_of
 from .._concurrency import concurrently
 from .._files.upload import upload
 from .._files.upload_source import open_source
@@ -37,10 +38,8 @@ async def upload_files(core: Core, files: Iterable[File], build: Callable[..., C
         UploadError: A file could not be uploaded; the message says which.
         APIError: The service refuses the credential.
     """
-    if isinstance(files, str | bytes):
-        return build(files=files)  # refused there
-    items = list(files)
-    call = build(files=[AssetId(asset_id="-") if isinstance(item, os.PathLike) else item for item in items])
+    items = list_of("files", files)
+    call = build(files=with_placeholders(items))
     paths = {number: item for number, item in enumerate(items) if isinstance(item, os.PathLike)}
     if not paths:
         return call
@@ -52,6 +51,11 @@ async def upload_files(core: Core, files: Iterable[File], build: Callable[..., C
 
     await concurrently([partial(upload_one, number, path) for number, path in paths.items()], most=_AT_ONCE)
     return build(files=[assets.get(number, item) for number, item in enumerate(items)])
+
+
+def with_placeholders(files: Iterable[File]) -> list[File]:
+    """Return files as they will be once those on this machine are uploaded, as far as can be checked before."""
+    return [AssetId(asset_id="-") if isinstance(item, os.PathLike) else item for item in files]
 
 
 async def _upload_file(core: Core, name: str, path: os.PathLike[str]) -> Asset:

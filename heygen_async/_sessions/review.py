@@ -140,12 +140,9 @@ def check_reviewer(reviewer: object) -> None:
     Raises:
         InvalidArgument: It is neither an answer nor callable.
     """
-    if reviewer is None or isinstance(reviewer, Reply | Approve | Stop):
-        return
-    if isinstance(reviewer, type) or not callable(reviewer):
-        raise InvalidArgument(
-            "reviewer", f"must be Approve(), Reply(...), Stop() or a callable, not {reviewer!r:.40}"
-        )
+    is_answer = reviewer is None or isinstance(reviewer, Reply | Approve | Stop)
+    if not is_answer and (isinstance(reviewer, type) or not callable(reviewer)):
+        raise InvalidArgument("reviewer", "must be Approve(), Reply(...), Stop() or a callable")
 
 
 async def answer_of(

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING
 from msgspec import UNSET, UnsetType, structs
 
 from .._api import sessions as session_api
+from .._api.calls import choose_key
+from .._arguments import check_callable, check_positive, check_text, given, list_of
 from .._concurrency import concurrently
 from .._polling import refs
 from .._polling.reads import read
 from .._polling.state import SETTLED, STOP, TERMINAL, Change
 from .._polling.watcher import MessageCursor, Watch, Watcher, session_failed, statuses
 from .._resources.videos import Video
-from ..errors import ClientStateError, InvalidArgument, InvalidRequest, NotFound
+from ..errors import ClientStateError, InvalidRequest, NotFound
 from ..models import File, SentMessage, SessionState, SessionStatus
 from . import review
 from .attachments import upload_files
@@ -157,21 +159,24 @@ class Session:
         progress: bool = False,  # noqa: FBT001, FBT002 - private
         cadence: Callable[[PollContext], float] | None = None,
         *,
+        also: Iterable[SessionStatus] = (),
         for_video: bool = False,
         accept_stale: bool = False,
         on_outage: OnOutage | None = None,
     ) -> Watcher:
         if isinstance(timeout, UnsetType):
             timeout = self._core.api.timeouts.watch
-        for name, seconds in (("timeout", timeout), ("stall_timeout", stall_timeout)):
-            if seconds is not None and not seconds > 0:
-                raise InvalidArgument(name, "must be a positive number of seconds")
+        check_positive(**given(timeout=timeout, stall_timeout=stall_timeout))
+        check_callable(**given(cadence=cadence, on_outage=on_outage))
+        words = list_of("until", until)
+        for word in words:
+            check_text(until=word)
         return Watcher(
             track=self._track,
-            until=statuses(tuple(until)),
+            until=statuses((*words, *also)),
             timeout=timeout,
             stall_timeout=stall_timeout,
-            progress=progress,
+            progress=bool(progress),
             cadence=cadence,
             for_video=for_video,
             cursor=self._handle.cursor,
@@ -205,7 +210,7 @@ class Session:
             ClientStateError: The client was closed, or stopped watching, before it settled.
         """
         watcher = self._watcher(
-            (*until, *TERMINAL), timeout, stall_timeout, cadence=cadence, on_outage=on_outage
+            until, timeout, stall_timeout, cadence=cadence, also=TERMINAL, on_outage=on_outage
         )
         return await self._last(watcher)
 
@@ -313,7 +318,7 @@ class Session:
             send_guard=self._permit,
         )
         if self._registry.takes_auto_proceed:
-            key = None if idempotency_key is None else f"{idempotency_key[:240]}:auto"
+            key = None if idempotency_key is None else f"{choose_key(idempotency_key)[:240]}:auto"
             try:
                 return await approve(build(auto_proceed=True, idempotency_key=key))
             except InvalidRequest as error:
@@ -420,6 +425,7 @@ class Session:
             TransportError: An answer could not be sent; see `send`.
             APIError: The service refused an answer, or the credential.
         """
+        check_callable(reviewer=reviewer)
         return await review.converse(self, reviewer, timeout)
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 from .._api import calls
 from .._api import sessions as session_api
 from .._api.sessions import CreateRequest, check_begun_at
-from ..errors import InvalidArgument
+from .._arguments import check_number, given
 from .attachments import upload_files
 
 if TYPE_CHECKING:
@@ -99,8 +100,7 @@ class Sessions:
             ClientStateError: The client is closed or belongs to another loop.
         """
         check_begun_at(begun_at, idempotency_key)
-        if max_wait is not None and not max_wait >= 0:
-            raise InvalidArgument("max_wait", "must not be negative")
+        check_number(0, math.inf, **given(max_wait=max_wait))
         request = CreateRequest(
             prompt,
             mode=mode,

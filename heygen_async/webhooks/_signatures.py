@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import math
 import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol, cast
 
+from .._arguments import check_text, list_of
 from .._redact import Secret
 from ..errors import BadSignature, InvalidArgument, StaleTimestamp
 
@@ -123,24 +123,17 @@ def check_body(body: object) -> bytes:
     )
 
 
-def check_secrets(secrets: object) -> list[Secret]:
+def check_secrets(secrets: str | Iterable[str]) -> list[Secret]:
     """
     Return the secrets; one may be given alone.
 
     Raises:
         InvalidArgument: There is none, or one is empty: anyone could sign with that.
     """
-    given: list[object] = [secrets]
-    if not isinstance(secrets, str) and isinstance(secrets, Iterable):
-        given = list(cast("Iterable[object]", secrets))
-    known = [Secret(secret) for secret in given if isinstance(secret, str) and secret and _is_sound(secret)]
-    if not known or len(known) < len(given):
-        raise InvalidArgument("secrets", "must be one or more non-empty strings")
-    return known
-
-
-def _is_sound(secret: str) -> bool:
-    return secret.isascii() or not any("\ud800" <= character <= "\udfff" for character in secret)
+    known = [secrets] if isinstance(secrets, str) else list_of("secrets", secrets)
+    for secret in known or [""]:
+        check_text(secrets=secret)
+    return [Secret(secret) for secret in known]
 
 
 def check_headers(headers: object) -> None:
@@ -155,14 +148,3 @@ def check_headers(headers: object) -> None:
         raise InvalidArgument(
             "headers", f"must be a mapping of names to values, not {type(headers).__name__}"
         )
-
-
-def check_tolerance(tolerance: float) -> None:
-    """
-    Refuse what bounds nothing.
-
-    Raises:
-        InvalidArgument: It is negative or not a number.
-    """
-    if math.isnan(tolerance) or tolerance < 0:
-        raise InvalidArgument("tolerance", "must be a number of seconds from 0 up")

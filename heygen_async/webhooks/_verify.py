@@ -7,10 +7,12 @@ signed. Either way an event is a reason to poll, never a state: give it to `HeyG
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Protocol
 
 from .. import _clock
+from .._arguments import check_count, check_number, check_text, given
 from ..errors import InvalidArgument, Replayed
 from ._events import UnverifiedEvent, WebhookEvent, read_unverified, read_verified
 from ._signatures import (
@@ -23,7 +25,6 @@ from ._signatures import (
     check_secrets,
     check_signature,
     check_time,
-    check_tolerance,
     fingerprint,
     signature,
 )
@@ -63,8 +64,7 @@ class SeenEvents:
         Raises:
             InvalidArgument: Less than one.
         """
-        if most < 1:
-            raise InvalidArgument("most", "must be at least 1")
+        check_count(most=most)
         self._most = most
         self._ids: OrderedDict[str, None] = OrderedDict()
 
@@ -117,7 +117,8 @@ def verify(
         InvalidArgument: A body that is not bytes, a secret that is empty, ...: an error of the calling program.
     """
     check_headers(headers)
-    check_tolerance(tolerance)
+    check_number(0, math.inf, tolerance=tolerance)
+    _check_seen(seen)
     raw = check_body(body)
     check_signature(headers, raw, check_secrets(secrets))
     check_time(headers, _clock.wall(), tolerance, required=require_timestamp)
@@ -128,6 +129,11 @@ def verify(
             hint="Answer 200, so that it is not sent again, and do nothing else with the delivery.",
         )
     return event
+
+
+def _check_seen(seen: object) -> None:
+    if not (seen is None or callable(seen) or hasattr(seen, "add")):
+        raise InvalidArgument("seen", "must be a SeenEvents, a set or a callable")
 
 
 def _is_replay(seen: SeenStore | Callable[[str], bool], event_id: str) -> bool:
@@ -172,7 +178,9 @@ def sign(
     Raises:
         InvalidArgument: A body that is not bytes, or an empty secret.
     """
-    raw, (key,) = check_body(body), check_secrets([secret])
+    raw = check_body(body)
+    check_text(secret=secret, **given(event_id=event_id))
+    check_number(0, math.inf, **given(timestamp=timestamp))
     at = _clock.wall() if timestamp is None else timestamp
     named = {} if event_id is None else {EVENT_ID: event_id}
-    return {SIGNATURE: signature(raw, key), TIMESTAMP: str(int(at)), **named}
+    return {SIGNATURE: signature(raw, secret), TIMESTAMP: str(int(at)), **named}

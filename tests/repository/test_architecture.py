@@ -17,6 +17,7 @@ ROOMS: Final = (
     ("_concurrency",),
     ("models",),
     ("errors",),
+    ("_arguments",),
     ("_config", "cadence", "webhooks"),
     ("_api",),
     ("_http",),
@@ -34,7 +35,7 @@ FLOORS: Final = {room: floor for floor, rooms in enumerate(ROOMS) for room in ro
 # Nothing but the command imports these; the durable batch is built on the client's own parts.
 OUTBUILDINGS: Final = ("durable", "testing", "_cli", "__main__")
 # Read and tested without an event loop.
-PURE: Final = ("_version", "_redact", "models", "errors", "_config", "cadence", "_api")
+PURE: Final = ("_version", "_redact", "models", "errors", "_arguments", "_config", "cadence", "_api")
 PURE_FILES: Final = {
     "_batch/job.py",
     "_files/byte_ranges.py",

@@ -322,7 +322,7 @@ MISTAKES: Final[dict[str, tuple[str, Callable[[], object]]]] = {
     "tolerance": ("tolerance", lambda: verify(signed(), BODY, SECRET, tolerance=float("nan"))),
     "seen": ("seen", lambda: verify(signed(), BODY, SECRET, seen=lambda _: "no")),  # type: ignore[arg-type, return-value]
     "store": ("most", lambda: SeenEvents(0)),
-    "sign": ("secrets", lambda: sign(BODY, "")),
+    "sign": ("secret", lambda: sign(BODY, "")),
 }
 
 
