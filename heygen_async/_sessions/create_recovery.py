@@ -155,7 +155,7 @@ class CreateRecovery:
             decision = self._decide(create, listing, found, elapsed, echoes_exactly=echoes_exactly)
             is_late = count > 0 and elapsed >= settle_time
             match decision:
-                case Found(likeness="same"):
+                case Found(likeness="same") if count > 0:  # rows may have moved while one listing was read
                     return await self._adopt(create, decision)
                 case Found() if is_late:
                     return await self._adopt(create, decision)

@@ -4,6 +4,7 @@ Which sessions this client has, and what they tell of the service: whether it ec
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from .. import _clock
@@ -45,7 +46,7 @@ class OwnSessions:
         """Take a session as this client's."""
         now = _clock.wall()
         self._owned[session_id] = now
-        for old, since in list(self._owned.items())[:2]:
+        for old, since in list(islice(self._owned.items(), 2)):
             if since < now - _REMEMBERED:
                 del self._owned[old]
                 self.adopters.pop(old, None)

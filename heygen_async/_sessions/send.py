@@ -17,7 +17,7 @@ from .._api import sessions as session_api
 from .._http.attempts import send_write
 from .._http.writes import PendingWrite
 from .._polling import refs
-from .._polling.messages import compare_texts
+from .._polling.messages import WINDOW, compare_texts
 from .._polling.state import APPROVED
 from ..errors import Conflict, HeyGenError, InvalidArgument, SessionBusy
 from ..models import SentMessage
@@ -230,9 +230,9 @@ def _was_delivered_by_time(api: ApiClient, send: PendingSend, messages: Sequence
     ]
     if any(at is not None and at >= latest for at in times):
         return True
-    # A session that shows no message shows nothing of ours either.
-    is_open = not messages or any(at is None or at >= earliest for at in times)
-    return None if is_open else False
+    # A session that shows no message shows nothing of ours either; forty newer ones may have pushed it out.
+    shows_it_all = 0 < len(messages) < WINDOW
+    return None if not shows_it_all or any(at is None or at >= earliest for at in times) else False
 
 
 # ---- what may be sent ---------------------------------------------------------------------------------------------

@@ -184,21 +184,6 @@ async def test_a_refused_account_says_nothing_of_a_trusted_key(refusal: str) -> 
     assert 1 == len(service.ledger.sessions)
 
 
-@pytest.mark.chaos
-async def test_ten_thousand_creates_with_trusted_keys() -> None:
-    """Of ten thousand creates with honoured keys, half of whose answers are lost, none is paid for twice."""
-    service = Simulator(max_jobs=100_000, idempotency="honoured")
-    line = Line(service)
-    async with client(line, retry=RetryPolicy(trust_keys=True, max_attempts=20)) as heygen:
-        for number in range(10_000):
-            if number % 2:
-                service.faults.add("reset_after_processing", on="create", times=1 + number % 3)
-            await heygen.sessions.create(f"Video {number}")
-
-    assert 10_000 == len(service.ledger.sessions)
-    assert [] == line.moments("GET", "/")
-
-
 # ---- afterwards ---------------------------------------------------------------------------------------------------
 
 
