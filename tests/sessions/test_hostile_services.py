@@ -43,7 +43,7 @@ def taken(run: Run, text: str) -> int:
 
 
 def test_session_that_one_replica_has_shown_is_not_paid_for_again() -> None:
-    """A session seen once exists: the caller learns of it, and no second one is made though the next listing lacks it."""
+    """The caller learns of a session seen once, and no second one is made though the next listing lacks it."""
     run = played(Flow.CREATE, f"message_lag=beyond replicas=flip {LOST}")
 
     (made,) = run.service.ledger.made(PROMPT)
