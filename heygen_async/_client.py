@@ -122,11 +122,11 @@ class HeyGen:
         )
         api = ApiClient(
             identity=Authenticator(auth.credential(api_key, access_token), __version__),
-            open_transport=lambda: hooks.observe(opening()),
+            open_transport=opening,
             base_url=_config.base_url(base_url),
             timeouts=timeouts,
             retry=retry,
-            on_retry=hooks.on_retry,
+            hooks=hooks,
             rng=rng or random.Random(),
         )
         scheduler = PollScheduler(

@@ -140,8 +140,8 @@ class _FileDownload:
 
     async def run(self) -> None:
         """Repeat until the file is whole; attempts are counted from the last one that brought something new."""
-        policy, best, since = self._api.retry, self._part.size, _clock.now()
-        tries = Tries(policy)
+        best, since = self._part.size, _clock.now()
+        tries = self._new_tries()
         while True:
             tries.count += 1
             url = await self._link()
@@ -153,7 +153,7 @@ class _FileDownload:
             if problem is None:
                 break
             if self._part.size > best:
-                tries, best, since = Tries(policy), self._part.size, _clock.now()
+                tries, best, since = self._new_tries(), self._part.size, _clock.now()
                 tries.count, self._is_fresh = 1, False
             wait = self._pause(tries, problem, _clock.now() - since)
             extra = {"event": "transfer_retry", "operation": "download", "after": wait}
@@ -161,6 +161,9 @@ class _FileDownload:
             self._api.counters.retries += 1
             await _clock.sleep(wait)
         await self._meter.finish(self._part.size)
+
+    def _new_tries(self) -> Tries:
+        return Tries(self._api.retry, self._api.rng.random)
 
     async def _link(self) -> str:
         if self._url is None:
@@ -182,21 +185,20 @@ class _FileDownload:
         Raises:
             DownloadError: There is none.
         """
-        policy, jitter = self._api.retry, self._api.rng.random()
         status = error.status if isinstance(error, APIError) else None
         if status in _EXPIRED and not (self._is_fresh and self._start):
             self._url, self._is_fresh = None, True
-            step = tries.again(error, elapsed=elapsed, policy=policy, jitter=jitter)
+            step = tries.again(error, elapsed=elapsed)
             # A fresh link works at once, or it was not the link.
             step = Again(0.0) if isinstance(step, Again) and tries.count == 1 else step
         elif self._start and _refuses_range(status):
             # The half file stays until the whole one begins to arrive.
             self._wants_whole = True
-            step = tries.again(error, elapsed=elapsed, policy=policy, jitter=jitter)
+            step = tries.again(error, elapsed=elapsed)
         else:
             if isinstance(error, BadResponse):
                 self._url = None  # some hosts answer an expired link with a page
-            step = tries.next_step(Kind.READ, error, elapsed=elapsed, policy=policy, jitter=jitter)
+            step = tries.next_step(Kind.READ, error, elapsed=elapsed)
         if not isinstance(step, Again):
             raise _failed(self._remote, error) from error
         return step.after

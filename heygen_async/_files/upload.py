@@ -107,7 +107,7 @@ async def upload(
 
 async def _upload_direct(api: ApiClient, source: Source, meter: Meter, name: str, kind: str) -> Uploaded:
     """Upload straight to the service's storage, by an address that is a credential of its own and expires."""
-    policy, tries = api.retry, Tries(api.retry)
+    tries = Tries(api.retry, api.rng.random)
     slot: UploadSlot | None = None
     expires = 0.0
     while True:
@@ -125,11 +125,10 @@ async def _upload_direct(api: ApiClient, source: Source, meter: Meter, name: str
         if problem is None:
             return (await api.call(asset_api.complete(slot.asset_id, source.sha256))).data
         # Only the number of tries counts, not their time: each may take an hour and be worth it.
-        jitter = api.rng.random()
         if isinstance(problem, APIError) and problem.status in _EXPIRED:
-            slot, step = None, tries.again(problem, elapsed=0.0, policy=policy, jitter=jitter)
+            slot, step = None, tries.again(problem, elapsed=0.0)
         else:
-            step = tries.next_step(Kind.REPEATABLE, problem, elapsed=0.0, policy=policy, jitter=jitter)
+            step = tries.next_step(Kind.REPEATABLE, problem, elapsed=0.0)
         if not isinstance(step, Again):
             raise UploadError(f"{source.label} could not be stored: {clean(str(problem))}") from problem
         extra = {"event": "transfer_retry", "operation": "upload", "after": step.after}
@@ -143,7 +142,7 @@ async def _put(api: ApiClient, slot: UploadSlot, body: Content) -> APIError | Tr
     limit = api.timeouts.write
     request = Request("PUT", slot.upload_url, slot.upload_headers, body, limit, "an upload to storage")
     try:
-        answer = await api.bind().send(request)
+        answer = await api.hooks.send(api.bind(), request)
     except TransportError as error:
         return error
     if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:

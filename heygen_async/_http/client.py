@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
-from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
@@ -28,18 +27,21 @@ from ..errors import (
 )
 from .hooks import RetryEvent
 from .links import resolve_link
+from .open_writes import OpenWrites
 from .retry import Again, Delivery, Throttle, Tries, delivery
 from .service_clock import ServiceClock
 from .transport import Request
-from .writes import CreateQueue, OpenWrites
+from .writes import CreateQueue
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    import random
+    from collections.abc import Callable, Mapping
     from contextlib import AbstractAsyncContextManager
 
     from .._api.responses import Envelope
     from .._config import RetryPolicy, Timeouts
     from .auth import Authenticator
+    from .hooks import Hooks
     from .transport import Response, ResponseStream, Transport
 
 T = TypeVar("T")
@@ -49,18 +51,16 @@ log = logging.getLogger("heygen_async")
 _UNPACED = 5.0  # seconds everybody waits after a 429 that names no pace
 
 
+@dataclass(slots=True)
 class Counters:
     """What `heygen.statistics()` reads."""
 
-    __slots__ = ("bulk_polls", "bytes_received", "polls", "rate_limited", "requests", "retries")
-
-    def __init__(self) -> None:
-        self.requests: int = 0
-        self.retries: int = 0
-        self.polls: int = 0
-        self.bulk_polls: int = 0
-        self.rate_limited: int = 0
-        self.bytes_received: int = 0
+    requests: int = 0
+    retries: int = 0
+    polls: int = 0
+    bulk_polls: int = 0
+    rate_limited: int = 0
+    bytes_received: int = 0
 
 
 class ApiClient:
@@ -68,10 +68,10 @@ class ApiClient:
     Sends calls for one client, bound to the loop of the first.
 
     Attributes:
-        polls_resume: Loop time before which no poll is sent, after a 429 on a read.
-        creates_resume: Loop time before which nothing is created, after a 429 on a create.
+        hooks: Called with what it does.
         keys_honoured: Kinds of write for which the service has shown that it honours idempotency keys.
         writes: What costs money or says something, and is under way.
+        polls: When polls may go on after a 429 on a read.
         create_queue: In which order creates try again when the service has no room.
         service_clock: What time it is there.
     """
@@ -85,27 +85,29 @@ class ApiClient:
         timeouts: Timeouts,
         retry: RetryPolicy,
         rng: random.Random,
-        on_retry: Callable[[RetryEvent], None] | None = None,
+        hooks: Hooks,
     ) -> None:
         self.identity = identity
         self.timeouts = timeouts
         self.retry = retry
-        self.counters: Counters = Counters()
         self.rng = rng
-        self.polls_resume: float = 0.0
-        self.creates_resume: float = 0.0
-        self._polls, self._creates = Throttle(), Throttle()
-        self._faulty_calls: set[str] = set()
+        self.hooks = hooks
+        self.counters: Counters = Counters()
         self.keys_honoured: set[Kind] = set()
         self.writes: OpenWrites = OpenWrites(timeouts.write)
-        self.create_queue: CreateQueue = CreateQueue()
-        self.service_clock: ServiceClock = ServiceClock()
         self.loop: asyncio.AbstractEventLoop | None = None
         self.is_closed: bool = False
+        self._faulty_calls: set[str] = set()
         self._open_transport = open_transport
-        self._on_retry = on_retry
         self._transport: Transport | None = None
         self._base_url = base_url
+        self._forget_service()
+
+    def _forget_service(self) -> None:
+        """Drop what is measured in the time of a loop."""
+        self.polls: Throttle = Throttle()
+        self.create_queue: CreateQueue = CreateQueue()
+        self.service_clock: ServiceClock = ServiceClock()
 
     # -- life --
 
@@ -119,25 +121,16 @@ class ApiClient:
         if self.is_closed:
             raise ClientStateError("This client is closed.", hint="Make a new HeyGen().")
         loop = asyncio.get_running_loop()
-        if self._transport is None or loop is not self.loop:
-            self._rebind(loop)
-        assert self._transport is not None  # noqa: S101 - _rebind opened it
-        return self._transport
-
-    def _rebind(self, loop: asyncio.AbstractEventLoop) -> None:
-        if self.loop is not None and self.loop is not loop:
+        if self._transport is not None and loop is self.loop:
+            return self._transport
+        if self.loop is not None and loop is not self.loop:
             if not self.loop.is_closed():
                 raise ClientStateError("This client belongs to another event loop that is still open.")
-            abandon = getattr(self._transport, "abandon", None)
-            if abandon is not None:
+            if (abandon := getattr(self._transport, "abandon", None)) is not None:
                 abandon()
-            self._transport = None
-            self.polls_resume = self.creates_resume = 0.0
-            self.create_queue, self.service_clock = CreateQueue(), ServiceClock()
-            self._polls, self._creates = Throttle(), Throttle()
-        self.loop = loop
-        if self._transport is None:
-            self._transport = self._open_transport()
+            self._forget_service()
+        self.loop, self._transport = loop, self._open_transport()
+        return self._transport
 
     async def aclose(self) -> None:
         """Refuse further calls and close the transport."""
@@ -175,26 +168,21 @@ class ApiClient:
             APIError: The service refused.
             ClientStateError: The client is closed or belongs to another loop.
         """
-        identity = self.identity
-        if not identity.headers:
-            await identity.ready()
-        used = identity.headers
-        try:
-            return await self._exchange(call, self.request(call, number, on_send))
-        except Unauthorized as error:
-            if not await identity.renew(used):
-                raise identity.explain(error) from None
-        try:
-            return await self._exchange(call, self.request(call, number, on_send))
-        except Unauthorized as error:
-            raise identity.explain(error) from None
-
-    async def _exchange(self, call: Call[T], request: Request) -> Envelope[T]:
-        sent = _clock.now()
-        response = await self.exchange(request)
-        if date := response.headers.get("date"):
-            self.service_clock.record_date(date, sent=sent, received=_clock.now())
-        return self.decode(call, response)
+        identity, is_renewed = self.identity, False
+        while True:
+            if not identity.headers:
+                await identity.ready()
+            used = identity.headers
+            sent = _clock.now()
+            try:
+                response = await self.exchange(self.request(call, number, on_send))
+                if date := response.headers.get("date"):
+                    self.service_clock.record_date(date, sent=sent, received=_clock.now())
+                return self.decode(call, response)
+            except Unauthorized as error:
+                if is_renewed or not await identity.renew(used):
+                    raise identity.explain(error) from None
+            is_renewed = True
 
     async def exchange(self, request: Request) -> Response:
         """Send a request and return what came back, whatever it says."""
@@ -202,7 +190,7 @@ class ApiClient:
         self.counters.requests += 1
         if request.on_send is not None and not getattr(transport, "reports_sending", False):
             request.on_send()
-        response = await transport.send(request)
+        response = await self.hooks.send(transport, request)
         self.counters.bytes_received += len(response.body)
         return response
 
@@ -214,24 +202,13 @@ class ApiClient:
             TransportError: It cannot be read.
             APIError: It is a refusal.
         """
+        status, body, secrets = response.status, response.body, self.identity.secrets
         if log.isEnabledFor(logging.DEBUG):
-            fields = {
-                "event": "answer",
-                "operation": call.name,
-                "route": call.route,
-                "status": response.status,
-                "bytes": len(response.body),
-            }
-            log.debug("%s answered %d", call.name, response.status, extra=fields)
+            fields = {"event": "answer", "operation": call.name, "route": call.route}
+            extra = {**fields, "status": status, "bytes": len(body)}
+            log.debug("%s answered %d", call.name, status, extra=extra)
         try:
-            envelope = responses.read(
-                call.name,
-                call.decoder,
-                response.status,
-                response.headers,
-                response.body,
-                self.identity.secrets,
-            )
+            envelope = responses.read(call.name, call.decoder, status, response.headers, body, secrets)
         except RateLimited as error:
             self._slow_down(call, error)
             raise
@@ -251,12 +228,10 @@ class ApiClient:
         self.counters.rate_limited += 1
         if delivery(error) is Delivery.FINAL:
             return
-        now, jitter = _clock.now(), self.rng.random()
-        limits = {"unpaced": _UNPACED, "longest": self.retry.max_retry_after}
-        if call.kind is Kind.CREATE:
-            self.creates_resume = self._creates.refuse(error, now=now, jitter=jitter, **limits)
-        elif call.kind is Kind.READ:
-            self.polls_resume = self._polls.refuse(error, now=now, jitter=jitter, **limits)
+        throttle = {Kind.CREATE: self.create_queue.throttle, Kind.READ: self.polls}.get(call.kind)
+        if throttle is not None:
+            longest, jitter = self.retry.max_retry_after, self.rng.random()
+            throttle.refuse(error, now=_clock.now(), unpaced=_UNPACED, longest=longest, jitter=jitter)
 
     def download(self, url: str, asked: Mapping[str, str]) -> AbstractAsyncContextManager[ResponseStream]:
         """
@@ -271,7 +246,8 @@ class ApiClient:
             "accept-encoding": "identity",
         }
         link = resolve_link(url, self._base_url)
-        return self.bind().stream(Request("GET", link, headers, None, self.timeouts.transfer, "a download"))
+        request = Request("GET", link, headers, None, self.timeouts.transfer, "a download")
+        return self.hooks.stream(self.bind(), request)
 
     # -- as many as it takes --
 
@@ -285,7 +261,7 @@ class ApiClient:
         """
         self.bind()
         started = _clock.now()
-        tries = Tries(self.retry)
+        tries = Tries(self.retry, self.rng.random)
         maybe_deleted = False
         while True:
             tries.count += 1
@@ -296,13 +272,7 @@ class ApiClient:
                 if maybe_deleted and nothing is not None and isinstance(error, NotFound):
                     return responses.Envelope(data=nothing())  # an earlier attempt did it
                 maybe_deleted |= call.method == "DELETE" and delivery(error) is Delivery.MAYBE_DONE
-                step = tries.next_step(
-                    call.kind,
-                    error,
-                    elapsed=_clock.now() - started,
-                    policy=self.retry,
-                    jitter=self.rng.random(),
-                )
+                step = tries.next_step(call.kind, error, elapsed=_clock.now() - started)
                 if not isinstance(step, Again):
                     if isinstance(error, APIError):
                         error.attempts = tries.count
@@ -340,14 +310,12 @@ class ApiClient:
         kind, problem = type(error).__name__, clean(str(error), self.identity.secrets)
         said = {"event": "retry", "operation": call.name, "error": kind, "after": step.after}
         log.info("%s failed (%s); again in %.1f s", call.name, problem, step.after, extra=said)
-        if self._on_retry is not None:
-            self._on_retry(
-                RetryEvent(
-                    method=call.method,
-                    route=call.route,
-                    attempt=attempt,
-                    delay=step.after,
-                    reason=problem,
-                    error=kind,
-                )
-            )
+        event = RetryEvent(
+            method=call.method,
+            route=call.route,
+            attempt=attempt,
+            delay=step.after,
+            reason=problem,
+            error=kind,
+        )
+        self.hooks.report_retry(event)

@@ -123,17 +123,63 @@ class Hooks:
         self._on_transition = on_transition
         self._tasks: set[asyncio.Task[object]] = set()
 
-    def observe(self, transport: Transport) -> Transport:
-        """Return the transport, with every exchange reported if there is a hook for it."""
-        if self._on_request is None:
-            return transport
-        return ObservedTransport(transport, self._on_request, self.call)
+    async def send(self, transport: Transport, request: Request) -> Response:
+        """
+        Exchange one request for its answer, and report it.
 
-    @property
-    def on_retry(self) -> Callable[[RetryEvent], None] | None:
-        """What to call with a retry; None without a hook."""
-        hook = self._on_retry
-        return None if hook is None else lambda event: self.call(hook, event)
+        Raises:
+            TransportError: There is none.
+        """
+        began = _clock.now()
+        try:
+            answer = await transport.send(request)
+        except BaseException as error:
+            self._report(request, began, None, error)
+            raise
+        self._report(request, began, answer)
+        return answer
+
+    @asynccontextmanager
+    async def stream(self, transport: Transport, request: Request) -> AsyncGenerator[ResponseStream, None]:
+        """
+        Open an answer whose body is read as it comes, and report it when that is over.
+
+        Raises:
+            TransportError: There is none.
+        """
+        began, answer = _clock.now(), None
+        try:
+            async with transport.stream(request) as answer:
+                yield answer
+        except BaseException as error:
+            self._report(request, began, answer, error)
+            raise
+        self._report(request, began, answer)
+
+    def _report(
+        self,
+        request: Request,
+        began: float,
+        answer: Response | ResponseStream | None,
+        error: BaseException | None = None,
+    ) -> None:
+        if self._on_request is None:
+            return
+        event = RequestEvent(
+            method=request.method,
+            route=request.route,
+            status=None if answer is None else answer.status,
+            elapsed=_clock.now() - began,
+            attempt=request.attempt,
+            request_id=None if answer is None else answer.headers.get("x-request-id"),
+            error=None if error is None else type(error).__name__,
+        )
+        self.call(self._on_request, event)
+
+    def report_retry(self, event: RetryEvent) -> None:
+        """Emit a call that failed and will be made again."""
+        if self._on_retry is not None:
+            self.call(self._on_retry, event)
 
     @property
     def on_transition(self) -> Callable[[SessionState], None] | None:
@@ -163,82 +209,6 @@ class Hooks:
         for task in tasks:
             task.cancel()
         await wait_through_cancels(tasks, _CANCEL_SECONDS)
-
-
-class ObservedTransport:
-    """A transport that calls a hook after each exchange."""
-
-    def __init__(
-        self,
-        transport: Transport,
-        hook: OnRequest,
-        call: Callable[[OnRequest, RequestEvent], None],
-    ) -> None:
-        self.reports_sending: bool = getattr(transport, "reports_sending", False)
-        self._transport = transport
-        self._on_request = hook
-        self._call = call
-
-    async def send(self, request: Request) -> Response:
-        """
-        Exchange one request for its answer, and report it.
-
-        Raises:
-            TransportError: There is none.
-        """
-        began = _clock.now()
-        try:
-            answer = await self._transport.send(request)
-        except BaseException as error:
-            self._report(request, began, None, error)
-            raise
-        self._report(request, began, answer)
-        return answer
-
-    @asynccontextmanager
-    async def stream(self, request: Request) -> AsyncGenerator[ResponseStream, None]:
-        """
-        Open an answer whose body is read as it comes, and report it when that is over.
-
-        Raises:
-            TransportError: There is none.
-        """
-        began, answer = _clock.now(), None
-        try:
-            async with self._transport.stream(request) as answer:
-                yield answer
-        except BaseException as error:
-            self._report(request, began, answer, error)
-            raise
-        self._report(request, began, answer)
-
-    async def aclose(self) -> None:
-        """Let go of all connections."""
-        await self._transport.aclose()
-
-    def abandon(self) -> None:
-        """Let go of what belongs to a loop that is closed."""
-        abandon: Callable[[], None] | None = getattr(self._transport, "abandon", None)
-        if abandon is not None:
-            abandon()
-
-    def _report(
-        self,
-        request: Request,
-        began: float,
-        answer: Response | ResponseStream | None,
-        error: BaseException | None = None,
-    ) -> None:
-        event = RequestEvent(
-            method=request.method,
-            route=request.route,
-            status=None if answer is None else answer.status,
-            elapsed=_clock.now() - began,
-            attempt=request.attempt,
-            request_id=None if answer is None else answer.headers.get("x-request-id"),
-            error=None if error is None else type(error).__name__,
-        )
-        self._call(self._on_request, event)
 
 
 def _transition(state: SessionState) -> TransitionEvent:

@@ -8,7 +8,6 @@ design §3.2; a write that costs or says something is never sent again blindly w
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING
@@ -32,14 +31,14 @@ from ..errors import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from .._config import RetryPolicy
 
 IN_PROGRESS = "request_in_progress"
-_PACED_CONFLICTS = frozenset({IN_PROGRESS, "resource_not_ready", "brand_kit_not_ready"})
 _TRANSIENT = frozenset({408, 421, 425, 499})  # of a gateway, whatever the service did
-_NOT_FORWARDED = frozenset(
-    {401, 407, 411, 413, 414, 431}
-)  # final from a gateway too: the request stopped there
+# Final from a gateway too: the request stopped there.
+_NOT_FORWARDED = frozenset({401, 407, 411, 413, 414, 431})
 
 SHORTEST_PACE = 1.0  # seconds: a service that asks for less, or for none, is not hammered
 LONGEST_FLOOR = 30.0  # seconds the shortest pace grows to while refusals follow each other
@@ -56,35 +55,27 @@ class Delivery(Enum):
     FINAL = auto()
 
 
-def delivery(error: HeyGenError) -> Delivery:
+def delivery(error: HeyGenError) -> Delivery:  # noqa: C901 - a table
     """Classify a failed exchange."""
     match error:
         case ConnectFailed():
             return Delivery.NEVER_SENT
-        case RequestTimeout() | ConnectionLost():
+        case BadResponse(status=int(status)) if 300 <= status < 400:
+            return Delivery.UNCLEAR
+        case RequestTimeout() | ConnectionLost() | BadResponse() | ServerError():
             return Delivery.MAYBE_DONE
-        case BadResponse():
-            is_redirect = error.status is not None and 300 <= error.status < 400
-            return Delivery.UNCLEAR if is_redirect else Delivery.MAYBE_DONE
-        case APIError():
-            return _delivery_of_refusal(error)
-        case _:
+        case RateLimited(code="quota_exceeded"):
             return Delivery.FINAL
-
-
-def _delivery_of_refusal(error: APIError) -> Delivery:
-    match error:
-        case RateLimited():
-            return Delivery.FINAL if error.code == "quota_exceeded" else Delivery.PACED
-        case Conflict() if error.code in _PACED_CONFLICTS:
+        case (
+            RateLimited()
+            | Conflict(code="request_in_progress" | "resource_not_ready" | "brand_kit_not_ready")
+        ):
             return Delivery.PACED
-        case ServerError():
-            return Delivery.MAYBE_DONE
         case Conflict(code=None):
             return Delivery.UNCLEAR
-        case _ if error.status in _TRANSIENT:
+        case APIError() if error.status in _TRANSIENT:
             return Delivery.MAYBE_DONE
-        case _ if not error.from_service and error.status not in _NOT_FORWARDED:
+        case APIError() if not error.from_service and error.status not in _NOT_FORWARDED:
             return Delivery.UNCLEAR
         case _:
             return Delivery.FINAL
@@ -112,38 +103,39 @@ class RetryStep(Enum):
 
 
 class Tries:
-    """The bookkeeping of one call: how often it was sent and how long to wait before the next time."""
+    """
+    The bookkeeping of one call: how often it was sent and how long to wait before the next time.
 
-    __slots__ = ("_floors", "_waits", "count")
+    Args:
+        policy: The limits.
+        jitter: Returns a number from 0 to 1.
+    """
 
-    def __init__(self, policy: RetryPolicy) -> None:
+    __slots__ = ("_floors", "_jitter", "_policy", "_waits", "count")
+
+    def __init__(self, policy: RetryPolicy, jitter: Callable[[], float]) -> None:
         self.count = 0
+        self._policy = policy
+        self._jitter = jitter
         self._waits = waits(policy.base, policy.longest)
         self._floors = waits(SHORTEST_PACE, LONGEST_FLOOR)
 
-    def next_step(
-        self, kind: Kind, error: HeyGenError, *, elapsed: float, policy: RetryPolicy, jitter: float
-    ) -> Again | RetryStep:
+    def next_step(self, kind: Kind, error: HeyGenError, *, elapsed: float) -> Again | RetryStep:
         """Decide what follows a failure, `count` exchanges and so many seconds after the start."""
         known = delivery(error)
         if known in (Delivery.MAYBE_DONE, Delivery.UNCLEAR) and kind in (Kind.CREATE, Kind.SEND):
             return RetryStep.RECOVER
         if known in (Delivery.UNCLEAR, Delivery.FINAL):
             return RetryStep.GIVE_UP
-        return self.again(error, elapsed=elapsed, policy=policy, jitter=jitter)
+        return self.again(error, elapsed=elapsed)
 
-    def again(
-        self, error: HeyGenError, *, elapsed: float, policy: RetryPolicy, jitter: float
-    ) -> Again | RetryStep:
+    def again(self, error: HeyGenError, *, elapsed: float) -> Again | RetryStep:
         """Decide whether there is room for another exchange, and when."""
-        asked = requested_pace(error)
+        policy, asked = self._policy, requested_pace(error)
         floor = next(self._floors) if asked is not None and asked < SHORTEST_PACE else SHORTEST_PACE
-        wait = pause(error, next(self._waits), floor=floor, jitter=jitter)
-        if (
-            self.count >= policy.max_attempts
-            or elapsed + wait > policy.max_elapsed
-            or (asked or 0.0) > policy.max_retry_after
-        ):
+        wait = pause(error, next(self._waits), floor=floor, jitter=self._jitter())
+        is_late = self.count >= policy.max_attempts or elapsed + wait > policy.max_elapsed
+        if is_late or (asked or 0.0) > policy.max_retry_after:
             return RetryStep.GIVE_UP
         return Again(wait)
 
@@ -184,11 +176,10 @@ class Throttle:
 
     def refuse(
         self, error: HeyGenError, *, now: float, unpaced: float, longest: float, jitter: float
-    ) -> float:
-        """Take a refusal in; return the loop time at which to go on. Those of one pause count once."""
+    ) -> None:
+        """Take a refusal in; those of one pause count once."""
         if now >= self.resume:
             in_a_row = now - self.resume <= LONGEST_FLOOR
             self._floor = min(self._floor * 2, LONGEST_FLOOR) if in_a_row else SHORTEST_PACE
         wait = pause(error, unpaced, floor=self._floor, jitter=jitter)
         self.resume = max(self.resume, now + min(wait, longest))
-        return self.resume

@@ -1,59 +1,69 @@
 """
-Writes that cost money or say something: not lost with a cancelled caller, a closed client or the end of a loop.
+Sends what must not happen twice: until the service answers it, refuses it, or it is found to be done.
 
-`attempts.py` sends them; here is what is known of one, who waits for it, and in which order creates try again.
+A write may have been done although no answer says so. Then `recover`, which the caller gives, finds out from what the
+service shows; only when it has found that nothing was done is the write sent again (design §3.3).
 """
 
 from __future__ import annotations
 
 import asyncio
 import heapq
-import logging
 import math
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .. import _clock
 from .._api.calls import Kind
-from .._concurrency import Alarm, wait_through_cancels
-from ..errors import ConnectFailed, HeyGenError, OutcomeUnknown, RateLimited
+from .._concurrency import Alarm
+from .._redact import clean
+from ..errors import (
+    APIError,
+    Conflict,
+    ConnectFailed,
+    HeyGenError,
+    InvalidRequest,
+    OutcomeUnknown,
+    RateLimited,
+)
+from .retry import IN_PROGRESS, Again, RetryStep, Throttle, Tries
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from .._api.calls import Call
+    from .client import ApiClient
 
 T = TypeVar("T")
-R = TypeVar("R")
 SendGuard = Callable[[], Awaitable[None]]  # what raises unless a write may be sent now
 Recover = Callable[[], Awaitable[T | None]]  # what earlier attempts have done; None when they did nothing
 
-log = logging.getLogger("heygen_async")
-
 _OLD = 5.0  # seconds: half of what a successor waits for our write before it makes its own
-CAP_HINT = (
+_CAP_HINT = (
     "The account has as many jobs in progress as it may; wait until one ends, pass a longer max_wait, "
     "or ask the service for a larger plan."
 )
-_GRACE = 1.0  # seconds for the first reads after an attempt that nothing answered
-_numbers = count()
 
 
+@dataclass(slots=True, eq=False)
 class PendingWrite(Generic[T]):
     """
     What is known of one write.
 
     Attributes:
         call: What is sent.
-        guard: Awaited right before each attempt, which is not made if it raises.
         raise_rate_limit: Whether a 429 is raised at once: the caller waits for room itself.
         max_wait: Seconds it may wait for room under the job cap; None for as long as the retry policy allows.
+        guard: Awaited right before each attempt, which is not made if it raises.
         began: When it began, in Unix seconds of our clock.
         number: Its place among the writes of this process: earlier ones go first.
         sent_at: Loop time at which the first byte of its first attempt left; None before.
+        last_sent_at: The same of its last attempt.
         may_exist: Whether an attempt has left, and its outcome is not known.
         doubt: Why the outcome of an attempt is not known, until it is recovered.
         candidates: Ids of sessions that may be what it has made, as far as is known.
@@ -62,48 +72,22 @@ class PendingWrite(Generic[T]):
         was_repeated: Whether it was sent again after an attempt that seemed to have done nothing.
     """
 
-    __slots__ = (
-        "alarm",
-        "began",
-        "call",
-        "candidates",
-        "doubt",
-        "guard",
-        "is_abandoned",
-        "is_recovering",
-        "last_sent_at",
-        "max_wait",
-        "may_exist",
-        "number",
-        "raise_rate_limit",
-        "sent_at",
-        "was_repeated",
-    )
-
-    def __init__(
-        self,
-        call: Call[T],
-        *,
-        began: float | None = None,
-        raise_rate_limit: bool = False,
-        max_wait: float | None = None,
-        guard: SendGuard | None = None,
-    ) -> None:
-        self.call: Call[T] = call
-        self.began: float = _clock.wall() if began is None else began
-        self.guard: SendGuard | None = guard
-        self.raise_rate_limit: bool = raise_rate_limit
-        self.max_wait: float | None = max_wait
-        self.number: int = next(_numbers)
-        self.sent_at: float | None = None
-        self.last_sent_at: float | None = None
-        self.may_exist: bool = False
-        self.doubt: HeyGenError | None = None
-        self.candidates: tuple[str, ...] = ()
-        self.is_abandoned: bool = False
-        self.is_recovering: bool = False
-        self.was_repeated: bool = False
-        self.alarm: Alarm = Alarm()
+    call: Call[T]
+    _: KW_ONLY
+    raise_rate_limit: bool = False
+    max_wait: float | None = None
+    guard: SendGuard | None = None
+    began: float = field(default_factory=_clock.wall)
+    number: int = field(default_factory=partial(next, count()))
+    sent_at: float | None = None
+    last_sent_at: float | None = None
+    may_exist: bool = False
+    doubt: HeyGenError | None = None
+    candidates: tuple[str, ...] = ()
+    is_abandoned: bool = False
+    is_recovering: bool = False
+    was_repeated: bool = False
+    alarm: Alarm = field(default_factory=Alarm)
 
     def abandon(self) -> None:
         """Record that no caller waits any more; ends a pause."""
@@ -145,31 +129,164 @@ class PendingWrite(Generic[T]):
             await self.guard()
 
 
+async def send_write(  # noqa: C901 - the one place where all that can become of a write is read top to bottom
+    api: ApiClient, write: PendingWrite[T], recover: Recover[T]
+) -> T:
+    """
+    Send a write until the service answers it, refuses it, or it is found to be done.
+
+    Raises:
+        OutcomeUnknown: It may be done, and `recover` could not find out, or no attempt was left when it did.
+        TransportError: It was not done.
+        APIError: The service refused, with the number of attempts.
+    """
+    tries, started = Tries(api.retry, api.rng.random), _clock.now()
+    while True:
+        try:
+            async with api.create_queue.turn(write, started):
+                return await _attempt(api, write, tries)
+        except HeyGenError as error:
+            problem = error
+        except _Abandoned:
+            made = await recover_write(api, write, recover)
+            if made is not None:
+                return made
+            if write.is_abandoned:  # and no other caller has come for it meanwhile
+                write.may_exist = False
+                raise asyncio.CancelledError from None
+            continue
+        step = _next_step(api, write, tries, problem, elapsed=_clock.now() - started)
+        if write.doubt is not None and not isinstance(step, Again):
+            if api.retry.trust_keys and not write.is_abandoned:
+                raise _unanswered(write, problem) from problem
+            made = await recover_write(api, write, recover)
+            if made is not None:
+                return made
+            if step is RetryStep.RECOVER:  # it was not done, as far as can be seen
+                step = _repeat(write, tries, problem, elapsed=_clock.now() - started)
+        write.may_exist = write.doubt is not None
+        if not isinstance(step, Again):
+            raise _explain(write, problem, tries.count)
+        api.record_retry(write.call, problem, step, tries.count)
+        is_paced_by_queue = write.call.kind is Kind.CREATE and isinstance(problem, RateLimited)
+        if not is_paced_by_queue:
+            await write.pause(step.after)
+
+
+class _Abandoned(Exception):
+    """No caller waits for the write any more."""
+
+
+async def _attempt(api: ApiClient, write: PendingWrite[T], tries: Tries) -> T:
+    if write.is_abandoned:
+        raise _Abandoned
+    await write.check_guard()
+    tries.count += 1
+    return (await api.attempt(write.call, tries.count, write.mark_sent)).data
+
+
+async def recover_write(api: ApiClient, write: PendingWrite[T], recover: Recover[T]) -> T | None:
+    """
+    Return what the attempts of a write in doubt have done, None when they did nothing.
+
+    Raises:
+        OutcomeUnknown: `recover` could not find out.
+    """
+    doubt = write.doubt
+    if doubt is None:
+        return None
+    if api.retry.settle == "raise":
+        raise write.outcome_unknown("recovery is switched off") from doubt
+    write.is_recovering = True
+    try:
+        made = await recover()
+    except OutcomeUnknown as unknown:
+        raise unknown from doubt
+    except HeyGenError as error:
+        raise write.outcome_unknown(f"reading failed: {clean(str(error))}") from doubt
+    finally:
+        write.is_recovering = False
+    if made is None and _is_in_progress(doubt):
+        raise write.outcome_unknown("the service is still busy with it") from doubt
+    write.doubt = None
+    return made
+
+
+def _next_step(
+    api: ApiClient, write: PendingWrite[T], tries: Tries, problem: HeyGenError, *, elapsed: float
+) -> Again | RetryStep:
+    """Decide what follows a failed attempt, and record whether it may have done something."""
+    kind, step = write.call.kind, tries.next_step(write.call.kind, problem, elapsed=elapsed)
+    is_in_progress = _is_in_progress(problem)
+    if is_in_progress:
+        api.keys_honoured.add(kind)  # only a service that honours keys knows that one is in use
+    if is_in_progress or step is RetryStep.RECOVER:
+        write.doubt = problem
+    if api.retry.trust_keys and isinstance(problem, InvalidRequest) and problem.from_service:
+        # A key it had used would bring its answer again; an account's refusal says nothing of it.
+        write.doubt = None
+    if step is RetryStep.RECOVER and (api.retry.trust_keys or kind in api.keys_honoured):
+        return tries.again(problem, elapsed=elapsed)  # the service knows best what became of its key
+    if isinstance(problem, RateLimited) and not _may_wait(write, step, elapsed):
+        return RetryStep.GIVE_UP
+    return step
+
+
+def _may_wait(write: PendingWrite[Any], step: Again | RetryStep, elapsed: float) -> bool:
+    """Whether the caller wants to wait for room that long."""
+    wait = step.after if isinstance(step, Again) else 0.0
+    return not write.raise_rate_limit and (write.max_wait is None or elapsed + wait <= write.max_wait)
+
+
+def _is_in_progress(problem: HeyGenError) -> bool:
+    return isinstance(problem, Conflict) and problem.code == IN_PROGRESS
+
+
+def _repeat(write: PendingWrite[Any], tries: Tries, problem: HeyGenError, *, elapsed: float) -> Again:
+    """Send again what seems not to be done; without another attempt, that is too little to deny it."""
+    step = tries.again(problem, elapsed=elapsed)
+    if not isinstance(step, Again):
+        raise _unanswered(write, problem) from problem
+    write.was_repeated = True
+    return step
+
+
+def _unanswered(write: PendingWrite[Any], problem: HeyGenError) -> OutcomeUnknown:
+    return write.outcome_unknown(f"no attempt got a clear answer; the last: {clean(str(problem))}")
+
+
+def _explain(write: PendingWrite[Any], problem: HeyGenError, attempts: int) -> HeyGenError:
+    if isinstance(problem, APIError):
+        problem.attempts = max(attempts, 1)
+    is_cap = isinstance(problem, RateLimited) and problem.code != "quota_exceeded"
+    if is_cap and write.call.kind is Kind.CREATE:
+        problem.hint = _CAP_HINT
+        problem.__notes__ = [f"Hint: {_CAP_HINT}"]
+    return problem
+
+
 class CreateQueue:
     """
     After a 429 creates go one at a time, first come, first served, until one has gone through and none waits.
 
     Hundreds that wait for room would else all try again at the same moment.
+
+    Attributes:
+        throttle: When the service wants to be asked again.
     """
 
-    __slots__ = ("_is_busy", "_is_full", "_waiting")
+    __slots__ = ("_is_busy", "_is_full", "_waiting", "throttle")
 
     def __init__(self) -> None:
+        self.throttle = Throttle()
         self._is_full = False
         self._is_busy = False
         self._waiting: list[tuple[int, PendingWrite[Any]]] = []
 
     @asynccontextmanager
-    async def turn(
-        self, write: PendingWrite[Any], started: float, resume: Callable[[], float]
-    ) -> AsyncGenerator[None]:
+    async def turn(self, write: PendingWrite[Any], started: float) -> AsyncGenerator[None]:
         """
-        Wait until a write may be attempted.
-
-        Args:
-            write: What is to be attempted.
-            started: When its caller began to wait.
-            resume: Says when the service wants to be asked again.
+        Wait until a write may be attempted, as its caller has since the loop time `started`; only creates wait.
 
         Raises:
             RateLimited: It would have to wait longer than its caller wants to.
@@ -177,8 +294,7 @@ class CreateQueue:
         if write.call.kind is not Kind.CREATE:
             yield
             return
-        is_in_line = self._is_full or resume() > _clock.now()
-        is_held = is_in_line and await self._wait(write, started, resume)
+        is_held = self._is_full and await self._wait(write, started)
         try:
             yield
         except RateLimited:
@@ -186,20 +302,20 @@ class CreateQueue:
             raise
         else:
             if is_held and not self._waiting:
-                self._is_full = False
+                self._is_full = self.throttle.resume > _clock.now()
         finally:
             if is_held:
                 self._is_busy = False
                 self._call_next()
 
-    async def _wait(self, write: PendingWrite[Any], started: float, resume: Callable[[], float]) -> bool:
+    async def _wait(self, write: PendingWrite[Any], started: float) -> bool:
         """Wait in line, then for the pace; return whether it is this write's turn, False for an abandoned one."""
         latest = math.inf if write.max_wait is None else started + write.max_wait
         entry = (write.number, write)
         heapq.heappush(self._waiting, entry)
         try:
             while not write.is_abandoned and (self._is_busy or self._waiting[0] is not entry):
-                _check_wait(latest, _clock.now(), resume())
+                self._check_wait(latest, _clock.now())
                 await write.alarm.wait(None if latest == math.inf else latest)
         finally:
             self._waiting.remove(entry)
@@ -208,9 +324,9 @@ class CreateQueue:
             return False
         self._is_busy = True
         try:
-            while not write.is_abandoned and (left := resume() - _clock.now()) > 0:
-                _check_wait(latest, _clock.now() + left, resume())
-                await write.alarm.wait(_clock.now() + left)
+            while not write.is_abandoned and (resume := self.throttle.resume) > _clock.now():
+                self._check_wait(latest, resume)
+                await write.alarm.wait(resume)
         except BaseException:
             self._is_busy = False
             self._call_next()
@@ -221,174 +337,12 @@ class CreateQueue:
         if self._waiting:
             self._waiting[0][1].alarm.ring()
 
-
-def _check_wait(latest: float, until: float, resume: float) -> None:
-    if until >= latest:
-        raise RateLimited(
-            "The service has no room for another job now.",
-            status=429,
-            code="rate_limit_exceeded",
-            retry_after=max(resume - _clock.now(), 1.0),
-            hint=CAP_HINT,
-        )
-
-
-class ShieldedWrite(Generic[R]):
-    """
-    The work of a write in a task of its own, which any number of callers await: a cancelled one loses nothing.
-
-    Attributes:
-        write: What is known of it.
-        task: The work.
-        keeper: Holds the loop open while it goes on.
-    """
-
-    def __init__(
-        self, write: PendingWrite[Any], task: asyncio.Task[R], limit: float, on_orphan: Callable[[R], None]
-    ) -> None:
-        self.write = write
-        self.task = task
-        self._limit = limit
-        self.keeper: asyncio.Task[None] | None = None
-        self._on_orphan = on_orphan
-        self._waiters = 0
-        self._is_taken = False
-
-    async def wait(self) -> R:
-        """
-        Return the result.
-
-        A cancel proceeds at once while others wait for the result or nothing has left; else when the outcome is
-        known, at most `limit` seconds later. The result that no caller gets goes to `on_orphan`, however late it is.
-        """
-        self._waiters += 1
-        self.write.is_abandoned = False
-        try:
-            result = await asyncio.shield(self.task)
-        except asyncio.CancelledError:
-            if self._waiters == 1:
-                await self._abandon()
-            raise
-        finally:
-            self._waiters -= 1
-        self._is_taken = True
-        return result
-
-    async def _abandon(self) -> None:
-        self.write.abandon()
-        if not self.write.may_exist:
-            self.task.cancel()
-        await wait_through_cancels({self.task}, self._limit)
-        if self.task.done():
-            self._report(self.task)
-        else:
-            self.task.add_done_callback(self._report)
-
-    def _report(self, task: asyncio.Task[R]) -> None:
-        if self._waiters > 1 or self._is_taken:
-            return  # another caller came for it meanwhile
-        write = self.write
-        extra: dict[str, object] = {
-            "event": "cancelled_write",
-            "operation": write.call.name,
-            "idempotency_key": write.call.key,
-        }
-        if task.cancelled():
-            if write.may_exist:
-                log.warning("A cancelled %s may have happened; it is not known", write.call.name, extra=extra)
-        elif error := task.exception():
-            candidates = getattr(error, "candidates", ())
-            problem = f"{type(error).__name__} {' '.join(candidates)}".strip()
-            extra["candidates"] = candidates
-            log.warning(
-                "A cancelled %s (key %s) failed: %s", write.call.name, write.call.key, problem, extra=extra
+    def _check_wait(self, latest: float, until: float) -> None:
+        if until >= latest:
+            raise RateLimited(
+                "The service has no room for another job now.",
+                status=429,
+                code="rate_limit_exceeded",
+                retry_after=max(self.throttle.resume - _clock.now(), 1.0),
+                hint=_CAP_HINT,
             )
-        else:
-            self._on_orphan(task.result())
-
-
-class OpenWrites:
-    """The writes of a client that are under way; it does not close before they are through."""
-
-    def __init__(self, limit: float) -> None:
-        self._limit = limit
-        self._open: set[ShieldedWrite[Any]] = set()
-
-    def start(
-        self, write: PendingWrite[T], work: Coroutine[None, None, R], on_orphan: Callable[[R], None]
-    ) -> ShieldedWrite[R]:
-        """Do the work of a write in a task of its own."""
-        loop = asyncio.get_running_loop()
-        task = loop.create_task(work, name=f"heygen_async {write.call.name}")
-        # A loop that ends cancels every task it knows: this one goes on, and a keeper holds the loop open for it.
-        asyncio._unregister_task(task)  # noqa: SLF001 - documented, for tasks with a life of their own
-        opened = ShieldedWrite(write, task, self._limit, on_orphan)
-        self._open.add(opened)
-        opened.keeper = loop.create_task(self._keep(opened), name=f"heygen_async keeper of {write.call.name}")
-        task.add_done_callback(lambda _: self._open.discard(opened))
-        return opened
-
-    async def _keep(self, opened: ShieldedWrite[Any]) -> None:
-        try:
-            await asyncio.wait({opened.task})
-        except asyncio.CancelledError:
-            await self._wait_for({opened})
-            if not opened.task.done():
-                self._warn(opened)
-                opened.task.cancel()
-
-    async def aclose(self) -> None:
-        """Wait for writes that may have happened, each at most so long from when it was sent; log what stays open."""
-        await self._wait_for(self._open)
-        for opened in self._open:
-            if opened.write.may_exist:
-                self._warn(opened)
-
-    async def _wait_for(self, writes: set[ShieldedWrite[Any]]) -> None:
-        while True:
-            now = _clock.now()
-            ends = {
-                opened.task: (opened.write.last_sent_at or now) + self._limit + _GRACE
-                for opened in writes
-                if opened.write.may_exist and not opened.task.done()
-            }
-            waiting = {task for task, end in ends.items() if end > now}
-            if not waiting:
-                return
-            await wait_through_cancels(waiting, min(ends[task] for task in waiting) - now)
-
-    def _warn(self, opened: ShieldedWrite[Any]) -> None:
-        call = opened.write.call
-        extra = {"event": "open_write", "operation": call.name, "idempotency_key": call.key}
-        log.warning("A %s is still open at the end; its key is %s", call.name, call.key, extra=extra)
-
-
-class FollowUp:
-    """Something to check once, a while after a write; or at once, when the client closes first."""
-
-    __slots__ = ("_check", "_delay", "_task", "_timer")
-
-    def __init__(self, check: Callable[[], Coroutine[None, None, None]], delay: float) -> None:
-        self._check = check
-        self._delay = delay
-        self._timer: asyncio.TimerHandle | None = None
-        self._task: asyncio.Task[None] | None = None
-
-    def schedule(self) -> None:
-        """Have the check made later, however often this is called until then."""
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(self._delay, self._start)
-
-    def _start(self) -> None:
-        self._timer = None
-        self._task = asyncio.get_running_loop().create_task(self._check(), name="heygen_async follow-up")
-
-    async def aclose(self, limit: float) -> None:
-        """Make the check now if it is still to come, for at most so many seconds."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._start()
-        if self._task is not None and not self._task.done():
-            await wait_through_cancels({self._task}, limit)
-            self._task.cancel()
-            await wait_through_cancels({self._task}, 1.0)

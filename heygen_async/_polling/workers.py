@@ -97,7 +97,7 @@ class PollWorkers:
 
     def widen(self, now: float) -> None:
         """Record an answer, after which one more poll may be under way."""
-        if self._allowed < self._most and now >= self._api.polls_resume:
+        if self._allowed < self._most and now >= self._api.polls.resume:
             self._allowed += 1
             self._alarm.ring()
 
@@ -129,7 +129,7 @@ class PollWorkers:
 
     def _next_batch(self, now: float) -> Sequence[WatchedSession]:
         """Take what is due longest, unless the service or the rate says to wait."""
-        if now < self._next_start or now < self._api.polls_resume or len(self._workers) > self._allowed:
+        if now < self._next_start or now < self._api.polls.resume or len(self._workers) > self._allowed:
             return ()
         batch = self._queues.take(now, early=WINDOW, most=MOST)
         if batch and self._spacing:
@@ -142,7 +142,7 @@ class PollWorkers:
         self._is_full = len(self._workers) >= self._allowed
         next_poll = NEVER  # when all workers are busy, the first to be done takes what is due
         if not self._is_full:
-            next_poll = max(self._queues.first(), self._next_start, self._api.polls_resume)
+            next_poll = max(self._queues.first(), self._next_start, self._api.polls.resume)
         moment = min(next_poll, self._queues.deadlines.first())
         return None if moment == NEVER else moment
 

@@ -13,8 +13,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from .. import _clock
-from .._http.attempts import recover_write, send_write
-from .._http.writes import FollowUp, PendingWrite, ShieldedWrite
+from .._http.open_writes import FollowUp, ShieldedWrite
+from .._http.writes import PendingWrite, recover_write, send_write
 from ..errors import ClientStateError, ConnectionLost, HeyGenError
 from .create_recovery import CreateRecovery, PendingCreate
 from .orphans import Orphan, Orphans
@@ -102,7 +102,7 @@ class SessionFactory:
         if shielded is None or shielded.task.cancelling():
             write = PendingWrite(
                 call,
-                began=None if begun_at is None else begun_at.timestamp(),
+                began=_clock.wall() if begun_at is None else begun_at.timestamp(),
                 raise_rate_limit=raise_rate_limit,
                 max_wait=max_wait,
                 guard=send_guard,

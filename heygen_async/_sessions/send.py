@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 
 from .. import _clock
 from .._api import sessions as session_api
-from .._http.attempts import send_write
-from .._http.writes import PendingWrite
+from .._http.writes import PendingWrite, send_write
 from .._polling import refs
 from .._polling.messages import WINDOW, compare_texts
 from .._polling.state import APPROVED

@@ -240,7 +240,6 @@ async def test_no_hooks_cost_nothing(line: Line, service: Simulator) -> None:
 
         assert line is heygen._core.api._transport
         assert heygen._factory._registry._on_transition is None
-        assert heygen._core.api._on_retry is None
 
 
 async def test_looks_belong_to_no_request_of_the_program(line: Line, service: Simulator) -> None:

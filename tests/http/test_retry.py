@@ -122,9 +122,9 @@ def step(
 ) -> Again | RetryStep:
     """What follows a failure after so many exchanges."""
     limits = RetryPolicy(**policy)
-    tries = Tries(limits)
+    tries = Tries(limits, lambda: 0.5)
     tries.count = tried
-    return tries.next_step(kind, error, elapsed=elapsed, policy=limits, jitter=0.5)
+    return tries.next_step(kind, error, elapsed=elapsed)
 
 
 # ---- the table of design 3.2 --------------------------------------------------------------------------------------
@@ -212,11 +212,9 @@ def test_pace_is_only_jittered_upwards(asked: float, jitter: float) -> None:
 def test_pace_of_nothing_is_no_licence(kind: Kind, asked: float) -> None:
     """A Retry-After below a second is answered with a second, then two, then four: never with none."""
     policy = RetryPolicy(base=0.01, longest=0.02)
-    tries = Tries(policy)
+    tries = Tries(policy, lambda: 0.0)
     error = said(RateLimited, 429, after=asked)
-    steps = [
-        tries.next_step(kind, error, elapsed=0, policy=policy, jitter=0.0) for tries.count in (1, 2, 3, 4)
-    ]
+    steps = [tries.next_step(kind, error, elapsed=0) for tries.count in (1, 2, 3, 4)]
 
     assert [Again(1.0), Again(2.0), Again(4.0), Again(8.0)] == steps
 
@@ -226,7 +224,8 @@ def test_refusals_in_a_row_lengthen_the_pause_of_all() -> None:
     throttle, error = Throttle(), said(RateLimited, 429, after=0.0)
 
     def refuse(now: float) -> float:
-        return throttle.refuse(error, now=now, unpaced=5.0, longest=120.0, jitter=0.0) - now
+        throttle.refuse(error, now=now, unpaced=5.0, longest=120.0, jitter=0.0)
+        return throttle.resume - now
 
     assert [1.0, 1.0, 2.0] == [refuse(0.0), refuse(0.0), refuse(1.0)]
     assert [4.0, 8.0, 16.0, 30.0, 30.0] == [refuse(now) for now in (3.0, 7.0, 15.0, 31.0, 61.0)]
@@ -290,11 +289,9 @@ def test_waits_of_one_call_double() -> None:
     """One call's failures are answered with longer and longer waits; the next call starts over."""
     policy = RetryPolicy()
     for _ in range(2):
-        tries = Tries(policy)
-        steps = [
-            tries.next_step(Kind.READ, ConnectionLost("Reset."), elapsed=0, policy=policy, jitter=1.0)
-            for tries.count in (1, 2, 3)
-        ]
+        tries = Tries(policy, lambda: 1.0)
+        error = ConnectionLost("Reset.")
+        steps = [tries.next_step(Kind.READ, error, elapsed=0) for tries.count in (1, 2, 3)]
 
         assert [Again(0.5), Again(1.0), Again(2.0)] == steps
 

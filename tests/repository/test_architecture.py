@@ -75,7 +75,7 @@ LONGEST_CODE: Final = 300
 # Their tasks outlive the function that starts them.
 TASK_OWNERS: Final = {
     "_http/hooks.py",
-    "_http/writes.py",
+    "_http/open_writes.py",
     "_polling/workers.py",
     "durable/_worker.py",
     "testing/_transports/webhook_sender.py",
