@@ -21,7 +21,7 @@ from ._http.hooks import RequestEvent as RequestEvent
 from ._http.hooks import RetryEvent as RetryEvent
 from ._http.hooks import TransitionEvent as TransitionEvent
 from ._http.transport import Transport as Transport
-from ._polling.outage import Outage as Outage
+from ._polling.watcher import Outage as Outage
 from ._polling.watcher import Watch as Watch
 from ._resources.videos import Video as Video
 from ._sessions.orphans import Orphan as Orphan

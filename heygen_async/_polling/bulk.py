@@ -18,7 +18,7 @@ from ..errors import APIError, Forbidden, InvalidArgument, InvalidRequest, NotFo
 from ..models import VideoStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from .._http.client import ApiClient
     from .watched import WatchedSession
@@ -56,60 +56,43 @@ class BulkPoller:
             TransportError: The service could not be asked.
             APIError: The service refused for now.
         """
-        moved = list(batch)  # what was queued before it was known that the endpoint is missing
-        if self.is_offered:
+        shown: dict[str | None, VideoStatus] = {}
+        if self.is_offered:  # else queued before it was known that there is no such endpoint
             self._api.counters.bulk_polls += 1
             self.share = len(batch)
             ids = [session.track.video_id or "" for session in batch]
             try:
-                rows = (await self._api.attempt(video_api.statuses(ids))).data
+                shown = {
+                    row.video_id: row.status
+                    for row in (await self._api.attempt(video_api.statuses(ids))).data
+                }
             except (APIError, InvalidArgument) as error:
-                self._record_refusal(error, batch)
-            else:
-                shown = {row.video_id: row.status for row in rows}
-                moved = self._find_moved(batch, shown, _clock.now())
-        for session in moved:
-            session.is_single = True
-
-    def _record_refusal(self, error: APIError | InvalidArgument, batch: Sequence[WatchedSession]) -> None:
-        if isinstance(error, InvalidArgument) or (isinstance(error, InvalidRequest) and error.from_service):
-            _set_apart(batch)  # one of the ids is not taken; an odd one no list can carry
-        elif isinstance(error, NotFound | Forbidden) or error.status == HTTPStatus.METHOD_NOT_ALLOWED:
-            self.is_offered = False
-        else:
-            raise error
-
-    def _find_moved(
-        self, batch: Sequence[WatchedSession], shown: Mapping[str | None, VideoStatus], now: float
-    ) -> list[WatchedSession]:
-        moved: list[WatchedSession] = []
-        unchanged: list[WatchedSession] = []
+                self._record_refusal(error)
+        now = _clock.now()
         for session in batch:
-            status = shown.get(session.track.video_id, _UNKNOWN)
-            if status is _UNKNOWN:
-                _set_apart((session,))
-            if status in _ENDED:
-                moved.append(session)
-                continue
-            session.track.record_unchanged(now)
+            status = shown.get(session.track.video_id, VideoStatus.NOT_FOUND)
+            if status is VideoStatus.NOT_FOUND:
+                session.unshared_video = session.track.video_id
+            if status not in _ENDED:
+                session.track.record_unchanged(now)
             # This poll shows no progress; whether there is any, a poll of its own shows.
-            (moved if session.is_stalled(now) else unchanged).append(session)
-        return moved + self._longest_unread(unchanged, now)
+            session.is_single = status in _ENDED or session.is_stalled(now)
+        self._poll_longest_unread([session for session in batch if not session.is_single], now)
 
-    def _longest_unread(self, sessions: Sequence[WatchedSession], now: float) -> list[WatchedSession]:
+    def _record_refusal(self, error: APIError | InvalidArgument) -> None:
+        if isinstance(error, InvalidArgument) or (isinstance(error, InvalidRequest) and error.from_service):
+            return  # one of the ids is not taken, so none of these sessions shares its polls
+        if not isinstance(error, NotFound | Forbidden) and error.status != HTTPStatus.METHOD_NOT_ALLOWED:
+            raise error
+        self.is_offered = False
+
+    def _poll_longest_unread(self, sessions: Sequence[WatchedSession], now: float) -> None:
         if not sessions or now - self._single_at < _SINGLE_POLLS_APART:
-            return []
+            return
         longest = min(sessions, key=lambda session: session.polled_at)
-        if now - longest.polled_at < _LONG_UNREAD:
-            return []
-        self._single_at = now
-        return [longest]
+        if now - longest.polled_at >= _LONG_UNREAD:
+            self._single_at = now
+            longest.is_single = True
 
 
-_UNKNOWN = VideoStatus.NOT_FOUND
 _ENDED = frozenset(status for status in VideoStatus if status.is_terminal)
-
-
-def _set_apart(sessions: Sequence[WatchedSession]) -> None:
-    for session in sessions:
-        session.unshared_video = session.track.video_id

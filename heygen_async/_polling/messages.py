@@ -12,6 +12,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
+from dataclasses import dataclass
 from hashlib import blake2b
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
@@ -29,40 +30,33 @@ _NONE: Mapping[str, int] = MappingProxyType({})  # most of 50,000 sessions have 
 _ENCODER = msgspec.msgpack.Encoder()
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class Conversation:
     """
     The messages seen so far; the newest 40 are kept whole.
 
     Attributes:
+        cursor: The number of the newest message.
+        messages: The newest messages, oldest first.
+        shown: The fingerprints of the newest window, oldest first.
+        newest_at: The service's time of the newest message.
         lag: For how many seconds it has been shown as it was before a message of ours.
+        shows_user: Whether a message of the user was ever shown; some services may show the model's only.
     """
 
-    __slots__ = ("_gap", "_kept", "_last", "_numbers", "_shown", "cursor", "lag", "newest_at", "shows_user")
-
-    def __init__(self) -> None:
-        self.cursor: int = 0
-        self.lag: float = 0.0
-        self.shows_user: bool = False  # some services may show the model's messages only
-        self.newest_at: int = 0  # the service's time of the newest message
-        self._shown: tuple[str, ...] = ()  # of the newest window, oldest first
-        self._gap = 0
-        self._kept: Sequence[Message] = ()
-        self._last: Sequence[Message] = ()
-        self._numbers: Mapping[str, int] = _NONE
-
-    @property
-    def messages(self) -> Sequence[Message]:
-        """The newest messages, oldest first."""
-        return self._kept
+    cursor: int = 0
+    messages: Sequence[Message] = ()
+    shown: Sequence[str] = ()
+    newest_at: int = 0
+    lag: float = 0.0
+    shows_user: bool = False
+    _gap: int = 0
+    _last: Sequence[Message] = ()
+    _numbers: Mapping[str, int] = _NONE
 
     def fingerprints(self, cursor: int) -> list[str]:
         """Return the fingerprints of the newest messages up to the cursor, oldest first."""
         return [mark for mark, number in self._numbers.items() if number <= cursor][-WINDOW:]
-
-    @property
-    def shown(self) -> Sequence[str]:
-        """The fingerprints of the newest window, oldest first."""
-        return self._shown
 
     def recall(self, fingerprints: Sequence[str], shown: Sequence[str] = (), newest_at: int = 0) -> int:
         """
@@ -73,7 +67,7 @@ class Conversation:
         if not self._numbers:
             self._numbers = {mark: number for number, mark in enumerate(fingerprints, start=1)}
             self.cursor = len(fingerprints)
-            self._shown, self.newest_at = tuple(shown), newest_at
+            self.shown, self.newest_at = tuple(shown), newest_at
         return max((self._numbers.get(mark, 0) for mark in fingerprints), default=0)
 
     def add(self, window: Sequence[Message]) -> bool:
@@ -83,10 +77,10 @@ class Conversation:
         named = name_messages(window)
         marks = {mark for mark, _ in named}
         newest_at = max((message.created_at or 0 for message in window), default=0)
-        if not marks.issuperset(self._shown) and not self._brings_news(marks, newest_at):
+        if not marks.issuperset(self.shown) and not self._brings_news(marks, newest_at):
             return False
         self._last, self.newest_at = window, newest_at
-        self._shown = tuple(mark for mark, _ in named)
+        self.shown = tuple(mark for mark, _ in named)
         self.shows_user = self.shows_user or any(message.role == "user" for message in window)
         fresh = [(mark, message) for mark, message in named if mark not in self._numbers]
         if self._numbers and len(window) >= WINDOW and len(fresh) == len(named):
@@ -98,27 +92,27 @@ class Conversation:
         for mark in list(numbers)[: max(0, len(numbers) - _REMEMBERED)]:
             del numbers[mark]
         self._numbers = numbers
-        self._kept = (*self._kept, *(message for _, message in fresh))[-WINDOW:]
+        self.messages = (*self.messages, *(message for _, message in fresh))[-WINDOW:]
         return True
 
     def _brings_news(self, marks: Iterable[str], newest_at: int) -> bool:
         """Whether a window that lacks messages is newer: it has others that were not seen, and none is from before."""
         if newest_at < self.newest_at and newest_at:
             return False
-        return not all(mark in self._numbers or mark in self._shown for mark in marks)
+        return not all(mark in self._numbers or mark in self.shown for mark in marks)
 
     def since(self, cursor: int) -> tuple[tuple[Message, ...], bool]:
         """Return the messages after the cursor, oldest first, and whether some went by unseen."""
         unread = self.cursor - cursor
-        missed = cursor < self._gap or unread > len(self._kept)
-        return tuple(self._kept[-unread:] if unread > 0 else ()), missed and unread > 0
+        missed = cursor < self._gap or unread > len(self.messages)
+        return tuple(self.messages[-unread:] if unread > 0 else ()), missed and unread > 0
 
     def before_answer(self) -> frozenset[str]:
         """Return the fingerprints shown but for messages of the user at the end, which may be answers to a pause."""
         named = name_messages(self._last)
         while named and named[-1][1].role == "user":
             named.pop()
-        return frozenset(mark for mark, _ in named) if self._last else frozenset(self._shown)
+        return frozenset(mark for mark, _ in named) if self._last else frozenset(self.shown)
 
 
 def name_messages(window: Sequence[Message]) -> list[tuple[str, Message]]:

@@ -59,27 +59,22 @@ class EventNotifier:
             self._scheduler.planner.webhooks.excuse((event.session_id, event.video_id), now)
         found = self._find(event, now, verified=verified)
         for session in found:
-            self._bring_forward(session, now, verified=verified)
+            if session.failures and not verified:
+                continue  # a client that waits for a service in trouble is not hurried by strangers
+            session.signals = session.signals or EventSignals()
+            moment = session.signals.record(now, session.polled_at, verified=verified)
+            if not session.is_polling and moment < session.due:
+                session.is_single = True
+                self._scheduler.poll_by(session, moment, now)
         return bool(found)
 
     def _find(
         self, event: WebhookEvent | UnverifiedEvent, now: float, *, verified: bool
     ) -> list[WatchedSession]:
         sessions = self._scheduler.sessions
-        session = sessions.get(event.session_id or "")
-        if session is not None:
-            return [session]
+        if event.session_id in sessions:
+            return [sessions[event.session_id]]
         if event.video_id is None or not (verified or now - self._searched_at >= _SEARCHES_APART):
             return []
         self._searched_at = now
         return [session for session in sessions.values() if session.track.video_id == event.video_id]
-
-    def _bring_forward(self, session: WatchedSession, now: float, *, verified: bool) -> None:
-        if session.failures and not verified:
-            return  # a client that waits for a service in trouble is not hurried by strangers
-        if session.signals is None:
-            session.signals = EventSignals()
-        moment = session.signals.record(now, session.polled_at, verified=verified)
-        if not session.is_polling and moment < session.due:
-            session.is_single = True
-            self._scheduler.poll_by(session, moment, now)

@@ -57,10 +57,7 @@ class PollPlanner:
         `share` is the number of sessions that the poll's one request serves, 0 for a request of its own.
         """
         context = self._context(session, now, share)
-        watchers = session.watchers
-        if len(watchers) == 1:
-            return now + self._ask(session, watchers[0].cadence or self._cadence, context)
-        schedules = {watcher.cadence or self._cadence for watcher in watchers}
+        schedules = {watcher.cadence or self._cadence for watcher in session.watchers}
         return now + min((self._ask(session, cadence, context) for cadence in schedules), default=NEVER)
 
     def first_poll(self, session: WatchedSession, watcher: Watcher, now: float, share: int) -> float:
@@ -69,7 +66,7 @@ class PollPlanner:
 
         NEVER when its schedule was asked for the one that is planned.
         """
-        if not watcher.is_primed or session.track.is_stale:
+        if watcher.delivered_revision is None or session.track.is_stale:
             return now
         cadence = watcher.cadence or self._cadence
         if any(
@@ -78,10 +75,6 @@ class PollPlanner:
             return NEVER
         read_at = session.track.read_at or now
         return read_at + self._ask(session, cadence, self._context(session, read_at, share))
-
-    def retry(self, session: WatchedSession, now: float) -> float:
-        """Return when to poll again after failures."""
-        return now + poll_pause(session.failures, jitter=self._rng.random())
 
     def begin(self, session: WatchedSession, now: float) -> None:
         """Record where a session stands that is watched from now on."""

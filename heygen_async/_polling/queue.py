@@ -21,47 +21,24 @@ if TYPE_CHECKING:
 
 _ENTRIES = count(1)  # one for all queues, so that an entry left behind in another counts no more
 SOONEST = 0.0  # before all that are due
-_SPARE = 64  # old entries that may pile up before it is worth tidying
+_SPARE = 64  # old entries that may pile up besides as many as there are others
 _LATENESS = 1000  # polls whose lateness is remembered
-LAST_POLL = 5.0  # seconds after a deadline in which the poll made at it may still bring the end
 
 Entry = tuple[float, int, "Sequence[WatchedSession]"]
 
 
-class _Moments:
-    """A heap of entries by moment, of which some count no more."""
-
-    __slots__ = ("_heap",)
-
-    def __init__(self) -> None:
-        self._heap: list[Entry] = []
-
-    def first(self) -> float:
-        """Return the first moment, NEVER when there is none."""
-        heap = self._heap
-        while heap and not self._counts(heap[0]):
-            heappop(heap)
-        return heap[0][0] if heap else NEVER
-
-    def tidy(self, sessions: int) -> None:
-        """Drop what counts no more once it outnumbers the sessions there are."""
-        if len(self._heap) > 2 * sessions + _SPARE:
-            self._heap = [one for one in self._heap if self._counts(one)]
-            heapify(self._heap)
-
-    @staticmethod
-    def _counts(one: Entry) -> bool:
-        raise NotImplementedError
-
-
-class PollQueue(_Moments):
+class PollQueue:
     """
     Batches of sessions by the moment of their next poll.
 
     Sessions that are due together are put together: one entry for a hundred sessions that share their polls.
     """
 
-    __slots__ = ()
+    __slots__ = ("_heap", "_most")
+
+    def __init__(self) -> None:
+        self._heap: list[Entry] = []
+        self._most = _SPARE
 
     def put(self, sessions: Sequence[WatchedSession], moment: float) -> bool:
         """Put sessions in, wherever they were before; True when they are now the first."""
@@ -69,6 +46,10 @@ class PollQueue(_Moments):
         for session in sessions:
             session.entry = entry
         heappush(self._heap, (moment, entry, sessions))
+        if len(self._heap) > self._most:  # perhaps most count no more
+            self._heap = [one for one in self._heap if _counts(one)]
+            heapify(self._heap)
+            self._most = 2 * len(self._heap) + _SPARE
         return self._heap[0][1] == entry
 
     def take(self, until: float) -> Sequence[WatchedSession]:
@@ -94,52 +75,26 @@ class PollQueue(_Moments):
             session.entry == entry and bool(session.watchers) for _, entry, them in due for session in them
         )
 
-    @staticmethod
-    def _counts(one: Entry) -> bool:
-        _, entry, sessions = one
-        for session in sessions:  # noqa: SIM110 - a generator would cost more than all the rest
-            if session.entry == entry and session.watchers:
-                return True
-        return False
+    def first(self) -> float:
+        """Return the first moment, NEVER when there is none."""
+        heap = self._heap
+        while heap and not _counts(heap[0]):
+            heappop(heap)
+        return heap[0][0] if heap else NEVER
 
 
-class DeadlineQueue(_Moments):
-    """Sessions by the moment at which the first of their watches ends, because it is too late."""
-
-    __slots__ = ()
-
-    def put(self, session: WatchedSession) -> bool:
-        """Put a session in, unless it is there for as early a moment; True when it is now the first."""
-        moment = session.deadline + LAST_POLL
-        if moment >= session.ends_at:
-            return False
-        session.ends_at = moment
-        heappush(self._heap, (moment, next(_ENTRIES), (session,)))
-        return self._heap[0][2][0] is session
-
-    def take(self, until: float) -> WatchedSession | None:
-        """Remove and return the first session whose moment has come by `until`."""
-        if self.first() > until:
-            return None
-        session = heappop(self._heap)[2][0]
-        session.ends_at = NEVER
-        return session
-
-    @staticmethod
-    def _counts(one: Entry) -> bool:
-        moment, _, (session,) = one
-        return session.ends_at == moment and bool(session.watchers)
+def _counts(one: Entry) -> bool:
+    _, entry, sessions = one
+    for session in sessions:  # noqa: SIM110 - a generator would cost more than all the rest
+        if session.entry == entry and session.watchers:
+            return True
+    return False
 
 
 class PollQueues:
-    """
-    All sessions that wait for a poll, alone or together with others, and those that may end too late.
+    """All sessions that wait for a poll, alone or together with others."""
 
-    Attributes:
-        deadlines: When watches end.
-    """
-
-    __slots__ = ("_alone", "_lateness", "_together", "deadlines")
+    __slots__ = ("_alone", "_lateness", "_together")
 
     def __init__(self) -> None:
         self._lateness: deque[float] = deque(maxlen=_LATENESS)
@@ -148,7 +103,6 @@ class PollQueues:
     def clear(self) -> None:
         """Forget all that waits."""
         self._alone, self._together = PollQueue(), PollQueue()
-        self.deadlines: DeadlineQueue = DeadlineQueue()
 
     def put(self, sessions: Sequence[WatchedSession], moment: float, *, is_shared: bool) -> bool:
         """Put sessions in; True when they are now the first of their kind."""
@@ -179,8 +133,3 @@ class PollQueues:
     def count(self, until: float) -> int:
         """Return how many sessions' moments have come by `until`."""
         return self._alone.count(until) + self._together.count(until)
-
-    def tidy(self, sessions: int) -> None:
-        """Drop what counts no more once it outnumbers the sessions there are."""
-        for queue in (self._alone, self._together, self.deadlines):
-            queue.tidy(sessions)

@@ -9,6 +9,7 @@ per watcher. Polls run in a few workers (`workers.py`). Sessions that render are
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 from typing import TYPE_CHECKING
 
@@ -17,8 +18,8 @@ from .._redact import clean
 from ..errors import ClientStateError, ConnectionLost, HeyGenError, RateLimited
 from ..models import Statistics
 from .bulk import BulkPoller
-from .planner import PollPlanner
-from .queue import LAST_POLL, SOONEST, PollQueues
+from .planner import PollPlanner, poll_pause
+from .queue import SOONEST, PollQueues
 from .reads import read_session
 from .state import Change
 from .watched import NEVER, WatchedSession
@@ -37,6 +38,10 @@ log = logging.getLogger("heygen_async")
 
 _TRIES_FOR_A_REASON = 3  # failed reads of a failed session's video before its reason is taken from elsewhere
 _SAMPLE = 4  # of those polled together, how many the schedule is asked for; the first to be due counts
+_LAST_POLL = 5.0  # seconds after a deadline in which the poll made at it may still bring the end
+_NO_CONTEXT = (
+    contextvars.Context()
+)  # timers are for all watchers, and no part of the first one's request or trace
 _MOST_UNKNOWN = 100  # statuses this release does not know that are logged
 
 
@@ -77,7 +82,6 @@ class PollScheduler:
             most=self._most,
             rate=self._rate,
             poll=self._poll_batch,
-            end_late=self._end_late,
             fail_all=self._fail_all,
         )
 
@@ -114,8 +118,7 @@ class PollScheduler:
             raise
 
     def _schedule_first(self, session: WatchedSession, watcher: Watcher, now: float) -> None:
-        if self._queues.deadlines.put(session):
-            self._workers.wake()
+        self._watch_deadline(session)
         if not session.is_polling:
             due = self.planner.first_poll(session, watcher, now, self._bulk.share_of(session))
             self.poll_by(session, session.fit_due(due, now), now)
@@ -136,6 +139,8 @@ class PollScheduler:
     def _forget_unwatched(self, session: WatchedSession) -> None:
         if not session.watchers and self.sessions.get(session.track.session_id) is session:
             del self.sessions[session.track.session_id]
+            if session.timer is not None:
+                session.timer.cancel()
             if not self.sessions:
                 self._workers.rest()
 
@@ -190,13 +195,24 @@ class PollScheduler:
             session.fail(error)
             self._forget_unwatched(session)
 
-    def _end_late(self, now: float) -> None:
-        self._queues.tidy(len(self.sessions))
-        while (session := self._queues.deadlines.take(now)) is not None:
-            session.end_late(now, LAST_POLL)
-            self._forget_unwatched(session)
-            if session.deadline < NEVER:
-                self._queues.deadlines.put(session)
+    def _watch_deadline(self, session: WatchedSession) -> None:
+        """Have watches end at their deadline also where no poll comes back in time."""
+        moment = session.deadline + _LAST_POLL
+        if (
+            self._loop is None
+            or moment == NEVER
+            or (session.timer is not None and session.timer.when() <= moment)
+        ):
+            return
+        if session.timer is not None:
+            session.timer.cancel()
+        session.timer = self._loop.call_at(moment, self._end_late, session, context=_NO_CONTEXT)
+
+    def _end_late(self, session: WatchedSession) -> None:
+        session.timer = None
+        session.end_late(_clock.now(), _LAST_POLL)
+        self._forget_unwatched(session)
+        self._watch_deadline(session)
 
     def statistics(self) -> Statistics:
         """Return the numbers of now."""
@@ -325,7 +341,8 @@ class PollScheduler:
         if session.is_woken:
             return now
         if session.failed_since is not None:
-            return min(self.planner.retry(session, now), session.failed_since + self._api.timeouts.outage)
+            pause = poll_pause(session.failures, jitter=self._api.rng.random())
+            return min(now + pause, session.failed_since + self._api.timeouts.outage)
         return self.planner.next_poll(session, now, self._bulk.share_of(session))
 
     def _schedule_together(self, alike: Sequence[WatchedSession], now: float) -> None:

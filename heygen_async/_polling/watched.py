@@ -10,11 +10,22 @@ import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ..errors import HeyGenError, RateLimited
-from .outage import REPORTED_AFTER, Outage, ends_watch
+from ..errors import (
+    APIError,
+    Forbidden,
+    HeyGenError,
+    InsufficientCredit,
+    NotFound,
+    RateLimited,
+    TransportError,
+    Unauthorized,
+)
 from .state import Change
+from .watcher import Outage
 
 if TYPE_CHECKING:
+    import asyncio
+
     from msgspec import Raw
 
     from .._api.calls import Call
@@ -25,6 +36,7 @@ if TYPE_CHECKING:
     from .webhook_signals import EventSignals
 
 NEVER = float("inf")
+_REPORTED_AFTER = 2  # failed polls in a row; a single one is no outage
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -61,7 +73,7 @@ class WatchedSession:
         entry: Its entry in a queue that counts; 0 for none.
         is_polling: Whether a poll is under way.
         deadline: The first deadline of its watchers; NEVER for none.
-        ends_at: When the scheduler ends the watchers of that deadline, if no poll does; NEVER when it is not to.
+        timer: Ends the watchers of that deadline, if no poll does.
         for_video: Whether a watcher waits for the video itself.
         progress: Whether a watcher wants progress and messages.
         is_quiet: Whether an answer without news concerns no watcher.
@@ -85,7 +97,7 @@ class WatchedSession:
     polled_at: float = 0.0
     delivered_revision: int = -1
     deadline: float = NEVER
-    ends_at: float = NEVER
+    timer: asyncio.TimerHandle | None = None
     is_polling: bool = False
     is_quiet: bool = False
     is_single: bool = False
@@ -109,8 +121,7 @@ class WatchedSession:
         self.progress |= watcher.progress
         if watcher.deadline is not None and watcher.deadline < self.deadline:
             self.deadline = watcher.deadline
-        is_quiet = watcher.is_primed and not watcher.for_video and watcher.stalls_at is None
-        self.is_quiet = is_quiet and (self.is_quiet or len(self.watchers) == 1)
+        self.is_quiet = watcher.is_quiet and (self.is_quiet or len(self.watchers) == 1)
 
     def remove(self, watcher: Watcher) -> None:
         """Let a watcher go."""
@@ -128,7 +139,7 @@ class WatchedSession:
         self.progress = any(watcher.progress for watcher in self.watchers)
         deadlines = [watcher.deadline for watcher in self.watchers if watcher.deadline is not None]
         self.deadline = min(deadlines, default=NEVER)
-        self.is_quiet = all(w.is_primed and not w.for_video and w.stalls_at is None for w in self.watchers)
+        self.is_quiet = all(watcher.is_quiet for watcher in self.watchers)
 
     # -- what they get --
 
@@ -145,6 +156,7 @@ class WatchedSession:
         self.known = None if self.track.state is None else self.track.state.status
         for watcher in self.watchers:
             watcher.take(change, now)
+            watcher.check_stall(now)
         self.drop_done()
 
     def fail(self, error: Exception) -> None:
@@ -165,7 +177,7 @@ class WatchedSession:
         """Count a failed poll; it ends the watches only if it is final or polls failed for so many seconds."""
         self.failures += 1
         self.failed_since = now if self.failed_since is None else self.failed_since
-        if not isinstance(error, HeyGenError) or ends_watch(error):
+        if not isinstance(error, HeyGenError) or _ends_watch(error):
             self.fail(error)
         elif now - self.failed_since >= outage:
             for watcher in self.watchers:
@@ -175,7 +187,7 @@ class WatchedSession:
             self._report_outage(error, now)
 
     def _report_outage(self, error: HeyGenError | None, now: float) -> None:
-        if self.failures < REPORTED_AFTER or self.failed_since is None:
+        if self.failures < _REPORTED_AFTER or self.failed_since is None:
             return
         seconds = now - self.failed_since
         outage = Outage(session_id=self.track.session_id, seconds=seconds, error=error)
@@ -184,7 +196,7 @@ class WatchedSession:
 
     def end_late(self, now: float, grace: float = 0.0) -> None:
         """End the watches whose deadline passed more than the grace ago."""
-        # Added, as the queue of deadlines does: subtracted from the moment it may come out a hair short, for ever.
+        # Added, as for the timer: subtracted from the moment it may come out a hair short, for ever.
         for watcher in self.watchers:
             if watcher.deadline is not None and watcher.deadline + grace <= now:
                 watcher.fail_late()
@@ -232,3 +244,17 @@ class WatchedSession:
                 if stalls_at is not None and now < stalls_at < due:
                     due = stalls_at
         return due
+
+
+def _ends_watch(error: HeyGenError) -> bool:
+    """
+    Whether a failed poll is final: every further one would be refused alike.
+
+    Final are a refused credential, the service's own 402 and 403, a 404 after its grace, and what is no answer at all
+    (a closed client). All else may pass: an answer of something in between, of any status, is one failed poll.
+    """
+    if isinstance(error, Forbidden | InsufficientCredit | NotFound):
+        return error.from_service
+    if isinstance(error, Unauthorized):
+        return True
+    return not isinstance(error, APIError | TransportError)

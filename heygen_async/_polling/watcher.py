@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Protocol, Self
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from .._api.responses import is_about_credit
 from .._redact import clean
@@ -32,12 +33,10 @@ from .reasons import failure, last_words
 from .state import Change
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import TracebackType
 
     from ..cadence import PollContext
     from ..models import SessionState
-    from .outage import OnOutage, Outage
     from .state import SessionTracker
 
 
@@ -45,6 +44,29 @@ if TYPE_CHECKING:
 def statuses(words: tuple[SessionStatus | str, ...]) -> frozenset[SessionStatus]:
     """Return the words as a set that many watchers share."""
     return frozenset(SessionStatus(word) for word in words)
+
+
+class Outage(Struct, frozen=True, kw_only=True):
+    """
+    The service cannot be reached for a session that is watched, or can again.
+
+    Attributes:
+        session_id: The session.
+        seconds: How long its polls have failed without a break.
+        error: What the last one failed with; None when the service answers again.
+    """
+
+    session_id: str
+    seconds: float
+    error: HeyGenError | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the service answers again."""
+        return self.error is None
+
+
+OnOutage = Callable[[Outage], Awaitable[None] | None]
 
 
 class MessageCursor:
@@ -77,7 +99,7 @@ class Watcher:
         cursor: The number of the last message that is not to be delivered again.
         accept_stale: Whether the state from before a send counts once it has stood for long.
         on_outage: Called when the service cannot be reached, and when it can again.
-        is_primed: Whether it has got a state.
+        delivered_revision: The revision of the session that it got last; None before the first state.
         is_done: Whether it gets no more.
         is_stopped: Whether it ended only because the client stops watching.
     """
@@ -94,11 +116,10 @@ class Watcher:
     on_outage: OnOutage | None = None
     began: float | None = None
     deadline: float | None = None
-    is_primed: bool = False
+    delivered_revision: int | None = None
     is_done: bool = False
     is_stopped: bool = False
     _outage: Outage | None = None  # to be reported
-    _delivered_revision: int | None = None
     _pending: SessionState | None = None
     _error: Exception | None = None
     _waiter: asyncio.Future[None] | None = None
@@ -112,6 +133,11 @@ class Watcher:
     def _last_moved(self) -> float:
         return max(self.began or 0.0, self.track.moved_at)
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether an answer without news does not concern it."""
+        return self.delivered_revision is not None and not self.for_video and self.stall_timeout is None
+
     def begin(self, now: float) -> None:
         """Start the time; a watch that goes on after a cancelled step keeps its own."""
         if self.began is None:
@@ -121,36 +147,41 @@ class Watcher:
     # -- from the scheduler --
 
     def take(self, change: Change, now: float) -> None:
-        """Take what a poll brought; a session that stands still for too long ends the watch."""
-        track = self.track
-        is_old = track.is_stale and not (self.accept_stale and track.is_stale_shown)
-        if track.state is not None and Change.READ_AGAIN not in change and not is_old:
-            self._take_state(track.state, change, now)
+        """Take what a poll brought."""
+        track, state = self.track, self.track.state
+        if state is None or Change.READ_AGAIN in change:
+            return
+        if track.is_stale and not (self.accept_stale and track.is_stale_shown):
+            return
+        has_moved = self.progress and (Change.PROGRESS in change or Change.MESSAGES in change)
+        if has_moved or self.delivered_revision != track.revision:
+            self.delivered_revision, self._pending = track.revision, state
+        if self.for_video and track.is_completed:
+            self._check_video(state, now)
+        elif state.status in self.until and self._pending is not None:
+            self.end()
+        if self._pending is not None:
+            self._wake()
+
+    def _check_video(self, state: SessionState, now: float) -> None:
+        reason = self.track.video_failure(now)
+        if reason is not None:
+            self.fail(session_failed(self, *reason))
+        elif self.track.finished_video is not None:
+            self._pending = state
+            self.end()
+
+    def check_stall(self, now: float) -> None:
+        """End the watch if nothing has moved for too long, or a pause that was answered stands for too long."""
         if self.is_done or (self.accept_stale and self.stall_timeout is None):
             return
+        track = self.track
         since = None if self.accept_stale else track.stalled_since(now)
         if since is not None:
             self.fail(self._still_paused(now - since))
         elif self.stalls_at is not None and self.stalls_at <= now:
             still = f"Nothing moved in session {track.session_id} for {now - self._last_moved:.0f} seconds."
             self.fail(SessionStalled(still, **refs.facts(track, self.cursor)))
-
-    def _take_state(self, state: SessionState, change: Change, now: float) -> None:
-        has_moved = self.progress and (Change.PROGRESS in change or Change.MESSAGES in change)
-        if has_moved or self._delivered_revision != self.track.revision:
-            self._delivered_revision, self.is_primed = self.track.revision, True
-            self._pending = state
-        if self.for_video and self.track.is_completed:
-            reason = self.track.video_failure(now)
-            if reason is not None:
-                self.fail(session_failed(self, *reason))
-            elif self.track.finished_video is not None:
-                self._pending = state
-                self.end()
-        elif state.status in self.until and self._pending is not None:
-            self.end()
-        if self._pending is not None:
-            self._wake()
 
     def _still_paused(self, seconds: float) -> SessionStalled:
         track = self.track

@@ -8,6 +8,7 @@ was verified and that a poll then confirmed counts as a sign that the webhook wo
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ..models import SessionStatus
@@ -21,6 +22,7 @@ _MOST_MISSES = 256
 _ANNOUNCED = frozenset({SessionStatus.THINKING, SessionStatus.GENERATING})  # whose ends events announce
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class EventSignals:
     """
     What events said of one watched session. Verified and unverified events do not wait for each other.
@@ -31,13 +33,10 @@ class EventSignals:
         wanted: The moment of the last poll that was asked for.
     """
 
-    __slots__ = ("_granted", "unverified_at", "verified_at", "wanted")
-
-    def __init__(self) -> None:
-        self.verified_at: float | None = None
-        self.unverified_at: float | None = None
-        self.wanted: float = 0.0
-        self._granted = {True: -_APART, False: -_APART}
+    verified_at: float | None = None
+    unverified_at: float | None = None
+    wanted: float = 0.0
+    _granted: dict[bool, float] = field(default_factory=lambda: {True: -_APART, False: -_APART})
 
     def record(self, now: float, polled_at: float, *, verified: bool) -> float:
         """Record an event; return when to poll for its sake. `polled_at` is when the last poll began."""

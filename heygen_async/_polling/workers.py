@@ -29,11 +29,10 @@ class PollWorkers:
 
     Args:
         api: Knows the loop and the pauses the service asked for.
-        queues: What is to be polled, and when watches end.
+        queues: What is to be polled.
         most: Polls under way at once.
         rate: Polls a second, spread evenly; None for no limit.
         poll: Polls sessions that are due together.
-        end_late: Ends the watches whose deadline has passed.
         fail_all: Ends all watches with an error.
     """
 
@@ -45,13 +44,11 @@ class PollWorkers:
         most: int,
         rate: float | None,
         poll: Callable[[Sequence[WatchedSession]], Awaitable[None]],
-        end_late: Callable[[float], None],
         fail_all: Callable[[Exception], None],
     ) -> None:
         self._api = api
         self._queues = queues
         self._poll = poll
-        self._end_late = end_late
         self._fail_all = fail_all
         self._most = self._allowed = most
         self._spacing = 0.0 if rate is None else 1.0 / rate
@@ -114,7 +111,6 @@ class PollWorkers:
     async def _run(self) -> None:
         while not self._is_resting:
             now = _clock.now()
-            self._end_late(now)
             while len(self._workers) < self._allowed and (batch := self._next_batch(now)):
                 worker = asyncio.Task(self._work(batch), loop=self._api.loop, name="heygen_async poll")
                 self._workers.add(worker)
@@ -143,8 +139,7 @@ class PollWorkers:
         next_poll = NEVER  # when all workers are busy, the first to be done takes what is due
         if not self._is_full:
             next_poll = max(self._queues.first(), self._next_start, self._api.polls.resume)
-        moment = min(next_poll, self._queues.deadlines.first())
-        return None if moment == NEVER else moment
+        return None if next_poll == NEVER else next_poll
 
     def _remove_worker(self, worker: asyncio.Task[None]) -> None:
         self._workers.discard(worker)

@@ -28,8 +28,8 @@ from .send import APPROVAL, check_chat, may_refuse_auto_proceed, send
 
 if TYPE_CHECKING:
     from .._http.writes import SendGuard
-    from .._polling.outage import OnOutage
     from .._polling.state import SessionTracker
+    from .._polling.watcher import OnOutage
     from ..cadence import PollContext
     from .registry import SessionRegistry
 

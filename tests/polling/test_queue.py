@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heygen_async._polling.queue import LAST_POLL, DeadlineQueue, PollQueue
+from heygen_async._polling.queue import PollQueue
 from heygen_async._polling.state import SETTLED, SessionTracker
 from heygen_async._polling.watched import NEVER, WatchedSession
 from heygen_async._polling.watcher import Watcher
@@ -97,18 +97,12 @@ def test_counts_who_is_due() -> None:
 
 def test_old_entries_do_not_pile_up() -> None:
     """A session looked at for hours leaves no trail of moments that lie ahead."""
-    agenda, ends, item = PollQueue(), DeadlineQueue(), record(timeout=3600.0)
+    agenda, item = PollQueue(), record()
     for n in range(1000):
         agenda.put((item,), 3600.0 + n)
-        item.deadline = 3600.0 - n
-        ends.put(item)
-        agenda.tidy(1)
-        ends.tidy(1)
 
     assert len(agenda._heap) < 100
-    assert len(ends._heap) < 100
     assert [item] == taken(agenda, 10_000.0)
-    assert item is ends.take(10_000.0)
 
 
 def test_unwatched_records_are_skipped() -> None:
@@ -134,23 +128,3 @@ def test_a_look_at_the_stall() -> None:
     item = record(stall=30.0)
 
     assert 30.0 == item.fit_due(75.0, now=10.0)
-
-
-def test_ends_in_order() -> None:
-    """Whose deadline passes first is seen to first, a little after it, and only once."""
-    ends, late, later = DeadlineQueue(), record("sess_1", timeout=60.0), record("sess_2", timeout=90.0)
-    ends.put(later)
-
-    assert ends.put(late)
-    assert not ends.put(late)
-    assert ends.take(60.0) is None
-    assert late is ends.take(60.0 + LAST_POLL)
-    assert 90.0 + LAST_POLL == ends.first()
-
-
-def test_no_end_without_a_deadline() -> None:
-    """Who waits for ever is never late."""
-    ends = DeadlineQueue()
-    ends.put(record())
-
-    assert NEVER == ends.first()

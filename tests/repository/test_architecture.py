@@ -47,7 +47,6 @@ PURE_FILES: Final = {
     "_polling/messages.py",
     "_polling/reasons.py",
     "_polling/refs.py",
-    "_polling/outage.py",
     "_polling/staleness.py",
     "_polling/state.py",
     "_polling/webhook_signals.py",
