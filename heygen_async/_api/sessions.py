@@ -13,8 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, cast
 from urllib.parse import urlsplit
 
-import msgspec
-from msgspec import Meta, Raw, Struct
+from msgspec import Meta
 
 from .._arguments import check_choice, check_text, check_type, given, list_of
 from ..errors import InvalidArgument
@@ -24,18 +23,15 @@ from ..models import (
     AssetId,
     AssetUrl,
     File,
-    Message,
     Mode,
     Orientation,
     ResourceInfo,
     SentMessage,
     SessionData,
-    SessionStatus,
     SessionSummary,
 )
-from ..models._base import Id, Int
 from .calls import Call, Kind, change_call, choose_key, encode, list_call, read_call, segment
-from .responses import ANYTHING, NULL, Decoder, Envelope
+from .responses import ANYTHING, Decoder, Envelope
 from .videos import VIDEOS
 
 if TYPE_CHECKING:
@@ -230,49 +226,6 @@ SENT = Decoder(Envelope[SentMessage])
 RESOURCE = Decoder(Envelope[ResourceInfo])
 
 
-class _Outline(Struct, frozen=True, kw_only=True, gc=False):
-    """A session whose messages are left as they came."""
-
-    session_id: Id
-    status: SessionStatus
-    created_at: Int = 0
-    progress: Int = 0
-    title: str | None = None
-    video_id: Id | None = None
-    messages: Raw = Raw(b"[]")
-
-
-def decode_again(
-    body: bytes, raw_messages: Raw | None, known: tuple[Message, ...]
-) -> tuple[SessionData, Raw] | None:
-    """
-    Read a session again of which messages are `known`, `raw_messages` being how they came.
-
-    Returns:
-        The session and how its messages came now; they are not read where they are the same to the byte, which saves
-        most of the reading. None for all that is not a plain success.
-    """
-    try:
-        outline = _OUTLINE.decode(body)
-        data = outline.data
-        messages = known
-        if data.messages != raw_messages:
-            messages = msgspec.json.decode(data.messages, type=tuple[Message, ...])
-    except (msgspec.DecodeError, ValueError, RecursionError):
-        return None
-    if bytes(outline.error) != NULL:
-        return None
-    return SessionData(
-        session_id=data.session_id,
-        status=data.status,
-        created_at=data.created_at,
-        progress=data.progress,
-        title=data.title,
-        video_id=data.video_id,
-        messages=messages,
-    ), data.messages
-
-
 def check_begun_at(begun_at: datetime | None, idempotency_key: str | None) -> None:
     """
     Refuse a beginning that cannot be looked for.
@@ -285,6 +238,3 @@ def check_begun_at(begun_at: datetime | None, idempotency_key: str | None) -> No
         raise InvalidArgument("begun_at", "must be an aware datetime (with a time zone)")
     if begun_at is not None and idempotency_key is None:
         raise InvalidArgument("begun_at", "needs the idempotency_key that was sent then")
-
-
-_OUTLINE = Decoder(Envelope[_Outline])

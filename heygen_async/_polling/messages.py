@@ -12,7 +12,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
@@ -52,7 +52,7 @@ class Conversation:
     shows_user: bool = False
     _gap: int = 0
     _last: Sequence[Message] = ()
-    _numbers: Mapping[str, int] = _NONE
+    _numbers: Mapping[str, int] = field(default_factory=lambda: _NONE)
 
     def fingerprints(self, cursor: int) -> list[str]:
         """Return the fingerprints of the newest messages up to the cursor, oldest first."""

@@ -86,7 +86,7 @@ async def read_session(session: WatchedSession, api: ApiClient) -> Change:
     if cached is None:
         cached = session.cached = CachedAnswer(session_api.session(track.session_id))
     if cached.state is not track.state:
-        cached.forget()  # something else was learnt in between, so the old answer is news again
+        cached.body = None  # something else was learnt in between, so the old answer is news again
     try:
         data = await _read_again(cached, api)
     except NotFound as error:
@@ -103,26 +103,20 @@ async def read_session(session: WatchedSession, api: ApiClient) -> Change:
 
 
 async def _read_again(cached: CachedAnswer, api: ApiClient) -> SessionData | None:
-    """Ask once; None when the answer is the same to the byte. Messages that are the same are not decoded again."""
+    """Ask once; None when the answer is the same to the byte."""
     request = cached.request
     if request is None or request.headers is not api.identity.headers:
         await api.identity.ready()
         cached.request = request = api.request(cached.call)
     answer = await api.exchange(request)
-    if answer.status == HTTPStatus.OK:
-        if answer.body == cached.body:
-            return None
-        known = () if cached.state is None else cached.state.messages
-        decoded = session_api.decode_again(answer.body, cached.messages, known)
-        if decoded is not None:
-            cached.body, (data, cached.messages) = answer.body, decoded
-            return data
+    if answer.status == HTTPStatus.OK and answer.body == cached.body:
+        return None
     try:
         data = api.decode(cached.call, answer).data
     except Unauthorized as error:
         if not await api.identity.renew(request.headers):
             raise api.identity.explain(error) from None
-        cached.forget()  # what comes now is not kept, and must not be taken for what was
+        cached.body = None  # what comes now is not kept, and must not be taken for what was
         return (await api.attempt(cached.call)).data
-    cached.body, cached.messages = answer.body, None
+    cached.body = answer.body
     return data

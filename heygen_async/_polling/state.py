@@ -360,7 +360,10 @@ class SessionTracker:
             bits |= _TRANSITION
             previous, elapsed = (None, 0.0) if before is None else (before.status, now - self.since)
             self._enter(data, now)
-        if before is None or not (before.messages is data.messages or before.messages == data.messages):
+        messages = data.messages
+        if before is not None and before.messages == messages:
+            messages = before.messages  # the very same ones, so that none is kept twice
+        else:
             bits |= _MESSAGES
         if bits:
             self.moved_at = now
@@ -375,7 +378,7 @@ class SessionTracker:
             progress=data.progress,
             title=data.title,
             video_id=self.video_id,
-            messages=data.messages,
+            messages=messages,
             previous=previous,
             elapsed=elapsed,
             failure_reason=reason,

@@ -26,8 +26,6 @@ from .watcher import Outage
 if TYPE_CHECKING:
     import asyncio
 
-    from msgspec import Raw
-
     from .._api.calls import Call
     from .._http.transport import Request
     from ..models import SessionData, SessionState, SessionStatus
@@ -48,19 +46,13 @@ class CachedAnswer:
         call: What is asked.
         request: What was sent.
         body: The answer, byte for byte; None when the next one counts as news, whatever it says.
-        messages: Its messages, as they came.
         state: What the answer was taken for.
     """
 
     call: Call[SessionData]
     request: Request | None = None
     body: bytes | None = None
-    messages: Raw | None = None
     state: SessionState | None = None
-
-    def forget(self) -> None:
-        """Take the next answer for news."""
-        self.body = self.messages = None
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -156,7 +148,8 @@ class WatchedSession:
         self.known = None if self.track.state is None else self.track.state.status
         for watcher in self.watchers:
             watcher.take(change, now)
-            watcher.check_stall(now)
+            if not watcher.is_done:
+                watcher.check_stall(now)
         self.drop_done()
 
     def fail(self, error: Exception) -> None:

@@ -173,23 +173,19 @@ class Watcher:
 
     def check_stall(self, now: float) -> None:
         """End the watch if nothing has moved for too long, or a pause that was answered stands for too long."""
-        if self.is_done or (self.accept_stale and self.stall_timeout is None):
-            return
         track = self.track
         since = None if self.accept_stale else track.stalled_since(now)
         if since is not None:
-            self.fail(self._still_paused(now - since))
+            problem = f"still shows the state from before a message of {now - since:.0f} seconds ago"
+            hint = (
+                "Do not answer that pause again: it may be paid for twice. Look at the session, or wait on."
+            )
         elif self.stalls_at is not None and self.stalls_at <= now:
-            still = f"Nothing moved in session {track.session_id} for {now - self._last_moved:.0f} seconds."
-            self.fail(SessionStalled(still, **refs.facts(track, self.cursor)))
-
-    def _still_paused(self, seconds: float) -> SessionStalled:
-        track = self.track
-        return SessionStalled(
-            f"Session {track.session_id} still shows the state from before a message of {seconds:.0f} seconds ago.",
-            hint="Do not answer that pause again: it may be paid for twice. Look at the session, or wait on.",
-            **refs.facts(track, self.cursor),
-        )
+            problem, hint = f"has not moved for {now - self._last_moved:.0f} seconds", None
+        else:
+            return
+        facts = refs.facts(track, self.cursor)
+        self.fail(SessionStalled(f"Session {track.session_id} {problem}.", hint=hint, **facts))
 
     def report(self, outage: Outage) -> None:
         """Have the reader's callback called with an outage that has begun or is over."""

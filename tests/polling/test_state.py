@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec import structs
 
 from heygen_async._polling.reasons import NO_REASON, failure, last_words
 from heygen_async._polling.state import FRESH, SETTLED, STOP, Change, ReadTarget
@@ -45,6 +46,15 @@ def test_messages_are_a_change(reviewing: Walk) -> None:
     """A message without anything else is a change, once."""
     assert Change.MESSAGES == reviewing.saw(1, "reviewing", messages=[HELLO, ANSWER])
     assert Change.NOTHING == reviewing.saw(2, "reviewing", messages=[HELLO, ANSWER])
+
+
+def test_messages_that_are_the_same_are_kept_once(reviewing: Walk) -> None:
+    """A read that brings the same messages again takes no more memory for them."""
+    before = reviewing.state.messages
+    again = session("generating", messages=[structs.replace(HELLO)])
+    reviewing.track.record_session(again, asked=1, now=1)
+
+    assert ("generating", True) == (reviewing.status, before is reviewing.state.messages)
 
 
 def test_video_id_is_in_the_state_at_once(walk: Walk) -> None:
