@@ -82,6 +82,11 @@ def parser() -> argparse.ArgumentParser:
         help="keys of Video Agent calls: honoured, ignored, or the calls that honour them: create,send (ignored)",
     )
     add("--scenario", choices=sorted(SCENARIOS), help="the life of every session (by its mode)")
+    add(
+        "--cassette",
+        metavar="FILE",
+        help="the life of the session in the cassette of a probe, for every session",
+    )
     _add_moods(result.add_argument_group("moods", "what the real service does beyond its contract"))
     return result
 
@@ -109,7 +114,8 @@ def build(options: argparse.Namespace) -> Simulator:
     Return the simulator the options describe.
 
     Raises:
-        ValueError: A fault is unknown.
+        ValueError: A fault is unknown, or a file is no cassette.
+        OSError: The cassette cannot be read.
     """
     simulator = Simulator(
         api_key=options.api_key,
@@ -118,12 +124,18 @@ def build(options: argparse.Namespace) -> Simulator:
         contract=options.contract,
         idempotency=options.idempotency,
         speed=options.speed,
-        scenario=SCENARIOS[options.scenario]() if options.scenario else None,
+        scenario=_scenario(options),
         clock_skew=options.clock_offset,
         moods=_moods(options),
     )
     simulator.faults.parse(options.faults)
     return simulator
+
+
+def _scenario(options: argparse.Namespace) -> Scenario | None:
+    if options.cassette:
+        return Scenario.from_cassette(options.cassette)
+    return SCENARIOS[options.scenario]() if options.scenario else None
 
 
 def _moods(options: argparse.Namespace) -> Moods:
@@ -150,7 +162,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = command.parse_args(arguments)
     try:
         simulator = build(options)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         command.error(str(error))
     with suppress(KeyboardInterrupt):
         return asyncio.run(_serve(simulator, options))

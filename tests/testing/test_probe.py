@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import random
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
@@ -262,6 +263,49 @@ async def test_an_approval_is_not_sent_twice_for_an_old_pause() -> None:
 
     assert 1 == len(simulator.ledger.messages)
     assert "confirmed" == verdicts(report)["The link of a video needs no key, and takes ranges"]
+
+
+async def test_a_create_that_is_refused_for_its_rate_is_tried_again() -> None:
+    """The cap on creates is one on sessions: a 429 has made none."""
+    simulator = Simulator()
+    simulator.faults.add("rate_limit", on="create", after=1)  # the first has no prompt
+    report = await probed(simulator)
+
+    assert 1 == len(simulator.ledger.creates)
+    assert "confirmed" == verdicts(report)["POST /v3/video-agents"]
+
+
+async def test_a_create_without_an_answer_is_not_sent_again() -> None:
+    """Nobody knows whether it was made, so no other is; what the session would have shown is not seen."""
+    simulator = Simulator()
+    simulator.faults.add("reset_after_processing", on="create", after=1)
+    report = await probed(simulator)
+
+    assert 1 == len(simulator.ledger.creates)
+    assert "not seen" == verdicts(report)["POST /v3/video-agents/{session_id}"]
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_whatever_a_service_answers_there_is_a_report(seed: int) -> None:
+    """Values of any type in any place end in a report within the caps, and in a cassette that can be judged again."""
+    dice = random.Random(seed)
+    junk: list[Any] = [None, 1, -1.5, "x", [], {}, [1], [{}], {"a": 1}, True, ["a"], [[]], 10**30]
+
+    def spoil(value: Any) -> Any:
+        if dice.random() < 0.05:
+            return dice.choice(junk)
+        if isinstance(value, dict):
+            return {name: spoil(member) for name, member in cast("dict[str, Any]", value).items()}
+        return [spoil(item) for item in cast("list[Any]", value)] if isinstance(value, list) else value
+
+    simulator = Simulator(seed=seed)
+    transport = AlteredTransport(simulator, {"": spoil})
+    report = await probed(simulator, transport=transport)
+
+    assert len(transport.requests) <= 60
+    assert len(simulator.ledger.creates) <= 1
+    assert json.dumps(report.as_json())
+    assert make_report(report.cassette.exchanges).as_text()
 
 
 def plant(value: Any, name: str = "") -> Any:

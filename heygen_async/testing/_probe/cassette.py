@@ -266,7 +266,7 @@ def _enter_video(life: Life, created: RecordedExchange, exchanges: Sequence[Reco
 
 def _enter(run: list[Stretch], one: RecordedExchange, known: int, at: float) -> int:
     """Enter a read into a run; return how many of the agent's messages are known then."""
-    status, progress = str(one.data.get("status")), one.data.get("progress")
+    status, progress = one.shown_status, one.data.get("progress")
     progress = progress if isinstance(progress, int) else 0
     if not run or run[-1].status != status:
         run.append(Stretch(status=status, since=at, progress=(progress, progress), says=[]))

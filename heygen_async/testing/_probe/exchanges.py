@@ -28,6 +28,8 @@ _KEPT_HEADERS: Final = (
     "retry-after",
     "x-request-id",
 )
+# Nothing was made, whatever else is wrong.
+_REFUSED: Final = frozenset({400, 401, 402, 403, 404, 422, 429})
 _JSON_BYTES: Final = 2_000_000
 
 
@@ -40,6 +42,7 @@ class RecordedExchange(Struct, frozen=True, kw_only=True):
         purpose: What the probe wanted to know, such as `unknown id`.
         sent_at: When it left, in Unix seconds of this machine.
         elapsed: Seconds until the answer was there.
+        attempt: Which attempt of its request it was, from 1.
         method: The verb.
         path: The path; for a file the whole link.
         query: The query.
@@ -55,6 +58,7 @@ class RecordedExchange(Struct, frozen=True, kw_only=True):
     purpose: str
     sent_at: float
     elapsed: float = 0.0
+    attempt: int = 1
     method: str
     path: str
     query: dict[str, str] = {}
@@ -79,6 +83,12 @@ class RecordedExchange(Struct, frozen=True, kw_only=True):
     def data(self) -> dict[str, object]:
         """What it is about, if that is one object."""
         return as_object(self.members.get("data"))
+
+    @property
+    def shown_status(self) -> str:
+        """The status that the answer shows; empty for none."""
+        status = self.data.get("status")
+        return status if isinstance(status, str) else ""
 
     @property
     def error(self) -> dict[str, object]:
@@ -170,6 +180,8 @@ class Recorder:
             self.exchanges.append(_complete(recorded, None, wall_time()))
             raise
         self.exchanges.append(_complete(recorded, answer, wall_time()))
+        if _is_create(recorded) and answer.status in _REFUSED:
+            self._creates -= 1
         return answer
 
     def stream(self, request: Outgoing) -> AbstractAsyncContextManager[MemoryStream]:
@@ -185,26 +197,31 @@ class Recorder:
         """Leave the connections open: whoever gave them closes them."""
 
     def _enter(self, request: Outgoing) -> RecordedExchange:
-        body = request.body if isinstance(request.body, bytes) else None
-        parts = urlsplit(request.url)
-        sent = _decode(body or b"")
         if self.left < 1:
             raise CapReached(f"The probe has sent the {self._most_requests} requests it may send.")
-        if request.method == "POST" and parts.path == CREATE_PATH and as_object(sent).get("prompt"):
+        parts = urlsplit(request.url)
+        recorded = RecordedExchange(
+            number=self._sent + 1,
+            purpose=self.purpose,
+            sent_at=wall_time(),
+            attempt=int(getattr(request, "attempt", 1)),
+            method=request.method,
+            path=parts.path if parts.path.startswith("/v3/") else request.url,
+            query=dict(parse_qsl(parts.query, keep_blank_values=True)),
+            body=_decode(request.body if isinstance(request.body, bytes) else b""),
+            key=request.headers.get("idempotency-key"),
+        )
+        if _is_create(recorded):
             if self._creates >= self._most_creates:
                 raise CapReached("The probe creates no further session.")
             self._creates += 1
         self._sent += 1
-        return RecordedExchange(
-            number=self._sent,
-            purpose=self.purpose,
-            sent_at=wall_time(),
-            method=request.method,
-            path=parts.path if parts.path.startswith("/v3/") else request.url,
-            query=dict(parse_qsl(parts.query, keep_blank_values=True)),
-            body=sent,
-            key=request.headers.get("idempotency-key"),
-        )
+        return recorded
+
+
+def _is_create(one: RecordedExchange) -> bool:
+    """Return whether it can make a session: with an empty prompt it cannot."""
+    return (one.method, one.path) == ("POST", CREATE_PATH) and bool(as_object(one.body).get("prompt"))
 
 
 def _complete(sent: RecordedExchange, answer: Answer | None, now: float) -> RecordedExchange:

@@ -47,7 +47,7 @@ def created_status(exchanges: Exchanges) -> Judgement:
     created = [one for one in find(exchanges, "create") if one.is_ok]
     if not created:
         return NOT_SEEN
-    status = created[0].data.get("status")
+    status = created[0].shown_status
     # A word that is in no list is the endpoint's own finding.
     return ("refuted", shown_word(status)) if status in PAUSED else ("confirmed", shown_word(status))
 
@@ -71,7 +71,7 @@ def story(exchanges: Exchanges) -> Judgement:
         return NOT_SEEN
     story = _story(exchanges)
     approvals = [one for one in find(exchanges, "approve") if one.is_ok]
-    after = [str(one.data.get("status")) for one in polls if approvals and one.number > approvals[-1].number]
+    after = [one.shown_status for one in polls if approvals and one.number > approvals[-1].number]
     if not set(after) & {"generating", "completed"}:
         return "not seen", story
     return "confirmed", story
@@ -83,8 +83,8 @@ def _story(exchanges: Exchanges) -> str:
     words: list[str] = []
     status = None
     for one in find(exchanges, "poll"):
-        if one.is_ok and one.data.get("status") != status:
-            status = one.data.get("status")
+        if one.is_ok and one.shown_status != status:
+            status = one.shown_status
             words.append(f"{shown_word(status)} at {one.sent_at - created.sent_at:.0f} s")
     return ", ".join(words)
 

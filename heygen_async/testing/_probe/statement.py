@@ -48,8 +48,15 @@ def statement(name: str, cite: str, severity: Severity) -> Callable[[Judge], Sta
 
 def find(exchanges: Exchanges, purpose: str) -> list[RecordedExchange]:
     """Return the exchanges of a purpose, without those that were tried again."""
-    answered = [one for one in exchanges if one.purpose == purpose]
-    return [one for one in answered if one.status not in {0, 429} and one.status < 500]
+    repeated = {one.number - 1 for one in exchanges if one.attempt > 1}
+    return [
+        one
+        for one in exchanges
+        if one.purpose == purpose
+        and one.number not in repeated
+        and one.status not in {0, 429}
+        and one.status < 500
+    ]
 
 
 def rows_of(one: RecordedExchange) -> list[dict[str, object]]:

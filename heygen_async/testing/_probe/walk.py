@@ -247,7 +247,7 @@ async def _converse(walk: Walk, session_id: str) -> RecordedExchange:
     for _ in range(_ANSWERS):
         read = await _follow(walk, session_id, messages)
         messages = len(as_rows(read.data.get("messages"))) + 1  # with the one that is sent now
-        status = read.data.get("status")
+        status = read.shown_status
         if status not in PAUSED or walk.left <= _KEPT_BACK:
             return read
         purpose, text = ("approve", APPROVAL) if status == "reviewing" else ("answer", ANSWER)
@@ -273,7 +273,7 @@ async def _follow(walk: Walk, session_id: str, messages: int) -> RecordedExchang
     while True:
         await anyio.sleep(wait)
         read = await walk.ask("poll", "GET", f"{CREATE_PATH}/{session_id}")
-        status, is_new = read.data.get("status"), len(as_rows(read.data.get("messages"))) > messages
+        status, is_new = read.shown_status, len(as_rows(read.data.get("messages"))) > messages
         if status in FINAL or (status in PAUSED and is_new) or walk.left <= _KEPT_BACK:
             return read
         wait = min(wait * 2, _LONGEST_WAIT)
@@ -282,7 +282,7 @@ async def _follow(walk: Walk, session_id: str, messages: int) -> RecordedExchang
 async def _read_video(walk: Walk, video_id: str) -> None:
     await walk.ask("statuses", "GET", "/v3/videos/statuses", params={"video_ids": video_id})
     video = await walk.ask("video", "GET", f"/v3/videos/{video_id}")
-    if video.data.get("status") == "processing" and walk.left > 3:
+    if video.shown_status == "processing" and walk.left > 3:
         await anyio.sleep(_LONGEST_WAIT / 2)
         video = await walk.ask("video", "GET", f"/v3/videos/{video_id}")
     link = video.data.get("video_url")
