@@ -299,12 +299,14 @@ class HeyGen:
 
     async def stop_watching(self) -> None:
         """
-        End all watches cleanly and begin no new ones; to be called before `aclose` where a service shuts down.
+        End all watches cleanly and begin nothing new; to be called before `aclose` where a service shuts down.
 
         An iteration of `watch` ends after the state that is still unread, as if it were the last. `wait`, `video` and
-        `converse` raise `ClientStateError`, and so does a watch that begins later. Writes under way go on.
+        `converse` raise `ClientStateError`, and so do a watch and a create that begin later, and a create that waits
+        for room. Writes under way go on.
         """
         self._core.scheduler.stop()
+        self._core.api.create_queue.stop()
 
     async def aclose(self) -> None:
         """End all watches with `ClientStateError` and close the connections; twice is the same as once."""

@@ -24,6 +24,7 @@ from .._concurrency import Alarm
 from .._redact import clean
 from ..errors import (
     APIError,
+    ClientStateError,
     Conflict,
     ConnectFailed,
     HeyGenError,
@@ -275,12 +276,12 @@ class CreateQueue:
         throttle: When the service wants to be asked again.
     """
 
-    __slots__ = ("_is_busy", "_is_full", "_waiting", "throttle")
+    __slots__ = ("_holder", "_is_full", "_is_stopped", "_waiting", "throttle")
 
     def __init__(self) -> None:
         self.throttle = Throttle()
-        self._is_full = False
-        self._is_busy = False
+        self._is_full = self._is_stopped = False
+        self._holder: PendingWrite[Any] | None = None
         self._waiting: list[tuple[int, PendingWrite[Any]]] = []
 
     @asynccontextmanager
@@ -290,12 +291,14 @@ class CreateQueue:
 
         Raises:
             RateLimited: It would have to wait longer than its caller wants to.
+            ClientStateError: No create is attempted any more.
         """
         if write.call.kind is not Kind.CREATE:
             yield
             return
         is_held = self._is_full and await self._wait(write, started)
         try:
+            self.check_open(write)
             yield
         except RateLimited:
             self._is_full = True
@@ -305,8 +308,25 @@ class CreateQueue:
                 self._is_full = self.throttle.resume > _clock.now()
         finally:
             if is_held:
-                self._is_busy = False
+                self._holder = None
                 self._call_next()
+
+    def stop(self) -> None:
+        """Attempt no create any more, but those that may have happened; those that wait end at once."""
+        self._is_stopped = True
+        for write in (self._holder, *(write for _, write in self._waiting)):
+            if write is not None:
+                write.alarm.ring()
+
+    def check_open(self, write: PendingWrite[Any] | None = None) -> None:
+        """
+        Refuse a create that would begin now.
+
+        Raises:
+            ClientStateError: None is attempted any more.
+        """
+        if self._is_stopped and (write is None or not write.may_exist):
+            raise ClientStateError("This client is closing; nothing was made.", hint="Make a new HeyGen().")
 
     async def _wait(self, write: PendingWrite[Any], started: float) -> bool:
         """Wait in line, then for the pace; return whether it is this write's turn, False for an abandoned one."""
@@ -314,21 +334,23 @@ class CreateQueue:
         entry = (write.number, write)
         heapq.heappush(self._waiting, entry)
         try:
-            while not write.is_abandoned and (self._is_busy or self._waiting[0] is not entry):
+            while not write.is_abandoned and (self._holder is not None or self._waiting[0] is not entry):
+                self.check_open(write)
                 self._check_wait(latest, _clock.now())
                 await write.alarm.wait(None if latest == math.inf else latest)
         finally:
             self._waiting.remove(entry)
             heapq.heapify(self._waiting)
-        if self._is_busy:
+        if self._holder is not None:
             return False
-        self._is_busy = True
+        self._holder = write
         try:
             while not write.is_abandoned and (resume := self.throttle.resume) > _clock.now():
+                self.check_open(write)
                 self._check_wait(latest, resume)
                 await write.alarm.wait(resume)
         except BaseException:
-            self._is_busy = False
+            self._holder = None
             self._call_next()
             raise
         return True

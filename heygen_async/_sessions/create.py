@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from .. import _clock
 from .._http.open_writes import FollowUp, ShieldedWrite
 from .._http.writes import PendingWrite, recover_write, send_write
-from ..errors import ClientStateError, ConnectionLost, HeyGenError
+from ..errors import ConnectionLost, HeyGenError
 from .create_recovery import CreateRecovery, PendingCreate
 from .orphans import Orphan, Orphans
 from .session import Session
@@ -64,7 +64,6 @@ class SessionFactory:
         self._made: OrderedDict[str, _Made] = OrderedDict()
         self._repeated: list[tuple[PendingCreate, Callable[[Session], None] | None]] = []
         self._follow_up = FollowUp(self._find_duplicates, _FOLLOW_UP)
-        self._is_closing = False
 
     async def create(
         self,
@@ -93,13 +92,12 @@ class SessionFactory:
         """
         api, key = self.core.api, call.key or ""
         api.bind()
-        if self._is_closing:
-            raise ClientStateError("This client is closing.", hint="Make a new HeyGen().")
         known = None if begun_at is not None else self._session_of(key, mode)
         if known is not None:
             return known
         shielded = self._under_way.get(key)
         if shielded is None or shielded.task.cancelling():
+            api.create_queue.check_open()
             write = PendingWrite(
                 call,
                 began=_clock.wall() if begun_at is None else begun_at.timestamp(),
@@ -224,7 +222,7 @@ class SessionFactory:
 
     async def aclose(self) -> None:
         """Refuse new creates, let those under way end, and follow up what was sent twice."""
-        self._is_closing = True
+        self.core.api.create_queue.stop()
         await self.core.api.writes.aclose()
         await self._follow_up.aclose(_LAST_FOLLOW_UP)
         if self.orphans:

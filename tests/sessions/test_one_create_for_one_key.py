@@ -11,6 +11,7 @@ import pytest
 
 from flows import Line, client, clock, pass_time
 from heygen_async import (
+    ClientStateError,
     HeyGen,
     OutcomeUnknown,
     RateLimited,
@@ -122,8 +123,8 @@ async def test_who_does_not_wait_for_room_hears_at_once() -> None:
 
 
 async def test_waiting_creates_try_one_at_a_time_in_order() -> None:
-    """Creates that wait for room probe one at a time, first come, first served."""
-    service = Simulator(max_jobs=3)
+    """Three hundred creates before a cap of ten probe one at a time, first come, first served."""
+    service = Simulator(max_jobs=10)
     line = Line(service, latency=0.2)
     made: list[int] = []
     patient = RetryPolicy(max_elapsed=1e6, max_attempts=1000)
@@ -133,13 +134,57 @@ async def test_waiting_creates_try_one_at_a_time_in_order() -> None:
             await heygen.sessions.create(f"Video {number}", mode="generate")
             made.append(number)
 
-        for number in range(12):
+        for number in range(300):
             group.start_soon(create, number)
 
     posts = line.moments("POST", "/v3/video-agents")
-    later = [after - before for before, after in itertools.pairwise(posts[12:])]
-    assert sorted(made[3:]) == made[3:]  # the first three had room at once
+    later = [after - before for before, after in itertools.pairwise(posts[300:])]
+    assert sorted(made[10:]) == made[10:]  # the first ten had room at once
     assert [] == [gap for gap in later if gap < 0.19]
+
+
+# ---- stopping -----------------------------------------------------------------------------------------------------
+
+
+async def test_nothing_new_is_made_once_watching_was_stopped() -> None:
+    """A client that was told to stop makes no session any more, also for creates that wait; one under way is made."""
+    service = Simulator(max_jobs=1)
+    line = Line(service, latency=1.0)
+    ends: list[str] = []
+    async with client(line) as heygen, anyio.create_task_group() as group:
+
+        async def create(prompt: str) -> None:
+            try:
+                ends.append(f"{prompt} {(await heygen.sessions.create(prompt)).id}")
+            except ClientStateError as error:
+                ends.append(f"{prompt} {error}")
+
+        await create("First")
+        for prompt in ("Second", "Third"):
+            group.start_soon(create, prompt)
+        await pass_time(3)
+        await heygen.stop_watching()
+        posts = len(line.moments("POST", "/v3/video-agents"))
+        await create("Fourth")
+
+    refusal = "This client is closing; nothing was made."
+    assert {f"{prompt} {refusal}" for prompt in ("Second", "Third", "Fourth")} == set(ends[1:])
+    assert posts == len(line.moments("POST", "/v3/video-agents"))
+
+
+async def test_a_create_under_way_is_answered_after_stopping() -> None:
+    """A create that had left before its client was told to stop brings its session."""
+    async with client(Line(Simulator(), latency=1.0)) as heygen, anyio.create_task_group() as group:
+        made: list[str] = []
+
+        async def create() -> None:
+            made.append((await heygen.sessions.create(PROMPT)).id)
+
+        group.start_soon(create)
+        await pass_time(0.5)
+        await heygen.stop_watching()
+
+    assert 1 == len(made)
 
 
 # ---- keys that are trusted ----------------------------------------------------------------------------------------
