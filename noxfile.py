@@ -30,6 +30,13 @@ ROOT: Final = pathlib.Path(__file__).parent
 PYPROJECT: Final = nox.project.load_toml(ROOT / "pyproject.toml")
 PYTHONS: Final = nox.project.python_versions(PYPROJECT)
 DEMO: Final = "examples/interactive_session.py"
+# One process for each core, and no more than four: each of them collects all tests. The quick ones take from the slow.
+PARALLEL: Final = ("-n", "logical", "--maxprocesses=4", "--dist=worksteal")
+# What says the same on every Python: long runs, answers in files, and checks of the repository itself.
+SAME_ON_EVERY_PYTHON: Final = ("chaos", "corpus", "repository", "examples/test_readme_in_a_repl.py")
+
+# Tests start hundreds of programs; each would compile the package anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def install_groups(session: nox.Session, *groups: str, project: bool = True) -> None:
@@ -76,14 +83,8 @@ def durable_tests(session: nox.Session) -> None:
     """Kill durable batches and their databases, and hold the books against the ledger."""
     install_groups(session, "test", "durable")
     provide_postgresql(session)
-    session.run("python", "-m", "pytest", "tests/durable", "-m", "durable", *session.posargs)
-
-
-@nox.session(python=PYTHONS)
-def durable_matrix(session: nox.Session) -> None:
-    """Run what durable batches do, without the killing, on every supported Python of this machine."""
-    install_groups(session, "test", "durable")
-    run_durable_tests(session)
+    only = ("-m", "durable and not chaos")
+    session.run("python", "-m", "pytest", "tests/durable", *only, *PARALLEL, *session.posargs)
 
 
 @nox.session
@@ -98,7 +99,7 @@ def run_durable_tests(session: nox.Session) -> None:
     """Run the tests of durable batches that kill nothing."""
     provide_postgresql(session)
     files = [f"tests/durable/test_{name}.py" for name in ("campaign", "reviews", "process")]
-    session.run("python", "-m", "pytest", *files, "-m", "durable", *session.posargs)
+    session.run("python", "-m", "pytest", *files, "-m", "durable", *PARALLEL, *session.posargs)
 
 
 def provide_postgresql(session: nox.Session) -> None:
@@ -133,7 +134,7 @@ def chromium(session: nox.Session) -> str:
 def tests(session: nox.Session) -> None:
     """Run the tests on this Python; arguments after `--` go to pytest."""
     install_groups(session, "test", "contract")
-    session.run("python", "-m", "pytest", *session.posargs)
+    session.run("python", "-m", "pytest", *PARALLEL, *session.posargs)
 
 
 @nox.session
@@ -158,16 +159,21 @@ def coverage(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def matrix(session: nox.Session) -> None:
-    """Run the tests on every supported Python of this machine."""
-    install_groups(session, "test", "contract")
-    session.run("python", "-m", "pytest", *session.posargs)
+    """Run what may differ between the supported Pythons of this machine, durable batches included."""
+    install_groups(session, "test", "contract", "durable")
+    without = [f"--ignore=tests/{name}" for name in SAME_ON_EVERY_PYTHON]
+    session.run("python", "-m", "pytest", *without, *PARALLEL, *session.posargs)
+    run_durable_tests(session)
 
 
 @nox.session
 def chaos(session: nox.Session) -> None:
-    """Run the long seeded runs against a misbehaving service."""
-    install_groups(session, "test", "contract")
-    session.run("python", "-m", "pytest", "tests/chaos", "-m", "chaos", *session.posargs)
+    """Run what takes long: seeded runs against a misbehaving service, kills by the dozen, examples by the thousand."""
+    install_groups(session, "test", "contract", "durable")
+    provide_postgresql(session)
+    session.run("python", "-m", "pytest", "-m", "chaos", *PARALLEL, *session.posargs)
+    many = ("-m", "hypothesis", "--hypothesis-profile=many", "--timeout=3600")
+    session.run("python", "-m", "pytest", *many, *PARALLEL, *session.posargs)
 
 
 @nox.session
@@ -181,9 +187,11 @@ def hostile(session: nox.Session) -> None:
 def loops(session: nox.Session) -> None:
     """Run what opens sockets on uvloop, and that and whole conversations on tasks that begin eagerly."""
     install_groups(session, "test", "loops")
-    session.run("python", "-m", "pytest", "--loop=uvloop", "tests/socket", "tests/files", *session.posargs)
+    session.run(
+        "python", "-m", "pytest", "--loop=uvloop", "tests/socket", "tests/files", *PARALLEL, *session.posargs
+    )
     eager = [f"tests/{name}" for name in ("socket", "http", "polling", "sessions", "batch", "client")]
-    session.run("python", "-m", "pytest", "--loop=eager", *eager, *session.posargs)
+    session.run("python", "-m", "pytest", "--loop=eager", *eager, *PARALLEL, *session.posargs)
 
 
 @nox.session

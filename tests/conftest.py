@@ -29,8 +29,9 @@ restore_ctrl_c()
 # Deadlines measure the machine, not the code; a failing example is printed in a form that can be replayed.
 # New examples at every run, but not in continuous integration: a change must not fail for what it did not touch.
 hypothesis.settings.register_profile(
-    "house", deadline=None, print_blob=True, derandomize=os.environ.get("CI") == "true"
+    "house", max_examples=50, deadline=None, print_blob=True, derandomize=os.environ.get("CI") == "true"
 )
+hypothesis.settings.register_profile("many", max_examples=3_000, deadline=None, print_blob=True)
 hypothesis.settings.load_profile("house")
 
 

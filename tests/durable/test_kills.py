@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.durable, pytest.mark.timeout(1200)]
 
-JOBS = 200
-KILLS = 20
+MANY = pytest.param(200, 20, marks=pytest.mark.chaos, id="many")
+FEW = pytest.param(60, 6, id="few")
 PATIENCE = 900.0  # a guard against hanging: seconds are expected
 LIVES = (0.4, 1.6)  # seconds between two kills
 
@@ -31,13 +31,13 @@ def service(idempotency: Any, *, speed: float = 120) -> Simulator:
     return Simulator(speed=speed, max_jobs=20, idempotency=idempotency)
 
 
-async def killed(crew: Crew, workers: int, seed: int) -> int:
-    """Start the workers and kill one or all of them at random moments; return how many died."""
+async def killed(crew: Crew, workers: int, kills: int, seed: int) -> int:
+    """Start the workers and kill one or all of them at random moments, so many in all; return how many died."""
     moments = random.Random(seed)
     for _ in range(workers):
         crew.start()
     deaths = 0
-    while deaths < KILLS and not crew.are_done:
+    while deaths < kills and not crew.are_done:
         await anyio.sleep(moments.uniform(*LIVES))
         doomed = range(workers) if moments.random() < 0.4 else [moments.randrange(workers)]
         for place in doomed:
@@ -54,7 +54,7 @@ async def finished(crew: Crew) -> None:
     assert [0] * len(crew.processes) == [process.returncode for process in crew.processes], crew.said
 
 
-async def books(url: str, simulator: Simulator, jobs: int = JOBS) -> None:
+async def books(url: str, simulator: Simulator, jobs: int) -> None:
     """Hold the database against the ledger: each job one outcome, each session paid for one job's."""
     async with DurableBatch(url, name="spring", work=False) as batch:
         status: BatchStatus = await batch.status()
@@ -71,38 +71,42 @@ async def books(url: str, simulator: Simulator, jobs: int = JOBS) -> None:
     assert simulator.ledger.max_in_progress <= 20
 
 
+@pytest.mark.parametrize(("jobs", "kills"), [FEW, MANY])
 @pytest.mark.parametrize("idempotency", ["honoured", "ignored"])
 async def test_two_workers_on_one_database(
-    postgres: Postgres, crew: Callable[..., Crew], idempotency: str
+    postgres: Postgres, crew: Callable[..., Crew], idempotency: str, jobs: int, kills: int
 ) -> None:
-    """One or both of two workers killed at twenty moments: no job is lost, none is paid for twice."""
+    """One or both of two workers killed at random moments: no job is lost, none is paid for twice."""
     simulator = service(idempotency)
     async with SimulatorServer(simulator) as server:
-        workers = crew(postgres.database(), server.url)
-        assert await killed(workers, 2, seed=len(idempotency)) >= KILLS
+        workers = crew(postgres.database(), server.url, "--jobs", str(jobs))
+        assert await killed(workers, 2, kills, seed=len(idempotency)) >= kills
         await finished(workers)
-        await books(workers.database, simulator)
+        await books(workers.database, simulator, jobs)
 
 
+@pytest.mark.parametrize(("jobs", "kills"), [FEW, MANY])
 @pytest.mark.parametrize("idempotency", ["honoured", "ignored"])
-async def test_one_worker_on_a_file(sqlite: str, crew: Callable[..., Crew], idempotency: str) -> None:
-    """The only worker killed at twenty moments: no job is lost, none is paid for twice."""
+async def test_one_worker_on_a_file(
+    sqlite: str, crew: Callable[..., Crew], idempotency: str, jobs: int, kills: int
+) -> None:
+    """The only worker killed at random moments: no job is lost, none is paid for twice."""
     simulator = service(idempotency)
     async with SimulatorServer(simulator) as server:
-        workers = crew(sqlite, server.url)
-        assert await killed(workers, 1, seed=len(idempotency)) >= KILLS
+        workers = crew(sqlite, server.url, "--jobs", str(jobs))
+        assert await killed(workers, 1, kills, seed=len(idempotency)) >= kills
         await finished(workers)
-        await books(workers.database, simulator)
+        await books(workers.database, simulator, jobs)
 
 
 async def test_the_database_goes_away_in_the_middle(postgres: Postgres, crew: Callable[..., Crew]) -> None:
     """A database that dies twice stops creating while it is away, and the work goes on by itself."""
     simulator = service("ignored")
     async with SimulatorServer(simulator) as server:
-        workers = crew(postgres.database(), server.url)
+        workers = crew(postgres.database(), server.url, "--jobs", "80")
         workers.start()
         workers.start()
-        for wanted in (30, 90):
+        for wanted in (10, 40):
             with anyio.fail_after(PATIENCE):
                 while len(simulator.ledger.creates) < wanted and not workers.are_done:
                     await anyio.sleep(0.05)
@@ -113,7 +117,7 @@ async def test_the_database_goes_away_in_the_middle(postgres: Postgres, crew: Ca
             assert before == len(simulator.ledger.creates)
             await anyio.to_thread.run_sync(postgres.start)
         await finished(workers)
-        await books(workers.database, simulator)
+        await books(workers.database, simulator, 80)
 
 
 @pytest.mark.parametrize("idempotency", ["honoured", "ignored"])
@@ -123,11 +127,11 @@ async def test_workers_that_take_each_other_for_dead(
     """Two that live, and take over each other's work again and again, do not create or say anything twice."""
     simulator = service(idempotency, speed=30)
     async with SimulatorServer(simulator) as server:
-        workers = crew(database, server.url, "--jobs", "60", "--suspicious")
+        workers = crew(database, server.url, "--jobs", "30", "--suspicious")
         workers.start()
         workers.start()
         await finished(workers)
-        await books(workers.database, simulator, 60)
+        await books(workers.database, simulator, 30)
 
 
 @pytest.mark.parametrize("idempotency", ["honoured", "ignored"])

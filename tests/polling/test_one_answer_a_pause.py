@@ -157,4 +157,4 @@ class Conversations(RuleBasedStateMachine):
 
 
 TestConversations = Conversations.TestCase
-TestConversations.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestConversations.settings = settings(stateful_step_count=40)

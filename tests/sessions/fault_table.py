@@ -7,6 +7,7 @@ What a user sees of each fault: the table `tests/fault_table.md`, made from runs
 from __future__ import annotations
 
 import atexit
+import functools
 import pathlib
 import shutil
 import tempfile
@@ -106,6 +107,7 @@ def fits(fault: Fault, column: Column) -> bool:
     return column.operation in fault.on
 
 
+@functools.cache
 def ending(fault: Fault, column: Column, times: int | None) -> str:
     """Return how the call ends under the fault: `done` or the name of the error. Other errors are not caught."""
     return run(_ending, fault, column, times)
