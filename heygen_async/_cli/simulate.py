@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -17,6 +18,12 @@ def simulate(
     max_jobs: Annotated[int, Parameter(validator=Number(gte=1))] = 10,
     faults: str = "",
     seed: int = 0,
+    scenario: str | None = None,
+    cassette: Path | None = None,
+    video_at: Literal["create", "generating", "never"] | None = None,
+    wallet: Annotated[float | None, Parameter(validator=Number(gte=0))] = None,
+    burst: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
+    contract: Literal["openapi", "guide"] = "openapi",
 ) -> int:
     """
     Serve a simulated HeyGen on this machine; `python -m heygen_async.testing` has more options.
@@ -33,8 +40,33 @@ def simulate(
         What goes wrong, such as mix:0.1.
     seed
         Decides ids and random faults.
+    scenario
+        The life of every session, such as question, failing or credit_runs_out; by its mode when not given.
+    cassette
+        The life of the session that `probe --pay --cassette` recorded.
+    video_at
+        When sessions learn their video's id.
+    wallet
+        The credit at the beginning; below 0.5 nothing is created.
+    burst
+        Creates accepted within a second; any number when not given.
+    contract
+        guide takes auto_proceed.
     """
     from heygen_async.testing import __main__ as simulator
 
-    options = {"port": port, "speed": speed, "max-jobs": max_jobs, "faults": faults, "seed": seed}
-    return simulator.main([f"--{name}={value}" for name, value in options.items()])
+    options = {
+        "port": port,
+        "speed": speed,
+        "max-jobs": max_jobs,
+        "faults": faults,
+        "seed": seed,
+        "scenario": scenario,
+        "cassette": cassette,
+        "video-at": video_at,
+        "wallet": wallet,
+        "burst": burst,
+        "contract": contract,
+    }
+    given = {name: value for name, value in options.items() if value is not None}
+    return simulator.main([f"--{name}={value}" for name, value in given.items()])

@@ -108,8 +108,9 @@ def test_the_simulator_takes_its_options(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """`simulate` is the simulator of `python -m heygen_async.testing`, and refuses what that refuses."""
+    moods = "--scenario failing --video-at create --wallet 3 --burst 2 --contract guide"
     with pytest.raises(SystemExit) as left:
-        begin(["simulate", "--faults", "no_such_fault"])
+        begin(["simulate", *moods.split(), "--faults", "no_such_fault"])
 
     assert 2 == left.value.code
     assert "no_such_fault" in capsys.readouterr().err

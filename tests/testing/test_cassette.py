@@ -11,6 +11,7 @@ import pytest
 from flows import client
 from heygen_async import SessionFailed
 from heygen_async.testing import Line, Scenario, Simulator, Step
+from heygen_async.testing.__main__ import build, parser
 from testing.probed import probed
 
 if TYPE_CHECKING:
@@ -109,3 +110,16 @@ def test_another_file_is_no_cassette(content: str, tmp_path: pathlib.Path) -> No
 
     with pytest.raises(ValueError, match=r"notes\.json"):
         Scenario.from_cassette(path)
+
+
+async def test_the_simulator_of_the_command_line_plays_a_cassette(tmp_path: pathlib.Path) -> None:
+    """`--cassette` gives every session the recorded life."""
+    recorded = tmp_path / "cassette.json"
+    await record(Scenario.question(), recorded)
+    options = parser().parse_args([f"--cassette={recorded}"])
+    simulator = await anyio.to_thread.run_sync(build, options)
+    async with client(simulator) as heygen:
+        session = await heygen.sessions.create("A tour", mode="chat")
+        state = await session.wait()
+
+    assert "waiting_for_input" == state.status

@@ -162,7 +162,15 @@ def test_command_line_sets_the_moods() -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["--idempotency nope", "--scenario nope", "--speed 0", "--contract other", "--faults nope", "--port x"],
+    [
+        "--idempotency nope",
+        "--scenario nope",
+        "--cassette nope.json",
+        "--speed 0",
+        "--contract other",
+        "--faults nope",
+        "--port x",
+    ],
 )
 def test_bad_command_lines_are_explained(line: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A wrong option ends with status 2 and says which."""
