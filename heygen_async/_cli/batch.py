@@ -17,11 +17,12 @@ import anyio.to_thread
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from heygen_async import Approve, HeyGen, InvalidArgument, Job
+from heygen_async import Approve, HeyGen, InvalidArgument, Job, Rate
 
 from .batch_view import View
 from .durable import DurableOptions, submit
-from .exit_codes import UsageError
+from .exit_codes import Exit, UsageError
+from .forecast import check_lengths, show_findings, show_forecast
 from .interrupt import run_in_thread
 from .job_files import STDIN, JobFile, open_jobs
 from .journal import FINAL, Journal
@@ -31,10 +32,12 @@ from .report import Report, result_of
 
 if TYPE_CHECKING:
     from heygen_async import BatchEvent, Outcome
+    from heygen_async.models import Mode
 
-    from .exit_codes import Exit
+    from .job_rows import ParsedRow
     from .progress import Board
 
+_CURRENCY: Final = "usd"
 _AT_A_TIME: Final = 50  # rows read in one go, while the batch waits for none of them
 
 
@@ -48,6 +51,9 @@ class BatchOptions:
     approve: bool = False
     resume: bool = False
     min_balance: float | None = None
+    max_spend: float | None = None
+    rate: Rate | None = None
+    retry_failed: int = 0
     timeout: float | None = AN_HOUR
     poll: float | None = None
 
@@ -60,6 +66,10 @@ class BatchOptions:
         words += ["--approve"] if self.approve else []
         if self.min_balance is not None:
             words += ["--min-balance", f"{self.min_balance:g}"]
+        if self.max_spend is not None and self.rate is not None:
+            words += ["--max-spend", f"{self.max_spend:g}", "--rate", f"{self.rate.per_second:g}"]
+            words += ["--currency", self.rate.currency] if self.rate.currency != _CURRENCY else []
+        words += ["--retry-failed", str(self.retry_failed)] if self.retry_failed else []
         if self.timeout not in {None, AN_HOUR}:
             words += ["--timeout", f"{self.timeout:g}"]
         if self.poll is not None:
@@ -76,6 +86,12 @@ async def batch(
     approve: Switch = False,
     resume: Switch = False,
     min_balance: Annotated[float | None, Parameter(validator=Number(gte=0))] = None,
+    max_spend: Annotated[float | None, Parameter(validator=Number(gt=0))] = None,
+    rate: Annotated[float | None, Parameter(validator=Number(gt=0))] = None,
+    currency: str = _CURRENCY,
+    retry_failed: Annotated[int, Parameter(validator=Number(gte=0))] = 0,
+    check: Switch = False,
+    dry_run: Switch = False,
     database: str | None = None,
     name: str | None = None,
     timeout: Timeout = AN_HOUR,
@@ -104,21 +120,46 @@ async def batch(
         Go on with what an earlier run in this folder left: nothing is made twice.
     min_balance
         Begin only if the wallet has this much, in its currency.
+    max_spend
+        Spend no more than this in this run: each video reserves the price of its max_seconds (a column) first.
+    rate
+        What a second of video costs; the service's own page says it.
+    currency
+        What --max-spend and --rate are in.
+    retry_failed
+        How often a job is made again that failed before it had a video, for no reason of policy, credit or input.
+    check
+        Only look, by free reads, for what would be refused or fail in silence; nothing is created.
+    dry_run
+        Only say how many videos there would be, what they may cost and how long it may take; nothing is sent.
     database
         Keep the batch in a database (sqlite:///FILE or postgresql://USER@HOST/DATABASE; needs the extra durable):
         it goes on after any crash by itself, and workers on other machines help.
     name
         The batch's name in the database.
     """
+    price = None if rate is None else Rate(per_second=rate, currency=currency)
+    output = Output(is_json=json)
+    if check or dry_run:
+        return await look_ahead(
+            jobs, output, at_once=max_in_flight, approve=approve, rate=price, check=check, dry_run=dry_run
+        )
+    if (max_spend is None) != (price is None):
+        raise UsageError(
+            "--max-spend and --rate go together: a budget counts by the price of a second of video.",
+            hint="Give both, or neither; --rate alone is for --dry-run and --check.",
+        )
     if database is None and name is not None:
         raise UsageError("--name is for a batch in a database.", hint="Add --database, or leave --name out.")
     if database is not None:
         if name is None or resume or min_balance is not None:
             raise UsageError("--database needs --name, and goes on by itself: no --resume, no --min-balance.")
+        if max_spend is not None or retry_failed:
+            raise UsageError("--max-spend and --retry-failed are for a batch without --database.")
         campaign = DurableOptions(
             database=database, name=name, out=out, max_in_flight=max_in_flight, approve=approve, poll=poll
         )
-        return await submit(campaign, jobs, Output(is_json=json))
+        return await submit(campaign, jobs, output)
     options = BatchOptions(
         jobs=jobs,
         out=out,
@@ -126,12 +167,43 @@ async def batch(
         approve=approve,
         resume=resume,
         min_balance=min_balance,
+        max_spend=max_spend,
+        rate=price,
+        retry_failed=retry_failed,
         timeout=timeout,
         poll=poll,
     )
-    output = Output(is_json=json)
     async with client(poll, output.reachability.record) as heygen:
         return await make(heygen, options, output)
+
+
+async def look_ahead(
+    jobs: str, output: Output, *, at_once: int, approve: bool, rate: Rate | None, check: bool, dry_run: bool
+) -> int:
+    """
+    Say what can be known of a batch before anything is paid for.
+
+    Args:
+        jobs: The file.
+        output: Where it is shown.
+        at_once: How many videos are made at a time.
+        approve: Whether storyboards are approved.
+        rate: What a second of video costs, if that is known.
+        check: Whether the service is read.
+        dry_run: Whether cost and time are estimated.
+    """
+    rows = await run_in_thread(partial(_read_rows, jobs, "chat" if approve else "generate"))
+    if dry_run:
+        show_forecast(rows, output, at_once=at_once, rate=rate)
+    if not check:
+        return Exit.DONE
+    async with client(None) as heygen:
+        return await show_findings(rows, heygen, output, rate=rate)
+
+
+def _read_rows(jobs: str, mode: Mode) -> list[ParsedRow]:
+    with open_jobs(jobs, mode) as file:
+        return list(file.check())
 
 
 async def make(heygen: HeyGen, options: BatchOptions, output: Output) -> int:
@@ -175,12 +247,15 @@ class Plan:
         file = stack.enter_context(open_jobs(options.jobs, "chat" if options.approve else "generate"))
         journal = None if not options.resume else stack.enter_context(Journal(options.out, resume=True))
         dropped = dict.fromkeys(journal.begun if journal else ())
-        total = 0
+        total, rows = 0, []
         for row in file.check():
             total += 1
+            if options.max_spend is not None:
+                rows.append(row)
             dropped.pop(row.key, None)
             if journal is not None:
                 journal.check(row)
+        check_lengths(rows)
         journal = journal or stack.enter_context(Journal(options.out, resume=False))
         return cls(options, file, journal, total, _remarks(list(dropped)))
 
@@ -257,12 +332,18 @@ class BatchCommand:
             on_event=self._on_event,
             download_to=options.out,
             min_balance=options.min_balance,
+            max_spend=options.max_spend,
+            rate=options.rate,
+            retry_failed=options.retry_failed,
             progress=True,
         )
         with self._view:
             async with batch as outcomes:
                 async for outcome in outcomes:
                     await self._end(outcome)
+        if options.rate is not None:
+            words = f"{batch.spent:.2f} of {options.max_spend:.2f} {options.rate.currency}"
+            self._output.emit("spent", words, spent=batch.spent, max_spend=options.max_spend)
         self._conclude()
         return self._report.exit()
 

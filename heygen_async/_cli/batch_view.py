@@ -99,6 +99,8 @@ def _fields(event: BatchEvent) -> dict[str, object]:
         fields |= {"status": event.state.status, "progress": event.state.progress}
     if event.transfer is not None:
         fields |= {"bytes": event.transfer.done_bytes, "total_bytes": event.transfer.total_bytes}
+    if event.spent is not None:
+        fields |= {"spent": event.spent, "reserved": event.reserved}
     if event.path is not None:
         fields["path"] = str(event.path)
     return fields

@@ -38,6 +38,7 @@ class Exit(IntEnum):
 _IN_A_SHELL: Final[Mapping[str, str]] = {
     "base_url": "HEYGEN_API_BASE",
     "min_balance=": "--min-balance ",
+    "max_spend": "--max-spend",
     "pass overwrite=True": "move that file away",
     "`await heygen.account.me()` shows": "`heygen-async account` or https://app.heygen.com shows",
 }

@@ -116,8 +116,8 @@ async def test_the_simulator_of_the_command_line_plays_a_cassette(tmp_path: path
     """`--cassette` gives every session the recorded life."""
     recorded = tmp_path / "cassette.json"
     await record(Scenario.question(), recorded)
-    options = parser().parse_args([f"--cassette={recorded}"])
-    simulator = await anyio.to_thread.run_sync(build, options)
+    words = [f"--cassette={recorded}"]
+    simulator = await anyio.to_thread.run_sync(lambda: build(parser().parse_args(words)))
     async with client(simulator) as heygen:
         session = await heygen.sessions.create("A tour", mode="chat")
         state = await session.wait()

@@ -1,0 +1,128 @@
+"""
+What can be known of a batch before anything is paid for: how much it may cost, how long it may take, what is wrong.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from .exit_codes import Exit, UsageError
+from .output import duration
+
+if TYPE_CHECKING:
+    from heygen_async import HeyGen, Rate
+
+    from .job_rows import ParsedRow
+    from .output import Output
+
+# A video takes so many seconds (contract.md, Video status).
+_SHORTEST: Final = 3 * 60
+_LONGEST: Final = 45 * 60
+_SHOWN_LINES: Final = 5
+
+
+def check_lengths(rows: Sequence[ParsedRow]) -> None:
+    """
+    See that each row says how long its video may be: without it a budget cannot count it.
+
+    Raises:
+        UsageError: Some do not.
+    """
+    lines = [row.line for row in rows if _longest(row) is None]
+    if lines:
+        more = f" and {len(lines) - _SHOWN_LINES} more" if len(lines) > _SHOWN_LINES else ""
+        named = ", ".join(map(str, lines[:_SHOWN_LINES]))
+        raise UsageError(
+            f"A budget needs the length of each video, and lines without one: {named}{more}.",
+            hint="Fill the column max_seconds (what is reserved) or expected_seconds.",
+        )
+
+
+def show_forecast(rows: Sequence[ParsedRow], output: Output, *, at_once: int, rate: Rate | None) -> None:
+    """
+    Show how many videos there would be, what they may cost, and how long it may take; nothing is sent.
+
+    Args:
+        rows: The jobs.
+        output: Where it is shown.
+        at_once: How many are made at a time.
+        rate: What a second of video costs, if that is known.
+    """
+    rounds = math.ceil(len(rows) / at_once)
+    shortest, longest = rounds * _SHORTEST, rounds * _LONGEST
+    words = [f"{len(rows):,} {'video' if len(rows) == 1 else 'videos'}", _cost_in_words(rows, rate)]
+    words.append(f"{duration(shortest)} to {duration(longest)}, {at_once} at a time")
+    least, most = cost_range(rows, rate) or (None, None)
+    output.emit(
+        "forecast",
+        "; ".join(words),
+        jobs=len(rows),
+        least_cost=least,
+        most_cost=most,
+        currency=rate and rate.currency,
+        least_seconds=shortest,
+        most_seconds=longest,
+    )
+
+
+def cost_range(rows: Sequence[ParsedRow], rate: Rate | None) -> tuple[float, float] | None:
+    """Return what videos of the expected and of the longest lengths cost; None when that is not known."""
+    least, most = [_expected(row) for row in rows], [_longest(row) for row in rows]
+    if rate is None or None in most:
+        return None
+    return tuple(math.fsum(filter(None, lengths)) * rate.per_second for lengths in (least, most))  # type: ignore[return-value]
+
+
+def _cost_in_words(rows: Sequence[ParsedRow], rate: Rate | None) -> str:
+    if rate is None:
+        return "cost unknown: give the price of a second of video with --rate"
+    costs = cost_range(rows, rate)
+    if costs is None:
+        without = sum(_longest(row) is None for row in rows)
+        return f"cost unknown: {without:,} have neither max_seconds nor expected_seconds"
+    least, most = costs
+    return f"{least:.2f} to {most:.2f} {rate.currency}" if least < most else f"{most:.2f} {rate.currency}"
+
+
+def _expected(row: ParsedRow) -> float | None:
+    value: float | None = row.options.get("expected_seconds", row.options.get("max_seconds"))
+    return value
+
+
+def _longest(row: ParsedRow) -> float | None:
+    value: float | None = row.options.get("max_seconds", row.options.get("expected_seconds"))
+    return value
+
+
+async def show_findings(
+    rows: Sequence[ParsedRow], heygen: HeyGen, output: Output, *, rate: Rate | None
+) -> Exit:
+    """
+    Show what would be refused or fail in silence, all at once and by line; return the exit code.
+
+    Args:
+        rows: The jobs.
+        heygen: Who reads what the jobs name.
+        output: Where it is shown.
+        rate: What a second of video costs, if the credit is to be compared.
+    """
+    findings = await heygen.check((row.job() for row in rows), rate=rate)
+    for finding in findings:
+        line = rows[finding.position - 1].line if finding.position else None
+        where = "" if line is None else f"line {line} ({finding.key}): {finding.argument} "
+        output.emit(
+            "warning" if finding.is_warning else "wrong",
+            f"{where}{finding.problem}",
+            line=line,
+            key=finding.key or None,
+            argument=finding.argument or None,
+            problem=finding.problem,
+        )
+    wrong = sum(not finding.is_warning for finding in findings)
+    words = "nothing is wrong" if not wrong else f"{wrong:,} would fail or be refused"
+    output.emit(
+        "checked", f"{len(rows):,} jobs: {words}", jobs=len(rows), wrong=wrong, warnings=len(findings) - wrong
+    )
+    return Exit.FAILED if wrong else Exit.DONE
