@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 import random
-from functools import partial
 from typing import TYPE_CHECKING, Literal, Self
 
 from . import _config
@@ -47,7 +46,6 @@ if TYPE_CHECKING:
     from ._batch.check import Finding
     from ._batch.job_runner import OnEvent
     from ._batch.job_source import Jobs
-    from ._http.proxies import Proxies
     from ._http.transport import Transport
     from ._sessions.session import BatchReviewer
     from .models import Statistics
@@ -117,12 +115,18 @@ class HeyGen:
 
         proxies = read_proxies() if trust_env else None
         self._hooks = hooks = Hooks(on_request, on_retry, on_transition)
-        opening = partial(
-            _open_transport, http, timeouts=timeouts, max_connections=max_connections, proxies=proxies
-        )
+
+        def open_transport() -> Transport:
+            # Here, not above: the HTTP library is most of the cost of importing this package.
+            from ._http import aiohttp_transport
+
+            return aiohttp_transport.open_transport(
+                http, timeouts=timeouts, max_connections=max_connections, proxies=proxies
+            )
+
         api = ApiClient(
             identity=Authenticator(auth.credential(api_key, access_token), __version__),
-            open_transport=opening,
+            open_transport=open_transport,
             base_url=_config.base_url(base_url),
             timeouts=timeouts,
             retry=retry,
@@ -327,16 +331,3 @@ class HeyGen:
     def __repr__(self) -> str:
         core = getattr(self, "_core", None)  # none when its arguments were refused
         return f"<HeyGen {'closed' if core is None or core.api.is_closed else 'open'}>"
-
-
-def _open_transport(
-    http: aiohttp.ClientSession | Transport | None,
-    *,
-    timeouts: Timeouts,
-    max_connections: int,
-    proxies: Proxies | None,
-) -> Transport:
-    # Here, not above: the HTTP library is most of the cost of importing this package.
-    from ._http.aiohttp_transport import open_transport
-
-    return open_transport(http, timeouts=timeouts, max_connections=max_connections, proxies=proxies)

@@ -9,7 +9,8 @@ the HTTP client is most of the cost of an import.
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -18,22 +19,23 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from .._config import MAX_BODY_BYTES
-from .._redact import clean, host
+from .._redact import Secret, clean, host
 from ..errors import (
     BadResponse,
+    ClientStateError,
     ConnectFailed,
     ConnectionLost,
     RequestTimeout,
     TransportError,
 )
-from .failures import describe, secrets_of, unusable
+from .failures import describe
 from .limits import TimeoutWheel
 from .links import resolve_link
 from .streaming import UploadStream
 from .transport import BufferedResponse
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Mapping
 
     from aiohttp.abc import AbstractStreamWriter
 
@@ -124,14 +126,14 @@ class AiohttpTransport:
         *,
         timeouts: Timeouts,
         max_connections: int,
-        max_body_bytes: int,
+        max_body_bytes: int = MAX_BODY_BYTES,
         proxies: Proxies | None = None,
     ) -> None:
-        self._session = session
-        self._write_session = session
+        # By whether they keep connections for the next request.
+        self._sessions = {} if session is None else {True: session, False: session}
         self._is_ours = session is None
         self._is_closed = False
-        self._open_sessions: list[AsyncGenerator[None, None]] = []
+        self._opened: list[AsyncGenerator[None]] = []
         self._answering: set[aiohttp.ClientResponse] = set()
         self._timeouts = timeouts
         self._max_body_bytes = max_body_bytes
@@ -151,21 +153,28 @@ class AiohttpTransport:
             ClientStateError: The session given by the caller is closed.
         """
         async with self._slots:
-            try:
+            with self._translated(request.route or "the request", _secrets_of(request)):
                 if self._is_closed:
                     raise RuntimeError("Session is closed")
                 if request.body is None or isinstance(request.body, bytes):
-                    return await self._exchange(request)
+                    return await self._exchange(request, request.body)
                 return await self._upload(request, request.body)
-            except _FOREIGN as error:
-                secrets = secrets_of(request.headers)
-                if self._is_closed and isinstance(error, TimeoutError):
-                    lost = ConnectionLost("The client was closed while this was under way.")
-                    raise lost from _sanitize(error)
-                what = request.route or "the request"
-                raise _translate(error, what, secrets) from _sanitize(error, secrets)
-            except RuntimeError as error:
-                raise unusable(error) from error
+
+    @contextmanager
+    def _translated(self, what: str, secrets: tuple[str, ...] = ()) -> Generator[None]:
+        """Have no error of a library come out."""
+        try:
+            yield
+        except _FOREIGN as error:
+            if self._is_closed and isinstance(error, TimeoutError):
+                lost = ConnectionLost("The client was closed while this was under way.")
+                raise lost from _sanitize(error)
+            raise _translate(error, what, secrets) from _sanitize(error, secrets)
+        except RuntimeError as error:
+            raise ClientStateError(
+                f"The HTTP session cannot be used: {clean(str(error))}",
+                hint="Keep the session given as http= open, and use it in the event loop it was made in.",
+            ) from error
 
     @asynccontextmanager
     async def stream(self, request: Request) -> AsyncGenerator[StreamedResponse, None]:
@@ -178,12 +187,8 @@ class AiohttpTransport:
         limits = aiohttp.ClientTimeout(
             total=None, sock_connect=self._timeouts.connect, sock_read=self._timeouts.transfer
         )
-        try:
+        with self._translated("the download"):
             response = await self._follow(request, request.url, limits)
-        except _FOREIGN as error:
-            raise _translate(error, "the download") from _sanitize(error)
-        except RuntimeError as error:
-            raise unusable(error) from error
         self._answering.add(response)
         try:
             async with response:
@@ -195,16 +200,7 @@ class AiohttpTransport:
         self, request: Request, link: str, limits: aiohttp.ClientTimeout, redirects: int = _REDIRECTS
     ) -> aiohttp.ClientResponse:
         """Follow redirects link by link: the library would write the escapes of a signed link anew."""
-        session, url = self._session or await self._open_for_reads(), URL(link, encoded=True)
-        response = await session.request(
-            request.method,
-            url,
-            headers=request.headers,
-            timeout=limits,
-            allow_redirects=False,
-            proxy=self._proxy(url),
-            raise_for_status=False,
-        )
+        response = await self._request(request, URL(link, encoded=True), timeout=limits)
         location = response.headers.get("location")
         if response.status not in _REDIRECT_STATUSES or not location:
             return response
@@ -221,43 +217,28 @@ class AiohttpTransport:
         if not self._is_ours:
             self._deadlines.expire()  # that session stays open, and would let them wait for ever
         self._deadlines.close()
-        for opened in self._open_sessions:
+        for opened in self._opened:
             await opened.aclose()
 
     def abandon(self) -> None:
         """Let go of a session whose loop is closed: nothing can be awaited there any more."""
-        sessions = (self._session, self._write_session) if self._is_ours else ()
-        self._session = self._write_session = None
-        for session in sessions:
-            if session is not None and not session.closed:
-                connector = session.connector
-                session.detach()
-                if connector is not None:
-                    connector._close()  # noqa: SLF001 - the public close() wants the dead loop
+        for session in self._sessions.values() if self._is_ours else ():
+            connector = session.connector
+            session.detach()
+            if connector is not None:
+                connector._close()  # noqa: SLF001 - the public close() wants the dead loop
+        self._sessions.clear()
 
-    async def _exchange(self, request: Request) -> BufferedResponse:
+    async def _exchange(self, request: Request, body: bytes | None) -> BufferedResponse:
         url = request.prepared
         if not isinstance(url, URL):
             request.prepared = url = URL(request.url, encoded=True)
-        if request.method in _POOLED:
-            session = self._session or await self._open_for_reads()
-        else:
-            session = self._write_session or await self._open_for_writes()
-        body: bytes | ReportingBody | None = None
-        if isinstance(request.body, bytes):
-            body = request.body if request.on_send is None else ReportingBody(request.body, request.on_send)
+        data: bytes | ReportingBody | None = body
+        if body is not None and request.on_send is not None:
+            data = ReportingBody(body, request.on_send)
         task, response = self._deadlines.begin(request.timeout), None
         try:
-            response = await session.request(
-                request.method,
-                url,
-                headers=request.headers,
-                data=body,
-                timeout=self._limits,
-                allow_redirects=False,
-                proxy=self._proxy(url),
-                raise_for_status=False,
-            )
+            response = await self._request(request, url, data=data, timeout=self._limits)
             self._answering.add(response)
             answer = BufferedResponse(response.status, response.headers, await self._body(response))
         except BaseException as error:
@@ -274,22 +255,11 @@ class AiohttpTransport:
         """Send what is too large for memory; there is a limit on silence, none on the whole."""
         stream = UploadStream(body, silence=self._timeouts.transfer, answer=request.timeout)
         url = URL(request.url, encoded=True)
-        session = self._session or await self._open_for_reads()
+        request = replace(request, headers={**request.headers, "content-length": str(body.length)})
+        limits = aiohttp.ClientTimeout(total=None, sock_connect=self._timeouts.connect)
         try:
-            async with stream:
-                response = await session.request(
-                    request.method,
-                    url,
-                    headers={**request.headers, "content-length": str(body.length)},
-                    skip_auto_headers=("content-type",),  # what is signed is signed without it
-                    data=stream,
-                    timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._timeouts.connect),
-                    allow_redirects=False,
-                    proxy=self._proxy(url),
-                    raise_for_status=False,
-                )
-                async with response:
-                    return BufferedResponse(response.status, response.headers, await self._body(response))
+            async with stream, await self._request(request, url, data=stream, timeout=limits) as response:
+                return BufferedResponse(response.status, response.headers, await self._body(response))
         except _FOREIGN:
             if stream.error is not None:
                 raise stream.error from None
@@ -314,32 +284,40 @@ class AiohttpTransport:
             f"The answer is larger than {self._max_body_bytes:,} bytes.", status=response.status
         )
 
-    async def _open_for_reads(self) -> aiohttp.ClientSession:
-        self._session = await self._keep_open(aiohttp.TCPConnector(limit=0))
-        return self._session
+    async def _request(
+        self, request: Request, url: URL, *, timeout: aiohttp.ClientTimeout, data: object = None
+    ) -> aiohttp.ClientResponse:
+        is_pooled = request.method in _POOLED
+        session = self._sessions.get(is_pooled)
+        if session is None:
+            session = self._sessions[is_pooled] = await self._open_session(is_pooled=is_pooled)
+        proxies = self._proxies
+        return await session.request(
+            request.method,
+            url,
+            headers=request.headers,
+            skip_auto_headers=("content-type",),  # what is signed is signed without it
+            data=data,
+            timeout=timeout,
+            allow_redirects=False,
+            proxy=None if proxies is None else proxies.choose(url.scheme, url.host or "", url.port),
+            raise_for_status=False,
+        )
 
-    async def _open_for_writes(self) -> aiohttp.ClientSession:
-        session = await self._keep_open(aiohttp.TCPConnector(limit=0, force_close=True))
-        if hasattr(session, "_retry_connection"):
-            session._retry_connection = False  # noqa: SLF001 - a delete that was done and is repeated is "not found"
-        self._write_session = session
-        return session
-
-    async def _keep_open(self, connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
+    async def _open_session(self, *, is_pooled: bool) -> aiohttp.ClientSession:
         session = aiohttp.ClientSession(
-            connector=connector,
+            connector=aiohttp.TCPConnector(limit=0, force_close=not is_pooled),
             cookie_jar=aiohttp.DummyCookieJar(),
             max_line_size=_HEADER_BYTES,
             max_field_size=_HEADER_BYTES,
         )
+        if not is_pooled and hasattr(session, "_retry_connection"):
+            session._retry_connection = False  # noqa: SLF001 - a delete that was done and is repeated is "not found"
         # A loop that ends closes its generators: a client nobody closed then leaves no socket behind.
         opened = _keep_open(session)
-        self._open_sessions.append(opened)
+        self._opened.append(opened)
         await anext(opened)
         return session
-
-    def _proxy(self, url: URL) -> str | None:
-        return None if self._proxies is None else self._proxies.choose(url.scheme, url.host or "", url.port)
 
 
 def open_transport(
@@ -352,8 +330,7 @@ def open_transport(
     """Return the transport a client was given, or one over its session, or over a session of our own."""
     if http is not None and not isinstance(http, aiohttp.ClientSession):
         return http
-    limits = {"max_connections": max_connections, "max_body_bytes": MAX_BODY_BYTES}
-    return AiohttpTransport(http, timeouts=timeouts, proxies=proxies, **limits)
+    return AiohttpTransport(http, timeouts=timeouts, max_connections=max_connections, proxies=proxies)
 
 
 async def _keep_open(session: aiohttp.ClientSession) -> AsyncGenerator[None, None]:
@@ -361,6 +338,12 @@ async def _keep_open(session: aiohttp.ClientSession) -> AsyncGenerator[None, Non
         yield
     finally:
         await session.close()
+
+
+def _secrets_of(request: Request) -> tuple[str, ...]:
+    """Return what must not be shown of the headers of a request."""
+    values = request.headers.values()
+    return tuple(value.removeprefix("Bearer ") for value in values if isinstance(value, Secret))
 
 
 _FOREIGN = (aiohttp.ClientError, OSError, ValueError, EOFError)

@@ -6,13 +6,8 @@ from __future__ import annotations
 
 import socket
 import ssl
-from typing import TYPE_CHECKING
 
-from .._redact import Secret, clean
-from ..errors import ClientStateError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from .._redact import clean
 
 
 def describe(error: BaseException, secrets: tuple[str, ...] = ()) -> str:
@@ -45,16 +40,3 @@ def _place(error: BaseException) -> str:
         return "the server"
     shown = f"[{name}]" if ":" in name else name
     return shown if port is None else f"{shown}:{port}"
-
-
-def unusable(error: RuntimeError) -> ClientStateError:
-    """Return the error of a session that is closed or belongs to another loop."""
-    return ClientStateError(
-        f"The HTTP session cannot be used: {clean(str(error))}",
-        hint="Keep the session given as http= open, and use it in the event loop it was made in.",
-    )
-
-
-def secrets_of(headers: Mapping[str, str]) -> tuple[str, ...]:
-    """Return what must not be shown of the headers of a request."""
-    return tuple(value.removeprefix("Bearer ") for value in headers.values() if isinstance(value, Secret))

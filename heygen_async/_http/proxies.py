@@ -31,8 +31,7 @@ class Proxies:
         proxy = self.by_scheme.get(scheme)
         if proxy is None:
             return None
-        name = host.strip("[]").rstrip(".").lower()
-        wanted = port or _DEFAULT_PORTS.get(scheme)
+        name, wanted = host.strip("[]").rstrip(".").lower(), port or _DEFAULT_PORTS.get(scheme)
         return None if any(_covers(entry, name, wanted) for entry in self.exempt) else proxy
 
 
@@ -77,8 +76,10 @@ def _address(scheme: str, value: str) -> str:
 def _covers(entry: str, host: str, port: int | None) -> bool:
     if entry == "*":
         return True
-    if "/" in entry:
-        return _is_within(entry, host)
+    try:
+        return ipaddress.ip_address(host) in ipaddress.ip_network(entry.strip("[]"), strict=False)
+    except (ValueError, TypeError):
+        pass  # a name, or the one is no address or of another version
     name, _, given = entry.rpartition(":")
     if not given.isdecimal() or (":" in name and not name.endswith("]")):
         name, given = entry, ""  # no port, or an IPv6 address without brackets
@@ -86,10 +87,3 @@ def _covers(entry: str, host: str, port: int | None) -> bool:
     if given and int(given) != port:
         return False
     return bool(name) and (host == name or host.endswith(f".{name}"))
-
-
-def _is_within(network: str, host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host) in ipaddress.ip_network(network, strict=False)
-    except (ValueError, TypeError):
-        return False

@@ -47,43 +47,18 @@ class UploadStream:
         assert limit is not None  # noqa: S101 - it was entered
         await limit.__aexit__(*raised)  # type: ignore[arg-type]
 
-    async def next(self, pieces: AsyncIterator[bytes | memoryview]) -> bytes | memoryview:
-        """
-        Hand out the next piece.
-
-        Raises:
-            StopAsyncIteration: It is all out.
-        """
+    async def __aiter__(self) -> AsyncIterator[bytes | memoryview]:
+        # From the beginning each time: a client may repeat a request on its own when a kept connection was dead.
         self._wait(self._silence)
         try:
-            return await anext(pieces)
-        except StopAsyncIteration:
-            self._wait(self._answer)
-            raise
+            async for piece in self._body:
+                yield piece
+                self._wait(self._silence)
         except Exception as error:
             self.error = error
             raise
+        self._wait(self._answer)
 
     def _wait(self, seconds: float) -> None:
         if self._limit is not None and not self._limit.expired():
             self._limit.reschedule(_clock.now() + seconds)
-
-    def __aiter__(self) -> AsyncIterator[bytes | memoryview]:
-        # From the beginning each time: a client may repeat a request on its own when a kept connection was dead.
-        return _UploadPass(self, aiter(self._body))
-
-
-class _UploadPass:
-    """One way through the body."""
-
-    __slots__ = ("_pieces", "_stream")
-
-    def __init__(self, outflow: UploadStream, pieces: AsyncIterator[bytes | memoryview]) -> None:
-        self._stream = outflow
-        self._pieces = pieces
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> bytes | memoryview:
-        return await self._stream.next(self._pieces)

@@ -26,15 +26,13 @@ class Response(Protocol):
     def body(self) -> bytes: ...
 
 
+@dataclass(slots=True, eq=False)
 class BufferedResponse:
     """Status, headers and the whole body."""
 
-    __slots__ = ("body", "headers", "status")
-
-    def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
-        self.status = status
-        self.headers = headers
-        self.body = body
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
 
 
 class ResponseStream(Protocol):
