@@ -52,7 +52,7 @@ def anyio_backend(pytestconfig: pytest.Config) -> object:
 
 @pytest.fixture
 def service() -> Simulator:
-    """A fresh service that never runs out of places for jobs."""
+    """A fresh service that never runs out of slots for jobs."""
     return Simulator(max_jobs=10_000)
 
 

@@ -1,4 +1,4 @@
-"""The default schedule: looks when a session is likely to have ended, and seldom before."""
+"""The default schedule: polls when a session is likely to have ended, and seldom before."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def learnt(*seconds: float) -> Expected | None:
 
 
 def looks(status: SessionStatus, seconds: float, jitter: random.Random | None = None) -> list[float]:
-    """The moments of all looks in so many seconds without any news."""
+    """The moments of all polls in so many seconds without any news."""
     moments = [0.0]
     while moments[-1] < seconds:
         moment = PollContext(
@@ -97,7 +97,7 @@ def test_early_progress_is_not_believed_alone() -> None:
 
 
 def test_a_render_that_rests_at_99_may_end_any_time() -> None:
-    """At 99 looks come every few seconds at first and farther apart the longer it rests."""
+    """At 99 polls come every few seconds at first and farther apart the longer it rests."""
     waits = [rendering(600 + rested, (300, 50), (600, 99)) for rested in (0, 60, 300, 1200)]
 
     assert waits[0] < 4
@@ -123,7 +123,7 @@ def test_progress_that_falls_back_is_survived() -> None:
 
 
 def test_it_waits_for_the_usual_end() -> None:
-    """Once renders are known to take ten minutes, looks are rare at two and frequent at ten."""
+    """Once renders are known to take ten minutes, polls are rare at two and frequent at ten."""
     usual = learnt(*range(570, 634))
 
     assert 30 < rendering(120, expected=usual)
@@ -166,12 +166,12 @@ def test_only_the_service_s_own_time_is_learnt(status: SessionStatus) -> None:
 
 @pytest.mark.parametrize("status", [SessionStatus.WAITING_FOR_INPUT, SessionStatus.REVIEWING])
 def test_a_session_that_waits_for_its_caller_is_left_alone(status: SessionStatus) -> None:
-    """In an hour of waiting for the caller it is looked at about once a minute, no more."""
+    """In an hour of waiting for the caller it is polled about once a minute, no more."""
     assert 55 <= len(looks(status, 3600)) <= 75
 
 
 def test_sharing_a_request_makes_looks_cheap() -> None:
-    """Sessions that share a request are looked at more often, yet a whole batch costs less than one alone."""
+    """Sessions that share a request are polled more often, yet a whole batch costs less than one alone."""
     alone, shared = rendering(300), rendering(300, shared_by=100)
 
     assert alone / 100 < shared < alone / 2
@@ -189,7 +189,7 @@ def test_sessions_created_together_spread_out() -> None:
 
 
 def test_looks_never_crowd() -> None:
-    """However it is fed, it looks at most once a second or so and at least once a minute or so."""
+    """However it is fed, it polls at most once a second or so and at least once a minute or so."""
     jitter = random.Random(3)
     waits = [
         rendering(

@@ -29,12 +29,12 @@ SCHEDULES = [
 
 
 def ladder(cadence: Cadence, count: int, jitter: float = 0.5) -> list[float]:
-    """The intervals of the first looks in a status."""
+    """The intervals of the first polls in a status."""
     return [cadence(PollContext(status=THINKING, polls=polls, jitter=jitter)) for polls in range(count)]
 
 
 def test_constant_is_constant() -> None:
-    """Every look is so many seconds after the one before, with no jitter."""
+    """Every poll is so many seconds after the one before, with no jitter."""
     assert [7, 7, 7] == ladder(Cadence.constant(7), 3, jitter=0.9)
 
 
@@ -45,7 +45,7 @@ def test_exponential_doubles_up_to_the_longest() -> None:
 
 
 def test_exponential_lasts_as_long_as_a_watch() -> None:
-    """The billionth look costs no more thought than the first, whole numbers or not."""
+    """The billionth poll costs no more thought than the first, whole numbers or not."""
     moment = PollContext(status=THINKING, polls=10**9)
 
     assert 30 == Cadence.exponential(2, factor=3)(moment) == Cadence.exponential(2, factor=1e9)(moment)
@@ -78,7 +78,7 @@ def test_own_schedule_is_bounded_too() -> None:
 
 @given(st.floats())
 def test_any_interval_is_bounded(wait: float) -> None:
-    """Whatever number a schedule returns, the next look is in a fifth of a second to an hour."""
+    """Whatever number a schedule returns, the next poll is in a fifth of a second to an hour."""
     assert 0.2 <= bounded(wait) <= 3600
 
 
@@ -91,7 +91,7 @@ def test_every_schedule_bears_every_moment(cadence: Cadence, moment: PollContext
 
 @given(strategies.moments)
 def test_adaptive_is_never_busy(moment: PollContext) -> None:
-    """The default never looks more than twice a second, nor less than every few minutes."""
+    """The default never polls more than twice a second, nor less than every few minutes."""
     assert 0.5 <= Cadence.adaptive()(moment) <= 300
 
 
@@ -100,14 +100,14 @@ def test_adaptive_is_never_busy(moment: PollContext) -> None:
 def test_adaptive_is_rare_at_a_pause(
     status: SessionStatus, elapsed: float, polls: int, jitter: float
 ) -> None:
-    """A session that waits for its caller moves when the caller speaks, so it is seldom looked at."""
+    """A session that waits for its caller moves when the caller speaks, so it is seldom polled."""
     moment = PollContext(status=status, elapsed=elapsed, unchanged=elapsed, polls=polls, jitter=jitter)
 
     assert Cadence.adaptive()(moment) >= (12 if polls else 7)
 
 
 def test_adaptive_stretches_while_nothing_moves() -> None:
-    """The first looks at a thinking session are quick, later ones slower."""
+    """The first polls at a thinking session are quick, later ones slower."""
     early, late = (
         Cadence.adaptive()(PollContext(status=THINKING, elapsed=seconds, unchanged=seconds))
         for seconds in (0.0, 300.0)
@@ -119,7 +119,7 @@ def test_adaptive_stretches_while_nothing_moves() -> None:
 
 @given(strategies.moments)
 def test_adaptive_spreads_by_the_die(moment: PollContext) -> None:
-    """Sessions that started together are not looked at together: the interval grows with the die."""
+    """Sessions that started together are not polled together: the interval grows with the die."""
     low, high = (Cadence.adaptive()(structs.replace(moment, jitter=jitter)) for jitter in (0.0, 0.99))
 
     assert low < high

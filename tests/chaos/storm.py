@@ -69,8 +69,8 @@ class Books:
         """Sessions the client cannot name."""
         return [one for one in self.service.ledger.sessions if one not in self.known]
 
-    def note(self, error: HeyGenError, session: Session | None) -> None:
-        """Write down how a life ended that did not end with a video."""
+    def record(self, error: HeyGenError, session: Session | None) -> None:
+        """Record how a life ended that did not end with a video."""
         self.ends[type(error).__name__] += 1
         named = set(error.candidates) if isinstance(error, OutcomeUnknown) else set[str]()
         named |= {error.session_id} if isinstance(error, SessionError) else set()
@@ -85,7 +85,7 @@ class Books:
         return (
             f"seed {self.seed}: {ledger.total_requests:,} exchanges, {self.struck:.1%} struck, "
             f"{self.retries:,} retries; {len(ledger.creates):,} sessions: {ends}; paid twice "
-            f"{self.paid_twice}, said twice {ledger.duplicate_messages}, unknown {len(self.unknown)}"
+            f"{self.paid_twice}, sent twice {ledger.duplicate_messages}, unknown {len(self.unknown)}"
         )
 
 
@@ -95,8 +95,8 @@ def opened(seed: int, idempotency: Idempotency, rate: float) -> tuple[Books, Hey
     service.script(Scenario.question(), prompt="unsure")
     service.script(Scenario.failing("generating", mode="chat"), prompt="doomed")
     # A service that ignores keys cannot know that one is in use.
-    told = "in_progress" if idempotency == "ignored" else ""
-    weather = tuple(name for name, fault in FAULTS.items() if fault.survivable and name != told)
+    unknown = "in_progress" if idempotency == "ignored" else ""
+    weather = tuple(name for name, fault in FAULTS.items() if fault.survivable and name != unknown)
     service.faults.mix(rate, seed=seed, only=weather)
     heygen = HeyGen(
         "test-key",
@@ -121,8 +121,8 @@ def review(_session: Session, state: SessionState) -> Reply | Approve:
     """Answer a question, revise once, then approve."""
     if state.status == SessionStatus.WAITING_FOR_INPUT:
         return Reply(message="Newcomers, please.")
-    said = sum(message.role == "user" for message in state.messages)
-    return Reply(message="Warmer, please.") if said < 2 else Approve()
+    sent = sum(message.role == "user" for message in state.messages)
+    return Reply(message="Warmer, please.") if sent < 2 else Approve()
 
 
 async def lives(count: int, *, seed: int, idempotency: Idempotency) -> Books:
@@ -138,7 +138,7 @@ async def lives(count: int, *, seed: int, idempotency: Idempotency) -> Books:
             await session.converse(review)
             books.ends["Video"] += 1
         except HeyGenError as error:
-            books.note(error, session)
+            books.record(error, session)
         finally:
             room.release()
 
@@ -161,7 +161,7 @@ async def cut_short(count: int, *, seed: int, idempotency: Idempotency) -> Books
             books.known.add((await heygen.sessions.create(prompt)).id)
             books.ends["Session"] += 1
         except HeyGenError as error:
-            books.note(error, None)
+            books.record(error, None)
 
     async def cut(prompt: str, moment: float) -> None:
         task = asyncio.ensure_future(create(prompt))

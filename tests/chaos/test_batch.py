@@ -1,4 +1,4 @@
-"""A batch through bad weather: every job one outcome, none paid for twice, and the window full."""
+"""A batch through bad weather: every job one outcome, none paid for twice, and the slots full."""
 
 # ruff: noqa: TID251 - a storm owns the time of its loop
 
@@ -40,7 +40,7 @@ class Report:
 
     @property
     def fill(self) -> float:
-        """Return the share of places taken while there were jobs to create."""
+        """Return the share of slots taken while there were jobs to create."""
         return sum(self.counts) / len(self.counts) / CAP
 
     def __str__(self) -> str:
@@ -71,8 +71,8 @@ async def batched(count: int, idempotency: Idempotency, most: int = CAP) -> Repo
     service = Simulator(seed=SEED, idempotency=idempotency, max_jobs=CAP)
     service.script(Scenario.question(), prompt="unsure")
     service.script(Scenario.failing("generating", mode="chat"), prompt="doomed")
-    told = "in_progress" if idempotency == "ignored" else ""  # only who honours keys knows one is in use
-    weather = tuple(name for name, fault in FAULTS.items() if fault.survivable and name != told)
+    unknown = "in_progress" if idempotency == "ignored" else ""  # only who honours keys knows one is in use
+    weather = tuple(name for name, fault in FAULTS.items() if fault.survivable and name != unknown)
     service.faults.mix(RATE, seed=SEED, only=weather)
     report = Report(service, count)
 
@@ -108,7 +108,7 @@ async def batched(count: int, idempotency: Idempotency, most: int = CAP) -> Repo
 
 
 def check(report: Report) -> None:
-    """Fail unless every job came out once, was made at most once, and the places were used."""
+    """Fail unless every job came out once, was made at most once, and the slots were used."""
     ledger = report.service.ledger
     print(f"\n{report}")
     assert report.jobs == report.ends.total() == len(report.keys)

@@ -85,7 +85,7 @@ async def test_whoever_comes_later_sees_everything(visitor: Visitor) -> None:
 
 
 async def test_a_page_that_is_opened_again_goes_on(visitor: Visitor) -> None:
-    """Going from the list to a session's page, which nobody looks at for a moment, does not stop the looks."""
+    """Going from the list to a session's page, which is in no tab for a moment, does not stop the polls."""
     url = await created(visitor)
     for path in ("/events", f"{url}/events", "/events"):
         async with visitor.watch(path) as stream:

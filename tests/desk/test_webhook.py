@@ -1,4 +1,4 @@
-"""Where the service says that something happened: believed for a look, and for nothing else."""
+"""Where the service says that something happened: believed for a poll, and for nothing else."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ FORGED = {
 
 @pytest.mark.parametrize("headers", FORGED.values(), ids=list(FORGED))
 async def test_a_forgery_is_refused(open_desk: OpenDesk, service: Simulator, headers: dict[str, str]) -> None:
-    """With a secret set, nobody else can make the desk look."""
+    """With a secret set, nobody else can make the desk poll."""
     async with open_desk(SIGNED) as visitor:
         assert 400 == (await visitor.ask("POST", "/webhook", headers, delivery("sess_x"))).status
     assert 0 == service.ledger.total_requests

@@ -31,7 +31,7 @@ def service(*, max_jobs: int = 20, speed: float = SPEED, **options: Any) -> Simu
 
 @asynccontextmanager
 async def client(simulator: Simulator, http: Transport | None = None) -> AsyncGenerator[HeyGen]:
-    """A client that looks often and settles soon."""
+    """A client that polls often and soon knows what became of a lost write."""
     async with HeyGen(
         simulator.api_key,
         base_url=simulator.base_url,

@@ -120,7 +120,7 @@ def test_ctrl_c_ends_it(programs: Programs, line: str, tmp_path: pathlib.Path) -
     assert [] == list(tmp_path.iterdir())
 
 
-async def test_a_wrong_key_is_told_in_two_lines(tmp_path: pathlib.Path) -> None:
+async def test_a_wrong_key_is_explained_in_two_lines(tmp_path: pathlib.Path) -> None:
     """A refused key ends the program with the error and what to do about it, without the key."""
     async with SimulatorServer(Simulator(api_key="right-key")) as server:
         env = environment(HEYGEN_API_KEY="wrong-key", HEYGEN_API_BASE=server.url)
@@ -133,7 +133,7 @@ async def test_a_wrong_key_is_told_in_two_lines(tmp_path: pathlib.Path) -> None:
     assert "wrong-key" not in error + hint
 
 
-def test_no_key_is_told_in_two_lines(tmp_path: pathlib.Path) -> None:
+def test_no_key_is_explained_in_two_lines(tmp_path: pathlib.Path) -> None:
     """Without a key the program says how to get one and how to set it."""
     done = subprocess.run(
         [*COMMAND, "--live"], cwd=tmp_path, env=environment(), text=True, capture_output=True, check=False
@@ -146,7 +146,7 @@ def test_no_key_is_told_in_two_lines(tmp_path: pathlib.Path) -> None:
 
 
 def test_a_service_that_is_gone_is_named(example: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where nobody answers, the error says where that was and that nothing was sent."""
+    """Where nothing answers, the error says where that was and that nothing was sent."""
     monkeypatch.setenv("HEYGEN_API_KEY", "a-key")
     monkeypatch.setenv("HEYGEN_API_BASE", "http://127.0.0.1:9")
     with pytest.raises(ConnectFailed, match=r"127\.0\.0\.1:9") as caught:

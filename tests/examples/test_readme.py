@@ -134,11 +134,11 @@ def test_every_command_exists(words: list[str]) -> None:
             pytest.fail(f"nobody knows how to check {words}")
 
 
-def test_every_nox_session_is_told() -> None:
+def test_every_nox_session_is_listed() -> None:
     """A developer finds every check of the project on the page."""
-    told = {words[2] for words in commands() if words[0] == "nox"}
+    listed = {words[2] for words in commands() if words[0] == "nox"}
 
-    assert house.nox_sessions() == told
+    assert house.nox_sessions() == listed
 
 
 # ---- names --------------------------------------------------------------------------------------------------------
@@ -177,7 +177,7 @@ def test_every_name_exists(name: str) -> None:
 
 
 async def polls_of(readers: int) -> int:
-    """How many looks a session takes that so many read to its end."""
+    """The number of polls that a session costs which so many read to its end."""
     simulator = Simulator()
     transport = MemoryTransport(simulator)
     async with HeyGen(simulator.api_key, http=transport, cadence=Cadence.constant(3)) as heygen:
@@ -188,6 +188,6 @@ async def polls_of(readers: int) -> int:
         return heygen.statistics().polls
 
 
-def test_many_watchers_cost_the_looks_of_one() -> None:
+def test_many_watchers_cost_the_polls_of_one() -> None:
     """A session that twenty people watch is polled as often as one that nobody else watches."""
     assert run(polls_of, 1) == run(polls_of, 20)

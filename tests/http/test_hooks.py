@@ -243,7 +243,7 @@ async def test_no_hooks_cost_nothing(line: Line, service: Simulator) -> None:
 
 
 async def test_looks_belong_to_no_request_of_the_program(line: Line, service: Simulator) -> None:
-    """What a web backend keeps for a request, its trace or its user, is not found in the looks for everybody."""
+    """What a web backend keeps for a request, its trace or its user, is not found in the polls that all share."""
     user: ContextVar[str] = ContextVar("user", default="nobody")
     seen: list[tuple[str, str]] = []
 

@@ -28,7 +28,7 @@ def rumour(session_id: str, video_id: str | None = None) -> UnverifiedEvent:
 
 
 def looks(heygen: HeyGen) -> int:
-    """How many looks a client has made."""
+    """How many polls a client has made."""
     done = heygen.statistics()
     return done.polls + done.bulk_polls
 
@@ -40,7 +40,7 @@ async def notify_at(heygen: HeyGen, moment: float, event: WebhookEvent | Unverif
 
 
 async def render(heygen: HeyGen, *, event_after: float | None = 0.0) -> tuple[float, int]:
-    """Have one session rendered; return how late its end was known, and the looks it took."""
+    """Have one session rendered; return how late its end was known, and the polls it took."""
     before = looks(heygen)
     session = await heygen.sessions.create("A tour of our bakery", mode="generate")
     ends = clock() + 605
@@ -52,5 +52,5 @@ async def render(heygen: HeyGen, *, event_after: float | None = 0.0) -> tuple[fl
 
 
 def session_known(session: Session, ends: float) -> float:
-    """Seconds between the end of a session and the look that found it."""
+    """Seconds between the end of a session and the poll that found it."""
     return session._track.since - ends

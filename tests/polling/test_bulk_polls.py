@@ -1,4 +1,4 @@
-"""Many rendering sessions are looked at together; the session stays the authority."""
+"""Many rendering sessions are polled together; the session stays the authority."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def service() -> Simulator:
 
 
 async def test_a_thousand_renders_cost_eleven_requests_a_round(service: Simulator) -> None:
-    """A thousand rendering sessions at one look in ten seconds cost ten requests, and one for an authority."""
+    """A thousand rendering sessions at one poll in ten seconds cost ten requests, and one for an authority."""
     line = Line(service)
     async with client(line, cadence=Cadence.constant(10)) as heygen, anyio.create_task_group() as group:
         watch_all(group, await rendering(heygen, 1_000))
@@ -63,7 +63,7 @@ async def test_a_thousand_renders_cost_eleven_requests_a_round(service: Simulato
 
 
 async def test_everybody_learns_the_end(service: Simulator) -> None:
-    """Sessions looked at together end as those looked at alone, within one look."""
+    """Sessions polled together end as those polled alone, within one poll."""
     async with client(service, cadence=Cadence.constant(10)) as heygen:
         sessions = await rendering(heygen, 30)
         seen = await told(sessions)
@@ -74,7 +74,7 @@ async def test_everybody_learns_the_end(service: Simulator) -> None:
 
 @pytest.mark.parametrize("status", [404, 403])
 async def test_a_service_without_the_endpoint(service: Simulator, status: int) -> None:
-    """A missing endpoint is noticed once, and everybody is looked at alone from then on."""
+    """A missing endpoint is noticed once, and everybody is polled alone from then on."""
     service.faults.add("statuses_missing", on="statuses", times=None, status=status)
     async with client(service, cadence=Cadence.constant(10)) as heygen:
         sessions = await rendering(heygen, 20)
@@ -96,7 +96,7 @@ async def test_trouble_with_the_endpoint_passes(service: Simulator) -> None:
 
 
 async def test_ids_the_endpoint_does_not_know(service: Simulator) -> None:
-    """A video the statuses call not_found is looked at through its session."""
+    """A video the statuses call not_found is polled through its session."""
     async with client(service, cadence=Cadence.constant(10)) as heygen:
         sessions = await rendering(heygen, 20)
         lost = sessions[7]
@@ -138,7 +138,7 @@ async def test_one_render_is_read_as_itself(service: Simulator) -> None:
 
 
 async def test_the_session_stays_the_authority(service: Simulator) -> None:
-    """Each of a few sessions looked at together is still read on its own every few minutes."""
+    """Each of a few sessions polled together is still read on its own every few minutes."""
     async with client(service, cadence=Cadence.constant(10)) as heygen:
         sessions = await rendering(heygen, 5)
         polls = dict(service.ledger.polls)
@@ -151,7 +151,7 @@ async def test_the_session_stays_the_authority(service: Simulator) -> None:
 
 
 async def test_slow_restart_after_a_pause(service: Simulator) -> None:
-    """After a pause looks start over one at a time, so that a crowd is not refused again."""
+    """After a pause polls start over one at a time, so that a crowd is not refused again."""
     line = Line(service, latency=0.2)
     async with client(line, cadence=Cadence.constant(10)) as heygen, anyio.create_task_group() as group:
         sessions = await rendering(heygen, 60)

@@ -21,7 +21,7 @@ class Silent(Line):
 
 
 async def test_uneven_deadlines(service: Simulator) -> None:
-    """When no look comes back, each deadline is told within seconds, whichever fractions add up to it."""
+    """When no poll comes back, each deadline is told within seconds, whichever fractions add up to it."""
     async with client(Silent(service)) as heygen:
         session = await heygen.sessions.create("An espresso machine", mode="generate")
         for power in range(14, 24):

@@ -41,7 +41,7 @@ async def outcome(session: Session, told: list[object], **options: Any) -> None:
 
 @asynccontextmanager
 async def one_of_many() -> AsyncGenerator[Session]:
-    """A session that renders, among 299 that are looked at together."""
+    """A session that renders, among 299 that are polled together."""
     async with (
         client(Simulator(max_jobs=1000, scenario=RENDERING)) as heygen,
         anyio.create_task_group() as group,
@@ -67,7 +67,7 @@ def failing(looks: int) -> Callable[[PollContext], float]:
 
 
 async def test_a_schedule_that_fails_ends_its_own_watch() -> None:
-    """Who brings a schedule that raises is told its error; all who share its looks are told how it went."""
+    """Who brings a schedule that raises is told its error; all who share its polls are told how it went."""
     async with client(Simulator(max_jobs=100, scenario=RENDERING)) as heygen:
         sessions = await rendering(heygen, 5)
         told, ended = list[object](), list[object]()
@@ -92,7 +92,7 @@ async def test_a_client_whose_schedule_fails() -> None:
 
 
 async def test_who_joins_with_a_keener_schedule(heygen: HeyGen) -> None:
-    """Who joins a watch that looks rarely, with a schedule of his own, does not wait for that one's next look."""
+    """Who joins a watch that polls rarely, with a schedule of his own, does not wait for that one's next poll."""
     session, told, began = await heygen.sessions.create(PROMPT, mode="generate"), list[object](), clock()
     async with anyio.create_task_group() as group:
         group.start_soon(partial(outcome, session, [], cadence=Cadence.constant(1000)))
@@ -119,7 +119,7 @@ async def test_progress_is_told_to_who_takes_over() -> None:
 
 
 async def test_a_look_together_becomes_one_of_its_own() -> None:
-    """Whoever joins for progress is told of it at the next look, although that was planned for many together."""
+    """Whoever joins for progress is told of it at the next poll, although that was planned for many together."""
     async with one_of_many() as session:
         first = session.watch(timeout=None, cadence=(gate := Cadence.constant(20)))
         await anext(first)
@@ -133,7 +133,7 @@ async def test_a_look_together_becomes_one_of_its_own() -> None:
 
 
 async def test_a_watch_taken_up_after_a_message(heygen: HeyGen) -> None:
-    """A watch whose step was given up long ago looks at once when something was said in the meantime."""
+    """A watch whose step was given up long ago polls at once when something was said in the meantime."""
     session = await heygen.sessions.create(PROMPT, mode="chat")
     watch = session.watch(until=(), timeout=None)
     while (await anext(watch)).status != SessionStatus.REVIEWING:
@@ -170,11 +170,11 @@ async def test_a_crowd_comes_and_goes_at_once(heygen: HeyGen, monkeypatch: pytes
     assert seen <= 1000 * heygen.statistics().polls
 
 
-# -- looks together --
+# -- joint polls --
 
 
 async def test_looks_together_see_no_stall() -> None:
-    """Sessions that render and get on are not taken for stalled because looks together show no progress."""
+    """Sessions that render and get on are not taken for stalled because joint polls show no progress."""
     async with client(Simulator(max_jobs=100, scenario=RENDERING)) as heygen:
         sessions, told = await rendering(heygen, 40), list[object]()
         async with anyio.create_task_group() as group:
@@ -185,7 +185,7 @@ async def test_looks_together_see_no_stall() -> None:
 
 
 async def test_looks_out_of_turn_are_not_late() -> None:
-    """A look that follows from one at many sessions counts as late by seconds at most."""
+    """A poll that follows from one at many sessions counts as late by seconds at most."""
     async with client(Simulator(max_jobs=100, scenario=RENDERING)) as heygen:
         async with anyio.create_task_group() as group:
             for session in await rendering(heygen, 10):
@@ -194,7 +194,7 @@ async def test_looks_out_of_turn_are_not_late() -> None:
         assert 5 > heygen.statistics().lateness_p99
 
 
-# -- looks that break off --
+# -- polls that break off --
 
 
 class Uneasy(Line):
@@ -215,7 +215,7 @@ class Uneasy(Line):
 
 
 async def test_a_look_cancelled_from_within(service: Simulator) -> None:
-    """When what makes the exchange is cancelled by itself, the look counts as failed and is made again."""
+    """When what makes the exchange is cancelled by itself, the poll counts as failed and is made again."""
     line, told = Uneasy(service), list[object]()
     async with client(line) as heygen:
         session = await heygen.sessions.create(PROMPT, mode="generate")
@@ -227,7 +227,7 @@ async def test_a_look_cancelled_from_within(service: Simulator) -> None:
 
 
 async def test_news_while_a_look_hangs(service: Simulator) -> None:
-    """What a read of the caller's brings is told to all who watch, although a look of theirs hangs."""
+    """What a read of the caller's brings is told to all who watch, although a poll of theirs hangs."""
     line, told = Uneasy(service), list[object]()
     async with client(line, cadence=Cadence.constant(10)) as heygen, anyio.create_task_group() as group:
         session = await heygen.sessions.create(PROMPT, mode="generate")
@@ -243,7 +243,7 @@ async def test_news_while_a_look_hangs(service: Simulator) -> None:
 
 
 async def test_a_message_while_a_look_hangs(service: Simulator) -> None:
-    """A message said while a look hangs is followed by another look as soon as that one is back."""
+    """A message said while a poll hangs is followed by another poll as soon as that one is back."""
     line = Uneasy(service)
     async with client(line, cadence=Cadence.constant(600)) as heygen:
         session = await heygen.sessions.create(PROMPT, mode="chat")
@@ -253,7 +253,7 @@ async def test_a_message_while_a_look_hangs(service: Simulator) -> None:
         line.hangs = True
         await pass_time(
             601
-        )  # the look under way ends at 1000 seconds and has then been asked before the message
+        )  # the poll under way ends at 1000 seconds and has then been asked before the message
         await session.send("Warmer, please")
         began = clock()
         with anyio.move_on_after(2000):
@@ -281,7 +281,7 @@ async def test_tasks_cancelled_from_outside(heygen: HeyGen) -> None:
 
 
 async def test_who_comes_while_the_client_closes(line: Line) -> None:
-    """A watch that begins while a client ends its looks is told that it is closed, like those before it."""
+    """A watch that begins while a client ends its polls is told that it is closed, like those before it."""
     heygen = client(line)
     session, told = await heygen.sessions.create(PROMPT, mode="generate"), list[object]()
 

@@ -56,7 +56,7 @@ async def test_hundred_conversations(line: Line, heygen: HeyGen) -> None:
 
 
 async def test_hundred_conversations_are_watched_sparingly(heygen: HeyGen) -> None:
-    """Four minutes of conversation cost each session a few dozen looks, and the client no watcher that stays."""
+    """Four minutes of conversation cost each session a few dozen polls, and the client no watcher that stays."""
     await hold_many(heygen)
     after = heygen.statistics()
 
@@ -85,7 +85,7 @@ async def test_more_sessions_than_places() -> None:
 
 
 async def test_a_look_of_ones_own_is_everybodys(line: Line) -> None:
-    """What one reads with `refresh` is known at once to all who watch the session, without a look of theirs."""
+    """What one reads with `refresh` is known at once to all who watch the session, without a poll of theirs."""
     async with client(line, cadence=Cadence.constant(600)) as heygen:
         session = await heygen.sessions.create("A tour of our bakery")
         seen: list[SessionState] = []

@@ -55,7 +55,7 @@ async def test_an_event_is_about_one_session(heygen: HeyGen, service: Simulator)
 @pytest.mark.parametrize("kind", [told, rumour], ids=["verified", "unverified"])
 @pytest.mark.parametrize("by", ["session", "video"])
 async def test_an_event_about_a_video_is_about_its_session(heygen: HeyGen, kind: Kind, by: str) -> None:
-    """An event may name the session or only its video; verified or not, it is a look now."""
+    """An event may name the session or only its video; verified or not, it causes a poll now."""
     session = await heygen.sessions.create("A tour of our bakery", mode="generate")
     ends = clock() + 605
     async with anyio.create_task_group() as group:
@@ -67,7 +67,7 @@ async def test_an_event_about_a_video_is_about_its_session(heygen: HeyGen, kind:
 
 
 async def test_an_event_during_a_look_is_a_look_after_it(service: Simulator) -> None:
-    """An event that comes while a slow look is under way, which may be too old to show it, is followed by another."""
+    """An event that comes while a slow poll is under way, which may be too old to show it, is followed by another."""
     async with client(Line(service, latency=8.0), cadence=Cadence.constant(3000)) as heygen:
         session = await heygen.sessions.create("A tour of our bakery", mode="generate")
         ends = clock() + 601
@@ -82,7 +82,7 @@ async def test_an_event_during_a_look_is_a_look_after_it(service: Simulator) -> 
 
 
 async def test_an_event_may_be_sooner_than_the_state(heygen: HeyGen) -> None:
-    """Where the service tells of an end before it shows it, looks follow each other quickly until it does."""
+    """Where the service tells of an end before it shows it, polls follow each other quickly until it does."""
     for _ in range(3):
         await render(heygen)  # and here webhooks are relied on
     late, _ = await render(heygen, event_after=-3.0)
@@ -144,7 +144,7 @@ async def test_misuse_is_named(heygen: HeyGen) -> None:
 
 @pytest.mark.parametrize("kind", [told, rumour], ids=["verified", "unverified"])
 async def test_a_flood_of_events_is_no_flood_of_looks(heygen: HeyGen, line: Line, kind: Kind) -> None:
-    """Six thousand events in a minute cost one session sixty looks, one after the other, and change nothing."""
+    """Six thousand events in a minute cost one session sixty polls, one after the other, and change nothing."""
     session = await heygen.sessions.create("A tour of our bakery", mode="generate")
     async with anyio.create_task_group() as group:
         group.start_soon(session.wait)
@@ -162,7 +162,7 @@ async def test_a_flood_of_events_is_no_flood_of_looks(heygen: HeyGen, line: Line
 
 
 async def test_rumours_do_not_delay_the_truth(heygen: HeyGen) -> None:
-    """Among a flood of forged events a verified one is still a look now."""
+    """Among a flood of forged events a verified one still causes a poll now."""
     session = await heygen.sessions.create("A tour of our bakery", mode="generate")
     ends = clock() + 605
     async with anyio.create_task_group() as group:
@@ -177,7 +177,7 @@ async def test_rumours_do_not_delay_the_truth(heygen: HeyGen) -> None:
 
 
 async def test_rumours_do_not_hurry_a_service_in_trouble(heygen: HeyGen, service: Simulator) -> None:
-    """While looks fail, unverified events do not make the client ask more often."""
+    """While polls fail, unverified events do not make the client ask more often."""
     session = await heygen.sessions.create("A tour of our bakery", mode="generate")
     async with anyio.create_task_group() as group:
         group.start_soon(session.wait)

@@ -1,4 +1,4 @@
-"""Who is looked at when."""
+"""Which session is polled when."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_counts_who_is_due() -> None:
 
 
 def test_old_entries_do_not_pile_up() -> None:
-    """A session looked at for hours leaves no trail of moments that lie ahead."""
+    """A session polled for hours leaves no trail of moments that lie ahead."""
     agenda, item = PollQueue(), record()
     for n in range(1000):
         agenda.put((item,), 3600.0 + n)
@@ -116,7 +116,7 @@ def test_unwatched_records_are_skipped() -> None:
 
 
 def test_a_look_at_the_deadline() -> None:
-    """The look before a deadline is made at it, not after."""
+    """The poll before a deadline is made at it, not after."""
     item = record(timeout=60.0)
 
     assert 60.0 == item.fit_due(75.0, now=10.0)
@@ -124,7 +124,7 @@ def test_a_look_at_the_deadline() -> None:
 
 
 def test_a_look_at_the_stall() -> None:
-    """The look that may show a stall is made when it would be one."""
+    """The poll that may show a stall is made when it would be one."""
     item = record(stall=30.0)
 
     assert 30.0 == item.fit_due(75.0, now=10.0)

@@ -79,7 +79,7 @@ def test_restored_time_does_not_count() -> None:
 
 
 def test_restored_state_is_not_fresh() -> None:
-    """What a ref tells was true once: the first thing to do with it is to look."""
+    """What a ref tells was true once: the first thing to do with it is to poll."""
     there, _ = refs.read(refs.write(track(state("reviewing")), 0), {})
 
     assert not there.is_fresh(0.0)

@@ -18,8 +18,8 @@ from heygen_async.webhooks import parse_unverified
 PLACES = 2
 TROUBLE = 300.0  # seconds of bad weather
 PAUSE = 10.0  # seconds the service asks for at most
-LONGEST = 750.0  # seconds to the last session's end and the rarest look after it
-GRACE = 5.1  # seconds in which the look made at a deadline may be late
+LONGEST = 750.0  # seconds to the last session's end and the rarest poll after it
+GRACE = 5.1  # seconds in which the poll made at a deadline may be late
 WALKS = 12  # with every run of the tests
 MANY_WALKS = 200
 
@@ -75,7 +75,7 @@ class Walk:
         }
 
     async def watch(self, session: Session) -> None:
-        """Watch to the end, the deadline or a whim; a deadline is told within the grace of the last look."""
+        """Watch to the end, the deadline or a whim; a deadline is told within the grace of the last poll."""
         options, began = self.options(), clock()
         last: SessionState | None = None
         try:
@@ -120,7 +120,7 @@ SEEDS = [*range(WALKS), *(pytest.param(seed, marks=pytest.mark.chaos) for seed i
 
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_walk(seed: int) -> None:
-    """Whatever the weather, whoever comes and goes: each watch ends as it should, and no look or record stays."""
+    """Whatever the weather, whoever comes and goes: each watch ends as it should, and no poll or record stays."""
     rng, before = random.Random(seed), tasks()
     scenario = Scenario.generate().timed(thinking=30, generating=rng.uniform(60, 500))
     line = Weather(Simulator(max_jobs=100, scenario=scenario), rng)

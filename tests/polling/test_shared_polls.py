@@ -37,7 +37,7 @@ async def test_many_subscribers_share_the_polls(line: Line) -> None:
             polled = line.service.ledger.polls.total() - before
 
         assert (500, 50) == (watching.watchers, watching.watched)
-        assert 9 * 50 < polled <= 10 * 50  # the looks themselves take a moment
+        assert 9 * 50 < polled <= 10 * 50  # the polls themselves take a moment
         assert ["completed"] * 500 == last
         assert 0 == heygen.statistics().watchers
 

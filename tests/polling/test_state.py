@@ -77,7 +77,7 @@ def test_video_id_is_never_forgotten(walk: Walk) -> None:
 
 
 def test_movement_is_timed(walk: Walk) -> None:
-    """When anything last moved is known, for stalls and schedules; a look that brings nothing is no movement."""
+    """When anything last moved is known, for stalls and schedules; a poll that brings nothing is no movement."""
     moments: list[float] = []
     for now, status, progress, messages in [
         (10, "thinking", 0, []), (20, "thinking", 0, []), (30, "thinking", 1, []), (40, "thinking", 1, [HELLO]),
@@ -278,7 +278,7 @@ def test_an_odd_echo_is_still_ours(reviewing: Walk, echo: str) -> None:
 
 @pytest.mark.parametrize("status", ["thinking", "generating", "completed", "reviewing"])
 def test_poll_from_before_a_send_is_ignored(reviewing: Walk, status: str) -> None:
-    """A look that was asked before our message cannot tell what came of it, whatever it says."""
+    """A poll that was asked before our message cannot tell what came of it, whatever it says."""
     reviewing.sent(10)
 
     assert Change.NOTHING == reviewing.track.record_session(session(status), asked=9.9, now=50)

@@ -116,7 +116,7 @@ def test_message_does_not_hang_behind_a_vanished_session(walk: Walk, behind: boo
 
 
 def test_completed_waits_for_its_video(walk: Walk) -> None:
-    """A completed session is looked at through its video until that can be downloaded."""
+    """A completed session is polled through its video until that can be downloaded."""
     walk.saw(0, "completed", video_id="v1")
     assert (ReadTarget.SESSION, ReadTarget.VIDEO) == (
         walk.track.next_read(),
@@ -256,7 +256,7 @@ def test_unanswered_revision_does_not_wait_for_ever(walk: Walk) -> None:
 
 
 def test_rendering_is_watched_by_its_video(walk: Walk) -> None:
-    """Only a believed, generating session with a video of its own can be looked at through the video's status."""
+    """Only a believed, generating session with a video of its own can be polled through the video's status."""
     for status, video_id, expected in [
         ("thinking", None, False), ("generating", None, False), ("generating", "v1", True), ("reviewing", "v1", False),
     ]:  # fmt: skip

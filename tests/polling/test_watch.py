@@ -16,7 +16,7 @@ SLOW = Scenario.chat().timed(thinking=110)
 
 
 async def test_only_transitions_are_told(heygen: HeyGen, service: Simulator) -> None:
-    """However often the session is looked at, each status is told once."""
+    """However often the session is polled, each status is told once."""
     service.script(SLOW)
     session = await heygen.sessions.create(PROMPT)
 

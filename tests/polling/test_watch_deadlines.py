@@ -30,7 +30,7 @@ from heygen_async.testing import Scenario, Simulator
 PROMPT = "An espresso machine"
 ENDS = 110  # seconds from the create of a default session in generate mode to its video
 STEADY = Cadence.constant(5)
-RARE = Cadence.constant(3000)  # so rare that only the look made at a deadline can bring news
+RARE = Cadence.constant(3000)  # so rare that only the poll made at a deadline can bring news
 
 
 async def error_of(session: Session, **options: Any) -> tuple[HeyGenError, float]:
@@ -61,7 +61,7 @@ async def test_late_session_is_only_late(heygen: HeyGen, service: Simulator) -> 
 
 @pytest.mark.parametrize("timeout", [1, 100, 10_000])
 async def test_deadline_is_kept(heygen: HeyGen, service: Simulator, timeout: float) -> None:
-    """The error comes at the deadline, however rarely the session is looked at."""
+    """The error comes at the deadline, however rarely the session is polled."""
     service.script(Scenario.stuck())
     session = await heygen.sessions.create(PROMPT)
     _, after = await error_of(session, timeout=timeout)
@@ -82,7 +82,7 @@ async def test_default_deadline_is_the_clients(service: Simulator) -> None:
 
 
 async def test_look_is_made_at_the_deadline(service: Simulator) -> None:
-    """The last look is made at the deadline, so that what happened before it is not reported as late."""
+    """The last poll is made at the deadline, so that what happened before it is not reported as late."""
     async with client(service, cadence=RARE) as heygen:
         session = await heygen.sessions.create(PROMPT, mode="generate")
 
@@ -90,7 +90,7 @@ async def test_look_is_made_at_the_deadline(service: Simulator) -> None:
 
 
 async def test_end_just_past_the_deadline_counts(service: Simulator) -> None:
-    """When the look made at the deadline brings the end, it is returned and not called late."""
+    """When the poll made at the deadline brings the end, it is returned and not called late."""
     async with client(Line(service, latency=4.0), cadence=RARE) as heygen:
         session = await heygen.sessions.create(PROMPT, mode="generate")
         begun = (
@@ -103,7 +103,7 @@ async def test_end_just_past_the_deadline_counts(service: Simulator) -> None:
 
 
 async def test_silent_service_does_not_hold_up_the_deadline(heygen: HeyGen, service: Simulator) -> None:
-    """A look that gets no answer is waited for only a few seconds past the deadline."""
+    """A poll that gets no answer is waited for only a few seconds past the deadline."""
     session = await heygen.sessions.create(PROMPT, mode="generate")
     service.faults.add("silence", on="get", times=None)
     error, after = await error_of(session, timeout=10)
@@ -132,7 +132,7 @@ async def test_outage_is_told_after_its_budget(service: Simulator, outage: float
 
 
 async def test_budget_starts_anew_with_every_answer(heygen: HeyGen, service: Simulator) -> None:
-    """An hour in which every second look fails is no outage."""
+    """An hour in which every second poll fails is no outage."""
     service.script(Scenario.generate().timed(thinking=3000))
     for place in range(0, 2000, 2):
         service.faults.add("error_500", on="get", after=place)
@@ -145,7 +145,7 @@ async def test_budget_starts_anew_with_every_answer(heygen: HeyGen, service: Sim
     "fault", ["error_500", "gateway_html", "connect_refused", "reset_before", "silence", "json_null"]
 )
 async def test_single_failures_are_invisible(heygen: HeyGen, service: Simulator, fault: str) -> None:
-    """A watcher never learns of a look that failed, only of the states."""
+    """A watcher never learns of a poll that failed, only of the states."""
     service.faults.add(fault, on="get", times=3)
     session = await heygen.sessions.create(PROMPT)
 
@@ -190,7 +190,7 @@ async def test_movement_puts_off_the_stall(heygen: HeyGen) -> None:
 async def test_refusals_reach_everybody_at_once(
     heygen: HeyGen, service: Simulator, fault: str, kind: type[APIError]
 ) -> None:
-    """A refused credential is told to all watchers of a session by the one look that met it."""
+    """A refused credential is told to all watchers of a session by the one poll that met it."""
     session = await heygen.sessions.create(PROMPT)
     service.faults.add(fault, on="get")
     errors: list[HeyGenError] = []
@@ -211,7 +211,7 @@ async def test_refusals_reach_everybody_at_once(
 
 
 async def test_429_pauses_all_polling(line: Line) -> None:
-    """When one look is told to come back later, no session is looked at before that."""
+    """When one poll is told to come back later, no session is polled before that."""
     async with client(line, cadence=STEADY) as heygen:
         sessions = [await heygen.sessions.create(PROMPT) for _ in range(5)]
         line.service.faults.add("rate_limit", on="get", after=2, retry_after=60)

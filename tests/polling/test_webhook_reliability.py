@@ -22,7 +22,7 @@ def service() -> Simulator:
 
 
 async def test_polling_relies_on_webhooks_that_work(heygen: HeyGen) -> None:
-    """Once webhooks have told the ends of renderings, ten minutes of rendering cost a handful of looks."""
+    """Once webhooks have told the ends of renderings, ten minutes of rendering cost a handful of polls."""
     without = min([(await render(heygen, event_after=None))[1] for _ in range(3)])
     with_webhooks = [await render(heygen) for _ in range(6)]
 
@@ -44,7 +44,7 @@ async def test_polling_returns_when_events_cease(heygen: HeyGen) -> None:
 
 
 async def test_an_end_that_nobody_told_is_a_lesson_for_all(heygen: HeyGen) -> None:
-    """When webhooks cease, those who had relied on them are looked at as usual from the first silent end on."""
+    """When webhooks cease, those who had relied on them are polled as usual from the first silent end on."""
     for _ in range(5):
         await render(heygen)
     known: list[tuple[float, float]] = []
@@ -104,7 +104,7 @@ async def test_events_are_forgotten(heygen: HeyGen) -> None:
 
 
 async def test_a_slower_event_is_excused(heygen: HeyGen) -> None:
-    """An event that comes seconds after the look that was quicker is a sign that webhooks work."""
+    """An event that comes seconds after the poll that was quicker is a sign that webhooks work."""
     for _ in range(5):
         await render(heygen)
     session = await heygen.sessions.create("A tour of our bakery", mode="generate")

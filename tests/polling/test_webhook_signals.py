@@ -1,4 +1,4 @@
-"""What events are worth: when one deserves a look, and how far webhooks are relied on."""
+"""What events are worth: when one deserves a poll, and how far webhooks are relied on."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ def announced(times: int, at: float = 100.0) -> WebhookReliability:
     return it
 
 
-# ---- when to look -------------------------------------------------------------------------------------------------
+# ---- when to poll -------------------------------------------------------------------------------------------------
 
 
 @each("verified", [True, False])
 def test_the_first_event_is_a_look_now(verified: bool) -> None:
-    """The first event about a session deserves a look at once."""
+    """The first event about a session deserves a poll at once."""
     assert 50.0 == EventSignals().record(50.0, 0.0, verified=verified)
 
 
 def test_looks_keep_a_distance() -> None:
-    """The next one deserves a look a second after the first, which then serves all that come until it begins."""
+    """The next one deserves a poll a second after the first, which then serves all that come until it begins."""
     it = EventSignals()
     moments = [it.record(50.0, 0.0, verified=True)]
     moments += [it.record(at, 50.0, verified=True) for at in (50.2, 50.4, 50.99)]
@@ -53,7 +53,7 @@ def test_looks_keep_a_distance() -> None:
 
 
 def test_an_open_request_is_not_put_off() -> None:
-    """A look that was asked for and has not begun stays due when more events come."""
+    """A poll that was asked for and has not begun stays due when more events come."""
     it = EventSignals()
     it.record(50.0, 49.0, verified=True)
 
@@ -62,7 +62,7 @@ def test_an_open_request_is_not_put_off() -> None:
 
 @given(st.lists(st.tuples(st.floats(0, 0.5), st.booleans()), min_size=1, max_size=60))
 def test_however_many_come(events: list[tuple[float, bool]]) -> None:
-    """Whatever comes and when, the looks granted are at most two a second, and none is before its event."""
+    """Whatever comes and when, the polls granted are at most two a second, and none is before its event."""
     it, now, polled_at, made = EventSignals(), 100.0, 0.0, list[float]()
     for wait, verified in events:
         now += wait
@@ -95,7 +95,7 @@ def test_one_silent_end_is_enough() -> None:
 
 
 def test_an_event_long_ago_told_nothing() -> None:
-    """An event that no look confirmed for a minute did not tell of the end that came then."""
+    """An event that no poll confirmed for a minute did not tell of the end that came then."""
     it = announced(3)
 
     assert it.record_end(GENERATING, heard(40.0), 101.0, NAMES)
@@ -120,7 +120,7 @@ def test_what_the_caller_ends_counts_for_nothing(status: SessionStatus) -> None:
 
 @each("names", [("sess_1", None), (None, "vid_1"), ("sess_1", "vid_1")])
 def test_a_slower_event_is_excused(names: tuple[str | None, ...]) -> None:
-    """An event that comes within ten seconds of the look that was quicker counts once, by either name."""
+    """An event that comes within ten seconds of the poll that was quicker counts once, by either name."""
     it = announced(3)
     it.record_end(GENERATING, None, 101.0, NAMES)
     for _ in range(2):
@@ -190,7 +190,7 @@ def wait(row: int, *, heard: float | None = None, elapsed: float = 60.0, jitter:
 
 
 def test_the_safety_look_becomes_rarer() -> None:
-    """The more ends in a row were told, the rarer the look; never rarer than every two minutes."""
+    """The more ends in a row were told, the rarer the poll; never rarer than every two minutes."""
     waits = [wait(row) for row in range(8)]
 
     assert waits == sorted(waits)
@@ -200,7 +200,7 @@ def test_the_safety_look_becomes_rarer() -> None:
 
 
 def test_what_was_told_and_not_shown_is_looked_for() -> None:
-    """After an event that no look has confirmed yet, looks follow at once and then ever more slowly."""
+    """After an event that no poll has confirmed yet, polls follow at once and then ever more slowly."""
     waits = [wait(9, heard=seconds) for seconds in (0.0, 1.0, 3.0, 8.0, 1000.0)]
 
     assert [1.0, 1.0, 3.0, 8.0] == waits[:4]

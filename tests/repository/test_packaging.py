@@ -1,4 +1,4 @@
-"""What an installer and a package index are told is true."""
+"""What an installer and a package index read is true."""
 
 from __future__ import annotations
 

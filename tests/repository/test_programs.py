@@ -30,7 +30,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no process grou
 
 
 def test_a_program_is_killed_with_what_it_started() -> None:
-    """What a test leaves behind is killed, and so is what that has started: nobody holds its output open."""
+    """What a test leaves behind is killed, and so is what that has started: nothing holds its output open."""
     programs = Programs()
     parent = programs.start(sys.executable, "-c", PARENT, stdout=subprocess.PIPE)
     assert parent.stdout is not None

@@ -119,7 +119,7 @@ async def test_same_words_twice(fault: str, idempotency: str) -> None:
 @both_services
 @each("fault", ["reset_after_processing", "reset_before"])
 async def test_same_words_twice_without_a_look_between(fault: str, idempotency: str) -> None:
-    """The same even if the session was not looked at between the two."""
+    """The same even if the session was not polled between the two."""
     service = served(idempotency, Scenario(opening=(THINK, ASK), answer=(ASK,)))
     async with client(service) as heygen:
         session = await paused(heygen)

@@ -166,7 +166,7 @@ async def test_first_item_is_what_is_known(heygen: HeyGen, service: Simulator) -
 
 
 async def test_first_item_is_not_old_news(heygen: HeyGen) -> None:
-    """After a minute without a look the first item is what the session is now, not what it was then."""
+    """After a minute without a poll the first item is what the session is now, not what it was then."""
     session = await heygen.sessions.create(PROMPT)
     await pass_time(60)
 

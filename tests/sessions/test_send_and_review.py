@@ -88,7 +88,7 @@ async def test_generate_session_takes_no_message(heygen: HeyGen, service: Simula
 
 
 async def test_send_is_followed_by_a_look(line: Line, heygen: HeyGen) -> None:
-    """However rarely a pause was looked at, a send brings a look at once, so that a watcher sees what it did."""
+    """However rarely a pause was polled, a send brings a poll at once, so that a watcher sees what it did."""
     line.service.script(Scenario.question())
     session = await heygen.sessions.create(PROMPT)
     async with session.watch(timeout=None) as states:

@@ -83,7 +83,7 @@ def test_two_replicas_take_turns(desk: Desk) -> None:
 
 
 def test_a_session_may_show_no_messages(desk: Desk) -> None:
-    """A session may never show a message, whatever is said."""
+    """A session may never show a message, whatever is sent."""
     desk.simulator.faults.add("no_messages")
     session_id = desk.create()
     desk.wait(30)

@@ -100,7 +100,7 @@ async def wait_after_work_in_threads() -> None:
 @pytest.mark.parametrize("debug", [False, True])
 @pytest.mark.parametrize("wait", [wait_for_an_event, anyio.sleep_forever, wait_after_work_in_threads])
 def test_deadlock_is_named(wait: Callable[[], Awaitable[None]], debug: bool) -> None:
-    """A program in which all wait for ever is told so at once."""
+    """A program in which all wait for ever ends with `Deadlock` at once."""
 
     async def main() -> None:
         asyncio.get_running_loop().set_debug(debug)

@@ -112,7 +112,7 @@ def test_a_failed_test_shows_the_ledger(printed: str) -> None:
 
 
 def test_another_backend_is_one_clear_error(printed: str) -> None:
-    """A test on another async library is told to choose asyncio, in so many words and without a traceback."""
+    """A test on another async library fails with a message that says to choose asyncio, without a traceback."""
     shown = report(printed, "test_on_trio")
 
     assert "heygen_client runs on asyncio; this test runs on trio" in shown

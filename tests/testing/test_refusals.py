@@ -132,7 +132,7 @@ def test_a_working_agent_takes_no_message(desk: Desk) -> None:
 
 
 def test_too_many_jobs(desk: Desk) -> None:
-    """Beyond the cap a create answers 429 with Retry-After; a session paused for review takes no place."""
+    """Beyond the cap a create answers 429 with Retry-After; a session paused for review takes no slot."""
     sessions = [desk.create() for _ in range(10)]
     answer = desk.call("POST", CREATE, {"prompt": "one more"})
     assert (429, "rate_limit_exceeded") == (answer.status, answer.code)
@@ -147,7 +147,7 @@ def test_too_many_jobs(desk: Desk) -> None:
 
 @pytest.mark.parametrize("leave", ["stop", "wait"])
 def test_ended_jobs_make_room(leave: str) -> None:
-    """A session that was stopped, or ran to its end, leaves its place to another; a stuck one never does."""
+    """A session that was stopped, or ran to its end, leaves its slot to another; a stuck one never does."""
     desk = Desk(Simulator(max_jobs=2))
     desk.simulator.faults.add("stuck_thinking", on="create")
     desk.create(mode="generate")

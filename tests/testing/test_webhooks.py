@@ -72,7 +72,7 @@ def played(
 
 
 def test_the_end_is_told_when_it_comes() -> None:
-    """A registered endpoint is told of a session's end at that moment, signed with its secret."""
+    """A registered endpoint is notified of a session's end at that moment, signed with its secret."""
     box = Box()
     secret, [session_id] = played(Simulator(scenario=QUICK), box)
 
@@ -82,7 +82,7 @@ def test_the_end_is_told_when_it_comes() -> None:
 
 
 def test_a_failure_is_told() -> None:
-    """The end of a session that failed is told as such, with the reason."""
+    """The end of a session that failed is delivered as such, with the reason."""
     box = Box()
     _, [session_id] = played(Simulator(scenario=Scenario.failing("generating")), box)
 
@@ -105,7 +105,7 @@ def test_deliveries_are_by_the_book() -> None:
 
 
 def test_callbacks_are_not_signed() -> None:
-    """A `callback_url` is told as well, unsigned."""
+    """A `callback_url` is notified as well, unsigned."""
     box = Box()
     played(Simulator(scenario=QUICK), box, callback_url="https://example.test/callback")
 
@@ -138,7 +138,7 @@ def test_only_what_was_subscribed_to() -> None:
 
 
 def test_who_registers_late_is_told_of_those_at_work() -> None:
-    """An endpoint that is registered while sessions are at work is told of their ends, and of none before."""
+    """An endpoint that is registered while sessions are at work is notified of their ends, and of none before."""
     service, box = Simulator(scenario=QUICK), Box()
 
     async def play() -> str:
