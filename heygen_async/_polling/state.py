@@ -97,8 +97,9 @@ class SessionTracker:
     guard: StaleGuard | None = None
     revised: str | None = None
     _failed: SessionData | None = None  # until its video has said why
-    _session_gone: bool = False  # its video says how it goes on
-    _is_missing: bool = False
+    _authority: ReadTarget = (
+        ReadTarget.SESSION
+    )  # what says how it goes on: where it is 404, its video or its videos
     _missing_since: float | None = None
     _completed_at: float | None = None
 
@@ -106,17 +107,12 @@ class SessionTracker:
 
     def next_read(self, *, for_video: bool = False) -> ReadTarget:
         """Say what to read next; `for_video` when a completed session is not enough."""
-        if self._failed is not None or self._session_gone:
+        if self._failed is not None:
             return ReadTarget.VIDEO
-        if self._is_missing:
-            return ReadTarget.VIDEOS
-        if for_video and self.is_completed and not self.is_stale:
-            return (
-                ReadTarget.VIDEOS
-                if self.video_id is None or self.video_id == self.revised
-                else ReadTarget.VIDEO
-            )
-        return ReadTarget.SESSION
+        is_enough = not (for_video and self.is_completed) or self.is_stale
+        if self._authority is not ReadTarget.SESSION or is_enough:
+            return self._authority
+        return ReadTarget.VIDEOS if self.video_id in (None, self.revised) else ReadTarget.VIDEO
 
     @property
     def is_stale(self) -> bool:
@@ -206,7 +202,7 @@ class SessionTracker:
         self.has_read_messages = False
         self.revised = self.video_id if status in (None, SessionStatus.COMPLETED) else self.revised
         self.video = self._failed = self._completed_at = self._missing_since = None
-        self._session_gone = self._is_missing = False
+        self._authority = ReadTarget.SESSION
         self.moved_at = since
 
     def doubt(self, *, since: float, settle: float, stale: float = STALE) -> None:
@@ -220,7 +216,7 @@ class SessionTracker:
         if self._is_too_early(asked):
             return Change.NOTHING
         self._missing_since = None
-        self._session_gone = self._is_missing = False
+        self._authority = ReadTarget.SESSION
         self.polls += 1
         guard = self.guard
         if not self.conversation.add(data.messages) and not self._is_newer_all_the_same(data, guard):
@@ -288,7 +284,7 @@ class SessionTracker:
         self.video_id = video.id
         if self._failed is not None:
             return self.record_no_reason(now=now)
-        if not self._session_gone:
+        if self._authority is not ReadTarget.VIDEO:
             return Change.NOTHING
         self.read_at = now
         self.guard = None  # the video is the authority, and it was asked after the send
@@ -296,12 +292,12 @@ class SessionTracker:
 
     def record_videos(self, videos: Sequence[VideoInfo], *, asked: float, now: float) -> Change:
         """Take a session's videos as read, newest first."""
-        if self._is_missing and (not videos or videos[0].id == self.revised):
+        is_missing = self._authority is ReadTarget.VIDEOS
+        if is_missing and (not videos or videos[0].id == self.revised):
             return self.record_missing(ReadTarget.VIDEOS, now=now)
         if not videos:
             return Change.NOTHING
-        self._session_gone = self._session_gone or self._is_missing
-        self._is_missing = False
+        self._authority = ReadTarget.VIDEO if is_missing else self._authority
         if videos[0].id == self.revised:
             if not self._has_waited(now):
                 return Change.NOTHING  # the new run's video is not listed yet
@@ -313,13 +309,15 @@ class SessionTracker:
         if self._failed is not None:
             return self.record_no_reason(now=now)
         if look is ReadTarget.SESSION and self.video_id not in (None, self.revised):
-            self._session_gone = True
+            self._authority = ReadTarget.VIDEO
             return Change.READ_AGAIN
         if self.state is None:
             return Change.GONE
-        self._is_missing = look is ReadTarget.SESSION
-        if self._is_missing:
+        if look is ReadTarget.SESSION:
+            self._authority = ReadTarget.VIDEOS
             return Change.READ_AGAIN  # its video may be there, although its id was never told
+        if self._authority is ReadTarget.VIDEOS:
+            self._authority = ReadTarget.SESSION
         self._missing_since = now if self._missing_since is None else self._missing_since
         return Change.GONE if now - self._missing_since >= MISSING_GRACE else Change.NOTHING
 
