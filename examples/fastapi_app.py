@@ -1,25 +1,31 @@
 """Video sessions for people in browsers, with FastAPI: `uvicorn fastapi_app:app --app-dir examples`."""
 
-import json
+import asyncio
 import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from typing import Annotated
 
-from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi import Body, FastAPI, Header, HTTPException, Request, Response
+from fastapi.responses import JSONResponse, RedirectResponse, StreamingResponse
 
-from heygen_async import HeyGen, HeyGenError, RateLimited, Replayed, Session, WebhookError, webhooks
+from heygen_async import HeyGen, HeyGenError, Replayed, WebhookError, webhooks
+from web_backend import EVENTS, answer_of, open_events, stop_on_signals
 
 SECRETS = os.environ.get("HEYGEN_WEBHOOK_SECRET", "").split()
 heygen = HeyGen()  # one for the whole process; however many pages follow a session, it is polled once
 seen = webhooks.SeenEvents()
+
+Text = Annotated[str, Body(embed=True)]
+Key = Annotated[str | None, Header(alias="Idempotency-Key")]
 
 
 @asynccontextmanager
 async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
     """Close the connections when the app ends."""
     async with heygen:
-        yield
+        with stop_on_signals(heygen.stop_watching):
+            yield
 
 
 app = FastAPI(lifespan=lifespan)
@@ -28,32 +34,46 @@ app = FastAPI(lifespan=lifespan)
 @app.exception_handler(HeyGenError)
 async def refused(_request: Request, error: HeyGenError) -> Response:
     """Say what went wrong and what to do; neither contains a secret."""
-    status = 429 if isinstance(error, RateLimited) else 502
-    return JSONResponse({"error": str(error), "hint": error.hint}, status_code=status)
+    status, body, headers = answer_of(error)
+    return JSONResponse(body, status, headers)
 
 
 @app.post("/sessions", status_code=201)
-async def create(prompt: str) -> dict[str, str]:
-    """Start a session."""
-    return {"id": (await heygen.sessions.create(prompt)).id}
+async def create(request: Request, prompt: Text, key: Key = None) -> dict[str, str]:
+    """Start a session, once for each key: a browser that left and tries again with its key gets the same one."""
+    making = asyncio.ensure_future(heygen.sessions.create(prompt, idempotency_key=key, max_wait=0))
+    leaving = asyncio.ensure_future(
+        request.receive()
+    )  # no server tells a plain handler that its browser has left
+    try:
+        await asyncio.wait({making, leaving}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        leaving.cancel()
+        making.cancel()  # unless it is done
+    await asyncio.wait({making})
+    if making.cancelled():
+        raise HTTPException(
+            499
+        )  # what was made is in the log, and in `heygen.sessions.orphans` for who comes for it
+    return {"id": making.result().id}
 
 
 @app.post("/sessions/{session_id}/messages", status_code=204)
-async def send(session_id: str, message: str) -> None:
+async def send(session_id: str, message: Text, key: Key = None) -> None:
     """Answer the agent, or ask for a change; "go ahead" renders the video."""
-    await heygen.sessions.attach(session_id).send(message)
+    await heygen.sessions.attach(session_id).send(message, idempotency_key=key)
 
 
 @app.get("/sessions/{session_id}/events")
 async def events(session_id: str) -> Response:
     """Follow a session; the page closes its `EventSource` at `completed` or `failed`."""
-    return StreamingResponse(states(heygen.sessions.attach(session_id)), media_type="text/event-stream")
+    return StreamingResponse(await open_events(heygen.sessions.attach(session_id)), headers=EVENTS)
 
 
-async def states(session: Session) -> AsyncGenerator[str]:
-    """Yield an event for each change; when the browser leaves, this ends and so do the polls made for it."""
-    async for state in session.watch(until=["completed", "failed"], progress=True):
-        yield f"data: {json.dumps({'status': state.status, 'progress': state.progress})}\n\n"
+@app.get("/sessions/{session_id}/pictures/{resource_id}")
+async def picture(session_id: str, resource_id: str) -> Response:
+    """Show a storyboard's picture, whose link at the service expires."""
+    return RedirectResponse((await heygen.sessions.attach(session_id).resource(resource_id)).url or "/")
 
 
 @app.api_route("/webhook", methods=["GET", "OPTIONS", "POST"])

@@ -15,7 +15,6 @@ from heygen_async import Cadence, ConfigError, HeyGen
 from heygen_async.testing import Line, Scenario, Simulator, SimulatorServer, Step
 
 from .app import create_app, from_environment
-from .board import Board
 from .settings import Settings
 
 STORYBOARD = """\
@@ -32,14 +31,10 @@ REVISED = "I have worked your change into the storyboard. Is it right now?"
 
 
 class Server(uvicorn.Server):
-    """A server that says where it is, and ends the event streams before it waits for its connections to end."""
+    """A server that says where it is."""
 
     def __init__(self, app: Starlette, *, host: str, port: int) -> None:
-        config = uvicorn.Config(
-            app, host=host, port=port, log_level="warning", lifespan="on", timeout_graceful_shutdown=2
-        )
-        super().__init__(config)
-        self._app = app
+        super().__init__(uvicorn.Config(app, host=host, port=port, log_level="warning", lifespan="on"))
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, then say where."""
@@ -47,12 +42,6 @@ class Server(uvicorn.Server):
         if self.started:
             host, port = self.servers[0].sockets[0].getsockname()[:2]
             print(f"\n  The review desk is at http://{host}:{port}\n  Ctrl-C ends it.\n", flush=True)
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End within moments although browsers are connected."""
-        board: Board = self._app.state.board
-        board.end_streams()
-        await super().shutdown(sockets)
 
 
 def scenario() -> Scenario:

@@ -20,6 +20,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.templating import Jinja2Templates
 
 from heygen_async import HeyGen, HeyGenError, RetryPolicy, Timeouts
+from web_backend import answer_of, stop_on_signals
 
 from . import stream, views, webhook
 from .board import Board, Orientation
@@ -27,7 +28,7 @@ from .guards import MEGABYTE, LimitedBody, OwnPagesOnly, SecureHeaders
 from .room import Room
 from .settings import Settings
 from .store import Store, forget
-from .troubles import status_and_trouble
+from .troubles import trouble_of
 
 MOST_BODY: Final = 64 * MEGABYTE
 MOST_FILES: Final = 20
@@ -63,7 +64,8 @@ def create_app(heygen: HeyGen, settings: Settings) -> Starlette:
                 store = await stack.enter_async_context(Store.opened(settings.database))
                 records, save = await store.all(), store.save
             await stack.enter_async_context(heygen)
-            app.state.board = await stack.enter_async_context(Board.opened(heygen, records, save))
+            app.state.board = board = await stack.enter_async_context(Board.opened(heygen, records, save))
+            stack.enter_context(stop_on_signals(board.stop))
             yield
 
     return Starlette(
@@ -216,8 +218,9 @@ def _elsewhere(url: str | None) -> Response:
 async def refused(_request: Request, error: Exception) -> Response:
     """Tell an error of the client in words for a person."""
     assert isinstance(error, HeyGenError)
-    status, trouble = status_and_trouble(error)
-    return Response(views.encode(trouble), status_code=status, media_type="application/json")
+    status, _, headers = answer_of(error)
+    body = views.encode(trouble_of(error))
+    return Response(body, status_code=status, headers=headers, media_type="application/json")
 
 
 async def not_here(request: Request, error: Exception) -> Response:

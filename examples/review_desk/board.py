@@ -51,6 +51,11 @@ class Board:
             board.end_streams()
             await board._leave()
 
+    async def stop(self) -> None:
+        """Let every stream end and make nothing new: the process was told to end."""
+        self.end_streams()
+        await self.heygen.stop_watching()
+
     def end_streams(self) -> None:
         """Let every event stream end, so that the server can."""
         self.news.end()
@@ -86,7 +91,7 @@ class Board:
         self, form: str, prompt: str, orientation: Orientation | None, files: Sequence[Asset]
     ) -> Room:
         session = await self.heygen.sessions.create(
-            prompt, orientation=orientation, files=files, idempotency_key=form
+            prompt, orientation=orientation, files=files, idempotency_key=form, max_wait=0
         )
         return await self._take(session, form, prompt)
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from heygen_async import (
+    ClientStateError,
     HeyGenError,
     Message,
     Session,
@@ -21,7 +22,7 @@ from heygen_async import (
 
 from .news import News
 from .store import Record
-from .troubles import Trouble, status_and_trouble
+from .troubles import Trouble, trouble_of
 
 log = logging.getLogger("review_desk")
 
@@ -118,6 +119,8 @@ class Room:
     async def _keep_up(self) -> None:
         try:
             await self._until_it_ends()
+        except ClientStateError:
+            pass  # the desk is closing
         except HeyGenError as error:
             self._failed_to(error)
         except Exception as error:  # a page that says so is better than one that stands still
@@ -132,6 +135,8 @@ class Room:
             try:
                 async for state in self.session.watch(until=_ENDED, timeout=None, progress=True):
                     await self._saw(state)
+                if self._status not in _ENDED:
+                    return  # the desk is closing
                 await self._end()
             except StateUnknown as error:  # it goes on at the service, and the service may come back
                 self._failed_to(error)
@@ -158,7 +163,7 @@ class Room:
 
     def _failed_to(self, error: Exception) -> None:
         log.warning("Session %s can't be followed: %s", self.record.id, error)
-        _, self.trouble = status_and_trouble(error)
+        self.trouble = trouble_of(error)
         self._changed()
 
     async def keep(self) -> None:

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from heygen_async import (
     APIError,
+    ClientStateError,
     Conflict,
     Forbidden,
     HeyGenError,
@@ -49,53 +50,50 @@ _UNREACHABLE: Final = Trouble(
 _WORKING: Final = Trouble("The agent is still working.", "Try again when it pauses.")
 
 # The first that fits, so the narrower ones stand first.
-_TOLD: Final[tuple[tuple[type[HeyGenError], int, Trouble], ...]] = (
+_TOLD: Final[tuple[tuple[type[HeyGenError], Trouble], ...]] = (
     (
         InsufficientCredit,
-        402,
         Trouble("The HeyGen account has no credit left for this.", "Top it up, then send this again."),
     ),
     (
         RateLimited,
-        429,
         Trouble(
             "HeyGen is busy with this account's other videos.", "Wait until one is finished, then try again."
         ),
     ),
-    (Unauthorized, 502, _NO_ACCESS),
-    (Forbidden, 502, _NO_ACCESS),
+    (Unauthorized, _NO_ACCESS),
+    (Forbidden, _NO_ACCESS),
     (
         NotFound,
-        404,
         Trouble(
             "HeyGen no longer knows this session.", "It may have been deleted, or belong to another account."
         ),
     ),
-    (SessionBusy, 409, _WORKING),
-    (Conflict, 409, _WORKING),
+    (SessionBusy, _WORKING),
+    (Conflict, _WORKING),
     (
         OutcomeUnknown,
-        503,
         Trouble(
             "HeyGen may or may not have taken this.", "Look at the list of sessions before you send it again."
         ),
     ),
-    (StateUnknown, 503, _UNREACHABLE),
-    (TransportError, 503, _UNREACHABLE),
+    (StateUnknown, _UNREACHABLE),
+    (TransportError, _UNREACHABLE),
+    (ClientStateError, Trouble("This desk is closing.", "Nothing is lost; try again in a moment.")),
 )
 
 
-def status_and_trouble(error: Exception) -> tuple[int, Trouble]:
-    """Return the HTTP status and the words for an error."""
-    for kind, status, trouble in _TOLD:
+def trouble_of(error: Exception) -> Trouble:
+    """Return the words for an error."""
+    for kind, trouble in _TOLD:
         if isinstance(error, kind):
-            return status, trouble
+            return trouble
     match error:
         case SessionFailed():
-            return 409, Trouble(error.reason, "Change the prompt and start a new session.")
+            return Trouble(error.reason, "Change the prompt and start a new session.")
         case InvalidArgument() | InvalidRequest() | UploadError():
-            return 400, Trouble(str(error), error.hint)
+            return Trouble(str(error), error.hint)
         case APIError():
-            return 502, Trouble("HeyGen had a problem with this.", "Try again in a moment.")
+            return Trouble("HeyGen had a problem with this.", "Try again in a moment.")
         case _:
-            return 500, Trouble("Something went wrong.", "Try again; the desk's log has the details.")
+            return Trouble("Something went wrong.", "Try again; the desk's log has the details.")

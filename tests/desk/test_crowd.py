@@ -142,6 +142,15 @@ async def test_all_streams_end_when_the_desk_closes(open_desk: OpenDesk) -> None
             assert asyncio.get_running_loop().time() - began < 0.1
 
 
+async def test_a_desk_that_closes_makes_nothing_new(visitor: Visitor, service: Simulator) -> None:
+    """Once the desk was told to end, a form is refused and nothing is paid for."""
+    await visitor.app.state.board.stop()
+    answer = await visitor.post("/sessions", {"form": "a-form", "prompt": "A tour"})
+
+    assert (503, "This desk is closing.") == (answer.status, answer.json["error"])
+    assert [] == service.ledger.sessions
+
+
 async def test_a_long_list_shows_the_newest(visitor: Visitor) -> None:
     """However many sessions there are, a browser is told the newest two hundred."""
     await make_sessions(visitor, LISTED + 3)

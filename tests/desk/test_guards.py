@@ -73,7 +73,7 @@ async def test_the_key_never_reaches_a_browser(visitor: Visitor, service: Simula
         await visitor.post("/sessions", {"form": "another", "prompt": ""}),
     ]
 
-    assert [200, 200, 307, 400] == [answer.status for answer in answers]
+    assert [200, 200, 307, 422] == [answer.status for answer in answers]
     assert service.api_key not in str(answers) + str(page.events)
 
 

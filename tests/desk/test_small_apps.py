@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 APPS = ("fastapi_app", "aiohttp_app")
 SECRET = "whsec_of_the_app"
+JSON_BODY = {"content-type": "application/json"}
 BODY = (
     b'{"event_id":"e","event_type":"video_agent.success","event_data":{"session_id":"s"},"created_at":"2026"}'
 )
@@ -59,7 +60,7 @@ class AiohttpSite:
     async def ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
         """Ask for anything."""
         async with self._client.request(method, path, headers=headers, data=body) as answer:
-            return Answer(status=answer.status, body=await answer.read())
+            return Answer(status=answer.status, headers=dict(answer.headers), body=await answer.read())
 
     async def until(self, path: str, status: str) -> list[JSON]:
         """Follow an event stream to a status, then leave."""
@@ -113,18 +114,21 @@ async def site(
 @pytest.mark.parametrize("name", APPS)
 def test_the_app_fits_on_a_page(name: str) -> None:
     """A reader sees the whole app at once."""
-    assert len((house.ROOT / "examples" / f"{name}.py").read_text("utf-8").splitlines()) <= 80
+    assert len((house.ROOT / "examples" / f"{name}.py").read_text("utf-8").splitlines()) <= 110
 
 
 async def test_a_session_is_followed_from_prompt_to_video(site: Site, service: Simulator) -> None:
     """A browser starts a session, sees it move, says go ahead, and sees it completed."""
-    made = await site.ask("POST", "/sessions?prompt=A+tour", {})
+    made = await site.ask("POST", "/sessions", JSON_BODY, b'{"prompt": "A tour"}')
     path = f"/sessions/{made.json['id']}"
     seen = await site.until(f"{path}/events", "reviewing")
-    said = await site.ask("POST", f"{path}/messages?message=Go+ahead", {})
+    picture = await site.ask("GET", f"{path}/pictures/{seen[-1]['messages'][-1]['pictures'][0]}", {})
+    said = await site.ask("POST", f"{path}/messages", JSON_BODY, b'{"message": "Go ahead"}')
     done = await site.until(f"{path}/events", "completed")
 
     assert (201, 204) == (made.status, said.status)
+    assert picture.status in {200, 302, 307}
+    assert "A tour" == seen[0]["messages"][0]["text"]
     assert ("thinking", 40, 100) == (seen[0]["status"], seen[-1]["progress"], done[-1]["progress"])
     assert 1 == len(service.ledger.billed)
 
@@ -143,11 +147,23 @@ async def test_only_signed_events_are_taken(site: Site) -> None:
     assert [200, 200, 400] == statuses
 
 
-async def test_errors_say_what_to_do(site: Site, service: Simulator) -> None:
-    """A refusal of the service becomes an answer with a hint and without the key."""
-    service.faults.add("payment_required", on="create", times=None)
-    answer = await site.ask("POST", "/sessions?prompt=A+tour", {})
+REFUSED: Final = {
+    "full": ({"prompt": "A tour"}, "rate_limit", 429),
+    "no credit": ({"prompt": "A tour"}, "payment_required", 502),
+    "empty": ({"prompt": ""}, None, 422),
+    "missing": ({}, None, 422),
+}
 
-    assert 502 == answer.status
-    assert answer.json["hint"]
+
+@pytest.mark.parametrize(("form", "fault", "status"), REFUSED.values(), ids=REFUSED)
+async def test_a_refusal_has_its_status(
+    site: Site, service: Simulator, form: dict[str, str], fault: str | None, status: int
+) -> None:
+    """What cannot be made is refused at once with the right status, and without the key."""
+    if fault is not None:
+        service.faults.add(fault, on="create", times=None)
+    answer = await site.ask("POST", "/sessions", JSON_BODY, json.dumps(form).encode())
+
+    assert status == answer.status
+    assert (status == 429) == ("retry-after" in {name.lower() for name in answer.headers})
     assert service.api_key not in answer.body.decode()

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from heygen_async.testing import Simulator
 
 REFUSALS = {
-    "payment_required": (402, "credit"),
+    "payment_required": (502, "credit"),
     "forbidden": (502, "key"),
     "rate_limit": (429, "busy"),
-    "connect_refused": (503, "reached"),
+    "connect_refused": (502, "reached"),
 }
 FORM = {"form": "a-form", "prompt": "A tour of our bakery"}
 
@@ -38,7 +38,7 @@ async def test_a_wrong_prompt_is_told(visitor: Visitor, service: Simulator, prom
     """A prompt that the service would refuse never leaves the desk."""
     answer = await visitor.post("/sessions", {"form": "a-form", "prompt": prompt})
 
-    assert (400, True) == (answer.status, "prompt" in answer.json["error"])
+    assert (422, True) == (answer.status, "prompt" in answer.json["error"])
     assert 0 == service.ledger.total_requests
 
 
