@@ -9,9 +9,11 @@ import inspect
 import logging
 import os
 import pathlib
+import shlex
 import sys
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
+from itertools import takewhile
 from typing import Any, Final
 
 from cyclopts import App, CycloptsError, UnusedCliTokensError
@@ -27,7 +29,6 @@ from .interrupt import run_interruptible
 from .job_files import STDIN
 from .output import Output, Terminal, brief
 from .probe import probe
-from .session import sessions
 from .simulate import simulate
 
 _HELP: Final = "HeyGen's Video Agent from the command line: from a prompt, or a file of prompts, to videos."
@@ -35,11 +36,7 @@ _EPILOGUE: Final = """\
 The key is read from HEYGEN_API_KEY, and the address from HEYGEN_API_BASE when it is set.
 
 Exit codes: 0 all done, 1 something failed, 2 usage, 3 key or credit, 4 timed out, 130 interrupted."""
-_QUOTED: Final = {
-    "run": "heygen-async run 'a tour of our bakery'",
-    "send": "heygen-async send SESSION 'your answer'",
-    "approve": "heygen-async approve SESSION 'your words'",
-}
+_QUOTED: Final = {"run": 0, "send": 1, "approve": 1}  # where the words begin that belong in quotes
 _STDIN_COMMANDS: Final = frozenset({"batch", "run", "send"})
 _KEY_HINT: Final = "A key is read from HEYGEN_API_KEY only: as an argument, every process here could see it."
 
@@ -58,7 +55,6 @@ catalog.add_to(app)
 app.command(batch)
 app.command(worker)
 app.command(durable)
-app.command(sessions)
 app.command(simulate)
 app.command(probe)
 
@@ -130,16 +126,24 @@ async def perform(tokens: Sequence[str], work: Coroutine[Any, Any, int]) -> int:
 def _report_misuse(tokens: Sequence[str], error: CycloptsError) -> int:
     command = next((token for token in tokens if not token.startswith("-")), "")
     message, hint = str(error), f"heygen-async {command} --help" if command in app else "heygen-async --help"
-    if isinstance(error, UnusedCliTokensError) and command in _QUOTED:
+    if isinstance(error, UnusedCliTokensError):
         unused = [brief(token) for token in error.unused_tokens or () if not token.startswith("-")]
-        message = f"Words are left over after the first argument: {' '.join(unused)}"
-        hint = f"Put all of it in quotes: {_QUOTED[command]}"
+        message = f"Words are left over: {' '.join(unused)}"
+        if command in _QUOTED:
+            hint = f"Put all of it in quotes: {_quoted(command, tokens)}"
     for token in tokens:
         name = token.partition("=")[0]
         if name.startswith("--") and ("key" in name or "token" in name):
             message, hint = f"Unknown option: {name}.", _KEY_HINT  # whatever stands beside it is not repeated
     _output(tokens).error(message, hint=hint, kind="UsageError")
     return Exit.USAGE
+
+
+def _quoted(command: str, tokens: Sequence[str]) -> str:
+    """Return a command as it was meant: its words, up to the first option, as one."""
+    words = list(takewhile(lambda token: not token.startswith("-"), tokens[tokens.index(command) + 1 :]))
+    before, meant = words[: _QUOTED[command]], words[_QUOTED[command] :]
+    return shlex.join(["heygen-async", command, *before, brief(" ".join(meant), 200)])
 
 
 def _output(tokens: Sequence[str]) -> Output:

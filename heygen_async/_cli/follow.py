@@ -87,23 +87,25 @@ def _show_change(output: Output, session: Session, before: SessionState | None, 
             output.emit("agent", words, session_id=session.id, type=message.type, content=words)
 
 
-async def show_resources(session: Session, output: Output, known: set[str]) -> None:
+async def show_resources(session: Session, output: Output, known: set[str]) -> list[str]:
     """
-    Show the links of what the agent's messages refer to, each once.
+    Show the links of what the agent's messages refer to, each once; return those that were shown.
 
     Args:
         session: The session.
         output: Where they are shown.
         known: Ids of those shown before; it grows.
     """
+    links: list[str] = []
     try:
         resources = await session.resources()
     except HeyGenError as error:
         output.advise(f"The links cannot be read now: {error}")
-        return
+        return links
     for resource in resources:
         if resource.resource_id not in known and (link := _link(resource)):
             known.add(resource.resource_id)
+            links.append(link)
             output.emit(
                 "resource",
                 link,
@@ -112,6 +114,7 @@ async def show_resources(session: Session, output: Output, known: set[str]) -> N
                 id=resource.resource_id,
                 url=link,
             )
+    return links
 
 
 def _link(resource: Resource) -> str | None:

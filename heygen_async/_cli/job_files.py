@@ -140,7 +140,7 @@ class _Lines:
             self.number += 1
             if self.number == 1:
                 if line[:2] in _FOREIGN:
-                    raise _BrokenError(1, _not_utf8(_FOREIGN[line[:2]]))
+                    raise _BrokenError(1, _not_utf8(_FOREIGN[line[:2]], "UTF-16"))
                 line = line.removeprefix(codecs.BOM_UTF8)  # noqa: PLW2901
             try:
                 text = line.decode()
@@ -152,10 +152,11 @@ class _Lines:
             yield text
 
 
-def _not_utf8(but: str) -> str:
+def _not_utf8(but: str, encoding: str = "WINDOWS-1252") -> str:
+    known = "" if encoding in but else " (with the encoding it has)"
     return (
         f"not UTF-8 but {but}; save it as “CSV UTF-8”, "
-        "or convert it: iconv -f WINDOWS-1252 -t UTF-8 OLD > NEW (with the encoding it has)"
+        f"or convert it: iconv -f {encoding} -t UTF-8 OLD > NEW{known}"
     )
 
 

@@ -5,18 +5,28 @@ The commands about one session.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator
-from contextlib import contextmanager
+import webbrowser
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
-from itertools import count
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
+import anyio
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 from rich.text import Text
 
-from heygen_async import HeyGen, Session, SessionPaused, SessionState, SessionStatus, Stop
+from heygen_async import (
+    HeyGen,
+    NotFound,
+    Session,
+    SessionPaused,
+    SessionState,
+    SessionStatus,
+    Stop,
+    TransportError,
+)
 
 from .exit_codes import Exit, UsageError, resume_command
 from .follow import check_target, follow, save, show_resources
@@ -27,6 +37,11 @@ from .options import AN_HOUR, Files, Json, Orientation, Out, Poll, Switch, Timeo
 from .output import Output, brief
 from .prompt import Keyboard, LeftUnansweredError, ask, send_answer
 
+if TYPE_CHECKING:
+    from heygen_async.models import SessionSummary
+
+_READS_AT_ONCE: Final = 8
+
 TextFile = Annotated[Path | None, Parameter(show_default=False)]
 SessionId = Annotated[str, Parameter(help="The session, such as sess_629f6fbed82c07cd.")]
 
@@ -35,6 +50,8 @@ def add_to(app: App) -> None:
     """Add the commands to the app."""
     for command in (run, watch, send, approve, stop, download):
         app.command(command)
+    app.command(open_links, name="open")
+    app.command(sessions)
 
 
 async def run(
@@ -286,28 +303,66 @@ async def download(
             return await deliver(session, output, out, timeout=timeout)
 
 
+async def open_links(session_id: SessionId, /, *, json: Json = False) -> int:
+    """
+    Open what the agent shows, such as a storyboard, in the browser.
+    """
+    output = Output(is_json=json)
+    async with client(None) as heygen:
+        session = heygen.sessions.attach(session_id)
+        state = await session.refresh()
+        links = await show_resources(session, output, set())
+    if not links:
+        hint = f"heygen-async watch {session_id} shows what it says."
+        output.error(f"Session {session_id} shows nothing yet: it is {state.status}.", hint=hint)
+        return Exit.FAILED
+    for link in links:
+        if not await run_in_thread(partial(webbrowser.open, link)):
+            output.advise("No browser can be opened here: open the links above yourself.")
+            return Exit.FAILED
+    return Exit.DONE
+
+
 async def sessions(
     *, limit: Annotated[int, Parameter(validator=Number(gte=1))] = 20, json: Json = False
 ) -> int:
     """
-    List the account's sessions, newest first, with the local time of their creation.
+    List the account's sessions, newest first, with their statuses and the local time of their creation.
 
     Parameters
     ----------
     limit
-        How many.
+        How many; the status of each is one request more.
     """
     output = Output(is_json=json)
-    number = count(1)
     async with client(None) as heygen:
+        found: list[SessionSummary] = []
         async for summary in heygen.sessions.list(page_size=min(limit, 100)):
-            created = f"{summary.created.astimezone():%Y-%m-%d %H:%M:%S}" if summary.created else "?"
-            title = brief(summary.title or "", 70)
-            if json:
-                fields = {"session_id": summary.session_id, "created_at": summary.created_at}
-                output.emit("session", **fields, title=summary.title)
-            else:
-                output.show(Text(f"{brief(summary.session_id)}  {created}  {title}".rstrip()))
-            if next(number) >= limit:
+            found.append(summary)
+            if len(found) == limit:
                 break
+        statuses = await _read_statuses(heygen, found)
+    for summary in found:
+        status = statuses.get(summary.session_id)
+        created = f"{summary.created.astimezone():%Y-%m-%d %H:%M:%S}" if summary.created else "?"
+        title = brief(summary.title or "", 70)
+        fields = {"session_id": summary.session_id, "created_at": summary.created_at, "status": status}
+        output.emit("session", **fields, title=summary.title)
+        output.show(Text(f"{brief(summary.session_id)}  {created}  {status or '?':<17}  {title}".rstrip()))
     return Exit.DONE
+
+
+async def _read_statuses(heygen: HeyGen, found: Sequence[SessionSummary]) -> dict[str, str]:
+    """Return the statuses by id; one that cannot be read is not there."""
+    statuses: dict[str, str] = {}
+    limiter = anyio.CapacityLimiter(_READS_AT_ONCE)
+
+    async def read(session_id: str) -> None:
+        async with limiter:
+            with suppress(NotFound, TransportError):
+                statuses[session_id] = (await heygen.sessions.attach(session_id).refresh()).status
+
+    async with anyio.create_task_group() as group:
+        for summary in found:
+            group.start_soon(read, summary.session_id)
+    return statuses

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+import webbrowser
 from typing import TYPE_CHECKING
 
 import pytest
@@ -44,7 +45,7 @@ async def test_words_from_standard_input(user: TerminalUser, monkeypatch: pytest
         (("run", "--prompt-file", "nowhere.txt"), "nowhere.txt cannot be read"),
         (("run", "-", "--review"), "--prompt-file"),
         (("send", "sess_1"), "The message is missing"),
-        (("run", "hello", "world"), "Put all of it in quotes: heygen-async run 'a tour of our bakery'"),
+        (("run", "hello", "world"), "Put all of it in quotes: heygen-async run 'hello world'"),
         (("send", "sess_1", "two", "words"), "Put all of it in quotes"),
     ],
 )
@@ -90,6 +91,34 @@ async def test_watch_shows_the_storyboard(user: TerminalUser, *, json: bool) -> 
     assert "http" in session.out
     assert "http" in printed.out
     assert "heygen-async approve" in printed.err
+
+
+async def test_open_shows_the_storyboard_in_the_browser(
+    user: TerminalUser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`open` opens each link of the storyboard once; where there is no browser the links are there to be copied."""
+    opened: list[str] = []
+    monkeypatch.setattr(webbrowser, "open", lambda link: opened.append(link) is None)
+    user.simulator.script(Scenario.chat())
+    session = await make_session(user)
+    shown = await user.types("open", session)
+    monkeypatch.setattr(webbrowser, "open", lambda _link: False)
+    without = await user.types("open", session)
+
+    assert (0, 3) == (shown.code, len(opened))
+    assert [] == [link for link in opened if link not in shown.out or link not in without.out]
+    assert (1, True) == (without.code, "No browser" in without.err)
+
+
+async def test_nothing_to_open_is_said(user: TerminalUser) -> None:
+    """A session that shows nothing yet is an error that says what to do."""
+    user.simulator.script(Scenario.stuck())
+    await user.types("run", "A tour", "--timeout", "1")
+    shown = await user.types("open", user.simulator.ledger.sessions[0])
+
+    assert 1 == shown.code
+    assert "it is thinking" in shown.err
+    assert "heygen-async watch" in shown.err
 
 
 async def make_session(user: TerminalUser) -> str:

@@ -217,6 +217,18 @@ async def test_sessions_are_listed_newest_first(user: TerminalUser) -> None:
 
     assert ids[:0:-1] == [line.split()[0] for line in printed.out.splitlines()]
     assert ids[::-1] == [event["session_id"] for event in given.events]
+    assert {"thinking"} == {event["status"] for event in given.events}
+    assert all("thinking" in line for line in printed.out.splitlines())
+
+
+async def test_a_session_that_cannot_be_read_is_listed_all_the_same(user: TerminalUser) -> None:
+    """A status that is not known is a question mark."""
+    user.simulator.faults.add("early_404", polls=1000, times=None)
+    await user.types("run", "A tour", "--timeout", "1")
+    printed = await user.types("sessions")
+
+    assert 0 == printed.code
+    assert "  ?  " in printed.out
 
 
 # ---- ends ---------------------------------------------------------------------------------------------------------
@@ -338,11 +350,15 @@ async def test_a_create_in_doubt_is_not_repeated(user: TerminalUser) -> None:
     [
         pytest.param(["run"], "The prompt is missing", id="nothing to make"),
         pytest.param(["rum", "A tour"], 'Did you mean "run"?', id="unknown command"),
-        pytest.param(["run", "A", "tour"], "tour", id="prompt without quotes"),
+        pytest.param(["run", "A", "tour"], "heygen-async run 'A tour'", id="prompt without quotes"),
+        pytest.param(
+            ["send", "sess_1", "Warmer", "light"], "send sess_1 'Warmer light'", id="answer without quotes"
+        ),
+        pytest.param(["watch", "sess_1", "sess_2"], "Words are left over: sess_2", id="one word too many"),
         pytest.param(["run", "A tour", "--orientation", "up"], "landscape", id="unknown value"),
         pytest.param(["run", "A tour", "--timeout", "-1"], "--timeout", id="negative time"),
         pytest.param(["run", "x" * 10_001], "prompt", id="too long"),
-        pytest.param(["watch", "../x"], "session_id", id="no id"),
+        pytest.param(["watch", ".."], "session_id", id="no id"),
         pytest.param(["sessions", "--limit", "0"], "--limit", id="no limit"),
         pytest.param(["batch", "jobs.csv"], "--out", id="no folder"),
         pytest.param(["run", "A tour", "--api-key", "sk_1"], "HEYGEN_API_KEY", id="a key as an argument"),
