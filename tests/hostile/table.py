@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from hostile.play import Run
 
 HEAD: Final = """\
-# What a user sees of a service that takes no side
+## What a user sees of a service that takes no side
 
-Made by `PYTHONPATH=tests python -m hostile table` from runs against the service of `tests/hostile`, which was written
-from the contract alone. Each row turns one dial; all others are at rest. The first four columns break the answer of
-one write (the connection closes), after or before it is done, or, in the rows of `symptom`, as the row says. The last
-one is a whole conversation in which nothing breaks.
+Made by the same command, and printed by `PYTHONPATH=tests python -m hostile table`, from runs against the service of
+`tests/hostile`, which was written from the contract alone. Each row turns one dial; all others are at rest. The first
+four columns break the answer of one write (the connection closes), after or before it is done, or, in the rows of
+`symptom`, as the row says. The last one is a whole conversation in which nothing breaks.
 
 `done`: the call succeeded and was paid for once. An error: it ended so. `twice`: the service did it twice, and no
 reading could have shown; `named` says that the user learns of it. An empty cell: the dial has no part in it.

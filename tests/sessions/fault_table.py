@@ -1,7 +1,7 @@
 """
 What a user sees of each fault: the table `tests/fault_table.md`, made from runs against the simulator.
 
-`python tests/sessions/fault_table.py` writes it; a test fails when it is out of date.
+`PYTHONPATH=tests python tests/sessions/fault_table.py` writes it; a test fails when it is out of date.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Final
 
 from heygen_async import HeyGen, HeyGenError, Session, Video
 from heygen_async.testing import FAULTS, Fault, MemoryTransport, Scenario, Simulator, run
+from hostile.table import table as dial_table
 
 TABLE: Final = pathlib.Path(__file__).parent.parent / "fault_table.md"
 MISSING: Final = ""
@@ -27,8 +28,8 @@ PATIENCE: Final = 600.0  # seconds a session gets in which a fault is always at 
 HEAD: Final = """\
 # What a user sees of each fault
 
-Made by `python tests/sessions/fault_table.py` from runs against the simulator, whose service ignores idempotency keys
-on the Video Agent calls; `tests/sessions/test_fault_table.py` fails when it is out of date.
+Made by `PYTHONPATH=tests python tests/sessions/fault_table.py` from runs against the simulator, whose service ignores
+idempotency keys on the Video Agent calls; `tests/sessions/test_fault_table.py` fails when it is out of date.
 
 Each cell tells how the call ends when the fault strikes **once** / when it strikes **always**: `done`, or the class
 of the error. An empty cell: the fault cannot strike there. A fault that changes a session for good (stale status,
@@ -160,10 +161,10 @@ def shown(faults: Mapping[str, Fault] = FAULTS) -> Iterator[Fault]:
 
 
 def table() -> str:
-    """Return the whole file."""
+    """Return the file but for what the dials of the hostile service do."""
     head = [_line(["fault", *(column.title for column in COLUMNS)]), _line(["---"] * (len(COLUMNS) + 1))]
     return "\n".join([HEAD, *head, *map(row, shown())]) + "\n"
 
 
 if __name__ == "__main__":
-    TABLE.write_text(table(), encoding="utf-8")
+    TABLE.write_text(f"{table()}\n{dial_table()}", encoding="utf-8")
