@@ -62,7 +62,7 @@ class SessionFactory:
         self._recovery = CreateRecovery(registry.core.api)
         self._under_way: dict[str, ShieldedWrite[Session]] = {}
         self._made: OrderedDict[str, _Made] = OrderedDict()
-        self._repeated: list[tuple[PendingCreate, Callable[[Session], None] | None]] = []
+        self._repeated: list[PendingCreate] = []
         self._follow_up = FollowUp(self._find_duplicates, _FOLLOW_UP)
 
     async def create(
@@ -106,24 +106,24 @@ class SessionFactory:
                 guard=send_guard,
             )
             create = PendingCreate(
-                prompt, write, is_listed=not _is_incognito(call), is_inherited=begun_at is not None
+                prompt=prompt,
+                write=write,
+                is_listed=not _is_incognito(call),
+                is_inherited=begun_at is not None,
+                on_orphan=on_orphan,
             )
-            work = self._create(create, mode, on_orphan)
-            shielded = api.writes.start(write, work, partial(self._keep_orphan, create, on_orphan))
+            shielded = api.writes.start(write, self._create(create, mode), partial(self._keep_orphan, create))
             self._under_way[key] = shielded
             shielded.task.add_done_callback(lambda _: self._forget(key, shielded))
         return await shielded.wait()
 
-    async def _create(
-        self, create: PendingCreate, mode: str, on_orphan: Callable[[Session], None] | None
-    ) -> Session:
-        write = create.write
+    async def _create(self, create: PendingCreate, mode: str) -> Session:
         try:
             with self._recovery.track(create):
                 data = await self._make_once(create)
         finally:
-            if write.was_repeated:
-                self._repeated.append((create, on_orphan))
+            if create.write.was_repeated:
+                self._repeated.append(create)
                 self._follow_up.schedule()
         return self._open(data, mode)
 
@@ -180,45 +180,34 @@ class SessionFactory:
 
     # -- orphans --
 
-    def _keep_orphan(
-        self, create: PendingCreate, on_orphan: Callable[[Session], None] | None, session: Session
-    ) -> None:
+    def _keep_orphan(self, create: PendingCreate, session: Session) -> None:
         made = self._made.get(create.write.call.key or "")
-        if made is not None and made.is_taken:
-            return  # another caller has come for it meanwhile
-        orphan = self._add_orphan(
-            session.id, create, "cancelled_write", "A cancelled create has made session"
-        )
-        if on_orphan is not None:
-            on_orphan(orphan)
+        if made is None or not made.is_taken:  # else another caller has come for it meanwhile
+            self._add_orphan(session.id, create, "cancelled_write", "A cancelled create has made session")
 
-    def _add_orphan(self, session_id: str, create: PendingCreate, event: str, message: str) -> Orphan:
+    def _add_orphan(self, session_id: str, create: PendingCreate, event: str, message: str) -> None:
         key = create.write.call.key or ""
-        orphan = Orphan(
-            self._registry, self._registry.tracker(session_id), prompt=create.prompt, idempotency_key=key
-        )
+        tracker = self._registry.tracker(session_id)
+        orphan = Orphan(self._registry, tracker, prompt=create.prompt, idempotency_key=key)
         self.orphans.add(orphan)
         extra = {"event": event, "session_id": session_id, "idempotency_key": key}
         log.warning("%s %s (key %s)", message, session_id, key, extra=extra)
-        return orphan
+        if create.on_orphan is not None:
+            create.on_orphan(orphan)
 
     async def _find_duplicates(self) -> None:
         """Find what creates that were sent twice have left behind, and report it."""
         repeated, self._repeated = self._repeated, []
-        callbacks = dict(repeated)
-        try:
-            duplicates = await self._recovery.find_duplicates(callbacks)
-        except HeyGenError as error:
-            keys = [create.write.call.key for create in callbacks]
-            extra = {"event": "follow_up_failed", "idempotency_keys": keys}
-            log.warning("Creates sent twice could not be followed up: %s", type(error).__name__, extra=extra)
-            return
-        for create, found in duplicates:
-            orphan = self._add_orphan(
-                found.session_id, create, "orphan", "A repeated create has also made session"
-            )
-            if (on_orphan := callbacks[create]) is not None:
-                on_orphan(orphan)
+        for create in repeated:
+            try:
+                duplicates = await self._recovery.find_duplicates(create)
+            except HeyGenError as error:
+                key, kind = create.write.call.key, type(error).__name__
+                extra = {"event": "follow_up_failed", "idempotency_key": key}
+                log.warning("The create with key %s could not be followed up: %s", key, kind, extra=extra)
+                continue
+            for session_id in duplicates:
+                self._add_orphan(session_id, create, "orphan", "A repeated create has also made session")
 
     async def aclose(self) -> None:
         """Refuse new creates, let those under way end, and follow up what was sent twice."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .. import _clock
@@ -33,10 +33,11 @@ from .matching import Doubt, Found, candidates, compare_prompt, match_create
 from .own_sessions import OwnSessions
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    from collections.abc import Callable, Generator
 
     from .._http.client import ApiClient
     from .._http.writes import PendingWrite
+    from .session import Session
 
 _MISSES = 4  # readings in a row that show nothing of a session after which it was deleted
 _TEXTS_KEPT = 1000
@@ -50,6 +51,7 @@ class _Sighting:
     misses: int = 0
 
 
+@dataclass(slots=True, eq=False, kw_only=True)
 class PendingCreate:
     """
     A create that is under way, among those of the same prompt.
@@ -59,24 +61,25 @@ class PendingCreate:
         write: What is known of the request.
         is_listed: Whether the service lists what it makes.
         is_inherited: Whether an earlier process began it.
+        on_orphan: Also gets what it has made and no caller has got.
         ended: When it ended in doubt, in Unix seconds of our clock.
         lag: For how long the list has been seen to lack a session of ours.
         seen: The sessions that any listing has shown: what one replica lacks is there all the same.
     """
 
-    __slots__ = ("_started", "ended", "is_inherited", "is_listed", "lag", "prompt", "seen", "write")
+    prompt: str
+    write: PendingWrite[SessionData]
+    is_listed: bool
+    is_inherited: bool
+    on_orphan: Callable[[Session], None] | None
+    lag: float = 0.0
+    ended: float = field(init=False)
+    seen: dict[str, _Sighting] = field(default_factory=dict[str, _Sighting])
+    _started: float = field(init=False)
 
-    def __init__(
-        self, prompt: str, write: PendingWrite[SessionData], *, is_listed: bool, is_inherited: bool
-    ) -> None:
-        self.prompt = prompt
-        self.write = write
-        self.is_listed = is_listed
-        self.is_inherited = is_inherited
-        self.ended = write.began
-        self.lag = 0.0
-        self.seen: dict[str, _Sighting] = {}
-        self._started = _clock.now() - (_clock.wall() - write.began)
+    def __post_init__(self) -> None:
+        self.ended = self.write.began
+        self._started = _clock.now() - (_clock.wall() - self.ended)
 
     @property
     def name(self) -> str:
@@ -297,18 +300,21 @@ class CreateRecovery:
 
     # -- afterwards --
 
-    async def find_duplicates(self, creates: Iterable[PendingCreate]) -> list[tuple[PendingCreate, Found]]:
+    async def find_duplicates(self, create: PendingCreate) -> list[str]:
         """
-        Return what creates that were sent twice have left behind; each is this client's from now on.
+        Return the sessions that a create that was sent twice has left behind; they are this client's from now on.
 
         Raises:
             HeyGenError: The list cannot be read.
         """
-        duplicates: list[tuple[PendingCreate, Found]] = []
-        for create in creates:
-            for found in await self._read_unowned(create, await self._read_listing(create)):
-                is_ours = found.likeness in ("same", "similar") and found.session_id not in self.own
-                if is_ours and found.session_id not in create.write.candidates:
-                    self.own.add(found.session_id)
-                    duplicates.append((create, found))
+        found = await self._read_unowned(create, await self._read_listing(create))
+        duplicates = [
+            one.session_id
+            for one in found
+            if one.likeness in ("same", "similar")
+            and one.session_id not in self.own
+            and one.session_id not in create.write.candidates
+        ]
+        for session_id in duplicates:
+            self.own.add(session_id)
         return duplicates
