@@ -178,14 +178,14 @@ def chaos(session: nox.Session) -> None:
 
 @nox.session
 def pairs(session: nox.Session) -> None:
-    """Play all pairs of dials of the hostile service, and every way in which a connection to it may break."""
+    """Play all pairs of dials of the hostile service, and hold the table of what a user sees against it."""
     install_groups(session, "test", "contract")
     session.run("python", "-m", "pytest", "tests/hostile", "-m", "pairs", *session.posargs)
 
 
 @nox.session
 def hostile(session: nox.Session) -> None:
-    """Play all triples of dials of the hostile service, then half an hour of rows as they come."""
+    """Play all triples of dials of the hostile service, some over sockets, then half an hour of rows as they come."""
     install_groups(session, "test", "contract")
     session.run("python", "-m", "pytest", "tests/hostile", "-m", "hostile", *session.posargs)
 

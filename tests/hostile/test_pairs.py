@@ -38,7 +38,7 @@ def test_table_tells_what_happens() -> None:
     assert written.endswith(table()), "write it again: PYTHONPATH=tests python tests/sessions/fault_table.py"
 
 
-@pytest.mark.pairs
+@pytest.mark.hostile
 @pytest.mark.timeout(900)
 async def test_every_break_over_sockets() -> None:
     """The same over sockets, wherever a connection breaks."""
