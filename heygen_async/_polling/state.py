@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from enum import Enum, Flag, auto
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from ..models import SessionData, SessionState, SessionStatus, VideoInfo, VideoStatus
 from .messages import Conversation
 from .reasons import failure
@@ -218,7 +220,9 @@ class SessionTracker:
         self._missing_since = None
         self._authority = ReadTarget.SESSION
         self.polls += 1
-        guard = self.guard
+        guard, known = self.guard, () if self.state is None else self.state.messages
+        if data.messages == known:
+            data = structs.replace(data, messages=known)  # compared once, and kept once
         if not self.conversation.add(data.messages) and not self._is_newer_all_the_same(data, guard):
             return Change.NOTHING
         self.has_read_messages = self.has_read_messages or bool(data.messages)  # a create's answer has none
@@ -358,10 +362,7 @@ class SessionTracker:
             bits |= _TRANSITION
             previous, elapsed = (None, 0.0) if before is None else (before.status, now - self.since)
             self._enter(data, now)
-        messages = data.messages
-        if before is not None and before.messages == messages:
-            messages = before.messages  # the very same ones, so that none is kept twice
-        else:
+        if before is None or before.messages is not data.messages:
             bits |= _MESSAGES
         if bits:
             self.moved_at = now
@@ -376,7 +377,7 @@ class SessionTracker:
             progress=data.progress,
             title=data.title,
             video_id=self.video_id,
-            messages=messages,
+            messages=data.messages,
             previous=previous,
             elapsed=elapsed,
             failure_reason=reason,
