@@ -14,7 +14,7 @@ import anyio.lowlevel
 from .. import _clock
 from .._resources.catalog import check_wallet
 from ..errors import ClientStateError, InvalidArgument, OutOfCredit, SessionFailed
-from .budget import final_cost, most_cost, no_money
+from .budget import most_cost, no_money, paid_seconds
 from .concurrency import NotStarted, Slot, Slots
 from .job import BatchEvent, Outcome
 from .job_runner import EventHook, JobRunner
@@ -267,7 +267,8 @@ class Batch:
         except NotStarted:
             self._options.budget.settle(key, 0.0)
             raise
-        self._options.budget.settle(key, final_cost(outcome, self._options.budget.rate))
+        seconds = paid_seconds(video=outcome.video, error=outcome.error, session_id=outcome.session_id)
+        self._options.budget.settle(key, seconds)
         return outcome
 
     async def _end_unstarted(self, key: str, job: Job, reason: Exception | None) -> None:

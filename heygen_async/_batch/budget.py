@@ -15,7 +15,8 @@ from ..errors import ClientStateError, InvalidArgument, SessionFailed
 from .session_runner import may_exist
 
 if TYPE_CHECKING:
-    from .job import Job, Outcome
+    from ..models import VideoInfo
+    from .job import Job
 
 ROUNDING: Final = 1e-9  # of the budget: sums of fractions are not exact
 
@@ -56,16 +57,13 @@ def most_cost(job: Job, rate: Rate | None) -> float:
     return seconds * rate.per_second
 
 
-def final_cost(outcome: Outcome, rate: Rate | None) -> float | None:
-    """Return what a job has cost; None when that is not known, so that what was reserved counts."""
-    if rate is None:
-        return 0.0
-    if outcome.video is not None:
-        seconds = outcome.video.duration
-        return None if seconds is None else seconds * rate.per_second
-    if isinstance(outcome.error, SessionFailed):
+def paid_seconds(*, video: VideoInfo | None, error: Exception | None, session_id: str | None) -> float | None:
+    """Return how long the video is that a job has paid for; None when that is not known."""
+    if video is not None:
+        return video.duration
+    if isinstance(error, SessionFailed):
         return 0.0  # a failed job is not charged
-    if outcome.session_id is None and outcome.error is not None and not may_exist(outcome.error):
+    if session_id is None and error is not None and not may_exist(error):
         return 0.0
     return None
 
@@ -132,10 +130,11 @@ class Budget:
         if not self.reserve(key, cost):
             raise no_revision(key, cost, self.rate)
 
-    def settle(self, key: str, cost: float | None) -> None:
-        """Count what a job has cost in place of what was reserved; None when that is not known."""
+    def settle(self, key: str, seconds: float | None) -> None:
+        """Count the video a job has paid for in place of what was reserved; None when its length is not known."""
         reserved = self._reservations.pop(key, 0.0)
-        self.spent += reserved if cost is None else cost
+        price = 0.0 if self.rate is None else self.rate.per_second
+        self.spent += reserved if seconds is None else seconds * price
 
 
 def no_money(cost: float, rate: Rate | None) -> ClientStateError:

@@ -20,7 +20,9 @@ from typing import TYPE_CHECKING, Self
 import anyio
 
 from .. import _clock
+from .._batch.budget import check_budget, most_cost, no_money
 from .._batch.job import Outcome
+from .._batch.job_runner import check_retry_failed
 from .._concurrency import Alarm
 from .._sessions.review import Answer, check_reviewer
 from ..errors import (
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     import os
     from types import TracebackType
 
+    from .._batch.budget import Rate
     from .._batch.job import Job
     from .._client import HeyGen
     from .._sessions.session import BatchReviewer
@@ -92,6 +95,13 @@ class DurableBatch:
         stop_on: Errors after which this process creates nothing more.
         work: Whether this process takes jobs; without it, it only submits, reads and answers.
         poll_interval: Seconds between two polls of the database for work and for ends.
+        max_spend: Spend no more than this, in the currency of `rate`, on all machines together; see `heygen.batch`.
+            It is recorded: it holds for every process, also for those that do not give it, and for later openings;
+            the newest one that is given decides. A job reserves its price in the transaction that announces its
+            create. One for which there is no money is `unfunded` until another has cost less than it had reserved;
+            when nothing else is left, its outcome is `not_started`, and it waits for an opening with a larger budget.
+        rate: What a second of video costs: needed with `max_spend`.
+        retry_failed: How often a job is made again; see `heygen.batch`.
 
     Raises:
         InvalidArgument: A name, number or reviewer that cannot be used.
@@ -110,8 +120,13 @@ class DurableBatch:
         stop_on: tuple[type[HeyGenError], ...] = (Unauthorized, InsufficientCredit),
         work: bool = True,
         poll_interval: float = 1.0,
+        max_spend: float | None = None,
+        rate: Rate | None = None,
+        retry_failed: int = 0,
     ) -> None:
         _records.check_name(name)
+        check_budget(max_spend, rate)
+        check_retry_failed(retry_failed)
         if max_in_flight < 1:
             raise InvalidArgument("max_in_flight", "must be at least 1")
         if not poll_interval > 0:
@@ -128,6 +143,9 @@ class DurableBatch:
             download_to=None if download_to is None else Path(download_to),
             stop_on=stop_on,
             poll=poll_interval,
+            max_spend=max_spend,
+            rate=rate,
+            retry_failed=retry_failed,
         )
         self._connection: Connection | None = None
         self._alarm = Alarm()
@@ -205,14 +223,16 @@ class DurableBatch:
                 thousand at a time; submit them again after a crash in between.
 
         Raises:
-            InvalidArgument: A key is given twice, or a job cannot be written down.
+            InvalidArgument: A key is given twice, a job cannot be written down, or the batch has a budget and a job
+                does not say how long its video will be.
             DatabaseUnavailable: The database does not answer.
             ClientStateError: The batch is not open.
         """
         database, repository = self._open.access, self._open.store
         positions: dict[str, int] = {}
         new, changed = 0, list[ChangedJob]()
-        async for chunk in read_chunks(jobs, positions):
+        money = await database.ask(repository.money)
+        async for chunk in read_chunks(jobs, positions, None if money is None else money.rate):
             queued, known = await database.ask(repository.submit, chunk)
             new += len(queued)
             changed += find_changed(known, chunk)
@@ -245,8 +265,8 @@ class DurableBatch:
 
         Those that ended before, here or elsewhere, come first. It ends when all have ended; a job that waits for an
         answer has not. After an error in `stop_on` it ends with the jobs this process did not start
-        (`not_started`), which stay in the database and are taken up by the next opening. While the database is away,
-        it waits.
+        (`not_started`), which stay in the database and are taken up by the next opening; likewise, when all others
+        have ended, with those for which there is no money. While the database is away, it waits.
 
         Raises:
             ConfigError: A later release wrote something this one cannot read.
@@ -264,14 +284,23 @@ class DurableBatch:
                 last = row.ended or last
             if rows:
                 continue
-            if not any(count for phase, count in counts.items() if phase not in ENDED):
+            if not any(count for phase, count in counts.items() if phase not in (*ENDED, "unfunded")):
+                for row in await database.persist(repository.rows, "unfunded"):
+                    yield await self._unfunded(connection, row)
                 return
             if (error := connection.halted_by) is not None and not self._is_busy(counts):
-                for row in await database.persist(repository.rows, "queued", "creating"):
+                for row in await database.persist(repository.rows, "queued", "creating", "unfunded"):
                     job = _records.read_job(row.job, row.key)
                     yield Outcome(key=row.key, job=job, error=error, not_started=True)
                 return
             await self._alarm.wait(_clock.now() + self._settings.poll)
+
+    async def _unfunded(self, connection: Connection, row: JobRow) -> Outcome:
+        money = await connection.access.persist(connection.store.money)
+        assert money is not None  # noqa: S101 - or none would wait for it
+        job = _records.read_job(row.job, row.key)
+        error = no_money(most_cost(job, money.rate), money.rate)
+        return Outcome(key=row.key, job=job, error=error, not_started=True)
 
     def _is_busy(self, counts: dict[str, int]) -> bool:
         phases = ("rendering", "answered", *(() if self._settings.reviewer is None else ("reviewing",)))
@@ -292,7 +321,14 @@ class DurableBatch:
         counts = await database.ask(repository.counts)
         window = await database.ask(repository.window)
         rows = await database.ask(repository.rows) if jobs else []
-        return BatchStatus(counts=counts, window=window, jobs=tuple(status_of(row) for row in rows))
+        money = await database.ask(repository.money)
+        return BatchStatus(
+            counts=counts,
+            window=window,
+            spent=0.0 if money is None else money.spent,
+            reserved=0.0 if money is None else money.reserved,
+            jobs=tuple(status_of(row) for row in rows),
+        )
 
     # -- reviews --
 
@@ -350,7 +386,14 @@ class DurableBatch:
         while (row := await self._known(key)).phase not in ENDED:  # it may move on just now
             stage, now = repository.stage(row), _clock.wall()
             if await database.ask(
-                repository.end, stage, "cancelled", outcome=outcome, error="JobCancelled", ref=None, now=now
+                repository.end,
+                stage,
+                "cancelled",
+                outcome=outcome,
+                error="JobCancelled",
+                ref=None,
+                now=now,
+                seconds=0.0 if row.session_id is None and row.sent_at is None else None,
             ):
                 await database.ask(self._open.maintenance.stop_work, row)
                 await self._stop_session(row)

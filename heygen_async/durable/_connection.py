@@ -68,6 +68,10 @@ class Connection:
             await connection.access.ask(
                 connection.store.open_queues, settings.max_in_flight, settings.poll, anew=heygen is not None
             )
+            if settings.max_spend is not None and settings.rate is not None:
+                await connection.access.ask(
+                    connection.store.set_budget, settings.max_spend, settings.rate, None
+                )
             if heygen is not None:
                 context = JobContext(connection.store, connection.access, heygen, settings)
                 worker = BatchWorker(engine, context, changed)

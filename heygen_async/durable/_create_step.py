@@ -42,7 +42,11 @@ class Creating:
         """Record that a create is about to be sent, with which key and when."""
         row = await self._context.row(stage, "queued", "creating", "rendering")
         if row.session_id is None:
-            await _announce(self._context, stage, row)
+            try:
+                await _announce(self._context, stage, row)
+            except InvalidArgument as error:
+                await self._context.end(stage, error=error)
+                return NOTHING
         return FOLLOW
 
     async def create(self, stage: Stage) -> str:

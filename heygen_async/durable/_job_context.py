@@ -10,6 +10,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from .. import _clock
+from .._batch.budget import paid_seconds
 from .._batch.job import BatchEvent
 from .._batch.session_runner import SessionRunner
 from . import _records
@@ -148,6 +149,7 @@ class JobContext:
             error=None if error is None else f"{type(error).__name__}: {error}",
             ref=self._newest_ref(row),
             now=now,
+            seconds=paid_seconds(video=video, error=error, session_id=row.session_id),
             among=among,
             sender=sender,
         )

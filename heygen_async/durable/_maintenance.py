@@ -71,7 +71,12 @@ class Maintenance(JobRows):
     def stop_work(self, row: JobRow) -> None:
         """Take what is queued or under way for a job from the engine."""
         first = Stage(key=row.key, attempt=row.attempt, turn=0)
-        places = ((RENDER, first), (CONTINUE, self.stage(row)), (REVIEW, self.stage(row)))
+        places = (
+            (RENDER, first),
+            (RENDER, self.stage(row)),
+            (CONTINUE, self.stage(row)),
+            (REVIEW, self.stage(row)),
+        )
         self._engine.client.cancel_workflows([self.work(*one) for one in places])
 
     def purge(self, before: float) -> int:

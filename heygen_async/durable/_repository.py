@@ -13,14 +13,14 @@ from typing import Any, Final, Literal
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from ._rows import JobRows
-from ._schema import CONTINUE, JOBS, RENDER, REVIEW, SESSIONS, JobRow, Stage
+from ._money import MoneyRows
+from ._schema import CONTINUE, JOBS, RENDER, REVIEW, SESSIONS, JobRow, MovedOn, Stage
 from ._types import ALIVE, Phase
 
 _CHUNK: Final = 500
 
 
-class Repository(JobRows):
+class Repository(MoneyRows):
     """The changes of a job's life; see `JobRows`."""
 
     # -- queues --
@@ -102,20 +102,31 @@ class Repository(JobRows):
 
     def begin_create(self, stage: Stage, create_key: str, now: float) -> bool:
         """
-        Announce a create before it is sent; False while another one of the same prompt is under way.
+        Announce a create before it is sent, and reserve its money.
+
+        Returns:
+            False while another one of the same prompt is under way.
 
         Raises:
-            MovedOn: The job is not to be created any more.
+            MovedOn: The job is not to be created any more, or waits for money now.
+            InvalidArgument: The job does not say how long its video will be, and the batch has a budget.
         """
         try:
             with self._writing() as connection:
+                self._take_turn_for_money(connection)
                 row = self._at(connection, stage, "queued", "creating")
+                is_funded = row.phase == "creating" or self._reserve_create(connection, row)
                 began = now if row.begun_at is None else row.begun_at
                 # Of a create in doubt the key is kept: an older release may have made another.
                 create_key = row.create_key or create_key
-                self._change(connection, stage, phase="creating", create_key=create_key, begun_at=began)
+                if is_funded:
+                    self._change(connection, stage, phase="creating", create_key=create_key, begun_at=began)
+                else:
+                    self._change(connection, stage, phase="unfunded")
         except exc.IntegrityError:
             return False
+        if not is_funded:
+            raise MovedOn
         return True
 
     def claim(self, stage: Stage, sender: str) -> JobRow:
@@ -148,7 +159,10 @@ class Repository(JobRows):
         """Record that the service refused a sender's create, so that there is nothing to search for."""
         ours = (JOBS.c.phase == "creating") & (JOBS.c.sender == sender)
         with self._writing() as connection:
-            self._change(connection, stage, phase=phase, sent_at=None, where=ours)
+            self._take_turn_for_money(connection)
+            changed = self._change(connection, stage, phase=phase, sent_at=None, where=ours)
+            if changed and phase == "queued":
+                self._settle(connection, stage.key, 0.0)
 
     def own(self, stage: Stage, session_id: str, ref: str, now: float) -> bool:
         """Record a session as a job's, which goes on rendering; False when it is another job's."""
@@ -227,15 +241,22 @@ class Repository(JobRows):
             self._enqueue(connection, CONTINUE, stage)
         return True
 
-    def announce_answer(self, stage: Stage, sender: str) -> bool:
+    def announce_answer(self, stage: Stage, sender: str, *, is_revision: bool) -> bool:
         """
-        Record that an answer is sent now; return whether an earlier process may have sent it.
+        Record that an answer is sent now, and reserve the money of a revision.
+
+        Returns:
+            Whether an earlier process may have sent it.
 
         Raises:
             MovedOn: Another process has taken the job over.
+            ClientStateError: There is no money for a revision; nothing was recorded.
         """
         with self._writing() as connection:
+            self._take_turn_for_money(connection)
             row = self._sent_by(connection, stage, sender, "answered")
+            if is_revision and not row.said:
+                self._reserve_revision(connection, row)
             self._change(connection, stage, said=True)
             return row.said
 
@@ -283,11 +304,12 @@ class Repository(JobRows):
         error: str | None,
         ref: str | None,
         now: float,
+        seconds: float | None,
         among: Collection[Phase] = ALIVE,
         sender: str | None = None,
     ) -> bool:
         """
-        Record how a job ended; False when it had ended already, or has gone on elsewhere.
+        Record how a job ended and what it has cost; False when it had ended already, or has gone on elsewhere.
 
         Args:
             stage: Which part of the job's life this is the end of.
@@ -296,6 +318,7 @@ class Repository(JobRows):
             error: The error in a few words.
             ref: The newest of its session.
             now: When.
+            seconds: The video it has paid for; None when that is not known.
             among: The phases that can be ended so.
             sender: Who may still speak for the job; None for anybody.
         """
@@ -305,15 +328,19 @@ class Repository(JobRows):
         may: sa.ColumnElement[bool] = JOBS.c.phase.in_(among)
         if sender is not None:
             may &= JOBS.c.sender == sender
-        return self._unless_raced(self._end, stage, may, values)
+        return self._unless_raced(self._end, stage, may, values, seconds)
 
-    def _end(self, stage: Stage, may: sa.ColumnElement[bool], values: dict[str, Any]) -> bool:
+    def _end(
+        self, stage: Stage, may: sa.ColumnElement[bool], values: dict[str, Any], seconds: float | None
+    ) -> bool:
         with self._writing() as connection:
             # Whoever listens goes by the numbers: none may appear below one that is there.
             self._take_turn(connection)
             last = connection.execute(sa.select(sa.func.max(JOBS.c.ended)).where(self._mine())).scalar() or 0
             last = max(last, int(values["ended_at"] * 1000))  # the newest may have been purged
             changed = self._change(connection, stage, ended=last + 1, where=may, **values)
+            if changed:
+                self._settle(connection, stage.key, seconds)
         return changed > 0
 
 

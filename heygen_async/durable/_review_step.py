@@ -103,7 +103,8 @@ class Talking:
     async def _is_given(
         self, stage: Stage, sender: str, row: JobRow, session: Session, answer: Answer
     ) -> bool:
-        if await self._context.access.persist(self._context.store.announce_answer, stage, sender):
+        announce, is_revision = self._context.store.announce_answer, isinstance(answer, Reply)
+        if await self._context.access.persist(announce, stage, sender, is_revision=is_revision):
             return await self._has_arrived(row, session, answer)
         return await _has_moved_on(session)
 

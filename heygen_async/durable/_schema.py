@@ -72,6 +72,26 @@ SESSIONS: Final = sa.Table(
     sa.Index("heygen_sessions_by_prompt", "prompt_id", "owned_at"),
 )
 
+BUDGETS: Final = sa.Table(
+    "heygen_budgets",
+    METADATA,
+    sa.Column("batch", sa.Text, primary_key=True),
+    sa.Column("max_spend", sa.Double, nullable=False),
+    sa.Column("per_second", sa.Double, nullable=False),
+    sa.Column("currency", sa.Text, nullable=False),
+    sa.Column("balance", sa.Double),
+)
+
+# Kept when a job is forgotten: what is spent stays spent.
+MONEY: Final = sa.Table(
+    "heygen_money",
+    METADATA,
+    sa.Column("batch", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("reserved", sa.Double, nullable=False),
+    sa.Column("spent", sa.Double, nullable=False),
+)
+
 RENDER: Final = "heygen.render.v1"
 
 CONTINUE: Final = "heygen.continue.v1"

@@ -5,23 +5,31 @@ What a user submits: jobs or prompts, each as the key, the prompt's id and the r
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from .._batch.budget import most_cost
 from .._batch.job import Job
 from ..errors import InvalidArgument
 from . import _records
 from ._types import ChangedJob
 
+if TYPE_CHECKING:
+    from .._batch.budget import Rate
+
 _CHUNK: Final = 1_000  # jobs read before they are queued
 
 
 async def read_chunks(
-    jobs: Iterable[Job | str] | AsyncIterable[Job | str], positions: dict[str, int]
+    jobs: Iterable[Job | str] | AsyncIterable[Job | str],
+    positions: dict[str, int],
+    rate: Rate | None = None,
 ) -> AsyncIterator[list[tuple[str, str, str]]]:
-    """Yield the jobs a thousand at a time; see `_write`."""
+    """Yield the jobs a thousand at a time; see `_write`. With a rate each must say how long its video will be."""
     chunk: list[tuple[str, str, str]] = []
     async for item in _each(jobs):
-        chunk.append(_write(item, positions))
+        job = Job(item) if isinstance(item, str) else item
+        most_cost(job, rate)
+        chunk.append(_write(job, positions))
         if len(chunk) == _CHUNK:
             yield chunk
             chunk = []
@@ -38,10 +46,9 @@ async def _each(jobs: Iterable[Job | str] | AsyncIterable[Job | str]) -> AsyncIt
             yield item
 
 
-def _write(item: Job | str, positions: dict[str, int]) -> tuple[str, str, str]:
+def _write(job: Job, positions: dict[str, int]) -> tuple[str, str, str]:
     """Return a job as (key, prompt id, record), under a key of its own."""
     position = len(positions) + 1
-    job = Job(item) if isinstance(item, str) else item
     key = job.key or str(position)
     before = positions.setdefault(key, position)
     if before != position:

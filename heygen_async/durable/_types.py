@@ -14,15 +14,24 @@ from .._batch.job import BatchEvent
 from ..errors import HeyGenError
 
 if TYPE_CHECKING:
+    from .._batch.budget import Rate
     from .._batch.job import Job
     from .._sessions.session import BatchReviewer
     from ..models import SessionState
 
 Phase = Literal[
-    "queued", "creating", "rendering", "reviewing", "answered", "completed", "failed", "cancelled"
+    "queued",
+    "unfunded",
+    "creating",
+    "rendering",
+    "reviewing",
+    "answered",
+    "completed",
+    "failed",
+    "cancelled",
 ]
 
-ALIVE: Final[tuple[Phase, ...]] = ("queued", "creating", "rendering", "reviewing", "answered")
+ALIVE: Final[tuple[Phase, ...]] = ("queued", "unfunded", "creating", "rendering", "reviewing", "answered")
 ENDED: Final[tuple[Phase, ...]] = ("completed", "failed", "cancelled")
 
 
@@ -75,8 +84,9 @@ class JobStatus:
 
     Attributes:
         key: The job's key.
-        phase: `queued`, `creating`, `rendering`, `reviewing` (it waits for an answer), `answered` (the answer is on
-            its way), and at the end `completed`, `failed` or `cancelled`.
+        phase: `queued`, `unfunded` (the budget has no room for it now), `creating`, `rendering`, `reviewing` (it
+            waits for an answer), `answered` (the answer is on its way), and at the end `completed`, `failed` or
+            `cancelled`.
         attempts: How often it was begun by `submit` and `retry`.
         session_id: The session of the newest attempt; None before there is one.
         error: Why it failed; None otherwise.
@@ -100,10 +110,14 @@ class BatchStatus:
         counts: Jobs by phase.
         window: How many jobs may be in progress now: `max_in_flight`, or fewer after the service refused more.
         jobs: Each job, in the order they were submitted; empty when only the counts were asked for.
+        spent: What was spent of the budget, and what unfinished sessions that were left may cost; 0 without a budget.
+        reserved: What the jobs under way may still cost.
     """
 
     counts: dict[str, int]
     window: int
+    spent: float = 0.0
+    reserved: float = 0.0
     jobs: tuple[JobStatus, ...] = field(default=(), repr=False)
 
     @property
@@ -150,3 +164,6 @@ class BatchSettings:
     download_to: Path | None
     stop_on: tuple[type[HeyGenError], ...]
     poll: float
+    max_spend: float | None
+    rate: Rate | None
+    retry_failed: int
