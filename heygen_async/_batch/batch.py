@@ -250,7 +250,10 @@ class Batch:
             if not may_succeed_again(outcome) or not isinstance(outcome.error, SessionFailed):
                 break
             await _clock.sleep(PAUSE_SECONDS)
-            if self._slots.stopped_by is not None or await self._wallet.has_lost_money(budget):
+            if self._slots.stopped_by is not None:
+                break
+            known = budget.spent + budget.reserved
+            if budget.rate is not None and await self._wallet.fell_by_more_than(known):
                 break
             if not budget.reserve(key, most_cost(job, budget.rate)):
                 break

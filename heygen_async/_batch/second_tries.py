@@ -14,7 +14,6 @@ from ..errors import HeyGenError, InsufficientCredit, SessionFailed
 
 if TYPE_CHECKING:
     from .._resources._context import Core
-    from .budget import Budget
     from .job import Job, Outcome
 
 PAUSE_SECONDS: Final = 30.0  # before a second try
@@ -74,9 +73,9 @@ class Balance:
         balance = await self.read()
         return balance is None or balance < _EMPTY
 
-    async def has_lost_money(self, budget: Budget) -> bool:
-        """Return whether the balance fell by more than what was delivered and reserved: failed sessions cost then."""
-        if self._first is None or budget.rate is None:
+    async def fell_by_more_than(self, cost: float) -> bool:
+        """Return whether more is gone than was delivered and reserved: failed sessions cost something then."""
+        if self._first is None:
             return False
         balance = await self.read()
-        return balance is not None and self._first - balance > (budget.spent + budget.reserved) * 1.000_001
+        return balance is not None and self._first - balance > cost * 1.000_001

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from .._batch.output_folder import OutputFolder
+from .._batch.second_tries import Balance
 from . import _database
 from ._database import Access
 from ._engine import Engine
@@ -69,8 +70,11 @@ class Connection:
                 connection.store.open_queues, settings.max_in_flight, settings.poll, anew=heygen is not None
             )
             if settings.max_spend is not None and settings.rate is not None:
+                balance = None
+                if heygen is not None and settings.retry_failed:
+                    balance = await Balance(heygen._core).read()
                 await connection.access.ask(
-                    connection.store.set_budget, settings.max_spend, settings.rate, None
+                    connection.store.set_budget, settings.max_spend, settings.rate, balance
                 )
             if heygen is not None:
                 context = JobContext(connection.store, connection.access, heygen, settings)

@@ -52,7 +52,9 @@ class Following:
         await context.access.persist(
             context.store.record_video,
             stage,
-            outcome=_records.text(OutcomeRecord(v=VERSION, video=plain(video))),
+            outcome=_records.text(
+                OutcomeRecord(v=VERSION, video=plain(video), failures=_records.read_failures(row.outcome))
+            ),
             states=_records.write_history(runner.history),
             ref=runner.session.ref().decode(),
         )

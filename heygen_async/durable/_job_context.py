@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _clock
 from .._batch.budget import paid_seconds
-from .._batch.job import BatchEvent
+from .._batch.job import BatchEvent, Outcome
+from .._batch.second_tries import Balance, may_succeed_again
 from .._batch.session_runner import SessionRunner
 from . import _records
 from ._concurrency import SharedLimit
@@ -129,10 +130,17 @@ class JobContext:
         among: Collection[Phase] = ALIVE,
         sender: str | None = None,
     ) -> bool:
-        """Record how a job ended and emit it; False when it had ended before, or has gone on; see `Repository.end`."""
+        """
+        Record how a job ended and emit it, or that it is made again.
+
+        Returns:
+            False when it had ended before, or has gone on; see `Repository.end`.
+        """
         row = await self.access.persist(self.store.row, stage.key)
         if row is None:
             return False
+        if error is not None and await self._try_again(stage, row, error, among, sender):
+            return True
         now = _clock.wall()
         record = OutcomeRecord(
             v=VERSION,
@@ -140,6 +148,7 @@ class JobContext:
             path=path,
             error=None if error is None else _records.write_error(error),
             elapsed=0.0 if row.begun_at is None else max(0.0, now - row.begun_at),
+            failures=_records.read_failures(row.outcome),
         )
         is_new = await self.access.persist(
             self.store.end,
@@ -158,6 +167,27 @@ class JobContext:
                 BatchEvent(kind="ended", key=stage.key, outcome=outcome_of(ended, self.heygen))
             )
         return is_new
+
+    async def _try_again(
+        self, stage: Stage, row: JobRow, error: Exception, among: Collection[Phase], sender: str | None
+    ) -> bool:
+        """Queue a job again whose session failed early, as often as allowed; see `_batch.second_tries`."""
+        failures, ref = _records.read_failures(row.outcome), self._newest_ref(row)
+        states = tuple(_records.read_history(row.states).states)
+        outcome = Outcome(
+            key=row.key, error=error, session_ref=None if ref is None else ref.encode(), states=states
+        )
+        if len(failures) >= self.settings.retry_failed or not may_succeed_again(outcome):
+            return False
+        money = await self.access.persist(self.store.money)
+        if money is not None:
+            wallet = Balance(self.heygen._core, money.balance)
+            if await wallet.fell_by_more_than(money.spent + money.reserved):
+                return False
+        record = OutcomeRecord(v=VERSION, failures=(*failures, _records.write_error(error)))
+        return await self.access.persist(
+            self.store.begin_second_try, stage, outcome=_records.text(record), among=among, sender=sender
+        )
 
     def _newest_ref(self, row: JobRow) -> str | None:
         return None if row.session_id is None or row.ref is None else self.session(row).ref().decode()

@@ -12,24 +12,13 @@ from msgspec import structs
 
 from . import _records
 from ._rows import JobRows
-from ._schema import CONTINUE, DAY, JOBS, RENDER, REVIEW, SESSIONS, JobRow, Stage
+from ._schema import AN_ATTEMPT, AN_END, CONTINUE, DAY, JOBS, RENDER, REVIEW, SESSIONS, JobRow, Stage
 from ._types import ENDED
 
 if TYPE_CHECKING:
     from ._records import OutcomeRecord
 
 _CHUNK: Final = 100
-# Not `ended`: who listens for outcomes knows them by that number, and a later end must not get it again.
-_AN_END: Final[tuple[str, ...]] = ("answer", "pause", "paused_at", "error", "outcome", "ended_at")
-_AN_ATTEMPT: Final[tuple[str, ...]] = (
-    *_AN_END,
-    "begun_at",
-    "sender",
-    "sent_at",
-    "create_key",
-    "session_id",
-    "ref",
-)
 
 
 class Maintenance(JobRows):
@@ -51,10 +40,10 @@ class Maintenance(JobRows):
 
     def _begin_again(self, connection: sa.Connection, row: JobRow) -> None:
         outcome = None if row.outcome is None else _records.read(_records.OutcomeRecord, row.outcome)
-        stage, workflow, emptied = Stage(key=row.key, attempt=row.attempt + 1, turn=0), RENDER, _AN_ATTEMPT
+        stage, workflow, emptied = Stage(key=row.key, attempt=row.attempt + 1, turn=0), RENDER, AN_ATTEMPT
         if goes_on(outcome, row.session_id):
             stage, workflow = Stage(key=row.key, attempt=row.attempt, turn=row.turn + 1), CONTINUE
-            emptied = _AN_END
+            emptied = AN_END
         history = None if row.states is None else _records.read(_records.StatesRecord, row.states)
         self._change(
             connection,

@@ -43,14 +43,14 @@ class MoneyRows(JobRows):
     """The rows of a batch, with its money; see `JobRows`."""
 
     def set_budget(self, max_spend: float, rate: Rate, balance: float | None) -> None:
-        """Set the budget for all processes, and queue the jobs for which there is money now."""
+        """Set the budget for all processes, and queue the jobs for which there is money now; keep the first balance."""
         values = {"max_spend": max_spend, "per_second": rate.per_second, "currency": rate.currency}
         with self._writing() as connection:
             self._take_turn(connection)
-            if self._money(connection) is None:
+            first = sa.func.coalesce(BUDGETS.c.balance, balance)  # the whole campaign is compared with it
+            change = sa.update(BUDGETS).where(BUDGETS.c.batch == self.name).values(balance=first, **values)
+            if not connection.execute(change).rowcount:
                 connection.execute(sa.insert(BUDGETS).values(batch=self.name, balance=balance, **values))
-            else:
-                connection.execute(sa.update(BUDGETS).where(BUDGETS.c.batch == self.name).values(**values))
             self._fund(connection)
 
     def money(self) -> Money | None:

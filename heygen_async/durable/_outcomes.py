@@ -12,6 +12,7 @@ from msgspec import structs
 
 from .._batch.job import Outcome
 from .._resources.videos import Video
+from ..errors import SessionFailed
 from ..models import VideoInfo
 from . import _records
 from ._records import OutcomeRecord
@@ -35,6 +36,9 @@ def outcome_of(row: JobRow, heygen: HeyGen | None) -> Outcome:
         error=None if record.error is None else _records.read_error(record.error),
         states=tuple(_records.read_history(row.states).states),
         elapsed=record.elapsed,
+        failures=tuple(
+            error for error in map(_records.read_error, record.failures) if isinstance(error, SessionFailed)
+        ),
     )
 
 

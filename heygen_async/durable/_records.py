@@ -125,6 +125,7 @@ class OutcomeRecord(Record, frozen=True, kw_only=True, omit_defaults=True):
     path: str | None = None
     error: ErrorRecord | None = None
     elapsed: float = 0.0
+    failures: tuple[ErrorRecord, ...] = ()  # of the attempts before, oldest first
 
     @property
     def path_there(self) -> Path | None:
@@ -338,6 +339,11 @@ def read_history(written: str | None) -> SessionHistory:
     """Return a history from JSON; an empty one when nothing was written."""
     record = StatesRecord(v=VERSION) if written is None else read(StatesRecord, written)
     return SessionHistory(record.states, worked=record.worked, refusals=record.refusals)
+
+
+def read_failures(outcome: str | None) -> tuple[ErrorRecord, ...]:
+    """Return why the attempts before failed, from what was last written of a job's outcome."""
+    return () if outcome is None else read(OutcomeRecord, outcome).failures
 
 
 def write_error(error: Exception) -> ErrorRecord:

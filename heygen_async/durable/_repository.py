@@ -13,8 +13,9 @@ from typing import Any, Final, Literal
 import sqlalchemy as sa
 from sqlalchemy import exc
 
+from .._batch.second_tries import PAUSE_SECONDS
 from ._money import MoneyRows
-from ._schema import CONTINUE, JOBS, RENDER, REVIEW, SESSIONS, JobRow, MovedOn, Stage
+from ._schema import AN_ATTEMPT, CONTINUE, JOBS, RENDER, REVIEW, SESSIONS, JobRow, MovedOn, Stage
 from ._types import ALIVE, Phase
 
 _CHUNK: Final = 500
@@ -278,6 +279,24 @@ class Repository(MoneyRows):
 
     # -- ending --
 
+    def begin_second_try(
+        self, stage: Stage, *, outcome: str, among: Collection[Phase] = ALIVE, sender: str | None = None
+    ) -> bool:
+        """
+        Queue a job again whose session failed, with what it has reserved, since that session costs nothing.
+
+        Returns:
+            False when it had ended, or has gone on elsewhere; see `end`.
+        """
+        following = Stage(key=stage.key, attempt=stage.attempt + 1, turn=0)
+        values: dict[str, Any] = {**dict.fromkeys(AN_ATTEMPT), "states": None, "outcome": outcome}
+        values |= {"phase": "queued", "attempt": following.attempt, "turn": following.turn, "said": False}
+        with self._writing() as connection:
+            changed = self._change(connection, stage, where=_may_end(among, sender), **values)
+            if changed:
+                self._enqueue(connection, RENDER, following, after=PAUSE_SECONDS)
+        return changed > 0
+
     def record_video(self, stage: Stage, *, outcome: str, states: str, ref: str) -> None:
         """Record the video of a job, before it is saved."""
         with self._writing() as connection:
@@ -325,10 +344,7 @@ class Repository(MoneyRows):
         values = {"phase": phase, "outcome": outcome, "error": error, "ended_at": now}
         if ref is not None:
             values["ref"] = ref
-        may: sa.ColumnElement[bool] = JOBS.c.phase.in_(among)
-        if sender is not None:
-            may &= JOBS.c.sender == sender
-        return self._unless_raced(self._end, stage, may, values, seconds)
+        return self._unless_raced(self._end, stage, _may_end(among, sender), values, seconds)
 
     def _end(
         self, stage: Stage, may: sa.ColumnElement[bool], values: dict[str, Any], seconds: float | None
@@ -342,6 +358,11 @@ class Repository(MoneyRows):
             if changed:
                 self._settle(connection, stage.key, seconds)
         return changed > 0
+
+
+def _may_end(among: Collection[Phase], sender: str | None) -> sa.ColumnElement[bool]:
+    may: sa.ColumnElement[bool] = JOBS.c.phase.in_(among)
+    return may if sender is None else may & (JOBS.c.sender == sender)
 
 
 def _differing(known: Mapping[str, str], jobs: Iterable[tuple[str, str, str]]) -> dict[str, str]:

@@ -67,7 +67,7 @@ class Talking:
         answer = _records.read_answer(_records.read(AnswerRecord, row.answer))
         try:
             if isinstance(answer, Stop):
-                return await self._stop(stage, session)
+                return await self._stop(stage, row, session)
             is_taken = await self._send(stage, sender, row, session, answer)
         except HeyGenError as error:
             if not await self._context.end(stage, error=error, sender=sender):
@@ -78,10 +78,11 @@ class Talking:
             await self._context.runner(row, session).emit_answer(answer)
         return FOLLOW
 
-    async def _stop(self, stage: Stage, session: Session) -> str:
+    async def _stop(self, stage: Stage, row: JobRow, session: Session) -> str:
         video = await review.stop(session)
         await self._context.access.persist(self._context.store.record_answer, stage, session.ref().decode())
-        outcome = _records.text(OutcomeRecord(v=VERSION, video=plain(video)))
+        failures = _records.read_failures(row.outcome)
+        outcome = _records.text(OutcomeRecord(v=VERSION, video=plain(video), failures=failures))
         await self._context.access.persist(self._context.store.record_draft, stage, outcome)
         return FINISH
 

@@ -42,7 +42,9 @@ class JobRows:
         """Return where a job is."""
         return Stage(key=row.key, attempt=row.attempt, turn=row.turn)
 
-    def _enqueue(self, connection: sa.Connection, workflow: str, stage: Stage) -> None:
+    def _enqueue(
+        self, connection: sa.Connection, workflow: str, stage: Stage, *, after: float | None = None
+    ) -> None:
         options: EnqueueOptions = {
             "workflow_name": workflow,
             "queue_name": self.reviews if workflow == REVIEW else self.queue,
@@ -50,6 +52,8 @@ class JobRows:
             "app_version": ENGINE_VERSION,
             "priority": _FIRST_TIME if workflow == RENDER else 1,
         }
+        if after is not None:
+            options["delay_seconds"] = after
         self._engine.client.enqueue_in_transaction(
             connection, options, self.name, stage.key, stage.attempt, stage.turn
         )

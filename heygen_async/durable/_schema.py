@@ -100,6 +100,19 @@ REVIEW: Final = "heygen.review.v1"
 
 DAY: Final = 86_400.0
 
+# What is emptied when a job begins again. Not `ended`: who listens for outcomes knows them by that number, and a
+# later end must not get it again.
+AN_END: Final[tuple[str, ...]] = ("answer", "pause", "paused_at", "error", "outcome", "ended_at")
+AN_ATTEMPT: Final[tuple[str, ...]] = (
+    *AN_END,
+    "begun_at",
+    "sender",
+    "sent_at",
+    "create_key",
+    "session_id",
+    "ref",
+)
+
 
 class MovedOn(Exception):
     """The job is not where a piece of work thinks it is; the work is not wanted any more."""

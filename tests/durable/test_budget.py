@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+import anyio
 import pytest
 
-from durable.campaign import campaign, client, ended, service
-from heygen_async import Approve, ClientStateError, InvalidArgument, Job, Outcome, Rate, Reply
-from heygen_async.durable import DurableBatch
-from heygen_async.testing import Scenario
+from durable.campaign import PATIENCE, campaign, client, ended, service
+from heygen_async import Approve, ClientStateError, InvalidArgument, Job, Outcome, Rate, Reply, SessionFailed
+from heygen_async.durable import DurableBatch, _repository
+from heygen_async.testing import MemoryAnswer, MemoryTransport, Scenario, Simulator, SimulatorServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from durable.conftest import Crew
 
 pytestmark = pytest.mark.durable
 
 RATE = Rate(per_second=0.5)
+FAILING = Scenario.failing("thinking", with_reason=False, mode="generate")
 
 
 def priced(count: int, *, seconds: float, mode: str = "generate") -> list[Job]:
@@ -20,6 +29,21 @@ def priced(count: int, *, seconds: float, mode: str = "generate") -> list[Job]:
         Job(f"A film about the number {number}", f"film-{number}", mode=mode, max_seconds=seconds)  # type: ignore[arg-type]
         for number in range(count)
     ]
+
+
+class FirstFails(MemoryTransport):
+    """A way to a service whose first session fails in silence."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        super().__init__(simulator)
+        self._simulator = simulator
+
+    async def send(self, request: Any) -> MemoryAnswer:
+        """Script each session before it is made."""
+        if request.method == "POST":
+            is_first = not self._simulator.ledger.creates
+            self._simulator.script(FAILING if is_first else Scenario.generate())
+        return await super().send(request)
 
 
 async def video_seconds() -> float:
@@ -53,9 +77,10 @@ async def test_nothing_is_created_past_the_budget(database: str) -> None:
 
     assert {"ok": 3, "not started": 3} == count_ends(first)
     assert all(isinstance(one.error, ClientStateError) for one in first.values() if one.not_started)
-    assert (3, pytest.approx(3 * price), 0) == (status.counts["unfunded"], status.spent, status.reserved)
+    assert 3 == status.counts["unfunded"]
+    assert pytest.approx([3 * price, 0]) == [status.spent, status.reserved]
     assert {"ok": 5, "not started": 1} == count_ends(second)
-    assert (pytest.approx(5 * price), 0) == (later.spent, later.reserved)
+    assert pytest.approx([5 * price, 0]) == [later.spent, later.reserved]
     assert 5 == len(simulator.ledger.creates)
 
 
@@ -69,7 +94,7 @@ async def test_money_that_comes_back_is_spent(database: str) -> None:
         status = await batch.status()
 
     assert {"ok": 3, "not started": 3} == count_ends(outcomes)
-    assert (pytest.approx(3 * price), 0) == (status.spent, status.reserved)
+    assert pytest.approx([3 * price, 0]) == [status.spent, status.reserved]
 
 
 async def test_a_budget_holds_for_those_that_do_not_give_it(sqlite: str) -> None:
@@ -98,7 +123,7 @@ async def test_a_revision_is_reserved_and_refused_without_money(sqlite: str) -> 
 
     assert isinstance(outcome.error, ClientStateError)
     assert [] == simulator.ledger.messages
-    assert (pytest.approx(5.0), 0) == (status.spent, status.reserved)
+    assert pytest.approx([5.0, 0]) == [status.spent, status.reserved]
 
 
 async def test_an_approval_costs_nothing_more(sqlite: str) -> None:
@@ -119,6 +144,74 @@ async def test_what_was_cancelled_before_it_was_made_costs_nothing(sqlite: str) 
         status = await batch.status()
 
     assert (0, 0) == (status.spent, status.reserved)
+
+
+async def test_an_early_failure_is_made_again(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session that failed without a video is made again with the money it had, and the outcome tells of both."""
+    monkeypatch.setattr(_repository, "PAUSE_SECONDS", 0.1)
+    seconds, simulator = await video_seconds(), service()
+    spend = 1.5 * seconds * RATE.per_second
+    options: dict[str, Any] = {"http": FirstFails(simulator), "max_spend": spend, "rate": RATE}
+    async with campaign(database, simulator, retry_failed=2, **options) as batch:
+        await batch.submit(priced(1, seconds=seconds))
+        [outcome] = (await ended(batch)).values()
+        status = await batch.status()
+
+    assert outcome.ok
+    [failure] = outcome.failures
+    assert failure.session_id != outcome.session_id
+    assert {failure.session_id, outcome.session_id} == set(simulator.ledger.sessions)
+    assert pytest.approx([seconds * RATE.per_second, 0]) == [status.spent, status.reserved]
+
+
+async def test_a_job_is_made_again_only_so_often(sqlite: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job that always fails early ends with its last failure, and with those before it; nothing is spent."""
+    monkeypatch.setattr(_repository, "PAUSE_SECONDS", 0.1)
+    simulator = service(scenario=FAILING)
+    async with campaign(sqlite, simulator, retry_failed=2, max_spend=9, rate=RATE) as batch:
+        await batch.submit(priced(1, seconds=10))
+        [outcome] = (await ended(batch)).values()
+        status = await batch.status()
+
+    assert isinstance(outcome.error, SessionFailed)
+    assert 2 == len(outcome.failures)
+    assert 3 == len(simulator.ledger.sessions)
+    assert (0, 0) == (status.spent, status.reserved)
+
+
+@pytest.mark.timeout(400)
+async def test_three_workers_share_one_budget(database: str, crew: Callable[..., Crew]) -> None:
+    """Of three workers, all killed once, none spends what another has reserved: the budget is used up to its end."""
+    seconds, jobs, paid = await video_seconds(), 16, 9
+    simulator = Simulator(speed=120, max_jobs=20)
+    async with SimulatorServer(simulator) as server:
+        workers = crew(
+            database,
+            server.url,
+            "--jobs",
+            str(jobs),
+            "--cap",
+            "4",
+            "--seconds",
+            str(seconds),
+            "--max-spend",
+            str((paid + 0.5) * seconds),
+        )
+        for _ in range(3):
+            workers.start()
+        for place in range(3):
+            await anyio.sleep(1.5)
+            await anyio.to_thread.run_sync(workers.replace, place)
+        with anyio.fail_after(PATIENCE * 3):
+            while not workers.are_done:
+                await anyio.sleep(0.1)
+    assert [0, 0, 0] == [process.returncode for process in workers.processes], workers.said
+    async with DurableBatch(database, name="spring", work=False) as batch:
+        status = await batch.status()
+
+    assert {"completed": paid, "unfunded": jobs - paid} == status.counts
+    assert pytest.approx([paid * seconds, 0]) == [status.spent, status.reserved]
+    assert paid == len(simulator.ledger.creates) == len(simulator.ledger.billed)
 
 
 @pytest.mark.parametrize("options", [{"max_spend": 5}, {"rate": RATE}, {"retry_failed": -1}])

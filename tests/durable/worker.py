@@ -10,7 +10,7 @@ import sys
 from collections.abc import Generator
 from contextlib import AbstractAsyncContextManager, contextmanager
 
-from heygen_async import Approve, Cadence, HeyGen, Job, RetryPolicy
+from heygen_async import Approve, Cadence, HeyGen, Job, Rate, RetryPolicy
 from heygen_async._config import Timeouts
 from heygen_async._http.aiohttp_transport import open_transport
 from heygen_async._http.transport import Request, Response, ResponseStream, Transport
@@ -47,9 +47,12 @@ def _take_for_dead(self: Reaper, executor: str) -> Generator[bool]:
     yield executor != self._engine.executor
 
 
-def jobs(count: int, prompts: int) -> list[Job]:
+def jobs(count: int, prompts: int, seconds: float | None) -> list[Job]:
     """The jobs of every run; fewer prompts than jobs makes twins."""
-    return [Job(f"A film about the number {number % prompts}", f"job-{number}") for number in range(count)]
+    return [
+        Job(f"A film about the number {number % prompts}", f"job-{number}", max_seconds=seconds)
+        for number in range(count)
+    ]
 
 
 async def work(options: argparse.Namespace) -> None:
@@ -73,12 +76,15 @@ async def work(options: argparse.Namespace) -> None:
             reviewer=Approve(),
             heygen=heygen,
             poll_interval=POLL,
+            max_spend=options.max_spend,
+            rate=None if options.max_spend is None else Rate(per_second=1),
+            retry_failed=options.retry_failed,
         ) as batch,
     ):
-        await batch.submit(jobs(options.jobs, options.prompts))
+        await batch.submit(jobs(options.jobs, options.prompts, options.seconds))
         print("working", flush=True)
         async for outcome in batch.outcomes():
-            if not outcome.ok:
+            if not (outcome.ok or outcome.not_started):
                 print(outcome, outcome.error, flush=True)
         print("done", flush=True)
 
@@ -91,6 +97,9 @@ if __name__ == "__main__":
     parser.add_argument("--prompts", type=int, default=10_000)
     parser.add_argument("--cap", type=int, default=20)
     parser.add_argument("--die-at-create", type=int, default=0)
+    parser.add_argument("--max-spend", type=float, help="at one a second of video")
+    parser.add_argument("--seconds", type=float, help="of each video at most")
+    parser.add_argument("--retry-failed", type=int, default=0)
     parser.add_argument(
         "--suspicious", action="store_true", help="takes everybody else for dead, all the time"
     )
