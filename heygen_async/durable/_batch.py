@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Self
 import anyio
 
 from .. import _clock
+from .._arguments import check_count
 from .._batch.budget import check_budget, most_cost, no_money
 from .._batch.job import Outcome
-from .._batch.job_runner import check_retry_failed
 from .._concurrency import Alarm
 from .._sessions.review import Answer, check_reviewer
 from ..errors import (
@@ -126,7 +126,7 @@ class DurableBatch:
     ) -> None:
         _records.check_name(name)
         check_budget(max_spend, rate)
-        check_retry_failed(retry_failed)
+        check_count(0, retry_failed=retry_failed)
         if max_in_flight < 1:
             raise InvalidArgument("max_in_flight", "must be at least 1")
         if not poll_interval > 0:
