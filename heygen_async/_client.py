@@ -22,6 +22,7 @@ from ._http.auth import AccessToken, Authenticator
 from ._http.client import ApiClient
 from ._http.hooks import Hooks, OnRequest, OnRetry, OnTransition
 from ._http.proxies import read_proxies
+from ._polling.backplane import share_polls
 from ._polling.notify import EventNotifier
 from ._polling.scheduler import PollScheduler
 from ._resources._context import Core
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from ._batch.job_runner import OnEvent
     from ._batch.job_source import Jobs
     from ._http.transport import Transport
+    from ._polling.backplane import Backplane
     from ._sessions.session import BatchReviewer
     from .models import Statistics
     from .webhooks import UnverifiedEvent, WebhookEvent
@@ -76,6 +78,8 @@ class HeyGen:
             raises is logged and disturbs nothing; an async one goes on by itself, and `aclose` gives it ten seconds.
         on_retry: Called with a `RetryEvent` when a call has failed and will be made again.
         on_transition: Called with a `TransitionEvent` when a session is seen to change its status.
+        backplane: Where the processes of your account meet, so that they poll each session once for all of them: see
+            `heygen_async.backplane`.
         rng: Where jitter comes from: give a seeded one to have a test run the same each time.
 
     Raises:
@@ -99,6 +103,7 @@ class HeyGen:
         on_request: OnRequest | None = None,
         on_retry: OnRetry | None = None,
         on_transition: OnTransition | None = None,
+        backplane: Backplane | None = None,
         rng: random.Random | None = None,
     ) -> None:
         check_type(Timeouts, "Timeouts", timeouts=timeouts)
@@ -124,10 +129,11 @@ class HeyGen:
                 http, timeouts=timeouts, max_connections=max_connections, proxies=proxies
             )
 
+        address, credential = _config.base_url(base_url), auth.credential(api_key, access_token)
         api = ApiClient(
-            identity=Authenticator(auth.credential(api_key, access_token), __version__),
+            identity=Authenticator(credential, __version__),
             open_transport=open_transport,
-            base_url=_config.base_url(base_url),
+            base_url=address,
             timeouts=timeouts,
             retry=retry,
             hooks=hooks,
@@ -138,6 +144,7 @@ class HeyGen:
             cadence=cadence or Cadence.adaptive(),
             most=max_connections,
             rate=requests_per_second,
+            share_polls=share_polls(backplane, credential, address),
         )
         self._core = core = Core(api, scheduler)
         self._factory = SessionFactory(SessionRegistry(core, hooks.on_transition))

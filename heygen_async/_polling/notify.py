@@ -33,6 +33,7 @@ class EventNotifier:
         self._api = api
         self._scheduler = scheduler
         self._searched_at = float("-inf")
+        scheduler.on_event = self._receive
 
     def take(self, event: WebhookEvent | UnverifiedEvent) -> bool:
         """
@@ -54,10 +55,16 @@ class EventNotifier:
                 hint="From another thread: loop.call_soon_threadsafe(heygen.notify, event).",
             )
         self._scheduler.follow()
-        now, verified = _clock.now(), isinstance(event, WebhookEvent)
+        verified = isinstance(event, WebhookEvent)
+        self._scheduler.sharing.announce_event(event.session_id, event.video_id, verified=verified)
+        return self._receive(event.session_id, event.video_id, verified=verified)
+
+    def _receive(self, session_id: str | None, video_id: str | None, *, verified: bool) -> bool:
+        """Take an event that reached this process or another one."""
+        now = _clock.now()
         if verified:
-            self._scheduler.planner.webhooks.excuse((event.session_id, event.video_id), now)
-        found = self._find(event, now, verified=verified)
+            self._scheduler.planner.webhooks.excuse((session_id, video_id), now)
+        found = self._find(session_id, video_id, now, verified=verified)
         for session in found:
             if session.failures and not verified:
                 continue  # a client that waits for a service in trouble is not hurried by strangers
@@ -69,12 +76,12 @@ class EventNotifier:
         return bool(found)
 
     def _find(
-        self, event: WebhookEvent | UnverifiedEvent, now: float, *, verified: bool
+        self, session_id: str | None, video_id: str | None, now: float, *, verified: bool
     ) -> list[WatchedSession]:
         sessions = self._scheduler.sessions
-        if event.session_id in sessions:
-            return [sessions[event.session_id]]
-        if event.video_id is None or not (verified or now - self._searched_at >= _SEARCHES_APART):
+        if session_id in sessions:
+            return [sessions[session_id]]
+        if video_id is None or not (verified or now - self._searched_at >= _SEARCHES_APART):
             return []
         self._searched_at = now
-        return [session for session in sessions.values() if session.track.video_id == event.video_id]
+        return [session for session in sessions.values() if session.track.video_id == video_id]

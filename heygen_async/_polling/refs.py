@@ -16,7 +16,7 @@ from .._api.calls import segment
 from .._redact import clean
 from ..errors import InvalidArgument
 from ..models import SessionState
-from .staleness import SentText, StaleGuard
+from .staleness import StaleGuard
 from .state import SessionTracker
 
 if TYPE_CHECKING:
@@ -53,10 +53,7 @@ def write(track: SessionTracker, cursor: int) -> bytes:
             new_messages=(),
             failure_reason=None if reason is None else clean(reason),
         )
-    guard, seen, shown = track.guard, track.conversation.fingerprints(cursor), track.conversation.shown
-    if guard is not None:  # the words stay here, and the time is of this loop
-        sent = None if guard.sent is None else SentText(guard.sent.mark)
-        guard = structs.replace(guard, since=None, sent=sent, is_blocking=True, is_shown=False)
+    seen, shown = track.conversation.fingerprints(cursor), track.conversation.shown
     ref = _Ref(
         v=_VERSION,
         session_id=track.session_id,
@@ -67,7 +64,7 @@ def write(track: SessionTracker, cursor: int) -> bytes:
         gone=tuple(mark for mark in seen if mark not in shown),
         unread=tuple(mark for mark in shown if mark not in seen),
         newest_at=track.conversation.newest_at,
-        guard=guard,
+        guard=None if track.guard is None else track.guard.without_words(),
         revised=track.revised,
     )
     return msgspec.json.encode(ref)

@@ -26,11 +26,12 @@ from .watched import NEVER, WatchedSession
 from .workers import RESTART, PollWorkers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from .._http.client import ApiClient
     from ..cadence import PollContext
     from ..models import SessionState
+    from .backplane import SharedPolls
     from .state import SessionTracker
     from .watcher import Watcher
 
@@ -54,18 +55,31 @@ class PollScheduler:
         cadence: The default schedule.
         most: Polls under way at once.
         rate: Polls a second, spread evenly; None for no limit.
+        share_polls: Makes what shares them with other processes.
 
     Attributes:
         sessions: What is watched, by the session's id.
+        trackers: What is known of sessions, watched or not.
+        sharing: Shares polls with other processes.
+        on_event: Called with an event that reached another process.
         planner: Plans the polls, and learns from them.
     """
 
     def __init__(
-        self, api: ApiClient, *, cadence: Callable[[PollContext], float], most: int, rate: float | None
+        self,
+        api: ApiClient,
+        *,
+        cadence: Callable[[PollContext], float],
+        most: int,
+        rate: float | None,
+        share_polls: Callable[[PollScheduler], SharedPolls],
     ) -> None:
         self._api = api
         self._most = most
         self._rate = rate
+        self._share_polls = share_polls
+        self.trackers: Mapping[str, SessionTracker] = {}
+        self.on_event: Callable[..., object] = lambda *_, **__: None
         self._unknown_statuses: set[str] = set()
         self._is_closing = self._is_stopped = False
         self.planner: PollPlanner = PollPlanner(cadence, api.rng)
@@ -76,6 +90,7 @@ class PollScheduler:
         self.sessions: dict[str, WatchedSession] = {}
         self._queues = PollQueues()
         self._bulk = BulkPoller(self._api)
+        self.sharing: SharedPolls = self._share_polls(self)
         self._workers = PollWorkers(
             self._api,
             self._queues,
@@ -139,6 +154,7 @@ class PollScheduler:
     def _forget_unwatched(self, session: WatchedSession) -> None:
         if not session.watchers and self.sessions.get(session.track.session_id) is session:
             del self.sessions[session.track.session_id]
+            self.sharing.release(session)
             if session.timer is not None:
                 session.timer.cancel()
             if not self.sessions:
@@ -152,23 +168,36 @@ class PollScheduler:
             session.is_woken = session.is_polling
             self.poll_by(session, now, now)
 
+    def follow_send(self, track: SessionTracker) -> None:
+        """See what becomes of a message that was delivered, and tell the other processes of it."""
+        self.follow()
+        self.sharing.announce_send(track)
+        self.poll_now(track.session_id)
+
     def poll_by(self, session: WatchedSession, moment: float, now: float) -> None:
         """Poll a session at a moment at the latest, unless a poll is under way."""
         if not session.is_polling and moment < session.due:
             self._enqueue(session, moment, now)
 
     def deliver(self, track: SessionTracker, change: Change) -> None:
-        """Give the watchers of a session what was read outside of their polls."""
+        """Give the watchers of a session what was read outside of their polls, here or in another process."""
         self.follow()
         session = self.sessions.get(track.session_id)
         if session is None:
             return
         now = _clock.now()
-        self._deliver(session, change, now)
+        if session.wants(change):
+            self._deliver(session, change, now)
         if session.is_polling:  # a poll under way may fail, and schedules the next one in any case
             self._forget_unwatched(session)
         else:
             self._schedule(session, now)
+
+    def advance(self) -> None:
+        """Poll all sessions when the schedule says now, if that is sooner than what was planned."""
+        now = _clock.now()
+        for session in list(self.sessions.values()):
+            self.poll_by(session, self.planner.next_poll(session, now, self._bulk.share_of(session)), now)
 
     def stop(self) -> None:
         """End all watches after what is still unread, and take no new ones."""
@@ -187,6 +216,7 @@ class PollScheduler:
         self._fail_all(ClientStateError("The client was closed while this watch was on."))
         if self._loop is asyncio.get_running_loop():
             await self._workers.aclose()
+            await self.sharing.aclose()
         self._start_over()
 
     def _fail_all(self, error: Exception) -> None:
@@ -225,6 +255,8 @@ class PollScheduler:
             in_flight=self._workers.count,
             lateness_p50=lateness[len(lateness) // 2],
             lateness_p99=lateness[len(lateness) * 99 // 100],
+            shared_reads=self.sharing.reads,
+            is_backplane_away=self.sharing.is_away,
         )
 
     # -- a poll: read, deliver, schedule --
@@ -249,6 +281,7 @@ class PollScheduler:
             now = _clock.now()
             session.record_success(now)
             self._workers.widen(now)
+            self.sharing.publish((session,), now)
             if session.wants(change):
                 self._deliver(session, change, now)
         self._schedule(session, now)
@@ -265,6 +298,7 @@ class PollScheduler:
         else:
             now = _clock.now()
             self._workers.widen(now)
+            self.sharing.publish([session for session in batch if not session.is_single], now)
             self._deliver_together(batch, now)
 
     def _deliver_together(self, batch: Sequence[WatchedSession], now: float) -> None:
@@ -310,9 +344,7 @@ class PollScheduler:
         if Change.TRANSITION in change and state is not None:
             self._log_unknown_status(state)
             if self.planner.learn(session, state, now):
-                for other in list(self.sessions.values()):  # they relied on webhooks that do not come
-                    due = self.planner.next_poll(other, now, self._bulk.share_of(other))
-                    self.poll_by(other, due, now)
+                self.advance()  # they relied on webhooks that do not come
         if Change.READ_AGAIN in change:
             session.is_woken = True
         session.deliver(change, now)
@@ -362,7 +394,7 @@ class PollScheduler:
 
     def _enqueue(self, session: WatchedSession, due: float, now: float) -> None:
         session.is_polling = False
-        session.due = due = session.fit_due(due, now)
+        session.due = due = self.sharing.plan(session, session.fit_due(due, now), now)
         is_first = self._queues.put((session,), due, is_shared=self._bulk.share_of(session) > 0)
         if is_first or not self._workers.is_running:
             self._workers.wake()

@@ -11,7 +11,7 @@ from enum import Enum, auto
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from ..models import SessionStatus
 from .messages import WINDOW, compare_texts, name_messages, normalize_text
@@ -91,6 +91,11 @@ class StaleGuard(Struct):
     sent_at: int | None = None
     is_blocking: bool = True
     is_shown: bool = False
+
+    def without_words(self) -> StaleGuard:
+        """Return it for another process: the words stay here, and the time is of this loop."""
+        sent = None if self.sent is None else SentText(self.sent.mark)
+        return structs.replace(self, since=None, sent=sent, is_blocking=True, is_shown=False)
 
     def judge(
         self, data: SessionData, conversation: Conversation, now: float, *, has_new_video: bool

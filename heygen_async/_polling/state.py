@@ -200,9 +200,13 @@ class SessionTracker:
         status = None if self.state is None else self.state.status
         before = None if cursor is None else frozenset(self.conversation.fingerprints(cursor))
         sent = SentText(text_mark(text), text)
-        self.guard = StaleGuard(since, settle, stale, sent, before, status, sent_at)
+        self.begin_run(StaleGuard(since, settle, stale, sent, before, status, sent_at), since)
+
+    def begin_run(self, guard: StaleGuard, since: float) -> None:
+        """Record a message, of this process or of another one, by what is not to be believed after it."""
+        self.guard = guard
         self.has_read_messages = False
-        self.revised = self.video_id if status in (None, SessionStatus.COMPLETED) else self.revised
+        self.revised = self.video_id if guard.status in (None, SessionStatus.COMPLETED) else self.revised
         self.video = self._failed = self._completed_at = self._missing_since = None
         self._authority = ReadTarget.SESSION
         self.moved_at = since

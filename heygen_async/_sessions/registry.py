@@ -33,6 +33,7 @@ class SessionRegistry:
         self.takes_auto_proceed: bool = True
         self._on_transition = on_transition
         self._trackers: WeakValueDictionary[str, SessionTracker] = WeakValueDictionary()
+        core.scheduler.trackers = self._trackers
 
     def tracker(self, session_id: str) -> SessionTracker:
         """Return what is known of a session, which is little when nobody holds a handle of it."""

@@ -110,7 +110,7 @@ async def _send(
         cursor=pending.cursor,
         sent_at=api.service_clock.earliest(write.sent_at),
     )
-    core.scheduler.poll_now(track.session_id)
+    core.scheduler.follow_send(track)
     return sent
 
 

@@ -7,9 +7,14 @@ answer is refused.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from msgspec import Struct
 
-from ._base import Amounts, Dated, Int
+from ._base import Amounts, Int, moment
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 # ---- catalog ------------------------------------------------------------------------------------------------------
 
@@ -56,7 +61,7 @@ class Voice(Struct, frozen=True, kw_only=True):
     preview_audio_url: str | None = None
 
 
-class VoiceDetail(Dated, frozen=True, kw_only=True):
+class VoiceDetail(Struct, frozen=True, kw_only=True):
     """
     One voice, as `heygen.voices.get` reads it.
 
@@ -74,6 +79,12 @@ class VoiceDetail(Dated, frozen=True, kw_only=True):
     preview_audio_url: str | None = None
     status: str | None = None
     failure_message: str | None = None
+    created_at: int | None = None
+
+    @property
+    def created(self) -> datetime | None:
+        """When it was made."""
+        return moment(self.created_at)
 
 
 class TrainingError(Struct, frozen=True, kw_only=True):
@@ -83,7 +94,7 @@ class TrainingError(Struct, frozen=True, kw_only=True):
     message: str = ""
 
 
-class AvatarGroup(Dated, frozen=True, kw_only=True):
+class AvatarGroup(Struct, frozen=True, kw_only=True):
     """A person or character with one or more looks; its id is not what `avatar_id` wants."""
 
     id: str
@@ -97,6 +108,11 @@ class AvatarGroup(Dated, frozen=True, kw_only=True):
     consent_status: str | None = None
     status: str | None = None
     error: TrainingError | None = None
+
+    @property
+    def created(self) -> datetime | None:
+        """When it was made; None when the service did not say."""
+        return moment(self.created_at)
 
 
 class AvatarLook(Struct, frozen=True, kw_only=True):

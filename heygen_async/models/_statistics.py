@@ -24,6 +24,9 @@ class Statistics(Struct, frozen=True, kw_only=True):
         in_flight: Looks under way.
         lateness_p50: Seconds between due and sent of the newest 1,000 looks, the median.
         lateness_p99: The same, of the slowest of a hundred.
+        shared_reads: Reads by other processes that served watchers here.
+        is_backplane_away: Whether the other processes cannot be reached, so that this one polls for itself; None
+            without a backplane.
     """
 
     requests: int = 0
@@ -38,3 +41,5 @@ class Statistics(Struct, frozen=True, kw_only=True):
     in_flight: int = 0
     lateness_p50: float = 0.0
     lateness_p99: float = 0.0
+    shared_reads: int = 0
+    is_backplane_away: bool | None = None

@@ -16,8 +16,8 @@ from heygen_async.durable import DatabaseUnavailable, _database, _engine
 if TYPE_CHECKING:
     import pathlib
 
-    from durable.conftest import Postgres
     from heygen_async import Session, SessionState
+    from servers import Postgres
 
 pytestmark = pytest.mark.durable
 

@@ -16,7 +16,8 @@ from heygen_async.testing import Simulator, SimulatorServer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from durable.conftest import Crew, Postgres
+    from durable.conftest import Crew
+    from servers import Postgres
 
 pytestmark = [pytest.mark.durable, pytest.mark.timeout(1200)]
 

@@ -25,7 +25,7 @@ from heygen_async.durable import DatabaseUnavailable, DurableBatch
 if TYPE_CHECKING:
     import pathlib
 
-    from durable.conftest import Postgres
+    from servers import Postgres
 
 pytestmark = pytest.mark.durable
 

@@ -27,17 +27,20 @@ ROOMS: Final = (
     ("_batch",),
     ("_client",),
     ("__init__",),
-    ("durable", "testing"),
+    ("backplane", "durable", "testing"),
     ("_cli",),
     ("__main__",),
 )
 FLOORS: Final = {room: floor for floor, rooms in enumerate(ROOMS) for room in rooms}
 # Nothing but the command imports these; the durable batch is built on the client's own parts.
-OUTBUILDINGS: Final = ("durable", "testing", "_cli", "__main__")
+OUTBUILDINGS: Final = ("backplane", "durable", "testing", "_cli", "__main__")
 # Read and tested without an event loop.
 PURE: Final = ("_version", "_redact", "models", "errors", "_arguments", "_config", "cadence", "_api")
 PURE_FILES: Final = {
     "_batch/job.py",
+    "backplane/_messages.py",
+    "backplane/_peers.py",
+    "backplane/_shares.py",
     "_files/byte_ranges.py",
     "_files/content.py",
     "_files/media_types.py",
@@ -73,6 +76,7 @@ LONGEST_FILE: Final = 400
 LONGEST_CODE: Final = 300
 # Their tasks outlive the function that starts them.
 TASK_OWNERS: Final = {
+    "backplane/_link.py",
     "_http/hooks.py",
     "_http/open_writes.py",
     "_polling/workers.py",

@@ -23,6 +23,7 @@ INTERNAL: Final = {
     "parse",
     "record",
     "record_delivery",
+    "share_polls",
     "strikes",
 }
 

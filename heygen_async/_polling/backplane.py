@@ -1,0 +1,98 @@
+"""
+How the scheduler shares its polls with those of other processes: what it asks of `heygen_async.backplane`.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+from ..errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from .._http.auth import Credential
+    from .scheduler import PollScheduler
+    from .state import SessionTracker
+    from .watched import WatchedSession
+
+
+class SharedPolls:
+    """
+    Which polls this process makes: all of them, as there are no others here.
+
+    Those that have others may cost or save a poll, and never decide what a session is.
+
+    Attributes:
+        is_away: Whether the other processes cannot be reached; None without a backplane.
+        reads: Reads of other processes that were delivered here.
+    """
+
+    is_away: bool | None = None
+    reads: int = 0
+
+    def plan(self, session: WatchedSession, due: float, now: float) -> float:  # noqa: ARG002
+        """Return when this process is to poll, which wants to at `due`: later, if another polls for it."""
+        return due
+
+    def publish(self, sessions: Sequence[WatchedSession], now: float) -> None:
+        """Give the others what was just read."""
+
+    def release(self, session: WatchedSession) -> None:
+        """Let another process poll a session that is not watched here any more."""
+
+    def announce_send(self, track: SessionTracker) -> None:
+        """Have the others take the pause that was just answered for an old one."""
+
+    def announce_event(self, session_id: str | None, video_id: str | None, *, verified: bool) -> None:
+        """Give the others an event."""
+
+    async def aclose(self) -> None:
+        """Leave the others."""
+
+
+class Backplane(Protocol):
+    """
+    Where the processes of one account meet, to poll each session once for all.
+
+    `heygen_async.backplane` has them for Redis and PostgreSQL, and what others are made from.
+    """
+
+    @property
+    def secret(self) -> bytes | None:
+        """What the processes of the account share and nobody else has; None for the API key."""
+        ...
+
+    def share_polls(self, scheduler: PollScheduler, *, secret: bytes, base_url: str) -> SharedPolls:
+        """
+        Return how a client shares its polls; called by the client, and does no I/O.
+
+        Args:
+            scheduler: Makes and plans the polls of the client.
+            secret: Names and seals are made from it.
+            base_url: The address of the service.
+        """
+        ...
+
+
+def share_polls(
+    backplane: Backplane | None, credential: Credential, base_url: str
+) -> Callable[[PollScheduler], SharedPolls]:
+    """
+    Return what makes a scheduler share its polls.
+
+    Raises:
+        ConfigError: The processes have no key that stays, nor a secret.
+    """
+    if backplane is None:
+        return lambda _: SharedPolls()
+    secret = backplane.secret
+    if secret is None:
+        if credential.header != "x-api-key" or credential.value is None:
+            raise ConfigError(
+                "A backplane needs secret= where the client has an access_token: tokens change.",
+                hint="Give all processes of the account the same long random secret.",
+            )
+        secret = credential.value.encode()
+    return partial(backplane.share_polls, secret=secret, base_url=base_url)

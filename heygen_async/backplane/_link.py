@@ -1,0 +1,198 @@
+"""
+The task that keeps a process among the others: sends, receives, renews leases, and comes back after an outage.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from typing import TYPE_CHECKING, Protocol
+
+import anyio
+
+from .. import _clock, _concurrency
+from .._redact import clean
+from ._messages import Release
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ._engine import Connection, Engine
+    from ._messages import Item, Sealer
+
+_TICK = 1.0  # seconds between two signs that the engine is there
+_LONGEST = 1.0  # seconds for one answer of the engine
+_RENEWALS = 4  # in the time of one lease
+_FIRST_RETRY = 0.25  # seconds, doubled each time
+_LONGEST_RETRY = 5.0
+
+
+class Exchange(Protocol):
+    """
+    What one process has to say, and what it does with what it hears.
+
+    Attributes:
+        sealer: Names and seals of the account.
+        owner: What the process is called.
+        lease: Seconds it holds a session without saying so again.
+        released: Sessions whose leases are to be given up.
+        greeted_at: When the others have had their time to answer.
+    """
+
+    sealer: Sealer
+    owner: str
+    lease: float
+    released: set[str]
+    greeted_at: float
+
+    def join(self) -> None:
+        """Begin."""
+        ...
+
+    def leave(self, reason: str) -> None:
+        """Go on alone until the engine is back."""
+        ...
+
+    def take(self, payload: bytes) -> None:
+        """Take what came."""
+        ...
+
+    def next_message(self, now: float) -> bytes | None:
+        """Return what is to be sent next; None when there is nothing."""
+        ...
+
+    @property
+    def is_echo_missing(self) -> bool:
+        """Whether a message that was sent has not come back."""
+        ...
+
+    def announce(self, item: Item) -> None:
+        """Have an item sent."""
+        ...
+
+    def wanted(self) -> Sequence[str]:
+        """Return the sessions whose leases the process keeps or would take."""
+        ...
+
+    def record_leases(self, session_ids: Sequence[str], generations: Sequence[int], until: float) -> None:
+        """Record which leases it has got."""
+        ...
+
+
+class BackplaneLink:
+    """
+    Keeps one client connected, from the first call to `wake` to the end.
+
+    Args:
+        engine: Where the processes meet.
+        sharing: Says what to send, and takes what comes.
+    """
+
+    def __init__(self, engine: Engine, sharing: Exchange) -> None:
+        self._engine = engine
+        self._sharing = sharing
+        self._alarm = _concurrency.Alarm()
+        self._renew_at = 0.0
+        self._is_closing = self._is_connected = False
+        self._runner: asyncio.Task[None] | None = None
+
+    def wake(self) -> None:
+        """Have the outbox sent."""
+        self._alarm.ring()
+        if self._runner is None and not self._is_closing:
+            # In a context of its own, as the polls: it is no part of the first caller's request.
+            self._runner = asyncio.Task(
+                self._run(),
+                loop=asyncio.get_running_loop(),
+                name="heygen_async backplane",
+                context=contextvars.Context(),
+            )
+
+    def acquire_now(self) -> None:
+        """Ask for leases at once: a session is new, or has lost its holder."""
+        self._renew_at = 0.0
+        self.wake()
+
+    async def aclose(self) -> None:
+        """Send what is to be sent, give up the leases and end."""
+        self._is_closing = True
+        self._alarm.ring()
+        if self._runner is not None:
+            if self._is_connected:
+                await asyncio.wait((self._runner,), timeout=2 * _LONGEST)
+            self._runner.cancel()
+            await asyncio.wait((self._runner,))
+
+    # -- the task --
+
+    async def _run(self) -> None:
+        pause = _FIRST_RETRY
+        while not self._is_closing:
+            joined_at = _clock.now()
+            try:
+                await self._stay_connected()
+            except Exception as error:  # noqa: BLE001 - whatever is wrong with it: it must not end the polls
+                self._sharing.leave(_reason(error))
+            if _clock.now() - joined_at > _LONGEST_RETRY:
+                pause = _FIRST_RETRY
+            self._is_connected = False
+            if not self._is_closing:
+                await _clock.sleep(pause)
+            pause = min(2 * pause, _LONGEST_RETRY)
+
+    async def _stay_connected(self) -> None:
+        async with self._engine.connect(self._sharing.sealer.channel) as connection:
+            self._sharing.join()
+            self._is_connected, self._renew_at = True, 0.0
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._receive, connection)
+                await self._serve(connection)
+                group.cancel_scope.cancel()
+
+    async def _receive(self, connection: Connection) -> None:
+        while True:
+            self._sharing.take(await connection.receive())
+
+    async def _serve(self, connection: Connection) -> None:
+        """Send, give up and renew, until the client is closed."""
+        sent_at = _clock.now()
+        while True:
+            while (payload := self._sharing.next_message(_clock.now())) is not None:
+                sent_at = _clock.now()
+                with anyio.fail_after(_LONGEST):
+                    await connection.publish(payload)
+            if self._sharing.released:
+                await self._release(connection)
+                continue  # the others are to know at once
+            if self._is_closing:
+                return
+            await self._renew(connection)
+            now = _clock.now()
+            greeted_at = self._sharing.greeted_at
+            await self._alarm.wait(greeted_at if now < greeted_at else now + _TICK)
+            if self._sharing.is_echo_missing and _clock.now() - sent_at > 3 * _LONGEST:
+                raise TimeoutError("what was sent did not come back")
+
+    async def _release(self, connection: Connection) -> None:
+        released, self._sharing.released = self._sharing.released, set()
+        names = [self._sharing.sealer.name(session_id) for session_id in released]
+        with anyio.fail_after(_LONGEST):
+            await connection.release(names, self._sharing.owner)
+        self._sharing.announce(Release(tuple(released)))
+
+    async def _renew(self, connection: Connection) -> None:
+        """Renew the leases when that is due; in between an empty request shows that the engine is there."""
+        asked = _clock.now()
+        wanted = self._sharing.wanted() if asked >= self._renew_at else []
+        if wanted:
+            self._renew_at = asked + self._sharing.lease / _RENEWALS
+        names = [self._sharing.sealer.name(session_id) for session_id in wanted]
+        with anyio.fail_after(_LONGEST):
+            generations = await connection.acquire(names, self._sharing.owner, self._sharing.lease)
+        self._sharing.record_leases(wanted, generations, asked + self._sharing.lease)
+
+
+def _reason(error: BaseException) -> str:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return clean(f"{type(error).__name__}: {error}")
