@@ -172,7 +172,7 @@ def chaos(session: nox.Session) -> None:
     install_groups(session, "test", "contract", "durable")
     provide_postgresql(session)
     session.run("python", "-m", "pytest", "-m", "chaos", *PARALLEL, *session.posargs)
-    many = ("-m", "hypothesis", "--hypothesis-profile=many", "--timeout=3600")
+    many = ("-m", "hypothesis and not network", "--hypothesis-profile=many", "--timeout=3600")
     session.run("python", "-m", "pytest", *many, *PARALLEL, *session.posargs)
 
 

@@ -31,7 +31,7 @@ restore_ctrl_c()
 hypothesis.settings.register_profile(
     "house", max_examples=50, deadline=None, print_blob=True, derandomize=os.environ.get("CI") == "true"
 )
-hypothesis.settings.register_profile("many", max_examples=3_000, deadline=None, print_blob=True)
+hypothesis.settings.register_profile("many", max_examples=1_000, deadline=None, print_blob=True)
 hypothesis.settings.load_profile("house")
 
 

@@ -115,8 +115,14 @@ async def test_every_source_arrives(
     assert ("shot.png" if kind in {"path", "text"} else "upload.png") == asset.name
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("fault", ["error_500", "reset_after_processing", "rate_limit"])
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        *(("reset_after_processing", kind) for kind in KINDS),
+        ("error_500", "pipe"),
+        ("rate_limit", "iterator"),
+    ],
+)
 async def test_retry_begins_again_at_the_beginning(
     heygen: HeyGen, service: Simulator, tmp_path: pathlib.Path, kind: str, fault: str
 ) -> None:

@@ -7,6 +7,7 @@ import gzip
 import random
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from typing import Any
 
 import anyio
 import pytest
@@ -249,7 +250,8 @@ async def test_simulated_failures_are_typed(transport: OpenTransport, fault: str
     simulator = Simulator()
     async with SimulatorServer(simulator) as server, transport(largest=1_000_000) as it:
         if "create" in FAULTS[fault].on:
-            simulator.faults.add(fault, on="create")
+            options: dict[str, Any] = {"seconds": SOON} if fault == "slow" else {}
+            simulator.faults.add(fault, on="create", **options)
         outcomes = [
             await outcome(it, creating(simulator, server.url, patience))
             for patience in (10 * SOON if fault in ENDLESS else AMPLE, AMPLE)
