@@ -10,7 +10,7 @@ from peers import http
 
 KEY = "sk_V2_one_of_a_kind"
 SIGNATURE = "one-of-a-kind-signature"
-QUICK = Timeouts(connect=0.2, read=0.05, write=0.05, transfer=0.05)
+QUICK = Timeouts(connect=2.0, read=0.5, write=0.5, transfer=0.5)
 ONCE = RetryPolicy(max_attempts=1, settle="raise")
 
 

@@ -23,7 +23,7 @@ OpenTransport = Callable[..., AbstractAsyncContextManager[AiohttpTransport]]
 
 KEY = Secret("sk_one_of_a_kind")
 SOON = 0.05
-AMPLE = 10.0  # never waited for, whatever else the machine does
+AMPLE = 100.0  # never waited for, whatever else the machine does
 
 
 def get(url: str, *, timeout: float = AMPLE, method: str = "GET", body: bytes | None = None) -> Request:
