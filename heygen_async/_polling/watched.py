@@ -83,7 +83,7 @@ class WatchedSession:
     """
 
     track: SessionTracker
-    watchers: list[Watcher] = field(default_factory=list)
+    watchers: list[Watcher] = field(default_factory=list["Watcher"])
     entry: int = 0
     due: float = NEVER
     polled_at: float = 0.0
