@@ -164,7 +164,7 @@ class BadResponse(TransportError):
 
 class OutcomeUnknown(TransportError):
     """
-    A write may or may not have happened, and looking could not settle it. It has not been sent again.
+    A write may or may not have happened, and looking could not settle it, or no attempt was left.
 
     Attributes:
         idempotency_key: The key every attempt carried; use it again to repeat the same write.
