@@ -39,7 +39,12 @@ async def probe(
     output = Output(is_json=json)
     await anyio.to_thread.run_sync(_check_folders, report, cassette)
     output.emit("probe", describe_probe(pay=pay), pay=pay)
-    with output.busy("The service is asked..."):
+    left = (
+        "A session that was created goes on: `heygen-async sessions` lists it."
+        if pay
+        else "Nothing is left over."
+    )
+    with output.if_left(left), output.busy("asking the service"):
         found = await run_probe(pay=pay)
     if report is not None:
         await anyio.to_thread.run_sync(_write, report, found)

@@ -16,7 +16,7 @@ from .statement import (
     rows_of,
     statement,
 )
-from .walk import PAUSE, UNKNOWN_FIELD
+from .walk import PAUSE, UNKNOWN, UNKNOWN_FIELD
 
 if TYPE_CHECKING:
     from .exchanges import RecordedExchange
@@ -115,7 +115,7 @@ def unknown_statuses(exchanges: Exchanges) -> Judgement:
 
 
 def _is_about_unknown(one: RecordedExchange) -> bool:
-    return any(ids.endswith("_unknown") for ids in one.query.values())
+    return any(ids.endswith(UNKNOWN) for ids in one.query.values())
 
 
 @statement("A key is honoured where that is declared", "Idempotency: Declared for", "high")

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 PAUSE: Final = 0.5
 """Seconds between two requests: what is slower than any limit on their rate that is known."""
 
-UNKNOWN: Final = "heygen_async_probe_unknown"
+# In the form that most of the service's ids have: another one might be refused for that.
+UNKNOWN: Final = "5f0e1d2c3b4a49688f6e5d4c3b2a1908"
 UNKNOWN_FIELD: Final = "heygen_async_probe"
 # As long as it is, and with these characters, so that whatever the service does to a prompt shows in its echo.
 PROMPT: Final = (
@@ -98,22 +99,19 @@ class Walk:
 
         Raises:
             CapReached: It is one request too many.
-            Unauthorized: The service refuses the key of the caller.
-            TransportError: The very first request got no answer.
+            Unauthorized: The service refuses the key of the caller, and has answered nothing yet.
+            TransportError: There is no service, as far as can be seen.
         """
         sent = len(self._recorder.exchanges)
         await self._get_ready(purpose)
         client = heygen or self._heygen
         try:
             await client.request(method, path, params=params, json=json, idempotency_key=key)
-        except Unauthorized:
-            if heygen is None:
+        except (Unauthorized, TransportError):
+            if heygen is None and not any(one.is_ok for one in self._recorder.exchanges):
                 raise
         except APIError:
             pass
-        except TransportError:
-            if not any(one.status for one in self._recorder.exchanges):
-                raise
         if any(one.status == 429 for one in self._recorder.exchanges[sent:]):
             self._pause *= 2  # to be within the cap at the end, whatever the limit is
         return self._recorder.exchanges[-1]
