@@ -42,7 +42,7 @@ _AT_A_TIME: Final = 50  # rows read in one go, while the batch waits for none of
 
 
 @dataclass(frozen=True, kw_only=True)
-class BatchOptions:
+class CommandOptions:
     """What the user asked for."""
 
     jobs: str
@@ -61,7 +61,7 @@ class BatchOptions:
     def command(self) -> str:
         """The command that goes on with it."""
         words = ["heygen-async", "batch", "-" if self.jobs == STDIN else self.jobs, "--out", str(self.out)]
-        if self.max_in_flight != BatchOptions.max_in_flight:
+        if self.max_in_flight != CommandOptions.max_in_flight:
             words += ["--max-in-flight", str(self.max_in_flight)]
         words += ["--approve"] if self.approve else []
         if self.min_balance is not None:
@@ -160,7 +160,7 @@ async def batch(
             database=database, name=name, out=out, max_in_flight=max_in_flight, approve=approve, poll=poll
         )
         return await submit(campaign, jobs, output)
-    options = BatchOptions(
+    options = CommandOptions(
         jobs=jobs,
         out=out,
         max_in_flight=max_in_flight,
@@ -206,7 +206,7 @@ def _read_rows(jobs: str, mode: Mode) -> list[ParsedRow]:
         return list(file.check())
 
 
-async def make(heygen: HeyGen, options: BatchOptions, output: Output) -> int:
+async def make(heygen: HeyGen, options: CommandOptions, output: Output) -> int:
     """
     Do what the user asked for.
 
@@ -229,14 +229,14 @@ async def make(heygen: HeyGen, options: BatchOptions, output: Output) -> int:
 class Plan:
     """Options that have been checked; its files are open."""
 
-    options: BatchOptions
+    options: CommandOptions
     file: JobFile
     journal: Journal
     total: int
     remarks: list[str]
 
     @classmethod
-    def made(cls, stack: ExitStack, options: BatchOptions) -> Plan:
+    def made(cls, stack: ExitStack, options: CommandOptions) -> Plan:
         """
         Open the files, and read all rows once to see that they are good.
 

@@ -22,7 +22,7 @@ from rich.text import Text
 
 from cli.terminal_user import as_csv
 from heygen_async import Cadence, HeyGen
-from heygen_async._cli.batch import BatchCommand, BatchOptions, Plan
+from heygen_async._cli.batch import BatchCommand, CommandOptions, Plan
 from heygen_async._cli.output import Output
 from heygen_async.testing import MemoryTransport, Scenario, Simulator, Step, run
 
@@ -100,7 +100,7 @@ async def watched(folder: pathlib.Path) -> str:
     console.print(Text("$ heygen-async batch towns.csv --out films --approve", style="bold"))
     simulator, output = service(), Witness(out=io.StringIO())
     output.out = console
-    options = BatchOptions(jobs=str(folder / "towns.csv"), out=folder / "films", approve=True)
+    options = CommandOptions(jobs=str(folder / "towns.csv"), out=folder / "films", approve=True)
     async with HeyGen(
         simulator.api_key, http=MemoryTransport(simulator), cadence=Cadence.constant(5)
     ) as heygen:

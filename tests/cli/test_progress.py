@@ -12,7 +12,7 @@ from rich.console import Console
 
 from cli import picture
 from heygen_async import Cadence, HeyGen, RequestEvent
-from heygen_async._cli.batch import BatchOptions, make
+from heygen_async._cli.batch import CommandOptions, make
 from heygen_async._cli.output import Output
 from heygen_async._cli.progress import Board
 from heygen_async._cli.reachability import Reachability
@@ -127,7 +127,7 @@ async def test_failures_scroll_by_above_the_board(
     user.simulator.script(Scenario.failing("generating"), prompt="Bad")
     user.writes("jobs.csv", [{"key": "good", "prompt": "Good"}, {"key": "bad", "prompt": "Bad"}])
     screen = Screen()
-    options = BatchOptions(jobs="jobs.csv", out=user.folder / "videos")
+    options = CommandOptions(jobs="jobs.csv", out=user.folder / "videos")
     async with HeyGen(
         user.simulator.api_key, http=MemoryTransport(user.simulator), cadence=Cadence.constant(2)
     ) as heygen:

@@ -23,9 +23,9 @@ from heygen_async.testing import (
     probe,
 )
 from heygen_async.testing._probe.echo import describe_echo
-from heygen_async.testing._probe.exchanges import FileRequest
 from heygen_async.testing._probe.probe import make_report
-from heygen_async.testing._probe.walk import PROMPT, UNKNOWN
+from heygen_async.testing._probe.recorder import FileRequest
+from heygen_async.testing._probe.texts import PROMPT, UNKNOWN
 from heygen_async.testing._service.echo import ECHOES
 from testing.probed import AlteredTransport, Change, probed, verdicts
 

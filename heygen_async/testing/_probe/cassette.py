@@ -16,7 +16,7 @@ from msgspec import DecodeError, Struct, json, structs
 
 from .contract import CONTRACT, Shape, as_rows, as_texts, shown_name
 from .exchanges import RecordedExchange
-from .walk import OWN_TEXTS, UNKNOWN, UNKNOWN_FIELD
+from .texts import OWN_TEXTS, UNKNOWN, UNKNOWN_FIELD
 
 _FORMAT: Final = 1
 # Fields whose values are words of the service's.

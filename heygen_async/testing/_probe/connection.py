@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.InvalidURL, aiohttp.ConnectionTimeoutError)
 
 
-class Connection:
+class HttpCarrier:
     """Sends requests to the service, by the proxies of the environment where there are any."""
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
@@ -58,10 +58,10 @@ class Connection:
 
 
 @asynccontextmanager
-async def connect() -> AsyncGenerator[Connection]:
+async def connect() -> AsyncGenerator[HttpCarrier]:
     """Open connections for the length of a block."""
     async with aiohttp.ClientSession(trust_env=True) as session:
-        yield Connection(session)
+        yield HttpCarrier(session)
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

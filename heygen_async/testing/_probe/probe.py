@@ -13,12 +13,13 @@ from msgspec import Struct, structs
 
 from ... import HeyGen, RetryPolicy, __version__
 from .cassette import Cassette, without_secrets
-from .exchanges import MOST_REQUESTS, CapReached, Carrier, RecordedExchange, Recorder
+from .recorder import MOST_REQUESTS, CapReached, Carrier, Recorder
 from .rows import ProbeRow, judge
 from .walk import PAUSE, Walk, make_one_session, read_all
 
 if TYPE_CHECKING:
     from .._transports.memory import MemoryTransport
+    from .exchanges import RecordedExchange
     from .statement import Verdict
 
 _BAD_KEY: Final = "heygen-async-probe-bad-key"

@@ -7,8 +7,9 @@ from typing import Final
 
 from .contract import as_rows, shown_word
 from .echo import describe_echo
+from .exchanges import PAUSED
 from .statement import NOT_SEEN, Exchanges, Judgement, find, refusal_of, rows_of, statement
-from .walk import PAUSED, PROMPT
+from .texts import PROMPT
 
 
 @statement("Keys are not known to be honoured on create", "Idempotency: Not declared for", "high")

@@ -16,7 +16,8 @@ from .statement import (
     rows_of,
     statement,
 )
-from .walk import PAUSE, UNKNOWN, UNKNOWN_FIELD
+from .texts import UNKNOWN, UNKNOWN_FIELD
+from .walk import PAUSE
 
 if TYPE_CHECKING:
     from .exchanges import RecordedExchange

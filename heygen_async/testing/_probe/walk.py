@@ -11,7 +11,9 @@ import anyio
 
 from ...errors import APIError, TransportError, Unauthorized
 from .contract import as_rows, as_texts
-from .exchanges import CREATE_PATH, FileRequest, RecordedExchange, Recorder
+from .exchanges import CREATE_PATH, FINAL, PAUSED, RecordedExchange
+from .recorder import FileRequest, Recorder
+from .texts import ANSWER, APPROVAL, PROMPT, UNKNOWN, UNKNOWN_FIELD
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,21 +23,6 @@ if TYPE_CHECKING:
 PAUSE: Final = 0.5
 """Seconds between two requests: what is slower than any limit on their rate that is known."""
 
-# In the form that most of the service's ids have: another one might be refused for that.
-UNKNOWN: Final = "5f0e1d2c3b4a49688f6e5d4c3b2a1908"
-UNKNOWN_FIELD: Final = "heygen_async_probe"
-# As long as it is, and with these characters, so that whatever the service does to a prompt shows in its echo.
-PROMPT: Final = (
-    'A calm video of about five seconds: one cup of “café” on a table, "steam" rising & nothing else.\n'
-    "One scene, no narration, no people, no text on the screen, nothing to decide: it's a check of this API.  "
-    "Keep to <5 s; the plainest result is the best one, and there is no need to ask me anything about it."
-)
-ANSWER: Final = "Please decide everything yourself: the plainest result is the best one."
-APPROVAL: Final = "Looks good, go ahead and generate."
-OWN_TEXTS: Final = frozenset({PROMPT, ANSWER, APPROVAL})
-
-PAUSED: Final = frozenset({"waiting_for_input", "reviewing"})
-FINAL: Final = frozenset({"completed", "failed"})
 
 _FIRST_POLL: Final = 5.0  # seconds after the create or send; then each wait is twice the one before
 _LONGEST_WAIT: Final = 240.0
