@@ -184,6 +184,14 @@ def pairs(session: nox.Session) -> None:
 
 
 @nox.session
+def fuzz_decoders(session: nox.Session) -> None:
+    """Read 200,000 odd answers, refs, deliveries, job files and links: `FUZZ_EXAMPLES` says how many."""
+    install_groups(session, "test")
+    quiet = ("-o", "faulthandler_timeout=0")
+    session.run("python", "-m", "pytest", "tests/fuzz", "-m", "fuzz", *quiet, *PARALLEL, *session.posargs)
+
+
+@nox.session
 def hostile(session: nox.Session) -> None:
     """Play all triples of dials of the hostile service, some over sockets, then half an hour of rows as they come."""
     install_groups(session, "test", "contract")

@@ -19,7 +19,7 @@ PAPERS: Final = sorted(
 GUIDE: Final = (house.ROOT / ".github" / "CONTRIBUTING.md").read_text(encoding="utf-8")
 WORKFLOWS: Final = sorted(house.ROOT.glob(".github/workflows/*.yml"))
 # Sessions a machine in the cloud has no use for: for people, or spelled out as a matrix of their own.
-BY_HAND: Final = {"bench", "demo", "desk", "hostile", "matrix", "picture", "smoke"}
+BY_HAND: Final = {"bench", "demo", "desk", "fuzz_decoders", "hostile", "matrix", "picture", "smoke"}
 
 
 def workflow_sessions() -> set[str]:
