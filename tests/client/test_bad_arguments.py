@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import AsyncIterator, Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import pytest
 
@@ -43,18 +43,30 @@ TAKES: Final = {
     "'5'": {"str", "object", "bool", "Literal", "Ownership", "AccessToken", "Uploadable"},
     "object()": {"object", "bool"},
 }
+
+
+def each_second(_: object) -> float:
+    """A schedule."""
+    return 1.0
+
+
+def approve(*_: object) -> Approve:
+    """A reviewer."""
+    return Approve()
+
+
 GOOD: Final[dict[str, object]] = {
     "body": b"{}",
-    "given": lambda _: 1.0,
+    "given": each_second,
     "headers": {},
-    "interval": lambda _: 1.0,
+    "interval": each_second,
     "jobs": ["A tour"],
     "message": "Warmer, please",
     "method": "GET",
     "path": "/v3/voices",
     "per_second": 1.0,
     "prompt": "A tour",
-    "reviewer": lambda *_: Approve(),
+    "reviewer": approve,
     "seconds": 1.0,
     "secret": "whsec",
     "secrets": "whsec",
@@ -84,7 +96,7 @@ FREE: Final[dict[str, Callable[..., object]]] = {
 }
 
 
-def public_methods(kind: type, path: str) -> Iterator[str]:
+def public_methods(kind: type[object], path: str) -> Iterator[str]:
     """The methods of a class that take anything, as paths from what a test has."""
     for name, method in inspect.getmembers(kind, inspect.isroutine):
         if not name.startswith("_") and len(inspect.signature(method).parameters) > 1:
@@ -97,7 +109,7 @@ def methods() -> Iterator[str]:
     yield from public_methods(HeyGen, "heygen")
     for name, group in vars(heygen).items():
         if not name.startswith("_"):
-            yield from public_methods(type(group), f"heygen.{name}")
+            yield from public_methods(group.__class__, f"heygen.{name}")
     yield from public_methods(type(heygen.webhooks.endpoints), "heygen.webhooks.endpoints")
     yield from public_methods(Session, "session")
     yield "video.download"
@@ -126,7 +138,7 @@ async def settle(result: Any) -> None:
         async with result:
             pass
     elif isinstance(result, AsyncIterator):
-        await anext(result, None)
+        await anext(cast("AsyncIterator[object]", result), None)
 
 
 async def problems(function: Callable[..., object], line: Line | None = None) -> list[str]:

@@ -147,7 +147,7 @@ async def test_only_signed_events_are_taken(site: Site) -> None:
     assert [200, 200, 400] == statuses
 
 
-REFUSED: Final = {
+REFUSED: Final[dict[str, tuple[dict[str, str], str | None, int]]] = {
     "full": ({"prompt": "A tour"}, "rate_limit", 429),
     "no credit": ({"prompt": "A tour"}, "payment_required", 502),
     "empty": ({"prompt": ""}, None, 422),
