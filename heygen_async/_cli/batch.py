@@ -247,7 +247,8 @@ class Plan:
         file = stack.enter_context(open_jobs(options.jobs, "chat" if options.approve else "generate"))
         journal = None if not options.resume else stack.enter_context(Journal(options.out, resume=True))
         dropped = dict.fromkeys(journal.begun if journal else ())
-        total, rows = 0, []
+        total = 0
+        rows: list[ParsedRow] = []
         for row in file.check():
             total += 1
             if options.max_spend is not None:
