@@ -113,8 +113,7 @@ class HeyGen:
         )
         check_callable(**callables)
         check_type(random.Random | None, "a random.Random", rng=rng)
-        if http is not None and not (hasattr(http, "send") or hasattr(http, "request")):
-            raise InvalidArgument("http", "must be an aiohttp.ClientSession or a Transport")
+        _check_parts(http, backplane)
         check_count(max_connections=max_connections)
         check_positive(**given(requests_per_second=requests_per_second))
 
@@ -338,3 +337,10 @@ class HeyGen:
     def __repr__(self) -> str:
         core = getattr(self, "_core", None)  # none when its arguments were refused
         return f"<HeyGen {'closed' if core is None or core.api.is_closed else 'open'}>"
+
+
+def _check_parts(http: object, backplane: object) -> None:
+    if http is not None and not (hasattr(http, "send") or hasattr(http, "request")):
+        raise InvalidArgument("http", "must be an aiohttp.ClientSession or a Transport")
+    if backplane is not None and not hasattr(backplane, "share_polls"):
+        raise InvalidArgument("backplane", "must be a backplane of `heygen_async.backplane`")
