@@ -14,7 +14,7 @@ from ._arguments import check_callable, check_count, check_positive, check_type,
 from ._batch.batch import Batch
 from ._batch.budget import Budget
 from ._batch.check import check
-from ._batch.job_runner import BatchOptions
+from ._batch.job_runner import LocalBatchOptions
 from ._batch.output_folder import OutputFolder
 from ._config import RetryPolicy, Timeouts
 from ._http import auth
@@ -234,7 +234,7 @@ class HeyGen:
             DownloadError: Upon entering: the folder cannot be made.
         """
         check_type(str | os.PathLike | None, "a path", download_to=download_to)
-        options = BatchOptions(
+        options = LocalBatchOptions(
             max_in_flight=max_in_flight,
             max_paused=max_paused,
             reviewer=reviewer,

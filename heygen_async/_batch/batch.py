@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from .._sessions.create import SessionFactory
     from .job import Job
-    from .job_runner import BatchOptions
+    from .job_runner import LocalBatchOptions
     from .job_source import Item, Jobs
 
 
@@ -45,10 +45,10 @@ class Batch:
     so that no session is lost.
     """
 
-    def __init__(self, factory: SessionFactory, jobs: Jobs, options: BatchOptions) -> None:
+    def __init__(self, factory: SessionFactory, jobs: Jobs, options: LocalBatchOptions) -> None:
         check_jobs(jobs)
         self._jobs: Jobs = jobs
-        self._options: BatchOptions = options
+        self._options: LocalBatchOptions = options
         self._factory: SessionFactory = factory
         self._slots: Slots = Slots(options.max_in_flight, longest_pace=factory.core.api.retry.max_retry_after)
         self._events: EventHook = EventHook(options, self._slots.stop)

@@ -41,7 +41,7 @@ OnEvent = Callable[[BatchEvent], Awaitable[None] | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BatchOptions:
+class LocalBatchOptions:
     """
     How a batch treats its jobs; see `HeyGen.batch`.
 
@@ -82,7 +82,7 @@ class EventHook:
         stop: Ends creating, for this reason.
     """
 
-    _options: BatchOptions
+    _options: LocalBatchOptions
     _stop: Callable[[Exception], None]
 
     async def emit(self, event: BatchEvent) -> None:
@@ -131,7 +131,7 @@ class JobRunner:
     """
 
     _factory: SessionFactory
-    _options: BatchOptions
+    _options: LocalBatchOptions
     _events: EventHook
     _job: Job
     _key: str
