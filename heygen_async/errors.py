@@ -333,10 +333,12 @@ class SessionFailed(SessionError):
         session_id: str,
         reason: str,
         reason_source: str,
+        code: str | None = None,
         last_state: SessionState | None = None,
         ref: bytes = b"",
     ) -> None:
         super().__init__(message, session_id=session_id, last_state=last_state, ref=ref)
+        self.code: str | None = code
         self.reason = reason
         self.reason_source = reason_source
 
@@ -352,27 +354,6 @@ class OutOfCredit(SessionFailed, InsufficientCredit):
     """
 
     hint = "Check the wallet or plan: `await heygen.account.me()` shows the balance; with credit left, try again later."
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        session_id: str,
-        reason: str,
-        reason_source: str,
-        code: str | None = None,
-        last_state: SessionState | None = None,
-        ref: bytes = b"",
-    ) -> None:
-        super().__init__(
-            message,
-            session_id=session_id,
-            reason=reason,
-            reason_source=reason_source,
-            last_state=last_state,
-            ref=ref,
-        )
-        self.code = code
 
     def __str__(self) -> str:
         return self.message

@@ -11,7 +11,7 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol, Self
 
 from msgspec import Struct, structs
@@ -342,12 +342,13 @@ def session_failed(watcher: Watcher, reason: str | None = None, source: str | No
     if reason is None or source is None:
         reason, source = failure(track.video, track.conversation.messages)
     code = None if track.video is None else track.video.failure_code
-    kind = partial(OutOfCredit, code=code) if is_about_credit(code) else SessionFailed
+    kind = OutOfCredit if is_about_credit(code) else SessionFailed
     words = last_words(track.state) if source == "sdk" else None
     quote = "" if words is None else f" The agent's last words: {clean(words)!r}"
     return kind(
         f"Session {track.session_id} failed: {clean(reason)}{quote}",
         reason=reason,
         reason_source=source,
+        code=code,
         **refs.facts(track, watcher.cursor),
     )

@@ -29,6 +29,22 @@ def moment(seconds: float | None) -> datetime | None:
         return None
 
 
+class Dated(Struct, frozen=True, kw_only=True):
+    """
+    What was made at some time.
+
+    Attributes:
+        created_at: Unix seconds, as the service gave them.
+    """
+
+    created_at: Int | None = None
+
+    @property
+    def created(self) -> datetime | None:
+        """When it was made; None when the service did not say."""
+        return moment(self.created_at)
+
+
 class Amounts(Struct, frozen=True):
     """What decides about money: all its fields are right, or none is there."""
 

@@ -7,14 +7,9 @@ answer is refused.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from msgspec import Struct
 
-from ._base import Amounts, Int, moment
-
-if TYPE_CHECKING:
-    from datetime import datetime
+from ._base import Amounts, Dated, Int
 
 # ---- catalog ------------------------------------------------------------------------------------------------------
 
@@ -61,7 +56,7 @@ class Voice(Struct, frozen=True, kw_only=True):
     preview_audio_url: str | None = None
 
 
-class VoiceDetail(Struct, frozen=True, kw_only=True):
+class VoiceDetail(Dated, frozen=True, kw_only=True):
     """
     One voice, as `heygen.voices.get` reads it.
 
@@ -79,12 +74,6 @@ class VoiceDetail(Struct, frozen=True, kw_only=True):
     preview_audio_url: str | None = None
     status: str | None = None
     failure_message: str | None = None
-    created_at: int | None = None
-
-    @property
-    def created(self) -> datetime | None:
-        """When it was made."""
-        return moment(self.created_at)
 
 
 class TrainingError(Struct, frozen=True, kw_only=True):
@@ -94,7 +83,7 @@ class TrainingError(Struct, frozen=True, kw_only=True):
     message: str = ""
 
 
-class AvatarGroup(Struct, frozen=True, kw_only=True):
+class AvatarGroup(Dated, frozen=True, kw_only=True):
     """A person or character with one or more looks; its id is not what `avatar_id` wants."""
 
     id: str
@@ -108,11 +97,6 @@ class AvatarGroup(Struct, frozen=True, kw_only=True):
     consent_status: str | None = None
     status: str | None = None
     error: TrainingError | None = None
-
-    @property
-    def created(self) -> datetime | None:
-        """When it was made; None when the service did not say."""
-        return moment(self.created_at)
 
 
 class AvatarLook(Struct, frozen=True, kw_only=True):

@@ -7,15 +7,12 @@ is a property beside them. Sets the service extends are open enums: an unknown w
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from msgspec import Struct, field
 
 from ._assets import Linked
-from ._base import Id, Int, OpenStrEnum, moment
-
-if TYPE_CHECKING:
-    from datetime import datetime
+from ._base import Dated, Id, Int, OpenStrEnum
 
 
 class SessionStatus(OpenStrEnum):
@@ -42,7 +39,7 @@ class SessionStatus(OpenStrEnum):
 # ---- sessions -----------------------------------------------------------------------------------------------------
 
 
-class Message(Struct, frozen=True, kw_only=True, gc=False):
+class Message(Dated, frozen=True, kw_only=True, gc=False):
     """
     One message of the conversation.
 
@@ -55,16 +52,10 @@ class Message(Struct, frozen=True, kw_only=True, gc=False):
     role: str = ""
     content: str = ""
     type: str = "text"
-    created_at: Int | None = None
     resource_ids: tuple[str, ...] | None = None
 
-    @property
-    def created(self) -> datetime | None:
-        """When it was written."""
-        return moment(self.created_at)
 
-
-class SessionData(Struct, frozen=True, kw_only=True, gc=False):
+class SessionData(Dated, frozen=True, kw_only=True, gc=False):
     """
     A session as one read of the service shows it; `messages` newest first, at most 40.
 
@@ -79,11 +70,6 @@ class SessionData(Struct, frozen=True, kw_only=True, gc=False):
     title: str | None = None
     video_id: Id | None = None
     messages: tuple[Message, ...] = ()
-
-    @property
-    def created(self) -> datetime | None:
-        """When the session was created; None when the service did not say."""
-        return moment(self.created_at)
 
 
 class SessionState(SessionData, frozen=True, kw_only=True, gc=False):
@@ -121,17 +107,12 @@ class SessionState(SessionData, frozen=True, kw_only=True, gc=False):
         return self.status.is_terminal
 
 
-class SessionSummary(Struct, frozen=True, kw_only=True):
+class SessionSummary(Dated, frozen=True, kw_only=True):
     """One line of the session list; it carries no status."""
 
     session_id: Id
     created_at: Int
     title: str | None = None
-
-    @property
-    def created(self) -> datetime | None:
-        """When the session was created."""
-        return moment(self.created_at)
 
 
 class SentMessage(Struct, frozen=True, kw_only=True):
@@ -147,7 +128,7 @@ class SentMessage(Struct, frozen=True, kw_only=True):
     title: str | None = None
 
 
-class ResourceInfo(Linked, frozen=True, kw_only=True):
+class ResourceInfo(Linked, Dated, frozen=True, kw_only=True):
     """Something a message refers to: a storyboard picture, a draft, a video; addresses expire."""
 
     resource_id: str
@@ -156,13 +137,7 @@ class ResourceInfo(Linked, frozen=True, kw_only=True):
     url: str | None = None
     thumbnail_url: str | None = None
     preview_url: str | None = None
-    created_at: Int | None = None
     metadata: dict[str, object] = field(default_factory=dict[str, object])
-
-    @property
-    def created(self) -> datetime | None:
-        """When it was made."""
-        return moment(self.created_at)
 
 
 # ---- what a reviewer answers --------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from ._assets import Linked
-from ._base import Id, Int, OpenStrEnum, moment
+from ._base import Dated, Id, Int, OpenStrEnum, moment
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -33,13 +33,12 @@ class VideoStatus(OpenStrEnum):
 # ---- videos -------------------------------------------------------------------------------------------------------
 
 
-class VideoInfo(Linked, frozen=True, kw_only=True):
+class VideoInfo(Linked, Dated, frozen=True, kw_only=True):
     """A video as the service tells it; the addresses are presigned and expire."""
 
     id: Id
     status: VideoStatus
     title: str | None = None
-    created_at: Int | None = None
     completed_at: Int | None = None
     video_url: str | None = None
     thumbnail_url: str | None = None
@@ -52,11 +51,6 @@ class VideoInfo(Linked, frozen=True, kw_only=True):
     failure_code: str | None = None
     failure_message: str | None = None
     video_page_url: str | None = None
-
-    @property
-    def created(self) -> datetime | None:
-        """When it was started."""
-        return moment(self.created_at)
 
     @property
     def completed(self) -> datetime | None:
