@@ -7,12 +7,15 @@ is a property beside them. Sets the service extends are open enums: an unknown w
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct, field
 
 from ._assets import Linked
-from ._base import Dated, Id, Int, OpenStrEnum
+from ._base import Dated, Id, Int, OpenStrEnum, moment
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 class SessionStatus(OpenStrEnum):
@@ -107,12 +110,17 @@ class SessionState(SessionData, frozen=True, kw_only=True, gc=False):
         return self.status.is_terminal
 
 
-class SessionSummary(Dated, frozen=True, kw_only=True):
+class SessionSummary(Struct, frozen=True, kw_only=True):
     """One line of the session list; it carries no status."""
 
     session_id: Id
     created_at: Int
     title: str | None = None
+
+    @property
+    def created(self) -> datetime | None:
+        """When the session was created."""
+        return moment(self.created_at)
 
 
 class SentMessage(Struct, frozen=True, kw_only=True):
