@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from . import _config
 from ._api import raw as raw_api
-from ._arguments import check_callable, check_count, check_positive, check_type, given
 from ._batch.batch import Batch
 from ._batch.budget import Budget
 from ._batch.check import check
@@ -36,6 +35,7 @@ from ._sessions.sessions import Sessions
 from ._version import __version__
 from .cadence import Cadence, PollContext
 from .errors import InsufficientCredit, InvalidArgument, Unauthorized
+from .errors._arguments import check_callable, check_count, check_positive, check_type, given
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

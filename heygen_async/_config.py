@@ -10,8 +10,8 @@ from dataclasses import dataclass, fields
 from typing import Literal
 from urllib.parse import urlsplit
 
-from ._arguments import check_choice, check_count, check_positive
 from .errors import ConfigError
+from .errors._arguments import check_choice, check_count, check_positive
 
 BASE_URL = "https://api.heygen.com"
 MAX_BODY_BYTES = 16 * 1024 * 1024

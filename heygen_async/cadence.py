@@ -13,7 +13,8 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from ._arguments import (
+from .errors import InvalidArgument
+from .errors._arguments import (
     check_callable,
     check_count,
     check_number,
@@ -22,7 +23,6 @@ from ._arguments import (
     check_type,
     list_of,
 )
-from .errors import InvalidArgument
 from .models import SessionStatus
 
 __all__ = ["Cadence", "Durations", "Expected", "PollContext", "bounded", "schedule"]

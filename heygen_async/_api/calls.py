@@ -12,8 +12,8 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from .._arguments import check_count, check_text, given, list_of
 from ..errors import InvalidArgument
+from ..errors._arguments import check_count, check_text, given, list_of
 
 if TYPE_CHECKING:
     from ..models._assets import Body

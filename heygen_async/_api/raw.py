@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from .._arguments import check_text, check_type
 from ..errors import InvalidArgument
+from ..errors._arguments import check_text, check_type
 from .calls import Call, Kind, choose_key, encode
 from .responses import NULL, Decoder, Envelope
 

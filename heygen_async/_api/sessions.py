@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 
 from msgspec import Meta
 
-from .._arguments import check_choice, check_text, check_type, given, list_of
 from ..errors import InvalidArgument
+from ..errors._arguments import check_choice, check_text, check_type, given, list_of
 from ..models import (
     Asset,
     AssetBase64,

@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from .._arguments import check_text, list_of
 from ..errors import InvalidArgument
+from ..errors._arguments import check_text, list_of
 from ..webhooks import WebhookEndpoint, WebhookEvent, WebhookEventType, WebhookSecret
 from .calls import Call, change_call, list_call, read_call, segment
 from .responses import ANYTHING, Decoder, Envelope

@@ -10,8 +10,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from .._arguments import check_positive, check_text, check_type, given
 from ..errors import ClientStateError, InvalidArgument, SessionFailed
+from ..errors._arguments import check_positive, check_text, check_type, given
 from .session_runner import may_exist
 
 if TYPE_CHECKING:

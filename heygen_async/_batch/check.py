@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from .._arguments import check_type
 from .._concurrency import concurrently
 from .._files.media_types import HEAD_BYTES, SUFFIXES, media_type
 from .._redact import clean
 from .._resources.assets import Assets
 from .._resources.catalog import Account, Avatars, BrandGlossaries, BrandKits, Styles, Voices
 from ..errors import APIError, InvalidArgument, NotFound, TransportError, Unauthorized, UploadError
+from ..errors._arguments import check_type
 from ..models import Asset, AssetBase64, AssetId, AssetUrl
 from .budget import Rate
 from .job_source import check_jobs, read_jobs

@@ -13,11 +13,11 @@ from msgspec import UNSET, UnsetType
 
 from .._api import sessions as session_api
 from .._api.sessions import CreateRequest, check_begun_at
-from .._arguments import check_positive, check_text, given, list_of
 from .._polling import refs
 from .._sessions.attachments import with_placeholders
 from .._sessions.review import check_reviewer
 from ..errors import InvalidArgument
+from ..errors._arguments import check_positive, check_text, given, list_of
 
 if TYPE_CHECKING:
     from .._resources.videos import Video

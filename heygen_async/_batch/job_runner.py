@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Literal
 import anyio
 
 from .. import _clock
-from .._arguments import check_callable, check_choice, check_count, check_positive, check_type, given
 from .._redact import clean
 from .._sessions import review
 from .._sessions.review import check_reviewer
 from ..errors import HeyGenError
+from ..errors._arguments import check_callable, check_choice, check_count, check_positive, check_type, given
 from ..models import Reply, Stop
 from .concurrency import NotStarted
 from .job import BatchEvent, Outcome

@@ -18,10 +18,10 @@ import anyio
 from .. import _clock
 from .._api import responses
 from .._api.calls import Kind
-from .._arguments import check_callable, check_type, given
 from .._http.retry import Again, Tries
 from .._redact import clean
 from ..errors import APIError, BadResponse, ConnectionLost, DownloadError, InvalidArgument, TransportError
+from ..errors._arguments import check_callable, check_type, given
 from . import byte_ranges, content
 from .part_file import PartFile
 from .progress import Meter

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .. import _clock
-from .._arguments import check_type
 from ..errors import ClientStateError
+from ..errors._arguments import check_type
 from ..webhooks import UnverifiedEvent, WebhookEvent
 from .webhook_signals import EventSignals
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from .._api.calls import STATUS_IDS, segment
-from .._arguments import list_of
 from .._files.upload import Uploads
+from ..errors._arguments import list_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Sequence

@@ -7,10 +7,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .._api import assets as asset_api
-from .._arguments import check_callable, check_positive, check_text, given
 from .._files.processing import PROCESSING_SECONDS
 from .._files.upload import upload
 from .._files.upload_source import open_source
+from ..errors._arguments import check_callable, check_positive, check_text, given
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

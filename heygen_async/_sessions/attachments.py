@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from .._arguments import list_of
 from .._concurrency import concurrently
 from .._files.upload import upload
 from .._files.upload_source import open_source
 from .._http.retry import is_refused_for_all
 from ..errors import APIError, TransportError, UploadError
+from ..errors._arguments import list_of
 from ..models import AssetId
 
 if TYPE_CHECKING:

@@ -12,7 +12,6 @@ from msgspec import UNSET, UnsetType, structs
 
 from .._api import sessions as session_api
 from .._api.calls import choose_key
-from .._arguments import check_callable, check_positive, check_text, given, list_of
 from .._concurrency import concurrently
 from .._polling import refs
 from .._polling.reads import read
@@ -20,6 +19,7 @@ from .._polling.state import SETTLED, STOP, TERMINAL, Change
 from .._polling.watcher import MessageCursor, Watch, Watcher, session_failed, statuses
 from .._resources.videos import Video
 from ..errors import ClientStateError, InvalidRequest, NotFound
+from ..errors._arguments import check_callable, check_positive, check_text, given, list_of
 from ..models import File, SentMessage, SessionState, SessionStatus
 from . import review
 from .attachments import upload_files

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from .._api import calls
 from .._api import sessions as session_api
 from .._api.sessions import CreateRequest, check_begun_at
-from .._arguments import check_number, given
+from ..errors._arguments import check_number, given
 from .attachments import upload_files
 
 if TYPE_CHECKING:

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Self
 import anyio
 
 from .. import _clock
-from .._arguments import check_count
 from .._batch.budget import check_budget, most_cost, no_money
 from .._batch.job import Outcome
 from .._concurrency import Alarm
@@ -33,6 +32,7 @@ from ..errors import (
     InvalidArgument,
     Unauthorized,
 )
+from ..errors._arguments import check_count
 from ..models import Approve, Reply, Stop
 from . import _records
 from ._outcomes import outcome_of, review_of, status_of

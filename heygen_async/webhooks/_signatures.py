@@ -13,9 +13,9 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol, cast
 
-from .._arguments import check_text, list_of
 from .._redact import Secret
 from ..errors import BadSignature, InvalidArgument, StaleTimestamp
+from ..errors._arguments import check_text, list_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,8 +12,8 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Protocol
 
 from .. import _clock
-from .._arguments import check_count, check_number, check_text, given
 from ..errors import InvalidArgument, Replayed
+from ..errors._arguments import check_count, check_number, check_text, given
 from ._events import UnverifiedEvent, WebhookEvent, read_unverified, read_verified
 from ._signatures import (
     EVENT_ID,

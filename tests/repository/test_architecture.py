@@ -17,7 +17,6 @@ ROOMS: Final = (
     ("_concurrency",),
     ("models",),
     ("errors",),
-    ("_arguments",),
     ("_config", "cadence", "webhooks"),
     ("_api",),
     ("_http",),
@@ -35,7 +34,7 @@ FLOORS: Final = {room: floor for floor, rooms in enumerate(ROOMS) for room in ro
 # Nothing but the command imports these; the durable batch is built on the client's own parts.
 OUTBUILDINGS: Final = ("backplane", "durable", "testing", "_cli", "__main__")
 # Read and tested without an event loop.
-PURE: Final = ("_version", "_redact", "models", "errors", "_arguments", "_config", "cadence", "_api")
+PURE: Final = ("_version", "_redact", "models", "errors", "_config", "cadence", "_api")
 PURE_FILES: Final = {
     "_batch/job.py",
     "backplane/_messages.py",

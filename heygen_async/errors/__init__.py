@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from .models import SessionState
+    from ..models import SessionState
 
 __all__ = [
     "APIError",
