@@ -98,11 +98,19 @@ async def test_open_shows_the_storyboard_in_the_browser(
 ) -> None:
     """`open` opens each link of the storyboard once; where there is no browser the links are there to be copied."""
     opened: list[str] = []
-    monkeypatch.setattr(webbrowser, "open", lambda link: opened.append(link) is None)
+
+    def show(link: str) -> bool:
+        opened.append(link)
+        return True
+
+    def refuse(_link: str) -> bool:
+        return False
+
+    monkeypatch.setattr(webbrowser, "open", show)
     user.simulator.script(Scenario.chat())
     session = await make_session(user)
     shown = await user.types("open", session)
-    monkeypatch.setattr(webbrowser, "open", lambda _link: False)
+    monkeypatch.setattr(webbrowser, "open", refuse)
     without = await user.types("open", session)
 
     assert (0, 3) == (shown.code, len(opened))
