@@ -307,7 +307,10 @@ class CreateRecovery:
         Raises:
             HeyGenError: The list cannot be read.
         """
-        found = await self._read_unowned(create, await self._read_listing(create))
+        listing = await self._read_listing(create)
+        found = await self._read_unowned(create, listing)
+        if any(one.likeness is None for one in found):
+            found = await self._read_unowned(create, listing)  # one read that fails must not hide a session
         duplicates = [
             one.session_id
             for one in found
