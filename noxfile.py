@@ -102,15 +102,29 @@ def run_durable_tests(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", *files, "-m", "durable", *PARALLEL, *session.posargs)
 
 
+@nox.session
+def backplane_tests(session: nox.Session) -> None:
+    """Run processes that share their polls on a Redis and a PostgreSQL; kill them, stop them, and stop the engines."""
+    install_groups(session, "test")
+    provide_postgresql(session)
+    if not (shutil.which("redis-server") or shutil.which("valkey-server")):
+        provide(session, "redis-server")
+    session.run("python", "-m", "pytest", "tests/backplane", "-m", "backplane", *PARALLEL, *session.posargs)
+
+
 def provide_postgresql(session: nox.Session) -> None:
-    """See that there is a PostgreSQL; on Debian, root gets one installed. Tests without one say so, or fail in CI."""
-    if any(pathlib.Path("/usr/lib/postgresql").glob("*/bin/pg_ctl")) or shutil.which("pg_ctl"):
-        return
+    """See that there is a PostgreSQL."""
+    if not (any(pathlib.Path("/usr/lib/postgresql").glob("*/bin/pg_ctl")) or shutil.which("pg_ctl")):
+        provide(session, "postgresql")
+
+
+def provide(session: nox.Session, package: str) -> None:
+    """Install a server; on Debian, for root. Tests without one say so, or fail in CI."""
     if shutil.which("apt-get") and os.geteuid() == 0:
         session.run("apt-get", "update", "-qq", external=True)
-        session.run("apt-get", "install", "-y", "-qq", "postgresql", external=True, silent=True)
+        session.run("apt-get", "install", "-y", "-qq", package, external=True, silent=True)
     else:
-        session.warn("NO POSTGRESQL: install one (Debian: `apt-get install postgresql` as root).")
+        session.warn(f"NO {package.upper()}: install one (Debian: `apt-get install {package}` as root).")
 
 
 def chromium(session: nox.Session) -> str:

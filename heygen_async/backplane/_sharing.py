@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("heygen_async")
 
-_JOIN = 1.0  # seconds the first poll of a session waits for what another process knows
+_JOIN = 2.0  # seconds the first poll of a session waits for what another process knows
 _FAILURES = 2  # failed polls after which another process may try
 _GREETING = 0.1  # seconds for the others to show that they are there, and to see that we are
 _RAREST = 3600.0  # seconds; a schedule may say never

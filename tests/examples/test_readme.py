@@ -18,7 +18,7 @@ import pytest
 from cyclopts import CycloptsError
 
 import heygen_async
-from heygen_async import Cadence, HeyGen, durable, testing
+from heygen_async import Cadence, HeyGen, backplane, durable, testing
 from heygen_async._cli.app import app as command
 from heygen_async.testing import MemoryTransport, Simulator, SimulatorServer, pytest_plugin, run
 from heygen_async.testing.__main__ import parser
@@ -158,7 +158,7 @@ def exists(name: str) -> bool:
         return importlib.util.find_spec(name) is not None
     first, *rest = name.split(".")
     of_the_tour = {"heygen": HeyGen("a-key"), "session": heygen_async.Session, "video": heygen_async.Video}
-    places = (heygen_async, durable, testing, pytest_plugin)
+    places = (heygen_async, backplane, durable, testing, pytest_plugin)
     found: object = of_the_tour.get(first) or next(
         filter(None, (getattr(p, first, None) for p in places)), None
     )
