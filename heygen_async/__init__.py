@@ -50,55 +50,7 @@ from .models import VideoStatus as VideoStatus
 from .webhooks import UnverifiedEvent as UnverifiedEvent
 from .webhooks import WebhookEvent as WebhookEvent
 
-__all__ = [
-    "Approve",
-    "Asset",
-    "AssetBase64",
-    "AssetId",
-    "AssetUrl",
-    "Batch",
-    "BatchEvent",
-    "Cadence",
-    "Finding",
-    "HeyGen",
-    "Job",
-    "Message",
-    "Orphan",
-    "Orphans",
-    "Outage",
-    "Outcome",
-    "Rate",
-    "Reply",
-    "RequestEvent",
-    "Resource",
-    "RetryEvent",
-    "RetryPolicy",
-    "SentMessage",
-    "Session",
-    "SessionState",
-    "SessionStatus",
-    "SessionSummary",
-    "Statistics",
-    "Stop",
-    "Timeouts",
-    "Transfer",
-    "TransitionEvent",
-    "Transport",
-    "UnverifiedEvent",
-    "Video",
-    "VideoState",
-    "VideoStatus",
-    "Watch",
-    "WebhookEvent",
-    "cadence",
-    "errors",
-    "models",
-    "webhooks",
-]
-__all__ += errors.__all__
-
 # Tracebacks, pickles and documentation show where a name is public, not where it is written.
-for _name in __all__:
-    _item = globals()[_name]
+for _item in list(globals().values()):
     if getattr(_item, "__module__", "").startswith(f"{__name__}._"):
         _item.__module__ = __name__

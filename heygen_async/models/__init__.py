@@ -13,8 +13,7 @@ from ._assets import AssetUrl as AssetUrl
 from ._assets import File as File
 from ._assets import OnProgress as OnProgress
 from ._assets import Transfer as Transfer
-from ._base import Id as Id  # named by annotations, which are read in this module
-from ._base import Int as Int
+from ._base import Id, Int  # noqa: F401 - named by annotations, which are read in this module
 from ._catalog import AutoReload as AutoReload
 from ._catalog import AvatarGroup as AvatarGroup
 from ._catalog import AvatarLook as AvatarLook
@@ -47,50 +46,7 @@ from ._videos import VideoInfo as VideoInfo
 from ._videos import VideoState as VideoState
 from ._videos import VideoStatus as VideoStatus
 
-__all__ = [
-    "Approve",
-    "Asset",
-    "AssetBase64",
-    "AssetId",
-    "AssetState",
-    "AssetUrl",
-    "AutoReload",
-    "AvatarGroup",
-    "AvatarLook",
-    "BrandGlossary",
-    "BrandKit",
-    "CreditPool",
-    "File",
-    "Message",
-    "Mode",
-    "OnProgress",
-    "Orientation",
-    "Reply",
-    "ResourceInfo",
-    "SentMessage",
-    "SessionData",
-    "SessionState",
-    "SessionStatus",
-    "SessionSummary",
-    "Statistics",
-    "Stop",
-    "Style",
-    "Subscription",
-    "SubscriptionCredits",
-    "TrainingError",
-    "Transfer",
-    "UsageBased",
-    "User",
-    "VideoInfo",
-    "VideoState",
-    "VideoStatus",
-    "Voice",
-    "VoiceDetail",
-    "Wallet",
-]
-
 # Tracebacks, pickles and documentation show where a name is public, not where it is written.
-for _name in __all__:
-    _item = globals()[_name]
+for _item in list(globals().values()):
     if getattr(_item, "__module__", "").startswith(f"{__name__}._"):
         _item.__module__ = __name__

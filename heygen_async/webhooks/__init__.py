@@ -16,21 +16,7 @@ from ._verify import parse_unverified as parse_unverified
 from ._verify import sign as sign
 from ._verify import verify as verify
 
-__all__ = [
-    "SeenEvents",
-    "SeenStore",
-    "UnverifiedEvent",
-    "WebhookEndpoint",
-    "WebhookEvent",
-    "WebhookEventType",
-    "WebhookSecret",
-    "parse_unverified",
-    "sign",
-    "verify",
-]
-
 # Tracebacks, pickles and documentation show where a name is public, not where it is written.
-for _name in __all__:
-    _item = globals()[_name]
+for _item in list(globals().values()):
     if getattr(_item, "__module__", "").startswith(f"{__name__}._"):
         _item.__module__ = __name__

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import functools
+import importlib
 import os
 import pathlib
 import subprocess
@@ -43,6 +44,21 @@ def modules() -> list[str]:
 def public_modules() -> list[str]:
     """The modules that users may name: no part of their dotted name starts with an underscore."""
     return [name for name in modules() if not any(part.startswith("_") for part in name.split("."))]
+
+
+def public_names(module: str) -> list[str]:
+    """What a public module lists: in `__all__`, else as `import X as X`, each at its one import."""
+    loaded = importlib.import_module(module)
+    if hasattr(loaded, "__all__"):
+        return list(loaded.__all__)
+    assert loaded.__file__ is not None
+    imports = [node for node in tree(pathlib.Path(loaded.__file__)).body if isinstance(node, ast.ImportFrom)]
+    names: list[str] = []
+    for node in imports:
+        names += [alias.name for alias in node.names if alias.asname == alias.name]
+        if node.names[0].name == "*":
+            names += public_names(f"{module}.{node.module}")
+    return [name for name in names if not name.startswith("_")]
 
 
 def nox_sessions() -> set[str]:

@@ -13,7 +13,7 @@ from repository import house
 PUBLIC = [
     (module, name)
     for module in ("heygen_async", "heygen_async.errors", "heygen_async.models", "heygen_async.webhooks")
-    for name in importlib.import_module(module).__all__
+    for name in house.public_names(module)
 ]
 
 
