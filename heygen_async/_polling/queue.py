@@ -12,6 +12,7 @@ from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING
 
+from .._api.calls import STATUS_IDS
 from .watched import NEVER
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _ENTRIES = count(1)  # one for all queues, so that an entry left behind in another counts no more
 SOONEST = 0.0  # before all that are due
 _SPARE = 64  # old entries that may pile up besides as many as there are others
+_EARLY = 2.0  # seconds a poll may come early to share a request
 _LATENESS = 1000  # polls whose lateness is remembered
 
 Entry = tuple[float, int, "Sequence[WatchedSession]"]
@@ -42,59 +44,52 @@ class PollQueue:
 
     def put(self, sessions: Sequence[WatchedSession], moment: float) -> bool:
         """Put sessions in, wherever they were before; True when they are now the first."""
-        entry = next(_ENTRIES)
+        number = next(_ENTRIES)
         for session in sessions:
-            session.entry = entry
-        heappush(self._heap, (moment, entry, sessions))
+            session.entry = number
+        heappush(self._heap, (moment, number, sessions))
         if len(self._heap) > self._most:  # perhaps most count no more
-            self._heap = [one for one in self._heap if _counts(one)]
+            self._heap = [entry for entry in self._heap if _waiting(entry)]
             heapify(self._heap)
             self._most = 2 * len(self._heap) + _SPARE
-        return self._heap[0][1] == entry
+        return self._heap[0][1] == number
 
-    def take(self, until: float) -> Sequence[WatchedSession]:
-        """Remove and return the first whose moment has come by `until`; empty when there are none."""
-        if self.first() > until:
-            return ()
-        _, entry, sessions = heappop(self._heap)
-        return [session for session in sessions if session.entry == entry and session.watchers]
-
-    def take_many(self, until: float, most: int) -> Sequence[WatchedSession]:
-        """Remove and return so many at most of those whose moments have come by `until`."""
+    def take(self, until: float, most: int = 1) -> Sequence[WatchedSession]:
+        """Remove and return so many at most of those whose moments have come by `until`, the first ones."""
         batch: list[WatchedSession] = []
-        while len(batch) < most and (more := self.take(until)):
-            batch += more
+        while len(batch) < most and self.first() <= until:
+            batch += _waiting(heappop(self._heap))
         if rest := batch[most:]:
             self.put(rest, min(session.due for session in rest))
         return batch[:most]
 
     def count(self, until: float) -> int:
         """Return how many sessions' moments have come by `until`."""
-        due = (one for one in self._heap if one[0] <= until)
-        return sum(
-            session.entry == entry and bool(session.watchers) for _, entry, them in due for session in them
-        )
+        return sum(len(_waiting(entry)) for entry in self._heap if entry[0] <= until)
 
     def first(self) -> float:
         """Return the first moment, NEVER when there is none."""
-        heap = self._heap
-        while heap and not _counts(heap[0]):
-            heappop(heap)
-        return heap[0][0] if heap else NEVER
+        while self._heap and not _waiting(self._heap[0]):
+            heappop(self._heap)
+        return self._heap[0][0] if self._heap else NEVER
 
 
-def _counts(one: Entry) -> bool:
-    _, entry, sessions = one
-    for session in sessions:  # noqa: SIM110 - a generator would cost more than all the rest
-        if session.entry == entry and session.watchers:
-            return True
-    return False
+def _waiting(entry: Entry) -> Sequence[WatchedSession]:
+    """Return the sessions of an entry for which it counts."""
+    _, number, sessions = entry
+    return [session for session in sessions if session.entry == number and session.watchers]
 
 
 class PollQueues:
-    """All sessions that wait for a poll, alone or together with others."""
+    """
+    All sessions that wait for a poll.
 
-    __slots__ = ("_alone", "_lateness", "_together")
+    Attributes:
+        alone: Those that are polled on their own.
+        together: Those that share their polls.
+    """
+
+    __slots__ = ("_lateness", "alone", "together")
 
     def __init__(self) -> None:
         self._lateness: deque[float] = deque(maxlen=_LATENESS)
@@ -102,26 +97,18 @@ class PollQueues:
 
     def clear(self) -> None:
         """Forget all that waits."""
-        self._alone, self._together = PollQueue(), PollQueue()
-
-    def put(self, sessions: Sequence[WatchedSession], moment: float, *, is_shared: bool) -> bool:
-        """Put sessions in; True when they are now the first of their kind."""
-        return (self._together if is_shared else self._alone).put(sessions, moment)
+        self.alone, self.together = PollQueue(), PollQueue()
 
     def first(self) -> float:
         """Return the first moment, NEVER when there is none."""
-        return min(self._alone.first(), self._together.first())
+        return min(self.alone.first(), self.together.first())
 
-    def take(self, now: float, *, early: float, most: int) -> Sequence[WatchedSession]:
-        """
-        Remove and return what has been due longest; empty when nothing is due.
-
-        Sessions polled together, `most` at a time, may come so many seconds `early`.
-        """
-        alone, together = self._alone.first(), self._together.first()
+    def take(self, now: float) -> Sequence[WatchedSession]:
+        """Remove and return what has been due longest; empty when nothing is due."""
+        alone, together = self.alone.first(), self.together.first()
         if now < alone and now < together:
             return ()
-        batch = self._alone.take(now) if alone <= together else self._together.take_many(now + early, most)
+        batch = self.alone.take(now) if alone <= together else self.together.take(now + _EARLY, STATUS_IDS)
         if batch[0].due > SOONEST:
             self._lateness.append(max(0.0, now - batch[0].due))
         return batch
@@ -129,7 +116,3 @@ class PollQueues:
     def lateness(self) -> Sequence[float]:
         """Return by how much the last polls were late, sorted."""
         return sorted(self._lateness) or [0.0]
-
-    def count(self, until: float) -> int:
-        """Return how many sessions' moments have come by `until`."""
-        return self._alone.count(until) + self._together.count(until)

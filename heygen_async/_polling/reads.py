@@ -1,5 +1,9 @@
 """
-One read of a session or its video, whichever is the authority now, recorded in what is known of it.
+What a poll reads: a session or its video, whichever is the authority now; or the videos of many that render.
+
+A session that renders moves only when its video ends, and the service reports the statuses of 100 videos at once.
+That is a hint, not the authority: a session that may have ended is read on its own, and so is one of the others now
+and then, since a session can stop or ask something while its video shows nothing.
 """
 
 from __future__ import annotations
@@ -10,15 +14,16 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from .. import _clock
 from .._api import sessions as session_api
 from .._api import videos as video_api
-from ..errors import NotFound, Unauthorized
+from ..errors import APIError, Forbidden, InvalidArgument, InvalidRequest, NotFound
+from ..models import VideoStatus
 from .state import Change, ReadTarget
-from .watched import CachedAnswer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .._api.calls import Call
     from .._api.responses import Envelope
     from .._http.client import ApiClient
-    from ..models import SessionData
     from .state import SessionTracker
     from .watched import WatchedSession
 
@@ -33,7 +38,7 @@ class Ask(Protocol):
 
 async def read(track: SessionTracker, ask: Ask, *, for_video: bool = False) -> Change:
     """
-    Make the read that is due and return what it changed.
+    Make the read that is due, record it in what is known of the session, and return what it changed.
 
     Raises:
         NotFound: It does not exist, and no grace is left in which that may be so for a while.
@@ -51,72 +56,84 @@ async def read(track: SessionTracker, ask: Ask, *, for_video: bool = False) -> C
         videos = (await ask(session_api.session_videos(track.session_id))).data
         return track.record_videos(videos, asked=asked, now=_clock.now())
     except NotFound as error:
-        return _record_missing(track, target, error)
+        if not error.from_service:
+            raise  # a page of something in between says nothing about the session
+        change = track.record_missing(target, now=_clock.now())
+        if Change.GONE in change:
+            raise
+        return change
 
 
-def _record_missing(track: SessionTracker, target: ReadTarget, error: NotFound) -> Change:
-    if not error.from_service:
-        raise error  # a page of something in between says nothing about the session
-    change = track.record_missing(target, now=_clock.now())
-    if Change.GONE in change:
-        raise error
-    return change
+# ---- many with one request ----------------------------------------------------------------------------------------
+
+_SINGLE_POLLS_APART = 10.0  # seconds between the polls of one of many on its own
+_LONG_UNREAD = 60.0  # seconds without a poll of its own after which a session gets one
 
 
-# ---- a poll: the same read again and again ------------------------------------------------------------------------
-
-
-async def read_session(session: WatchedSession, api: ApiClient) -> Change:
+class BulkPoller:
     """
-    Make the read that is due for a watched session and return what it changed.
+    Polls videos in groups.
 
-    An answer that is the same to the byte costs next to nothing.
-
-    Raises:
-        NotFound: See `read`.
-        TransportError: See `read`.
-        APIError: See `read`.
+    Attributes:
+        is_offered: Whether the service has the endpoint, as far as is known.
+        share: The number of sessions that shared the last poll.
     """
-    api.counters.polls += 1
-    session.is_single = False
-    session.polled_at = asked = _clock.now()
-    track, cached = session.track, session.cached
-    if track.is_stale or track.next_read(for_video=session.for_video) is not ReadTarget.SESSION:
-        return await read(track, api.attempt, for_video=session.for_video)
-    if cached is None:
-        cached = session.cached = CachedAnswer(session_api.session(track.session_id))
-    if cached.state is not track.state:
-        cached.body = None  # something else was learnt in between, so the old answer is news again
-    try:
-        data = await _read_again(cached, api)
-    except NotFound as error:
-        return _record_missing(track, ReadTarget.SESSION, error)
-    now = _clock.now()
-    if data is None:
-        if track.is_stale or cached.state is not track.state:
-            return Change.READ_AGAIN  # a message was sent meanwhile, and the same answer means something else
-        track.record_unchanged(now)
-        return Change.NOTHING
-    change = track.record_session(data, asked=asked, now=now)
-    cached.state = track.state
-    return change
+
+    def __init__(self, api: ApiClient) -> None:
+        self.is_offered = True
+        self.share = 1
+        self._api = api
+        self._single_at = 0.0
+
+    def share_of(self, session: WatchedSession) -> int:
+        """Return how many sessions share the polls of this one; 0 for polls of its own."""
+        return self.share if self.is_offered and session.is_shared else 0
+
+    async def poll(self, batch: Sequence[WatchedSession]) -> None:
+        """
+        Poll up to 100 sessions; those that may have moved must then be polled on their own.
+
+        Raises:
+            TransportError: The service could not be asked.
+            APIError: The service refused for now.
+        """
+        shown: dict[str | None, VideoStatus] = {}
+        if self.is_offered:  # else queued before it was known that there is no such endpoint
+            self._api.counters.bulk_polls += 1
+            self.share = len(batch)
+            ids = [session.track.video_id or "" for session in batch]
+            try:
+                shown = {
+                    row.video_id: row.status
+                    for row in (await self._api.attempt(video_api.statuses(ids))).data
+                }
+            except (APIError, InvalidArgument) as error:
+                self._record_refusal(error)
+        now = _clock.now()
+        for session in batch:
+            status = shown.get(session.track.video_id, VideoStatus.NOT_FOUND)
+            if status is VideoStatus.NOT_FOUND:
+                session.unshared_video = session.track.video_id
+            if status not in _ENDED:
+                session.track.record_unchanged(now)
+            # This poll shows no progress; whether there is any, a poll of its own shows.
+            session.is_single = status in _ENDED or session.is_stalled(now)
+        self._poll_longest_unread([session for session in batch if not session.is_single], now)
+
+    def _record_refusal(self, error: APIError | InvalidArgument) -> None:
+        if isinstance(error, InvalidArgument) or (isinstance(error, InvalidRequest) and error.from_service):
+            return  # one of the ids is not taken, so none of these sessions shares its polls
+        if not isinstance(error, NotFound | Forbidden) and error.status != HTTPStatus.METHOD_NOT_ALLOWED:
+            raise error
+        self.is_offered = False
+
+    def _poll_longest_unread(self, sessions: Sequence[WatchedSession], now: float) -> None:
+        if not sessions or now - self._single_at < _SINGLE_POLLS_APART:
+            return
+        longest = min(sessions, key=lambda session: session.polled_at)
+        if now - longest.polled_at >= _LONG_UNREAD:
+            self._single_at = now
+            longest.is_single = True
 
 
-async def _read_again(cached: CachedAnswer, api: ApiClient) -> SessionData | None:
-    """Ask once; None when the answer is the same to the byte."""
-    request = cached.request
-    if request is None or request.headers is not api.identity.headers:
-        await api.identity.ready()
-        cached.request = request = api.request(cached.call)
-    answer = await api.exchange(request)
-    if answer.status == HTTPStatus.OK and answer.body == cached.body:
-        return None
-    try:
-        data = api.decode(cached.call, answer).data
-    except Unauthorized as error:
-        if not await api.identity.renew(request.headers):
-            raise api.identity.explain(error) from None
-        cached.body = None  # what comes now is not kept, and must not be taken for what was
-        return (await api.attempt(cached.call)).data
-    cached.body = answer.body
-    return data
+_ENDED = frozenset(status for status in VideoStatus if status.is_terminal)

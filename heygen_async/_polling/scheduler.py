@@ -17,10 +17,9 @@ from .. import _clock, _concurrency
 from .._redact import clean
 from ..errors import ClientStateError, ConnectionLost, HeyGenError, RateLimited
 from ..models import Statistics
-from .bulk import BulkPoller
 from .planner import PollPlanner, poll_pause
 from .queue import SOONEST, PollQueues
-from .reads import read_session
+from .reads import BulkPoller, read
 from .state import Change
 from .watched import NEVER, WatchedSession
 from .workers import RESTART, PollWorkers
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from .._http.client import ApiClient
     from ..cadence import PollContext
     from ..models import SessionState
-    from .backplane import SharedPolls
     from .state import SessionTracker
     from .watcher import Watcher
 
@@ -44,6 +42,40 @@ _NO_CONTEXT = (
     contextvars.Context()
 )  # timers are for all watchers, and no part of the first one's request or trace
 _MOST_UNKNOWN = 100  # statuses this release does not know that are logged
+
+
+class SharedPolls:
+    """
+    Which polls this process makes: all of them, as there are no others here.
+
+    Those that have others may cost or save a poll, and never decide what a session is.
+
+    Attributes:
+        is_away: Whether the other processes cannot be reached; None without a backplane.
+        reads: Reads of other processes that were delivered here.
+    """
+
+    is_away: bool | None = None
+    reads: int = 0
+
+    def plan(self, session: WatchedSession, due: float, now: float) -> float:  # noqa: ARG002
+        """Return when this process is to poll, which wants to at `due`: later, if another polls for it."""
+        return due
+
+    def publish(self, sessions: Sequence[WatchedSession], now: float) -> None:
+        """Give the others what was just read."""
+
+    def release(self, session: WatchedSession) -> None:
+        """Let another process poll a session that is not watched here any more."""
+
+    def announce_send(self, track: SessionTracker) -> None:
+        """Have the others take the pause that was just answered for an old one."""
+
+    def announce_event(self, session_id: str | None, video_id: str | None, *, verified: bool) -> None:
+        """Give the others an event."""
+
+    async def aclose(self) -> None:
+        """Leave the others."""
 
 
 class PollScheduler:
@@ -96,7 +128,7 @@ class PollScheduler:
             self._queues,
             most=self._most,
             rate=self._rate,
-            poll=self._poll_batch,
+            poll=self._poll,
             fail_all=self._fail_all,
         )
 
@@ -127,16 +159,13 @@ class PollScheduler:
             self.planner.begin(session, now)
         session.add(watcher)
         try:
-            self._schedule_first(session, watcher, now)
+            self._watch_deadline(session)
+            if not session.is_polling:
+                due = self.planner.first_poll(session, watcher, now, self._bulk.share_of(session))
+                self.poll_by(session, session.fit_due(due, now), now)
         except BaseException:  # an interrupt in the caller's schedule
             self.remove(watcher)
             raise
-
-    def _schedule_first(self, session: WatchedSession, watcher: Watcher, now: float) -> None:
-        self._watch_deadline(session)
-        if not session.is_polling:
-            due = self.planner.first_poll(session, watcher, now, self._bulk.share_of(session))
-            self.poll_by(session, session.fit_due(due, now), now)
 
     def follow(self) -> None:
         """Follow the client into its next loop: what was watched in the last one has no readers any more."""
@@ -246,12 +275,13 @@ class PollScheduler:
 
     def statistics(self) -> Statistics:
         """Return the numbers of now."""
-        counters, lateness = self._api.counters, self._queues.lateness()
+        counters, queues, lateness = self._api.counters, self._queues, self._queues.lateness()
+        now = 0.0 if self._loop is None else _clock.of(self._loop)
         return Statistics(
             **{name: getattr(counters, name) for name in counters.__slots__},
             watchers=sum(len(session.watchers) for session in self.sessions.values()),
             watched=len(self.sessions),
-            due=self._queues.count(0.0 if self._loop is None else _clock.of(self._loop)),
+            due=queues.alone.count(now) + queues.together.count(now),
             in_flight=self._workers.count,
             lateness_p50=lateness[len(lateness) // 2],
             lateness_p99=lateness[len(lateness) * 99 // 100],
@@ -261,35 +291,19 @@ class PollScheduler:
 
     # -- a poll: read, deliver, schedule --
 
-    async def _poll_batch(self, batch: Sequence[WatchedSession]) -> None:
+    async def _poll(self, batch: Sequence[WatchedSession]) -> None:
+        """Read sessions, deliver what changed to their watchers, schedule their next polls."""
+        is_single, change = len(batch) == 1, Change.NOTHING
         try:
-            await (self._poll(batch[0]) if len(batch) == 1 else self._poll_together(batch))
+            if is_single:
+                change = await self._read(batch[0])
+            else:
+                await self._bulk.poll(batch)
         except (KeyboardInterrupt, SystemExit):  # where the loop lives on, so do its watches
             now = _clock.now()
             for session in batch:
                 self._enqueue(session, now + RESTART, now)
             raise
-
-    async def _poll(self, session: WatchedSession) -> None:
-        """Read one session, deliver what changed to its watchers, schedule the next poll."""
-        try:
-            change = await read_session(session, self._api)
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - no watcher may wait for ever
-            now = _clock.now()
-            self._record_failure(session, self._explain(error), now)
-        else:
-            now = _clock.now()
-            session.record_success(now)
-            self._workers.widen(now)
-            self.sharing.publish((session,), now)
-            if session.wants(change):
-                self._deliver(session, change, now)
-        self._schedule(session, now)
-
-    async def _poll_together(self, batch: Sequence[WatchedSession]) -> None:
-        """The same for sessions that render: one read for all, and single polls for those that may have moved."""
-        try:
-            await self._bulk.poll(batch)
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - no watcher may wait for ever
             now, cause = _clock.now(), self._explain(error)
             for session in batch:
@@ -299,9 +313,24 @@ class PollScheduler:
             now = _clock.now()
             self._workers.widen(now)
             self.sharing.publish([session for session in batch if not session.is_single], now)
-            self._deliver_together(batch, now)
+            if is_single:
+                self._record_read(batch[0], change, now)
+            else:
+                self._record_shared_read(batch, now)
 
-    def _deliver_together(self, batch: Sequence[WatchedSession], now: float) -> None:
+    async def _read(self, session: WatchedSession) -> Change:
+        self._api.counters.polls += 1
+        session.is_single = False
+        session.polled_at = _clock.now()
+        return await read(session.track, self._api.attempt, for_video=session.for_video)
+
+    def _record_read(self, session: WatchedSession, change: Change, now: float) -> None:
+        session.record_success(now)
+        if session.wants(change):
+            self._deliver(session, change, now)
+        self._schedule(session, now)
+
+    def _record_shared_read(self, batch: Sequence[WatchedSession], now: float) -> None:
         """Deliver that sessions still render, and keep those together that nothing sets apart."""
         alike: list[WatchedSession] = []
         for session in batch:
@@ -311,10 +340,7 @@ class PollScheduler:
             elif session.has_default_schedule(now):
                 alike.append(session)
             else:
-                session.record_success(now)
-                if session.wants(Change.NOTHING):
-                    self._deliver(session, Change.NOTHING, now)
-                self._schedule(session, now)
+                self._record_read(session, Change.NOTHING, now)
         if alike:
             self._schedule_together(alike, now)
 
@@ -389,12 +415,12 @@ class PollScheduler:
         for session in alike:
             session.is_polling = False
             session.due = due
-        if self._queues.put(alike, due, is_shared=True):
+        if self._queues.together.put(alike, due):
             self._workers.wake()
 
     def _enqueue(self, session: WatchedSession, due: float, now: float) -> None:
         session.is_polling = False
         session.due = due = self.sharing.plan(session, session.fit_due(due, now), now)
-        is_first = self._queues.put((session,), due, is_shared=self._bulk.share_of(session) > 0)
-        if is_first or not self._workers.is_running:
+        queue = self._queues.together if self._bulk.share_of(session) else self._queues.alone
+        if queue.put((session,), due) or not self._workers.is_running:
             self._workers.wake()

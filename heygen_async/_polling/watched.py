@@ -26,33 +26,13 @@ from .watcher import Outage
 if TYPE_CHECKING:
     import asyncio
 
-    from .._api.calls import Call
-    from .._http.transport import Request
-    from ..models import SessionData, SessionState, SessionStatus
+    from ..models import SessionStatus
     from .state import SessionTracker
     from .watcher import Watcher
     from .webhook_signals import EventSignals
 
 NEVER = float("inf")
 _REPORTED_AFTER = 2  # failed polls in a row; a single one is no outage
-
-
-@dataclass(slots=True, eq=False, repr=False)
-class CachedAnswer:
-    """
-    What was asked and answered the last time a session was polled.
-
-    Attributes:
-        call: What is asked.
-        request: What was sent.
-        body: The answer, byte for byte; None when the next one counts as news, whatever it says.
-        state: What the answer was taken for.
-    """
-
-    call: Call[SessionData]
-    request: Request | None = None
-    body: bytes | None = None
-    state: SessionState | None = None
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -73,7 +53,6 @@ class WatchedSession:
         is_woken: Whether the next poll is due at once.
         follows: The status it was watched in from its beginning; None when that is not known.
         unshared_video: The video that the service does not report together with others.
-        cached: The last answer, to recognise an unchanged one without reading it.
         failed_since: When the present run of failed polls began.
         failures: How many they are.
         polled_at: When it was last polled on its own.
@@ -98,7 +77,6 @@ class WatchedSession:
     progress: bool = False
     follows: SessionStatus | None = None
     unshared_video: str | None = None
-    cached: CachedAnswer | None = None
     failed_since: float | None = None
     failures: int = 0
     signals: EventSignals | None = None

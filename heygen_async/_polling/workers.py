@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from .. import _clock, _concurrency
 from ..errors import ClientStateError
-from .bulk import MOST, WINDOW
 from .watched import NEVER
 
 if TYPE_CHECKING:
@@ -56,7 +55,6 @@ class PollWorkers:
         self._alarm = _concurrency.Alarm()
         self._workers: set[asyncio.Task[None]] = set()
         self._runner: asyncio.Task[None] | None = None
-        self._is_full = False
         self._is_resting = True
 
     @property
@@ -127,7 +125,7 @@ class PollWorkers:
         """Take what is due longest, unless the service or the rate says to wait."""
         if now < self._next_start or now < self._api.polls.resume or len(self._workers) > self._allowed:
             return ()
-        batch = self._queues.take(now, early=WINDOW, most=MOST)
+        batch = self._queues.take(now)
         if batch and self._spacing:
             self._next_start = max(self._next_start, now) + self._spacing
         for session in batch:
@@ -135,17 +133,14 @@ class PollWorkers:
         return batch
 
     def _next_moment(self) -> float | None:
-        self._is_full = len(self._workers) >= self._allowed
-        next_poll = NEVER  # when all workers are busy, the first to be done takes what is due
-        if not self._is_full:
-            next_poll = max(self._queues.first(), self._next_start, self._api.polls.resume)
-        return None if next_poll == NEVER else next_poll
+        if len(self._workers) >= self._allowed or (first := self._queues.first()) == NEVER:
+            return None  # the first worker to be done takes what is due
+        return max(first, self._next_start, self._api.polls.resume)
 
     def _remove_worker(self, worker: asyncio.Task[None]) -> None:
         self._workers.discard(worker)
         self._handle_end(worker)
-        if self._is_full:
-            self._alarm.ring()
+        self._alarm.ring()
 
     def _handle_end(self, task: asyncio.Task[None]) -> None:
         """See to it that no watcher waits for polls that are not made any more."""

@@ -15,8 +15,7 @@ from ._sharing import PollSharing
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
-    from .._polling.backplane import SharedPolls
-    from .._polling.scheduler import PollScheduler
+    from .._polling.scheduler import PollScheduler, SharedPolls
     from ._engine import Connection
 
 
