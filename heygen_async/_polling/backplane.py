@@ -8,12 +8,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from ..errors import ConfigError
-from .scheduler import PollScheduler, SharedPolls
+from .planner import SharedPolls
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .._http.auth import Credential
+    from .scheduler import PollScheduler
 
 
 class Backplane(Protocol):

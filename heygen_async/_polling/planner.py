@@ -1,5 +1,5 @@
 """
-When a session is polled next: asks the schedules of its watchers, with what this client has learnt.
+When a session is polled next, and by which process: asks the schedules of its watchers, with what was learnt.
 
 A caller's schedule is a caller's code: one that raises ends the watches that brought it, and no other.
 """
@@ -15,9 +15,10 @@ from .webhook_signals import WebhookReliability
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from ..models import SessionState
+    from .state import SessionTracker
     from .watched import WatchedSession
     from .watcher import Watcher
 
@@ -129,6 +130,40 @@ class PollPlanner:
                     watcher.fail(error)
             session.drop_done()
             return _AFTER_BROKEN_SCHEDULE
+
+
+class SharedPolls:
+    """
+    Which polls this process makes: all of them, as there are no others here.
+
+    Those that have others may cost or save a poll, and never decide what a session is.
+
+    Attributes:
+        is_away: Whether the other processes cannot be reached; None without a backplane.
+        reads: Reads of other processes that were delivered here.
+    """
+
+    is_away: bool | None = None
+    reads: int = 0
+
+    def plan(self, session: WatchedSession, due: float, now: float) -> float:  # noqa: ARG002
+        """Return when this process is to poll, which wants to at `due`: later, if another polls for it."""
+        return due
+
+    def publish(self, sessions: Sequence[WatchedSession], now: float) -> None:
+        """Give the others what was just read."""
+
+    def release(self, session: WatchedSession) -> None:
+        """Let another process poll a session that is not watched here any more."""
+
+    def announce_send(self, track: SessionTracker) -> None:
+        """Have the others take the pause that was just answered for an old one."""
+
+    def announce_event(self, session_id: str | None, video_id: str | None, *, verified: bool) -> None:
+        """Give the others an event."""
+
+    async def aclose(self) -> None:
+        """Leave the others."""
 
 
 def poll_pause(failures: int, *, jitter: float) -> float:

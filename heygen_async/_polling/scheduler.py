@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .._http.client import ApiClient
     from ..cadence import PollContext
     from ..models import SessionState
+    from .planner import SharedPolls
     from .state import SessionTracker
     from .watcher import Watcher
 
@@ -38,44 +39,9 @@ log = logging.getLogger("heygen_async")
 _TRIES_FOR_A_REASON = 3  # failed reads of a failed session's video before its reason is taken from elsewhere
 _SAMPLE = 4  # of those polled together, how many the schedule is asked for; the first to be due counts
 _LAST_POLL = 5.0  # seconds after a deadline in which the poll made at it may still bring the end
-_NO_CONTEXT = (
-    contextvars.Context()
-)  # timers are for all watchers, and no part of the first one's request or trace
+# Timers are for all watchers, and no part of the first one's request or trace.
+_NO_CONTEXT = contextvars.Context()
 _MOST_UNKNOWN = 100  # statuses this release does not know that are logged
-
-
-class SharedPolls:
-    """
-    Which polls this process makes: all of them, as there are no others here.
-
-    Those that have others may cost or save a poll, and never decide what a session is.
-
-    Attributes:
-        is_away: Whether the other processes cannot be reached; None without a backplane.
-        reads: Reads of other processes that were delivered here.
-    """
-
-    is_away: bool | None = None
-    reads: int = 0
-
-    def plan(self, session: WatchedSession, due: float, now: float) -> float:  # noqa: ARG002
-        """Return when this process is to poll, which wants to at `due`: later, if another polls for it."""
-        return due
-
-    def publish(self, sessions: Sequence[WatchedSession], now: float) -> None:
-        """Give the others what was just read."""
-
-    def release(self, session: WatchedSession) -> None:
-        """Let another process poll a session that is not watched here any more."""
-
-    def announce_send(self, track: SessionTracker) -> None:
-        """Have the others take the pause that was just answered for an old one."""
-
-    def announce_event(self, session_id: str | None, video_id: str | None, *, verified: bool) -> None:
-        """Give the others an event."""
-
-    async def aclose(self) -> None:
-        """Leave the others."""
 
 
 class PollScheduler:
@@ -257,15 +223,12 @@ class PollScheduler:
     def _watch_deadline(self, session: WatchedSession) -> None:
         """Have watches end at their deadline also where no poll comes back in time."""
         moment = session.deadline + _LAST_POLL
-        if (
-            self._loop is None
-            or moment == NEVER
-            or (session.timer is not None and session.timer.when() <= moment)
-        ):
-            return
         if session.timer is not None:
+            if session.timer.when() <= moment:
+                return
             session.timer.cancel()
-        session.timer = self._loop.call_at(moment, self._end_late, session, context=_NO_CONTEXT)
+        if self._loop is not None and moment < NEVER:
+            session.timer = self._loop.call_at(moment, self._end_late, session, context=_NO_CONTEXT)
 
     def _end_late(self, session: WatchedSession) -> None:
         session.timer = None

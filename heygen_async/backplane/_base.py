@@ -15,7 +15,8 @@ from ._sharing import PollSharing
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
-    from .._polling.scheduler import PollScheduler, SharedPolls
+    from .._polling.planner import SharedPolls
+    from .._polling.scheduler import PollScheduler
     from ._engine import Connection
 
 

@@ -13,7 +13,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from .. import _clock
-from .._polling.scheduler import SharedPolls
+from .._polling.planner import SharedPolls
 from .._polling.staleness import Evidence
 from .._polling.state import Change, ReadTarget
 from ._link import BackplaneLink
