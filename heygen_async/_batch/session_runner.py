@@ -29,7 +29,7 @@ from .job import BatchEvent
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
-    from .._http.writes import SendGuard
+    from .._http.open_writes import SendGuard
     from .._resources.videos import Video
     from .._sessions.create import SessionFactory
     from .._sessions.review import Answer

@@ -18,7 +18,7 @@ import anyio
 from .. import _clock
 from .._api import responses
 from .._api.calls import Kind
-from .._http.retry import Again, Tries
+from .._http.retry import Tries
 from .._redact import clean
 from ..errors import APIError, BadResponse, ConnectionLost, DownloadError, InvalidArgument, TransportError
 from ..errors._arguments import check_callable, check_type, given
@@ -188,20 +188,20 @@ class _FileDownload:
         status = error.status if isinstance(error, APIError) else None
         if status in _EXPIRED and not (self._is_fresh and self._start):
             self._url, self._is_fresh = None, True
-            step = tries.again(error, elapsed=elapsed)
+            wait = tries.wait_again(error, elapsed=elapsed)
             # A fresh link works at once, or it was not the link.
-            step = Again(0.0) if isinstance(step, Again) and tries.count == 1 else step
+            wait = 0.0 if wait is not None and tries.count == 1 else wait
         elif self._start and _refuses_range(status):
             # The half file stays until the whole one begins to arrive.
             self._wants_whole = True
-            step = tries.again(error, elapsed=elapsed)
+            wait = tries.wait_again(error, elapsed=elapsed)
         else:
             if isinstance(error, BadResponse):
                 self._url = None  # some hosts answer an expired link with a page
-            step = tries.next_step(Kind.READ, error, elapsed=elapsed)
-        if not isinstance(step, Again):
+            wait = tries.wait_after(Kind.READ, error, elapsed=elapsed)
+        if wait is None:
             raise _failed(self._remote, error) from error
-        return step.after
+        return wait
 
     async def _attempt(self, url: str) -> APIError | None:
         """Fetch what is missing; return what the storage host refused it with, None when the file is whole."""

@@ -17,7 +17,7 @@ from .. import _clock
 from .._api import assets as asset_api
 from .._api import responses
 from .._api.calls import Kind
-from .._http.retry import Again, Tries
+from .._http.retry import Tries
 from .._http.transport import Request
 from .._redact import clean
 from ..errors import APIError, TransportError, UploadError
@@ -126,15 +126,15 @@ async def _upload_direct(api: ApiClient, source: Source, meter: Meter, name: str
             return (await api.call(asset_api.complete(slot.asset_id, source.sha256))).data
         # Only the number of tries counts, not their time: each may take an hour and be worth it.
         if isinstance(problem, APIError) and problem.status in _EXPIRED:
-            slot, step = None, tries.again(problem, elapsed=0.0)
+            slot, wait = None, tries.wait_again(problem, elapsed=0.0)
         else:
-            step = tries.next_step(Kind.REPEATABLE, problem, elapsed=0.0)
-        if not isinstance(step, Again):
+            wait = tries.wait_after(Kind.REPEATABLE, problem, elapsed=0.0)
+        if wait is None:
             raise UploadError(f"{source.label} could not be stored: {clean(str(problem))}") from problem
-        extra = {"event": "transfer_retry", "operation": "upload", "after": step.after}
-        log.info("An upload broke off; again in %.1f s", step.after, extra=extra)
+        extra = {"event": "transfer_retry", "operation": "upload", "after": wait}
+        log.info("An upload broke off; again in %.1f s", wait, extra=extra)
         api.counters.retries += 1
-        await _clock.sleep(step.after)
+        await _clock.sleep(wait)
 
 
 async def _put(api: ApiClient, slot: UploadSlot, body: Content) -> APIError | TransportError | None:

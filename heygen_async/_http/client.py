@@ -1,7 +1,7 @@
 """
 From a call to its answer: one exchange (`attempt`), or as many as it takes (`call`).
 
-Decisions are made in `retry.py`; here they are carried out. What must not happen twice goes through `attempts.py`.
+Decisions are made in `retry.py`; here they are carried out. What must not happen twice goes through `writes.py`.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from ..errors import (
     RateLimited,
     Unauthorized,
 )
+from .create_queue import CreateQueue
 from .hooks import RetryEvent
 from .links import resolve_link
 from .open_writes import OpenWrites
-from .retry import Again, Delivery, Throttle, Tries, delivery
+from .retry import Delivery, Throttle, Tries, delivery, may_be_done
 from .service_clock import ServiceClock
 from .transport import Request
-from .writes import CreateQueue
 
 if TYPE_CHECKING:
     import random
@@ -272,13 +272,13 @@ class ApiClient:
                 if maybe_deleted and nothing is not None and isinstance(error, NotFound):
                     return responses.Envelope(data=nothing())  # an earlier attempt did it
                 maybe_deleted |= call.method == "DELETE" and delivery(error) is Delivery.MAYBE_DONE
-                step = tries.next_step(call.kind, error, elapsed=_clock.now() - started)
-                if not isinstance(step, Again):
+                wait = tries.wait_after(call.kind, error, elapsed=_clock.now() - started)
+                if wait is None:
                     if isinstance(error, APIError):
                         error.attempts = tries.count
                     raise
-                self.record_retry(call, error, step, tries.count)
-            await _clock.sleep(step.after)
+                self.record_retry(call, error, wait, tries.count)
+            await _clock.sleep(wait)
 
     async def call_without_recovery(self, call: Call[T]) -> Envelope[T]:
         """
@@ -293,8 +293,7 @@ class ApiClient:
         try:
             return await self.call(call)
         except HeyGenError as error:
-            is_open = delivery(error) in (Delivery.MAYBE_DONE, Delivery.UNCLEAR)
-            if call.kind is not Kind.SEND or call.key is None or not is_open:
+            if call.kind is not Kind.SEND or call.key is None or not may_be_done(error):
                 raise
             problem = clean(str(error), self.identity.secrets)
             raise OutcomeUnknown(
@@ -304,17 +303,17 @@ class ApiClient:
                 hint="Read what it would have changed before you repeat it, or repeat it with the same key.",
             ) from error
 
-    def record_retry(self, call: Call[T], error: HeyGenError, step: Again, attempt: int) -> None:
+    def record_retry(self, call: Call[T], error: HeyGenError, wait: float, attempt: int) -> None:
         """Log a call that will be sent again, and emit it to the hook."""
         self.counters.retries += 1
         kind, problem = type(error).__name__, clean(str(error), self.identity.secrets)
-        said = {"event": "retry", "operation": call.name, "error": kind, "after": step.after}
-        log.info("%s failed (%s); again in %.1f s", call.name, problem, step.after, extra=said)
+        said = {"event": "retry", "operation": call.name, "error": kind, "after": wait}
+        log.info("%s failed (%s); again in %.1f s", call.name, problem, wait, extra=said)
         event = RetryEvent(
             method=call.method,
             route=call.route,
             attempt=attempt,
-            delay=step.after,
+            delay=wait,
             reason=problem,
             error=kind,
         )

@@ -6,21 +6,110 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
+from collections.abc import Awaitable, Callable
+from dataclasses import KW_ONLY, dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .. import _clock
-from .._concurrency import wait_through_cancels
+from .._concurrency import Alarm, wait_through_cancels
+from ..errors import ConnectFailed, HeyGenError, OutcomeUnknown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Coroutine
 
-    from .writes import PendingWrite
+    from .._api.calls import Call
 
+T = TypeVar("T")
 R = TypeVar("R")
+SendGuard = Callable[[], Awaitable[None]]  # what raises unless a write may be sent now
 
 log = logging.getLogger("heygen_async")
 
+_OLD = 5.0  # seconds: half of what a successor waits for our write before it makes its own
 _GRACE = 1.0  # seconds for the first reads after an attempt that nothing answered
+
+
+@dataclass(slots=True, eq=False)
+class PendingWrite(Generic[T]):
+    """
+    What is known of one write.
+
+    Attributes:
+        call: What is sent.
+        raise_rate_limit: Whether a 429 is raised at once: the caller waits for room itself.
+        max_wait: Seconds it may wait for room under the job cap; None for as long as the retry policy allows.
+        guard: Awaited right before each attempt, which is not made if it raises.
+        began: When it began, in Unix seconds of our clock.
+        number: Its place among the writes of this process: earlier ones go first.
+        sent_at: Loop time at which the first byte of its first attempt left; None before.
+        last_sent_at: The same of its last attempt.
+        may_exist: Whether an attempt has left, and its outcome is not known.
+        doubt: Why the outcome of an attempt is not known, until it is recovered.
+        candidates: Ids of sessions that may be what it has made, as far as is known.
+        is_abandoned: Whether no caller waits any more, so that it must not be sent again.
+        is_recovering: Whether it is being recovered.
+        was_repeated: Whether it was sent again after an attempt that seemed to have done nothing.
+    """
+
+    call: Call[T]
+    _: KW_ONLY
+    raise_rate_limit: bool = False
+    max_wait: float | None = None
+    guard: SendGuard | None = None
+    began: float = field(default_factory=_clock.wall)
+    number: int = field(default_factory=partial(next, count()))
+    sent_at: float | None = None
+    last_sent_at: float | None = None
+    may_exist: bool = False
+    doubt: HeyGenError | None = None
+    candidates: tuple[str, ...] = ()
+    is_abandoned: bool = False
+    is_recovering: bool = False
+    was_repeated: bool = False
+    alarm: Alarm = field(default_factory=Alarm)
+
+    def abandon(self) -> None:
+        """Record that no caller waits any more; ends a pause."""
+        self.is_abandoned = True
+        self.alarm.ring()
+
+    async def pause(self, seconds: float) -> None:
+        """Wait before the next attempt, as long as a caller waits for it."""
+        if seconds > 0 and not self.is_abandoned:
+            await self.alarm.wait(_clock.now() + seconds)
+
+    def mark_sent(self) -> None:
+        """
+        Record that the first byte leaves now: from here on the write may happen.
+
+        Raises:
+            ConnectFailed: No caller waits for it any more, so it is not sent.
+        """
+        if self.is_abandoned:
+            raise ConnectFailed(f"This {self.call.name} was cancelled before it was sent.")
+        self.last_sent_at = _clock.now()
+        self.sent_at = self.last_sent_at if self.sent_at is None else self.sent_at
+        self.may_exist = True
+
+    def outcome_unknown(self, why: str) -> OutcomeUnknown:
+        """Return the error of a write whose outcome is not known."""
+        return OutcomeUnknown(
+            f"Whether {self.call.name} happened is not known: {why}.",
+            idempotency_key=self.call.key or "",
+            started_at=datetime.fromtimestamp(self.began, UTC),
+            candidates=self.candidates,
+        )
+
+    async def check_guard(self) -> None:
+        """Have the guard allow the attempt, and not long ago: after a standstill another may have taken over."""
+        asked = -math.inf
+        while self.guard is not None and _clock.now() - asked > _OLD:
+            asked = _clock.now()
+            await self.guard()
 
 
 class ShieldedWrite(Generic[R]):

@@ -8,7 +8,6 @@ design §3.2; a write that costs or says something is never sent again blindly w
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
@@ -81,25 +80,16 @@ def delivery(error: HeyGenError) -> Delivery:  # noqa: C901 - a table
             return Delivery.FINAL
 
 
+def may_be_done(error: HeyGenError) -> bool:
+    """Whether a write that failed so may have been done: it is recovered before it is sent again."""
+    return delivery(error) in (Delivery.MAYBE_DONE, Delivery.UNCLEAR)
+
+
 def is_refused_for_all(error: HeyGenError) -> bool:
     """Whether every further request would be refused alike, so that watchers must know at once."""
     if isinstance(error, InsufficientCredit | Forbidden):
         return error.from_service
     return isinstance(error, Unauthorized)
-
-
-@dataclass(frozen=True, slots=True)
-class Again:
-    """Send it again after so many seconds."""
-
-    after: float
-
-
-class RetryStep(Enum):
-    """The other things to do than to send again."""
-
-    RECOVER = auto()
-    GIVE_UP = auto()
 
 
 class Tries:
@@ -120,24 +110,24 @@ class Tries:
         self._waits = waits(policy.base, policy.longest)
         self._floors = waits(SHORTEST_PACE, LONGEST_FLOOR)
 
-    def next_step(self, kind: Kind, error: HeyGenError, *, elapsed: float) -> Again | RetryStep:
-        """Decide what follows a failure, `count` exchanges and so many seconds after the start."""
-        known = delivery(error)
-        if known in (Delivery.MAYBE_DONE, Delivery.UNCLEAR) and kind in (Kind.CREATE, Kind.SEND):
-            return RetryStep.RECOVER
-        if known in (Delivery.UNCLEAR, Delivery.FINAL):
-            return RetryStep.GIVE_UP
-        return self.again(error, elapsed=elapsed)
+    def wait_after(self, kind: Kind, error: HeyGenError, *, elapsed: float) -> float | None:
+        """
+        Return the seconds until a call is sent again, `count` exchanges and `elapsed` seconds after its start.
 
-    def again(self, error: HeyGenError, *, elapsed: float) -> Again | RetryStep:
-        """Decide whether there is room for another exchange, and when."""
+        None when it is not: it was refused for good, or enough was tried, or twice may be too often.
+        """
+        known, is_costly = delivery(error), kind in (Kind.CREATE, Kind.SEND)
+        if known in (Delivery.UNCLEAR, Delivery.FINAL) or (is_costly and known is Delivery.MAYBE_DONE):
+            return None
+        return self.wait_again(error, elapsed=elapsed)
+
+    def wait_again(self, error: HeyGenError, *, elapsed: float) -> float | None:
+        """Return the seconds until another exchange, whatever is known of the last; None when enough was tried."""
         policy, asked = self._policy, requested_pace(error)
         floor = next(self._floors) if asked is not None and asked < SHORTEST_PACE else SHORTEST_PACE
         wait = pause(error, next(self._waits), floor=floor, jitter=self._jitter())
         is_late = self.count >= policy.max_attempts or elapsed + wait > policy.max_elapsed
-        if is_late or (asked or 0.0) > policy.max_retry_after:
-            return RetryStep.GIVE_UP
-        return Again(wait)
+        return None if is_late or (asked or 0.0) > policy.max_retry_after else wait
 
 
 def waits(base: float, longest: float) -> Iterator[float]:

@@ -13,8 +13,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from .. import _clock
-from .._http.open_writes import FollowUp, ShieldedWrite
-from .._http.writes import PendingWrite, recover_write, send_write
+from .._http.open_writes import FollowUp, PendingWrite, ShieldedWrite
+from .._http.writes import recover_write, send_write
 from ..errors import ConnectionLost, HeyGenError
 from .create_recovery import CreateRecovery, PendingCreate
 from .orphans import Orphan, Orphans
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from .._api.calls import Call
-    from .._http.writes import SendGuard
+    from .._http.open_writes import SendGuard
     from .._resources._context import Core
     from ..models import SessionData
     from .registry import SessionRegistry

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from .._http.client import ApiClient
-    from .._http.writes import PendingWrite
+    from .._http.open_writes import PendingWrite
     from .session import Session
 
 _MISSES = 4  # readings in a row that show nothing of a session after which it was deleted

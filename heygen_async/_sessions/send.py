@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from .. import _clock
 from .._api import sessions as session_api
-from .._http.writes import PendingWrite, send_write
+from .._http.open_writes import PendingWrite
+from .._http.writes import send_write
 from .._polling import refs
 from .._polling.messages import WINDOW, compare_texts
 from .._polling.state import APPROVED
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from .._api.calls import Call
     from .._api.responses import Envelope
     from .._http.client import ApiClient
-    from .._http.writes import SendGuard
+    from .._http.open_writes import SendGuard
     from .._polling.state import SessionTracker
     from .._resources._context import Core
     from ..errors import InvalidRequest

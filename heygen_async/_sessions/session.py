@@ -27,7 +27,7 @@ from .resource import Resource
 from .send import APPROVAL, check_chat, may_refuse_auto_proceed, send
 
 if TYPE_CHECKING:
-    from .._http.writes import SendGuard
+    from .._http.open_writes import SendGuard
     from .._polling.state import SessionTracker
     from .._polling.watcher import OnOutage
     from ..cadence import PollContext

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from .. import HeyGen, Session
-    from .._http.writes import SendGuard
+    from .._http.open_writes import SendGuard
     from ..models import VideoInfo
     from ._concurrency import SharedSlot
     from ._database import Access

@@ -10,13 +10,12 @@ from hypothesis import strategies as st
 from heygen_async import RetryPolicy
 from heygen_async._api.calls import Kind
 from heygen_async._http.retry import (
-    Again,
     Delivery,
-    RetryStep,
     Throttle,
     Tries,
     delivery,
     is_refused_for_all,
+    may_be_done,
     pause,
     waits,
 )
@@ -117,14 +116,14 @@ ALL = [
 NAMES = [*NEVER_SENT, *PACED, *MAYBE_DONE, *UNCLEAR, *FINAL]
 
 
-def step(
+def wait_after(
     error: HeyGenError, kind: Kind, *, tried: int = 1, elapsed: float = 1.0, **policy: Any
-) -> Again | RetryStep:
-    """What follows a failure after so many exchanges."""
+) -> float | None:
+    """The wait after a failure, so many exchanges after the start."""
     limits = RetryPolicy(**policy)
     tries = Tries(limits, lambda: 0.5)
     tries.count = tried
-    return tries.next_step(kind, error, elapsed=elapsed)
+    return tries.wait_after(kind, error, elapsed=elapsed)
 
 
 # ---- the table of design 3.2 --------------------------------------------------------------------------------------
@@ -140,36 +139,36 @@ def test_failure_tells_what_became_of_the_request(expected: Delivery, error: Hey
 @pytest.mark.parametrize("error", [*NEVER_SENT.values(), *PACED.values()], ids=[*NEVER_SENT, *PACED])
 def test_what_was_not_done_is_sent_again(error: HeyGenError, kind: Kind) -> None:
     """What never left or was refused for now is sent again, whatever it costs."""
-    assert isinstance(step(error, kind), Again)
+    assert wait_after(error, kind) is not None
 
 
 @pytest.mark.parametrize("kind", CHEAP)
 @pytest.mark.parametrize("error", MAYBE_DONE.values(), ids=MAYBE_DONE)
 def test_harmless_repetition_is_sent_again(error: HeyGenError, kind: Kind) -> None:
     """What may be done is sent again where twice is the same as once."""
-    assert isinstance(step(error, kind), Again)
+    assert wait_after(error, kind) is not None
 
 
 @pytest.mark.parametrize("kind", COSTLY)
 @pytest.mark.parametrize("error", [*MAYBE_DONE.values(), *UNCLEAR.values()], ids=[*MAYBE_DONE, *UNCLEAR])
 def test_costly_write_is_recovered_first(error: HeyGenError, kind: Kind) -> None:
-    """A create or send that may be done is never sent again blindly, at whatever point of the limits."""
-    assert step(error, kind) is RetryStep.RECOVER
-    assert step(error, kind, tried=99, elapsed=1e6) is RetryStep.RECOVER
+    """A create or send that may be done is never sent again blindly."""
+    assert may_be_done(error)
+    assert wait_after(error, kind) is None
 
 
 @pytest.mark.parametrize("kind", CHEAP)
 @pytest.mark.parametrize("error", UNCLEAR.values(), ids=UNCLEAR)
 def test_answer_of_something_else_ends_a_read(error: HeyGenError, kind: Kind) -> None:
     """What answers in place of the service would answer so again: nothing is repeated where nothing is at stake."""
-    assert step(error, kind) is RetryStep.GIVE_UP
+    assert wait_after(error, kind) is None
 
 
 @pytest.mark.parametrize("kind", Kind)
 @pytest.mark.parametrize("error", FINAL.values(), ids=FINAL)
 def test_final_refusal_is_raised(error: HeyGenError, kind: Kind) -> None:
     """A refusal for good is raised at once."""
-    assert step(error, kind) is RetryStep.GIVE_UP
+    assert wait_after(error, kind) is None
 
 
 @pytest.mark.parametrize(("_", "error"), ALL, ids=NAMES)
@@ -214,9 +213,9 @@ def test_pace_of_nothing_is_no_licence(kind: Kind, asked: float) -> None:
     policy = RetryPolicy(base=0.01, longest=0.02)
     tries = Tries(policy, lambda: 0.0)
     error = said(RateLimited, 429, after=asked)
-    steps = [tries.next_step(kind, error, elapsed=0) for tries.count in (1, 2, 3, 4)]
+    found = [tries.wait_after(kind, error, elapsed=0) for tries.count in (1, 2, 3, 4)]
 
-    assert [Again(1.0), Again(2.0), Again(4.0), Again(8.0)] == steps
+    assert [1.0, 2.0, 4.0, 8.0] == found
 
 
 def test_refusals_in_a_row_lengthen_the_pause_of_all() -> None:
@@ -254,10 +253,9 @@ def test_failed_polls_slow_down(failures: int, jitter: float) -> None:
 @pytest.mark.parametrize("tried", [1, 2, 3, 4])
 def test_attempts_are_limited(tried: int) -> None:
     """With three attempts the third failure is raised; with one the first."""
-    assert (tried < 3) == isinstance(
-        step(ConnectFailed("No route."), Kind.READ, tried=tried, max_attempts=3), Again
-    )
-    assert step(ConnectFailed("No route."), Kind.READ, tried=tried, max_attempts=1) is RetryStep.GIVE_UP
+    wait = wait_after(ConnectFailed("No route."), Kind.READ, tried=tried, max_attempts=3)
+    assert (tried < 3) == (wait is not None)
+    assert wait_after(ConnectFailed("No route."), Kind.READ, tried=tried, max_attempts=1) is None
 
 
 @pytest.mark.parametrize(
@@ -267,7 +265,7 @@ def test_elapsed_time_is_limited(elapsed: float, expected: bool) -> None:
     """No exchange starts later than the elapsed limit: the wait before it counts."""
     error = said(RateLimited, 429, after=3 / 1.05)  # three seconds with half the jitter
 
-    assert expected == isinstance(step(error, Kind.READ, elapsed=elapsed, max_elapsed=60), Again)
+    assert expected == (wait_after(error, Kind.READ, elapsed=elapsed, max_elapsed=60) is not None)
 
 
 @pytest.mark.parametrize("kind", Kind)
@@ -276,13 +274,13 @@ def test_pace_above_the_cap_is_raised_at_once(kind: Kind, pace: float) -> None:
     """A pace longer than the policy bears is not waited for; the error carries it."""
     error = said(RateLimited, 429, after=pace)
 
-    assert step(error, kind, max_elapsed=1e9) is RetryStep.GIVE_UP
+    assert wait_after(error, kind, max_elapsed=1e9) is None
     assert pace == error.retry_after
 
 
 def test_pace_at_the_cap_is_kept() -> None:
     """A pace of just what the policy bears is waited for, jitter and all."""
-    assert Again(120.0 * 1.05) == step(said(RateLimited, 429, after=120.0), Kind.CREATE)
+    assert 120.0 * 1.05 == wait_after(said(RateLimited, 429, after=120.0), Kind.CREATE)
 
 
 def test_waits_of_one_call_double() -> None:
@@ -291,9 +289,9 @@ def test_waits_of_one_call_double() -> None:
     for _ in range(2):
         tries = Tries(policy, lambda: 1.0)
         error = ConnectionLost("Reset.")
-        steps = [tries.next_step(Kind.READ, error, elapsed=0) for tries.count in (1, 2, 3)]
+        found = [tries.wait_after(Kind.READ, error, elapsed=0) for tries.count in (1, 2, 3)]
 
-        assert [Again(0.5), Again(1.0), Again(2.0)] == steps
+        assert [0.5, 1.0, 2.0] == found
 
 
 @given(
@@ -306,10 +304,10 @@ def test_next_exchange_is_within_the_limits(
     error: HeyGenError, kind: Kind, tried: int, elapsed: float
 ) -> None:
     """Whatever fails whenever: what is sent again is within attempts and time, and was not final."""
-    outcome = step(error, kind, tried=tried, elapsed=elapsed)
-    if isinstance(outcome, Again):
+    outcome = wait_after(error, kind, tried=tried, elapsed=elapsed)
+    if outcome is not None:
         assert tried < RetryPolicy().max_attempts
-        assert 0 <= outcome.after <= RetryPolicy().max_elapsed - elapsed
+        assert 0 <= outcome <= RetryPolicy().max_elapsed - elapsed
         assert delivery(error) is not Delivery.FINAL
 
 
