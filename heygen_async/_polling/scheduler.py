@@ -22,7 +22,7 @@ from .queue import SOONEST, PollQueues
 from .reads import BulkPoller, read
 from .state import Change
 from .watched import NEVER, WatchedSession
-from .workers import RESTART, PollWorkers
+from .workers import PollWorkers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -41,6 +41,7 @@ _SAMPLE = 4  # of those polled together, how many the schedule is asked for; the
 _LAST_POLL = 5.0  # seconds after a deadline in which the poll made at it may still bring the end
 # Timers are for all watchers, and no part of the first one's request or trace.
 _NO_CONTEXT = contextvars.Context()
+_RESTART = 0.05  # seconds after an interrupt until polling goes on, where the loop does
 _MOST_UNKNOWN = 100  # statuses this release does not know that are logged
 
 
@@ -265,7 +266,7 @@ class PollScheduler:
         except (KeyboardInterrupt, SystemExit):  # where the loop lives on, so do its watches
             now = _clock.now()
             for session in batch:
-                self._enqueue(session, now + RESTART, now)
+                self._enqueue(session, now + _RESTART, now)
             raise
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - no watcher may wait for ever
             now, cause = _clock.now(), self._explain(error)
@@ -385,5 +386,5 @@ class PollScheduler:
         session.is_polling = False
         session.due = due = self.sharing.plan(session, session.fit_due(due, now), now)
         queue = self._queues.together if self._bulk.share_of(session) else self._queues.alone
-        if queue.put((session,), due) or not self._workers.is_running:
+        if queue.put((session,), due):
             self._workers.wake()

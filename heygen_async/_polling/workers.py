@@ -1,5 +1,5 @@
 """
-The tasks that poll: one runner that waits for the next moment, and a few workers that end when nothing is due.
+The tasks that poll: a few workers, begun by a timer at the moment of the next poll, that end when nothing is due.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ import asyncio
 import contextvars
 from typing import TYPE_CHECKING
 
-from .. import _clock, _concurrency
+from .. import _clock
 from ..errors import ClientStateError
 from .watched import NEVER
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from .._http.client import ApiClient
     from .queue import PollQueues
     from .watched import WatchedSession
-
-RESTART = 0.05  # seconds after an interrupt until polling goes on, where the loop does
 
 
 class PollWorkers:
@@ -52,39 +50,32 @@ class PollWorkers:
         self._most = self._allowed = most
         self._spacing = 0.0 if rate is None else 1.0 / rate
         self._next_start = 0.0  # when the next may start, as far as the rate goes
-        self._alarm = _concurrency.Alarm()
+        self._timer: asyncio.TimerHandle | None = None  # for the next poll, unless all workers are busy
         self._workers: set[asyncio.Task[None]] = set()
-        self._runner: asyncio.Task[None] | None = None
-        self._is_resting = True
 
     @property
     def count(self) -> int:
         """How many polls are under way."""
         return len(self._workers)
 
-    @property
-    def is_running(self) -> bool:
-        """Whether the runner waits for the next moment, and goes on after it."""
-        return self._runner is not None and not self._runner.done() and not self._is_resting
-
     def wake(self) -> None:
-        """Let the runner see that something comes sooner than all it knew of."""
-        self._is_resting = False  # one that was to rest and has not ended goes on
-        if self.is_running:
-            self._alarm.ring()
-            return
+        """Have the next poll begun in time, which may be sooner than all that was known of."""
+        moment = max(self._queues.first(), self._next_start, self._api.polls.resume)
+        if self._api.loop is None or moment == NEVER or len(self._workers) >= self._allowed:
+            return  # where all workers are busy, the first to be done takes what is due
+        if self._timer is not None:
+            if self._timer.when() <= moment:
+                return
+            self._timer.cancel()
         # In a context of its own: polls are for all watchers, and no part of the first one's request or trace.
-        # Never at once, as a loop with eager tasks would: it needs what this call is part of.
-        self._runner = asyncio.Task(
-            self._run(), loop=self._api.loop, name="heygen_async polls", context=contextvars.Context()
-        )
-        self._runner.add_done_callback(self._handle_end)
+        self._timer = self._api.loop.call_at(moment, self._begin, context=contextvars.Context())
 
     def rest(self) -> None:
-        """End the runner: nothing is watched any more."""
-        self._is_resting = True
-        if self._api.loop is not None and not self._api.loop.is_closed():
-            self._alarm.ring()
+        """Forget the next poll: nothing is watched any more."""
+        self._queues.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def narrow(self) -> None:
         """Record a refusal for the rate: a slow restart, one poll at a time, follows the pause it asks for."""
@@ -94,27 +85,28 @@ class PollWorkers:
         """Record an answer, after which one more poll may be under way."""
         if self._allowed < self._most and now >= self._api.polls.resume:
             self._allowed += 1
-            self._alarm.ring()
+            self.wake()
 
     async def aclose(self) -> None:
-        """Cancel all tasks and wait for their end."""
-        tasks = [task for task in (self._runner, *self._workers) if task is not None]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        """Cancel all polls and wait for their end."""
+        self.rest()
+        for worker in self._workers:
+            worker.cancel()
+        if self._workers:
+            await asyncio.wait(self._workers)
 
     # -- the tasks --
 
-    async def _run(self) -> None:
-        while not self._is_resting:
-            now = _clock.now()
+    def _begin(self) -> None:
+        """Begin the polls that are due."""
+        self._timer, now = None, _clock.now()
+        try:
             while len(self._workers) < self._allowed and (batch := self._next_batch(now)):
                 worker = asyncio.Task(self._work(batch), loop=self._api.loop, name="heygen_async poll")
                 self._workers.add(worker)
-                worker.add_done_callback(self._remove_worker)
-            await self._alarm.wait(self._next_moment())
-        self._queues.clear()  # nothing in it counts any more
+                worker.add_done_callback(self._handle_end)
+        finally:  # also after an interrupt: the loop may live on
+            self.wake()
 
     async def _work(self, batch: Sequence[WatchedSession]) -> None:
         while batch:
@@ -132,26 +124,12 @@ class PollWorkers:
             session.is_polling = True
         return batch
 
-    def _next_moment(self) -> float | None:
-        if len(self._workers) >= self._allowed or (first := self._queues.first()) == NEVER:
-            return None  # the first worker to be done takes what is due
-        return max(first, self._next_start, self._api.polls.resume)
-
-    def _remove_worker(self, worker: asyncio.Task[None]) -> None:
+    def _handle_end(self, worker: asyncio.Task[None]) -> None:
+        """Have the next poll begun, and see to it that no watcher waits for polls that are not made any more."""
         self._workers.discard(worker)
-        self._handle_end(worker)
-        self._alarm.ring()
-
-    def _handle_end(self, task: asyncio.Task[None]) -> None:
-        """See to it that no watcher waits for polls that are not made any more."""
-        error = None if task.cancelled() else task.exception()
-        if task.cancelled():
+        error = None if worker.cancelled() else worker.exception()
+        if worker.cancelled():
             error = ClientStateError("The polls of this client were cancelled from outside.")
         if isinstance(error, Exception):
             self._fail_all(error)
-        elif error is not None and self._api.loop is not None:
-            self._api.loop.call_later(RESTART, self._restart)  # interrupted; the loop may live on
-
-    def _restart(self) -> None:
-        if not self._is_resting:
-            self.wake()
+        self.wake()

@@ -264,10 +264,12 @@ async def test_a_message_while_a_look_hangs(service: Simulator) -> None:
 
 
 async def test_tasks_cancelled_from_outside(heygen: HeyGen) -> None:
-    """Who cancels all other tasks of the loop ends the watches that are on, and the next one works."""
+    """Who cancels all other tasks of the loop during a poll ends the watches that are on, and the next one works."""
     session = await heygen.sessions.create(PROMPT, mode="generate")
     watch = session.watch(timeout=None)
     await anext(watch)
+    while not heygen.statistics().in_flight:
+        await pass_time(0.001)
     for task in asyncio.all_tasks():
         if task.get_name().startswith("heygen_async"):
             task.cancel()
