@@ -21,8 +21,7 @@ from ..errors._arguments import check_positive, check_text, given, list_of
 
 if TYPE_CHECKING:
     from .._resources.videos import Video
-    from .._sessions.review import Answer
-    from .._sessions.session import BatchReviewer
+    from .._sessions.session import Answer, BatchReviewer
     from ..errors import SessionFailed
     from ..models import SessionState, Transfer
 

@@ -16,8 +16,8 @@ import anyio
 
 from .. import _clock
 from .._redact import clean
-from .._sessions import review
 from .._sessions.review import check_reviewer
+from .._sessions.session import stop_session
 from ..errors import HeyGenError
 from ..errors._arguments import check_callable, check_choice, check_count, check_positive, check_type, given
 from ..models import Reply, Stop
@@ -242,7 +242,7 @@ class JobRunner:
             if answer is None:
                 break
             if isinstance(answer, Stop):
-                return await review.stop(runner.session)
+                return await stop_session(runner.session)
             if isinstance(answer, Reply):
                 self._options.budget.reserve_revision(self._key, self._job)
             if await runner.send(answer):

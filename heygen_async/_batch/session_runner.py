@@ -21,7 +21,8 @@ from .._api import sessions as session_api
 from .._http.retry import Delivery, delivery
 from .._polling.state import SETTLED, TERMINAL
 from .._sessions.attachments import upload_files
-from .._sessions.review import REFUSALS, answer_of, deliver_answer
+from .._sessions.review import answer_of
+from .._sessions.session import REFUSALS, deliver_answer
 from ..errors import ClientStateError, Conflict, HeyGenError, OutcomeUnknown, RateLimited
 from ..models import Approve, Message, Reply, Stop
 from .job import BatchEvent
@@ -32,8 +33,7 @@ if TYPE_CHECKING:
     from .._http.open_writes import SendGuard
     from .._resources.videos import Video
     from .._sessions.create import SessionFactory
-    from .._sessions.review import Answer
-    from .._sessions.session import BatchReviewer, Session
+    from .._sessions.session import Answer, BatchReviewer, Session
     from ..models import SessionState
     from .job import EventKind, Job
 

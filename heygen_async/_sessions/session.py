@@ -4,6 +4,7 @@ A session: the conversation a user holds with the agent.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
@@ -15,24 +16,37 @@ from .._api.calls import choose_key
 from .._concurrency import concurrently
 from .._polling import refs
 from .._polling.reads import read
+from .._polling.reasons import last_words
 from .._polling.state import SETTLED, STOP, TERMINAL, Change
 from .._polling.watcher import MessageCursor, Watch, Watcher, session_failed, statuses
+from .._redact import clean
 from .._resources.videos import Video
-from ..errors import ClientStateError, InvalidRequest, NotFound
+from ..errors import (
+    ClientStateError,
+    Conflict,
+    InvalidArgument,
+    InvalidRequest,
+    NotFound,
+    SessionFailed,
+    SessionPaused,
+    WatchTimeout,
+)
 from ..errors._arguments import check_callable, check_positive, check_text, given, list_of
-from ..models import File, SentMessage, SessionState, SessionStatus
-from . import review
+from ..models import Approve, File, Reply, SentMessage, SessionState, SessionStatus, Stop
 from .attachments import upload_files
 from .resource import Resource
 from .send import APPROVAL, check_chat, may_refuse_auto_proceed, send
 
 if TYPE_CHECKING:
+    from .._api.calls import Call
     from .._http.open_writes import SendGuard
     from .._polling.state import SessionTracker
     from .._polling.watcher import OnOutage
     from ..cadence import PollContext
     from .registry import SessionRegistry
 
+REFUSALS = 3  # answers in a row a session may refuse for its state
+_STOPPING = 60.0  # seconds a stopped session may take to its next checkpoint before it counts as ended
 _READS = 3  # at most: session, then its video, then the session's videos
 
 
@@ -277,9 +291,12 @@ class Session:
             extra=extra,
             idempotency_key=idempotency_key,
         )
-        call = await upload_files(self._core, files, build)
+        return await self._send(await upload_files(self._core, files, build), message)
+
+    async def _send(self, call: Call[SentMessage], message: str, *, is_approval: bool = False) -> SentMessage:
+        cursor, guard = self._handle.cursor, self._permit
         return await send(
-            self._core, self._track, call, message, cursor=self._handle.cursor, send_guard=self._permit
+            self._core, self._track, call, message, cursor=cursor, is_approval=is_approval, send_guard=guard
         )
 
     async def approve(
@@ -308,24 +325,17 @@ class Session:
         check_chat(self.mode)
         words = APPROVAL if message is None else message
         build = partial(session_api.send, self.id, words, files=(), extra=extra)
-        approve = partial(
-            send,
-            self._core,
-            self._track,
-            message=words,
-            cursor=self._handle.cursor,
-            is_approval=True,
-            send_guard=self._permit,
-        )
         if self._registry.takes_auto_proceed:
             key = None if idempotency_key is None else f"{choose_key(idempotency_key)[:240]}:auto"
             try:
-                return await approve(build(auto_proceed=True, idempotency_key=key))
+                return await self._send(
+                    build(auto_proceed=True, idempotency_key=key), words, is_approval=True
+                )
             except InvalidRequest as error:
                 if not may_refuse_auto_proceed(error):
                     raise
                 self._registry.takes_auto_proceed = False
-        return await approve(build(idempotency_key=idempotency_key))
+        return await self._send(build(idempotency_key=idempotency_key), words, is_approval=True)
 
     async def stop(self) -> None:
         """
@@ -406,7 +416,13 @@ class Session:
         state = await self._last(watcher)
         info = self._track.finished_video
         if info is None:
-            raise review.pause_error(self, state)
+            asks = last_words(state)
+            raise SessionPaused(
+                f"Session {self.id} is {state.status}: {clean(asks) if asks else 'it waits for an answer.'}",
+                session_id=self.id,
+                last_state=state,
+                ref=self.ref(),
+            )
         return Video.bound(self._core, info)
 
     async def converse(self, reviewer: Reviewer, *, timeout: float | UnsetType | None = UNSET) -> Video:
@@ -426,8 +442,73 @@ class Session:
             APIError: The service refused an answer, or the credential.
         """
         check_callable(reviewer=reviewer)
-        return await review.converse(self, reviewer, timeout)
+        refusals = 0
+        while True:
+            state = await self.wait(timeout=timeout)
+            if not state.is_paused:
+                return await self.video(timeout=timeout)
+            returned = reviewer(self, state)
+            answer = await returned if inspect.isawaitable(returned) else returned
+            if isinstance(answer, Stop):
+                return await stop_session(self)
+            try:
+                await deliver_answer(self, answer)
+                refusals = 0
+            except Conflict:
+                refusals += 1
+                if refusals >= REFUSALS:
+                    raise
+                # Otherwise the pause was an old one: wait for what the session really does, and ask again.
 
 
-Reviewer = Callable[[Session, SessionState], review.Answer | Awaitable[review.Answer]]
-BatchReviewer = review.Answer | Reviewer
+# ---- answers at a pause -------------------------------------------------------------------------------------------
+
+Answer = Reply | Approve | Stop
+Reviewer = Callable[[Session, SessionState], Answer | Awaitable[Answer]]
+BatchReviewer = Answer | Reviewer
+
+
+async def deliver_answer(session: Session, answer: object, idempotency_key: str | None = None) -> None:
+    """Send what a reviewer answered; a `Stop` is not for here."""
+    match answer:
+        case Reply():
+            await session.send(
+                answer.message,
+                avatar_id=answer.avatar_id,
+                voice_id=answer.voice_id,
+                brand_kit_id=answer.brand_kit_id,
+                idempotency_key=idempotency_key,
+            )
+        case Approve():
+            await session.approve(answer.message, idempotency_key=idempotency_key)
+        case _:
+            raise InvalidArgument("reviewer", f"returned {type(answer).__name__}, not Reply, Approve or Stop")
+
+
+async def stop_session(session: Session) -> Video:
+    """Stop; the status of a stopped session is not documented, so a video is taken if there is one."""
+    await session.stop()
+    try:
+        async with session.watch(until=TERMINAL, timeout=_STOPPING) as states:
+            async for state in states:
+                if state.is_terminal and state.failure_reason is None:
+                    return await _newest_video(session)
+    except WatchTimeout:
+        pass
+    raise SessionFailed(
+        f"Session {session.id} was stopped by the reviewer.",
+        session_id=session.id,
+        reason="Stopped by the reviewer.",
+        reason_source="reviewer",
+        last_state=session.state,
+        ref=session.ref(),
+    )
+
+
+async def _newest_video(session: Session) -> Video:
+    """Return what a stopped session has: if need be the video of an earlier run, since no new one will come."""
+    async for video in session.videos():
+        if video.is_downloadable:
+            return video
+        break
+    return await session.video(timeout=_STOPPING)

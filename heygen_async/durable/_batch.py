@@ -23,7 +23,7 @@ from .. import _clock
 from .._batch.budget import check_budget, most_cost, no_money
 from .._batch.job import Outcome
 from .._concurrency import Alarm
-from .._sessions.review import Answer, check_reviewer
+from .._sessions.review import check_reviewer
 from ..errors import (
     ClientStateError,
     ConfigError,
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from .._batch.budget import Rate
     from .._batch.job import Job
     from .._client import HeyGen
-    from .._sessions.session import BatchReviewer
+    from .._sessions.session import Answer, BatchReviewer
     from ._connection import Connection
     from ._schema import JobRow
 

@@ -40,7 +40,7 @@ from ._types import DatabaseUnavailable, JobCancelled
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .._sessions.review import Answer
+    from .._sessions.session import Answer
     from ..models import File
 
 VERSION = 1

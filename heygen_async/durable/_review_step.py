@@ -9,9 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from .. import _clock
-from .._sessions import review
-from .._sessions.review import Answer, answer_of
+from .._sessions.review import answer_of
 from .._sessions.send import APPROVAL
+from .._sessions.session import Answer, stop_session
 from ..errors import HeyGenError, InvalidArgument
 from ..models import Approve, Reply, SessionState, Stop
 from . import _records
@@ -79,7 +79,7 @@ class Talking:
         return FOLLOW
 
     async def _stop(self, stage: Stage, row: JobRow, session: Session) -> str:
-        video = await review.stop(session)
+        video = await stop_session(session)
         await self._context.access.persist(self._context.store.record_answer, stage, session.ref().decode())
         failures = _records.read_failures(row.outcome)
         outcome = _records.text(OutcomeRecord(v=VERSION, video=plain(video), failures=failures))
