@@ -10,7 +10,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -97,7 +97,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def run_postgres() -> Iterator[Postgres]:
+def run_postgres() -> Generator[Postgres]:
     """Run a PostgreSQL server; without one the test is skipped, except in continuous integration."""
     on_path = shutil.which("pg_ctl")
     found = sorted(DEBIAN.glob("*/bin/pg_ctl")) or ([pathlib.Path(on_path)] if on_path else [])
@@ -118,7 +118,7 @@ def run_postgres() -> Iterator[Postgres]:
 
 
 @contextmanager
-def run_redis() -> Iterator[Redis]:
+def run_redis() -> Generator[Redis]:
     """Run a Redis server; without one the test is skipped, except in continuous integration."""
     binary = shutil.which("redis-server") or shutil.which("valkey-server")
     if binary is None:

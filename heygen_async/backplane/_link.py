@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 import anyio
 
@@ -35,14 +35,14 @@ class Exchange(Protocol):
         sealer: Names and seals of the account.
         owner: What the process is called.
         lease: Seconds it holds a session without saying so again.
-        released: Sessions whose leases are to be given up.
+        released: Sessions whose leases are to be given up, and to whom; to anybody where that is empty.
         greeted_at: When the others have had their time to answer.
     """
 
     sealer: Sealer
     owner: str
     lease: float
-    released: set[str]
+    released: dict[str, str]
     greeted_at: float
 
     def join(self) -> None:
@@ -174,16 +174,18 @@ class BackplaneLink:
                 raise TimeoutError("what was sent did not come back")
 
     async def _release(self, connection: Connection) -> None:
-        released, self._sharing.released = self._sharing.released, set()
+        released, self._sharing.released = self._sharing.released, {}
         names = [self._sharing.sealer.name(session_id) for session_id in released]
         with anyio.fail_after(_LONGEST):
             await connection.release(names, self._sharing.owner)
-        self._sharing.announce(Release(tuple(released)))
+        for heir in set(released.values()):
+            session_ids = (session_id for session_id, its_heir in released.items() if its_heir == heir)
+            self._sharing.announce(Release(heir, tuple(session_ids)))
 
     async def _renew(self, connection: Connection) -> None:
         """Renew the leases when that is due; in between an empty request shows that the engine is there."""
         asked = _clock.now()
-        wanted = self._sharing.wanted() if asked >= self._renew_at else []
+        wanted: Sequence[str] = self._sharing.wanted() if asked >= self._renew_at else ()
         if wanted:
             self._renew_at = asked + self._sharing.lease / _RENEWALS
         names = [self._sharing.sealer.name(session_id) for session_id in wanted]
@@ -192,7 +194,8 @@ class BackplaneLink:
         self._sharing.record_leases(wanted, generations, asked + self._sharing.lease)
 
 
-def _reason(error: BaseException) -> str:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return clean(f"{type(error).__name__}: {error}")
+def _reason(error: Exception) -> str:
+    cause: Exception = error
+    while isinstance(cause, ExceptionGroup):
+        cause = cast("ExceptionGroup[Exception]", cause).exceptions[0]
+    return clean(f"{type(cause).__name__}: {cause}")

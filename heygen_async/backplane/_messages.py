@@ -31,14 +31,16 @@ class Welcome(Struct, frozen=True, array_like=True, tag=True):
 
 
 class Join(Struct, frozen=True, array_like=True, tag=True):
-    """A process asks the holders of sessions for the newest state."""
+    """A process watches sessions from now on, and asks their holders for the newest state."""
 
+    owner: str
     session_ids: tuple[str, ...]
 
 
 class Release(Struct, frozen=True, array_like=True, tag=True):
-    """A holder has given sessions up; another may take them at once."""
+    """A holder has given sessions up: for the heir, if there is one, else for all."""
 
+    heir: str
     session_ids: tuple[str, ...]
 
 
@@ -60,6 +62,9 @@ class Read(Struct, frozen=True, array_like=True, tag=True):
         message: The number of the holder's message that has the state, this one or one before.
         age: Seconds since the service was asked.
         next_poll: Seconds until the holder asks again.
+        elapsed: Seconds that the session is known to be in its status.
+        unchanged: Seconds since anything moved.
+        polls: Reads in this status.
         state: The session, encoded; None when it is unchanged, empty when it must not travel.
     """
 
@@ -69,6 +74,9 @@ class Read(Struct, frozen=True, array_like=True, tag=True):
     message: int
     age: float
     next_poll: float
+    elapsed: float
+    unchanged: float
+    polls: int
     state: bytes | None = None
 
 

@@ -49,6 +49,11 @@ class Peers:
             self._numbers.popitem(last=False)
         return True
 
+    @property
+    def are_there(self) -> bool:
+        """Whether there are others."""
+        return bool(self._numbers)
+
     def is_known(self, sender: str) -> bool:
         """Whether a process has shown that it is there."""
         return sender in self._numbers

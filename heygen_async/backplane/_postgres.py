@@ -15,7 +15,7 @@ from ..errors import ConfigError, InvalidArgument
 from ._base import BaseBackplane
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
     from psycopg import AsyncConnection, Notify
 
@@ -105,7 +105,7 @@ class PostgresBackplane(BaseBackplane):
             ) from None
 
     @asynccontextmanager
-    async def connect(self, channel: str) -> AsyncIterator[Connection]:
+    async def connect(self, channel: str) -> AsyncGenerator[Connection]:
         """
         Connect, by one connection for what is sent and one for what is received.
 

@@ -2,6 +2,8 @@
 A backplane on Redis: messages by publish and subscribe, leases as keys that expire.
 """
 
+# The library leaves some of its types open.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
@@ -12,7 +14,7 @@ from ..errors import ConfigError, InvalidArgument
 from ._base import BaseBackplane
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
     from redis.asyncio import Redis
     from redis.asyncio.client import PubSub
@@ -79,7 +81,7 @@ class RedisBackplane(BaseBackplane):
         self._url = Secret(url)
 
     @asynccontextmanager
-    async def connect(self, channel: str) -> AsyncIterator[Connection]:
+    async def connect(self, channel: str) -> AsyncGenerator[Connection]:
         """
         Connect, by one connection for what is sent and one for what is received.
 
@@ -115,8 +117,8 @@ class _RedisConnection:
     async def receive(self) -> bytes:
         while True:
             found = await self._messages.get_message(timeout=None)
-            if found is not None:
-                return bytes(found["data"])
+            if found is not None and isinstance(data := found["data"], bytes):
+                return data
 
     async def acquire(self, names: Sequence[str], owner: str, seconds: float, /) -> Sequence[int]:
         keys = self._keys(names)

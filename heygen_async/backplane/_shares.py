@@ -9,6 +9,8 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
+from ._messages import UNSHARED
+
 if TYPE_CHECKING:
     from ..models import SessionState
     from ._messages import Read, Sent
@@ -23,6 +25,7 @@ class Verdict(Enum):
     OLD = auto()  # asked by an earlier holder, or before a read or a message of ours
     UNAWARE = auto()  # the holder does not know of a message
     LOST = auto()  # the state it goes on from did not arrive
+    UNSHARED = auto()  # the state may not travel, so each process reads it for itself
     NEWS = auto()
 
 
@@ -36,6 +39,7 @@ class Share:
         generation: Of the newest lease known.
         is_fed: Whether a holder has said when it polls next.
         next_at: When the holder polls next, as far as is known here.
+        heir: Another process that this one hands the lease to; empty for none.
         published: The state that was sent last, by this process as the holder.
         announcement: The newest message to the session; None for none.
         sent_at: When this process learnt of it.
@@ -48,6 +52,7 @@ class Share:
         "announcement",
         "began",
         "generation",
+        "heir",
         "held_until",
         "is_fed",
         "next_at",
@@ -64,6 +69,7 @@ class Share:
         self.published: SessionState | None = None
         self.announcement: Sent | None = None
         self.sent_at: float = 0.0
+        self.heir: str = ""
         self._message = 0  # the number of the one that had the state
         self._read_at = began  # when the holder read last
         self._fed_at: float | None = None  # when what is known of the session was last fed
@@ -98,6 +104,12 @@ class Share:
         self.is_fed = self.is_fed and not was_held
         return was_held
 
+    def hand_over(self, now: float, due: float) -> str:
+        """Record that another process polls from now on, and next when this one would have; return which."""
+        heir, self.heir, self.held_until = self.heir, "", 0.0
+        self.is_fed, self._read_at, self.next_at = True, now, due
+        return heir
+
     # -- what a holder says --
 
     def record_published(self, state: SessionState | None, message: int) -> None:
@@ -112,9 +124,14 @@ class Share:
             self.generation, self.held_until, self.published, self._message = read.generation, 0.0, None, 0
         if read.sent < self.sent:
             return Verdict.UNAWARE
+        if read.state == UNSHARED:
+            self.is_fed, self._message = False, 0
+            return Verdict.UNSHARED
+        if read.state is None and read.message != self._message:
+            return Verdict.LOST
         self.is_fed, self._read_at, self.next_at = True, now, now + read.next_poll
         if read.state is None:
-            return Verdict.NEWS if read.message == self._message else Verdict.LOST
+            return Verdict.NEWS
         if read_at is not None and read_at != self._fed_at and now - read.age <= read_at:
             return Verdict.OLD  # we have asked the service ourselves since
         self._message = read.message

@@ -7,6 +7,7 @@ from the others. It waits for nothing itself: what is to be sent lies in the out
 
 from __future__ import annotations
 
+import itertools
 import logging
 import math
 import secrets
@@ -49,6 +50,7 @@ log = logging.getLogger("heygen_async")
 _JOIN = 2.0  # seconds the first poll of a session waits for what another process knows
 _FAILURES = 2  # failed polls after which another process may try
 _GREETING = 0.1  # seconds for the others to show that they are there, and to see that we are
+_HANDOVER = 0.5  # seconds that must be left to the next poll for another process to make it
 _RAREST = 3600.0  # seconds; a schedule may say never
 _ITEMS = 200  # in one message
 
@@ -66,7 +68,7 @@ class PollSharing(SharedPolls):
     Attributes:
         lease: See above.
         owner: What this process is called.
-        released: Sessions whose leases are to be given up.
+        released: Sessions whose leases are to be given up, and to whom; to anybody where that is empty.
         greeted_at: When the others have had their time to answer.
     """
 
@@ -76,7 +78,7 @@ class PollSharing(SharedPolls):
         self.lease: float = lease
         self.sealer: Sealer = sealer
         self.owner: str = secrets.token_hex(8)
-        self.released: set[str] = set()
+        self.released: dict[str, str] = {}
         self._scheduler = scheduler
         self._link = BackplaneLink(engine, self)
         self._shares: dict[str, Share] = {}
@@ -102,8 +104,13 @@ class PollSharing(SharedPolls):
         share = self._shares.get(session.track.session_id) or self._begin(session, now)
         if share.holds(now):
             if session.failures >= _FAILURES:
-                self._give_up(session, share)
-            return due
+                share.drop()
+                self._release(session, "")
+            if not share.heir or due - now < _HANDOVER:
+                return due
+            self._send_state(session, share, now - session.polled_at)
+            self._release(session, share.hand_over(now, due))
+            return due + self.lease
         # The links of a video are signed, so each process reads them for itself.
         is_video = session.track.next_read(for_video=session.for_video) is not ReadTarget.SESSION
         if self.is_away or session.failures or is_video:
@@ -125,8 +132,7 @@ class PollSharing(SharedPolls):
         """Give up the lease, once the others have been sent the last read."""
         share = self._shares.pop(session.track.session_id, None)
         if share is not None and share.held_until:
-            self.released.add(session.track.session_id)
-            self._link.wake()
+            self._release(session, "")
 
     def announce_send(self, track: SessionTracker) -> None:
         """Number the message, so that no read that was asked before it counts after it."""
@@ -152,9 +158,8 @@ class PollSharing(SharedPolls):
         self._link.acquire_now()
         return share
 
-    def _give_up(self, session: WatchedSession, share: Share) -> None:
-        share.drop()
-        self.released.add(session.track.session_id)
+    def _release(self, session: WatchedSession, heir: str) -> None:
+        self.released[session.track.session_id] = heir
         self._link.wake()
 
     def announce(self, item: Item) -> None:
@@ -164,7 +169,7 @@ class PollSharing(SharedPolls):
         self._link.wake()
 
     def _send_state(self, session: WatchedSession, share: Share, age: float) -> None:
-        if not self.is_away:
+        if not self.is_away and self._peers.are_there:
             state = None if session.track.is_stale else session.track.state
             self._reads.append((session, share, state, age))
             self._link.wake()
@@ -173,13 +178,11 @@ class PollSharing(SharedPolls):
 
     def next_message(self, now: float) -> bytes | None:
         """Return what is to be sent next; None when there is nothing."""
-        items, reads = list[Item](), self._reads[:_ITEMS]
-        if now < self.greeted_at:
-            items, reads = [item for item in self._outbox if isinstance(item, Hello)], []
-            self._outbox = [item for item in self._outbox if not isinstance(item, Hello)]
-        else:
-            items, self._outbox = self._outbox[:_ITEMS], self._outbox[_ITEMS:]
-            self._reads = self._reads[_ITEMS:]
+        is_greeting = now < self.greeted_at  # nothing else would count yet
+        due = itertools.takewhile(lambda item: not is_greeting or isinstance(item, Hello), self._outbox)
+        items: list[Item] = list(itertools.islice(due, _ITEMS))
+        reads = [] if is_greeting else self._reads[:_ITEMS]
+        self._outbox, self._reads = self._outbox[len(items) :], self._reads[len(reads) :]
         welcome = self._peers.welcome()
         if not (items or reads or welcome):
             return None
@@ -195,13 +198,17 @@ class PollSharing(SharedPolls):
         is_news = state is not None and state is not share.published
         if is_news:
             share.record_published(state, self._number)
+        track, next_at = session.track, session.due if share.holds(now) else share.next_at
         return Read(
-            session_id=session.track.session_id,
+            session_id=track.session_id,
             generation=share.generation,
             sent=share.sent,
             message=share.message,
             age=age,
-            next_poll=min(max(session.due - now, 0.0), _RAREST) if session.watchers else self.lease,
+            next_poll=min(max(next_at - now, 0.0), _RAREST),
+            elapsed=now - track.since,
+            unchanged=now - track.moved_at,
+            polls=track.polls,
             state=encode_session(state) if is_news and state is not None else None,
         )
 
@@ -224,14 +231,14 @@ class PollSharing(SharedPolls):
             session, share = self._scheduler.sessions.get(session_id), self._shares.get(session_id)
             if session is None or share is None:
                 if generation:
-                    self.released.add(session_id)
+                    self.released[session_id] = ""
             elif not generation:
                 if share.drop() or not share.is_fed:
                     lost.append(session_id)
             elif share.hold(generation, until):
                 self._scheduler.poll_by(session, max(share.next_at if share.is_fed else now, now), now)
         if lost:
-            self.announce(Join(tuple(lost)))
+            self.announce(Join(self.owner, tuple(lost)))
 
     # -- from the link: the others come and go --
 
@@ -271,7 +278,7 @@ class PollSharing(SharedPolls):
             return
         is_accepted = self._peers.accept(message)
         if not is_accepted and not self._peers.is_known(message.sender):
-            self._outbox.append(self._peers.hello)
+            self._outbox.insert(0, self._peers.hello)
         self._link.wake()
         for item in message.items if is_accepted else ():
             take = self._take.get(type(item))
@@ -283,7 +290,11 @@ class PollSharing(SharedPolls):
     def _take_read(self, read: Read) -> None:
         now = _clock.now()
         session, share = self._scheduler.sessions.get(read.session_id), self._shares.get(read.session_id)
-        if session is None or share is None or not math.isfinite(read.age + read.next_poll):
+        if (
+            session is None
+            or share is None
+            or not math.isfinite(read.age + read.next_poll + read.elapsed + read.unchanged)
+        ):
             return
         track = session.track
         match share.judge(read, now, track.read_at):
@@ -293,7 +304,9 @@ class PollSharing(SharedPolls):
                 if share.announcement is not None:
                     self.announce(share.announcement)
             case Verdict.LOST:
-                self.announce(Join((read.session_id,)))
+                self.announce(Join(self.owner, (read.session_id,)))
+            case Verdict.UNSHARED:
+                self._scheduler.poll_by(session, now, now)
             case Verdict.NEWS:
                 self._feed(session, share, read, now)
 
@@ -305,8 +318,12 @@ class PollSharing(SharedPolls):
                 track.record_unchanged(now)
         elif (data := decode_session(read.state)) is not None:
             change = track.record_session(data, asked=now, now=now)
-        else:
+        else:  # of another release
             share.is_fed = False
+            self._scheduler.poll_by(session, now, now)
+            return
+        if not track.is_stale:  # as if it had been watched here from the beginning
+            track.since, track.moved_at, track.polls = now - read.elapsed, now - read.unchanged, read.polls
         share.record_fed(track.read_at)
         session.polled_at = max(session.polled_at, now - read.age)
         self.reads += 1
@@ -330,9 +347,14 @@ class PollSharing(SharedPolls):
             if session.track.read_at is not None and not session.track.is_stale:
                 share.published = None
                 self._send_state(session, share, now - session.track.read_at)
+            if join.owner < (share.heir or self.owner):
+                # The first of all that watch a session polls it: so one process has all that many watch together.
+                share.heir = join.owner
+                if not session.is_polling:
+                    self._scheduler.deliver(session.track, Change.NOTHING)
 
     def _take_release(self, release: Release) -> None:
-        if any(session_id in self._shares for session_id in release.session_ids):
+        if release.heir in ("", self.owner) and any(one in self._shares for one in release.session_ids):
             self._link.acquire_now()
 
     def _take_sent(self, sent: Sent) -> None:

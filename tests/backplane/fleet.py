@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,6 +13,7 @@ from backplane.memory import MemoryBackplane, MemoryEngine
 from flows import Line, client
 from heygen_async import HeyGen, Session
 from heygen_async.errors import ConnectFailed
+from heygen_async.models import Mode
 from heygen_async.testing import MemoryAnswer, Simulator
 from heygen_async.testing._transports.memory import Outgoing
 
@@ -73,6 +74,12 @@ class Fleet:
         """How many requests all have sent that read."""
         return sum(cable.reads for cable in self.cables)
 
+    def holder(self, engine: MemoryEngine) -> int:
+        """Return which process holds all leases there are."""
+        (owner,) = {owner for owner, _, _ in engine.leases.values()}
+        sharings = [client._core.scheduler.sharing for client in self.clients]
+        return [getattr(sharing, "owner", None) for sharing in sharings].index(owner)
+
     async def watch(self, place: int, session_id: str, until: Iterable[str] = ENDS) -> list[str]:
         """Watch a session in one process, to its end."""
         mine: list[str] = []
@@ -91,16 +98,16 @@ class Fleet:
                     for _ in range(watchers):
                         group.start_soon(self.watch, place, session_id)
 
-    async def sessions(self, count: int, **options: Any) -> list[Session]:
+    async def sessions(self, count: int, mode: Mode = "generate") -> list[Session]:
         """Create sessions by the first process."""
         make = self.clients[0].sessions.create
-        return [await make(f"Film {number}", **{"mode": "generate", **options}) for number in range(count)]
+        return [await make(f"Film {number}", mode=mode) for number in range(count)]
 
 
 @asynccontextmanager
 async def fleet(
     service: Simulator, count: int, *, engine: MemoryEngine | None, **options: Any
-) -> AsyncIterator[Fleet]:
+) -> AsyncGenerator[Fleet]:
     """Run so many processes."""
     made = Fleet(service, count, engine=engine, **options)
     try:

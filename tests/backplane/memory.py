@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
 import anyio
@@ -53,7 +53,7 @@ class MemoryBackplane(BaseBackplane):
         self.engine = engine
 
     @asynccontextmanager
-    async def connect(self, channel: str) -> AsyncIterator[Connection]:
+    async def connect(self, channel: str) -> AsyncGenerator[Connection]:
         """Connect."""
         if not self.engine.is_up:
             raise ConnectionRefusedError("the engine is stopped")

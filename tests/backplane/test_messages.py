@@ -43,7 +43,7 @@ def read(
     generation: int = 1, sent: int = 0, number: int = 1, age: float = 0.0, state: bytes | None = None
 ) -> Read:
     """A read of another process, which polls again in ten seconds."""
-    return Read("s", generation, sent, number, age, 10.0, state)
+    return Read("s", generation, sent, number, age, 10.0, 0.0, 0.0, 0, state)
 
 
 # ---- seals ----------------------------------------------------------------------------------------------------------
@@ -165,6 +165,16 @@ def test_an_unchanged_session_needs_its_state() -> None:
     assert Verdict.LOST is share.judge(read(generation=2, number=3), 5.0, None)
 
 
+def test_a_state_that_may_not_travel_is_read_by_each() -> None:
+    """That a state which may not travel is unchanged tells nobody what it is."""
+    share = Share(0.0)
+
+    assert Verdict.UNSHARED is share.judge(read(number=3, state=UNSHARED), 1.0, None)
+    assert not share.is_fed
+    assert Verdict.LOST is share.judge(read(number=3), 2.0, None)
+    assert not share.is_fed
+
+
 def test_a_read_from_before_our_own_is_old() -> None:
     """A state that was asked for before this process asked by itself is not taken."""
     share = Share(0.0)
@@ -197,3 +207,15 @@ def test_a_lease_is_held_for_its_time() -> None:
     assert share.drop()
     assert not share.holds(5.0)
     assert share.hold(9, 20.0)
+
+
+def test_a_lease_is_handed_over() -> None:
+    """A process that hands a lease over waits for the heir as for any holder, from the poll it would have made."""
+    share = Share(0.0)
+    share.hold(7, 10.0)
+    share.heir = "b"
+
+    assert share.hand_over(5.0, 8.0) == "b"
+    assert not share.holds(6.0)
+    assert not share.wishes(8.0)
+    assert Verdict.NEWS is share.judge(read(generation=8, state=b"x"), 8.0, None)

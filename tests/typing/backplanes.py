@@ -4,7 +4,7 @@ Backplanes as users write them; never run, only read by type checkers.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import assert_type
 
@@ -40,7 +40,7 @@ class NatsBackplane(BaseBackplane):
     """A backplane on it."""
 
     @asynccontextmanager
-    async def connect(self, channel: str) -> AsyncIterator[Connection]:
+    async def connect(self, channel: str) -> AsyncGenerator[Connection]:
         """Connect."""
         yield NatsConnection()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 
@@ -50,10 +51,9 @@ def backplane(request: pytest.FixtureRequest) -> Callable[..., BaseBackplane]:
     """Makes backplanes that meet on one engine, of each kind."""
     if request.param == "memory":
         engine = MemoryEngine()
-        return lambda **options: MemoryBackplane(engine, **options)
+        return partial(MemoryBackplane, engine)
     if request.param == "redis":
         redis: Redis = request.getfixturevalue("redis")
-        return lambda **options: RedisBackplane(redis.url, **options)
+        return partial(RedisBackplane, redis.url)
     postgres: Postgres = request.getfixturevalue("postgres")
-    address = postgres.database()
-    return lambda **options: PostgresBackplane(address, **options)
+    return partial(PostgresBackplane, postgres.database())

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -171,7 +171,7 @@ class Crew:
 @asynccontextmanager
 async def crew(
     simulator: Simulator, folder: pathlib.Path, *, sessions: int, workers: int, **options: object
-) -> AsyncIterator[Crew]:
+) -> AsyncGenerator[Crew]:
     """Run a service with so many sessions, and so many processes that watch them."""
     async with SimulatorServer(simulator):
         made = Crew(simulator, folder, options)
