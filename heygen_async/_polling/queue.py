@@ -1,5 +1,5 @@
 """
-Which session is polled next: queues of watched sessions by moment.
+Which session is polled next: a queue of watched sessions by moment.
 
 No clock and no I/O: moments come in as loop seconds. A session has one entry that counts; bringing it forward leaves
 the old one behind, to be skipped when it comes up.
@@ -7,12 +7,10 @@ the old one behind, to be skipped when it comes up.
 
 from __future__ import annotations
 
-from collections import deque
 from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING
 
-from .._api.calls import STATUS_IDS
 from .watched import NEVER
 
 if TYPE_CHECKING:
@@ -21,10 +19,7 @@ if TYPE_CHECKING:
     from .watched import WatchedSession
 
 _ENTRIES = count(1)  # one for all queues, so that an entry left behind in another counts no more
-SOONEST = 0.0  # before all that are due
 _SPARE = 64  # old entries that may pile up besides as many as there are others
-_EARLY = 2.0  # seconds a poll may come early to share a request
-_LATENESS = 1000  # polls whose lateness is remembered
 
 Entry = tuple[float, int, "Sequence[WatchedSession]"]
 
@@ -78,41 +73,3 @@ def _waiting(entry: Entry) -> Sequence[WatchedSession]:
     """Return the sessions of an entry for which it counts."""
     _, number, sessions = entry
     return [session for session in sessions if session.entry == number and session.watchers]
-
-
-class PollQueues:
-    """
-    All sessions that wait for a poll.
-
-    Attributes:
-        alone: Those that are polled on their own.
-        together: Those that share their polls.
-    """
-
-    __slots__ = ("_lateness", "alone", "together")
-
-    def __init__(self) -> None:
-        self._lateness: deque[float] = deque(maxlen=_LATENESS)
-        self.clear()
-
-    def clear(self) -> None:
-        """Forget all that waits."""
-        self.alone, self.together = PollQueue(), PollQueue()
-
-    def first(self) -> float:
-        """Return the first moment, NEVER when there is none."""
-        return min(self.alone.first(), self.together.first())
-
-    def take(self, now: float) -> Sequence[WatchedSession]:
-        """Remove and return what has been due longest; empty when nothing is due."""
-        alone, together = self.alone.first(), self.together.first()
-        if now < alone and now < together:
-            return ()
-        batch = self.alone.take(now) if alone <= together else self.together.take(now + _EARLY, STATUS_IDS)
-        if batch[0].due > SOONEST:
-            self._lateness.append(max(0.0, now - batch[0].due))
-        return batch
-
-    def lateness(self) -> Sequence[float]:
-        """Return by how much the last polls were late, sorted."""
-        return sorted(self._lateness) or [0.0]

@@ -18,11 +18,10 @@ from .._redact import clean
 from ..errors import ClientStateError, ConnectionLost, HeyGenError, RateLimited
 from ..models import Statistics
 from .planner import PollPlanner, poll_pause
-from .queue import SOONEST, PollQueues
 from .reads import BulkPoller, read
 from .state import Change
 from .watched import NEVER, WatchedSession
-from .workers import PollWorkers
+from .workers import SOONEST, PollWorkers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -87,12 +86,10 @@ class PollScheduler:
     def _start_over(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self.sessions: dict[str, WatchedSession] = {}
-        self._queues = PollQueues()
         self._bulk = BulkPoller(self._api)
         self.sharing: SharedPolls = self._share_polls(self)
         self._workers = PollWorkers(
             self._api,
-            self._queues,
             most=self._most,
             rate=self._rate,
             poll=self._poll,
@@ -239,13 +236,13 @@ class PollScheduler:
 
     def statistics(self) -> Statistics:
         """Return the numbers of now."""
-        counters, queues, lateness = self._api.counters, self._queues, self._queues.lateness()
+        counters, lateness = self._api.counters, self._workers.lateness()
         now = 0.0 if self._loop is None else _clock.of(self._loop)
         return Statistics(
             **{name: getattr(counters, name) for name in counters.__slots__},
             watchers=sum(len(session.watchers) for session in self.sessions.values()),
             watched=len(self.sessions),
-            due=queues.alone.count(now) + queues.together.count(now),
+            due=self._workers.count_due(now),
             in_flight=self._workers.count,
             lateness_p50=lateness[len(lateness) // 2],
             lateness_p99=lateness[len(lateness) * 99 // 100],
@@ -379,12 +376,9 @@ class PollScheduler:
         for session in alike:
             session.is_polling = False
             session.due = due
-        if self._queues.together.put(alike, due):
-            self._workers.wake()
+        self._workers.put(alike, due, is_shared=True)
 
     def _enqueue(self, session: WatchedSession, due: float, now: float) -> None:
         session.is_polling = False
         session.due = due = self.sharing.plan(session, session.fit_due(due, now), now)
-        queue = self._queues.together if self._bulk.share_of(session) else self._queues.alone
-        if queue.put((session,), due):
-            self._workers.wake()
+        self._workers.put((session,), due, is_shared=self._bulk.share_of(session) > 0)

@@ -7,7 +7,7 @@ was verified and that a poll then confirmed counts as a sign that the webhook wo
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import deque
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -93,7 +93,7 @@ class _Miss(NamedTuple):
     status: SessionStatus
     before: _AnnouncedEnds
     at: float
-    names: tuple[str, ...]
+    names: frozenset[str]
 
 
 class WebhookReliability:
@@ -109,7 +109,7 @@ class WebhookReliability:
 
     def __init__(self) -> None:
         self._records: dict[SessionStatus, _AnnouncedEnds] = {}
-        self._misses: OrderedDict[str, _Miss] = OrderedDict()
+        self._misses: deque[_Miss] = deque(maxlen=_MOST_MISSES)  # the newest first
 
     def streak(self, status: SessionStatus, now: float) -> int:
         """Return how many announced ends in a row count as trust; 0 when the last is long ago."""
@@ -130,38 +130,27 @@ class WebhookReliability:
         if status not in _ANNOUNCED:
             return False  # the caller ends it, or what it means is not known
         record = self._records.get(status, _AnnouncedEnds())
-        trust = record.trust(now)
         if signals is not None and signals.seconds_unconfirmed(now) is not None:
-            is_remembered = now - record.at <= _REMEMBERED_FOR
-            self._records[status] = _AnnouncedEnds(record.confirmed * is_remembered + 1, record.needed, now)
-        elif signals is None or not signals.has_unverified(now):
-            self._record_miss(_Miss(status, record, now, tuple(filter(None, names))))
-            return trust > 0
-        return False
-
-    def _record_miss(self, miss: _Miss) -> None:
+            confirmed = record.confirmed if now - record.at <= _REMEMBERED_FOR else 0
+            self._records[status] = _AnnouncedEnds(confirmed + 1, record.needed, now)
+            return False
+        if signals is not None and signals.has_unverified(now):
+            return False
         # Ends before the first event are no misses: there may be no webhook yet.
-        needed = miss.before.needed
-        if miss.before.confirmed:
-            needed = min(2 * needed + 2, _MOST_NEEDED)
-        self._records[miss.status] = _AnnouncedEnds(0, needed, miss.at)
-        for name in miss.names:
-            self._misses[name] = miss
-            if len(self._misses) > _MOST_MISSES:
-                self._misses.popitem(last=False)
+        needed = min(2 * record.needed + 2, _MOST_NEEDED) if record.confirmed else record.needed
+        self._records[status] = _AnnouncedEnds(0, needed, now)
+        self._misses.appendleft(_Miss(status, record, now, frozenset(filter(None, names))))
+        return record.trust(now) > 0
 
     def excuse(self, names: tuple[str | None, ...], now: float) -> None:
         """Record a verified event about an end that a poll has found shortly before."""
-        missed = [name for name in names if name is not None and name in self._misses]
-        if not missed:
+        miss = next((miss for miss in self._misses if not miss.names.isdisjoint(names)), None)
+        if miss is None:
             return
-        miss = self._misses[missed[0]]
-        for name in miss.names:
-            self._misses.pop(name, None)
+        self._misses.remove(miss)
         if now - miss.at <= _EXCUSED_WITHIN:
             record = self._records[miss.status]
-            needed = (
-                miss.before.needed if record.at == miss.at else record.needed
-            )  # another end was missed since
+            is_last = record.at == miss.at  # else another end was missed since
+            needed = miss.before.needed if is_last else record.needed
             confirmed = max(record.confirmed, miss.before.confirmed)
             self._records[miss.status] = _AnnouncedEnds(confirmed + 1, needed, now)

@@ -6,18 +6,25 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+from collections import deque
 from typing import TYPE_CHECKING
 
 from .. import _clock
+from .._api.calls import STATUS_IDS
 from ..errors import ClientStateError
+from .queue import PollQueue
 from .watched import NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from .._http.client import ApiClient
-    from .queue import PollQueues
     from .watched import WatchedSession
+
+
+SOONEST = 0.0  # before all that are due
+_EARLY = 2.0  # seconds a poll may come early to share a request
+_LATENESS = 1000  # polls whose lateness is remembered
 
 
 class PollWorkers:
@@ -26,7 +33,6 @@ class PollWorkers:
 
     Args:
         api: Knows the loop and the pauses the service asked for.
-        queues: What is to be polled.
         most: Polls under way at once.
         rate: Polls a second, spread evenly; None for no limit.
         poll: Polls sessions that are due together.
@@ -36,7 +42,6 @@ class PollWorkers:
     def __init__(
         self,
         api: ApiClient,
-        queues: PollQueues,
         *,
         most: int,
         rate: float | None,
@@ -44,7 +49,6 @@ class PollWorkers:
         fail_all: Callable[[Exception], None],
     ) -> None:
         self._api = api
-        self._queues = queues
         self._poll = poll
         self._fail_all = fail_all
         self._most = self._allowed = most
@@ -52,15 +56,31 @@ class PollWorkers:
         self._next_start = 0.0  # when the next may start, as far as the rate goes
         self._timer: asyncio.TimerHandle | None = None  # for the next poll, unless all workers are busy
         self._workers: set[asyncio.Task[None]] = set()
+        self._alone, self._together = PollQueue(), PollQueue()
+        self._lateness: deque[float] = deque(maxlen=_LATENESS)
 
     @property
     def count(self) -> int:
         """How many polls are under way."""
         return len(self._workers)
 
-    def wake(self) -> None:
+    def count_due(self, now: float) -> int:
+        """Return how many sessions are due."""
+        return self._alone.count(now) + self._together.count(now)
+
+    def lateness(self) -> Sequence[float]:
+        """Return by how much the last polls were late, sorted."""
+        return sorted(self._lateness) or [0.0]
+
+    def put(self, sessions: Sequence[WatchedSession], moment: float, *, is_shared: bool) -> None:
+        """Have sessions polled at a moment and at no other, on their own or together with others."""
+        queue = self._together if is_shared else self._alone
+        if queue.put(sessions, moment):
+            self._wake()
+
+    def _wake(self) -> None:
         """Have the next poll begun in time, which may be sooner than all that was known of."""
-        moment = max(self._queues.first(), self._next_start, self._api.polls.resume)
+        moment = max(self._first(), self._next_start, self._api.polls.resume)
         if self._api.loop is None or moment == NEVER or len(self._workers) >= self._allowed:
             return  # where all workers are busy, the first to be done takes what is due
         if self._timer is not None:
@@ -70,9 +90,12 @@ class PollWorkers:
         # In a context of its own: polls are for all watchers, and no part of the first one's request or trace.
         self._timer = self._api.loop.call_at(moment, self._begin, context=contextvars.Context())
 
+    def _first(self) -> float:
+        return min(self._alone.first(), self._together.first())
+
     def rest(self) -> None:
         """Forget the next poll: nothing is watched any more."""
-        self._queues.clear()
+        self._alone, self._together = PollQueue(), PollQueue()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -85,7 +108,7 @@ class PollWorkers:
         """Record an answer, after which one more poll may be under way."""
         if self._allowed < self._most and now >= self._api.polls.resume:
             self._allowed += 1
-            self.wake()
+            self._wake()
 
     async def aclose(self) -> None:
         """Cancel all polls and wait for their end."""
@@ -106,7 +129,7 @@ class PollWorkers:
                 self._workers.add(worker)
                 worker.add_done_callback(self._handle_end)
         finally:  # also after an interrupt: the loop may live on
-            self.wake()
+            self._wake()
 
     async def _work(self, batch: Sequence[WatchedSession]) -> None:
         while batch:
@@ -117,8 +140,13 @@ class PollWorkers:
         """Take what is due longest, unless the service or the rate says to wait."""
         if now < self._next_start or now < self._api.polls.resume or len(self._workers) > self._allowed:
             return ()
-        batch = self._queues.take(now)
-        if batch and self._spacing:
+        alone, together = self._alone.first(), self._together.first()
+        if now < alone and now < together:
+            return ()
+        batch = self._alone.take(now) if alone <= together else self._together.take(now + _EARLY, STATUS_IDS)
+        if batch[0].due > SOONEST:
+            self._lateness.append(max(0.0, now - batch[0].due))
+        if self._spacing:
             self._next_start = max(self._next_start, now) + self._spacing
         for session in batch:
             session.is_polling = True
@@ -132,4 +160,4 @@ class PollWorkers:
             error = ClientStateError("The polls of this client were cancelled from outside.")
         if isinstance(error, Exception):
             self._fail_all(error)
-        self.wake()
+        self._wake()
