@@ -39,18 +39,6 @@ class PartInfo(Struct, frozen=True, kw_only=True):
     total: int | None = None
 
 
-class Arriving(Struct, frozen=True, kw_only=True):
-    """What an answer brings: bytes from `start` on, of the version in `info`."""
-
-    start: int
-    info: PartInfo
-
-
-def write(info: PartInfo) -> bytes:
-    """Return the record as JSON."""
-    return msgspec.json.encode(info)
-
-
 def read(text: bytes) -> PartInfo | None:
     """Return the record, None when it cannot be read: a kill may have torn it."""
     try:
@@ -74,9 +62,11 @@ def range_headers(info: PartInfo, start: int) -> dict[str, str]:
     return {"range": f"bytes={start}-", "if-range": info.validator}
 
 
-def read_response(info: PartInfo, start: int, status: int, headers: Mapping[str, str]) -> Arriving:
+def read_response(
+    info: PartInfo, start: int, status: int, headers: Mapping[str, str]
+) -> tuple[PartInfo, int]:
     """
-    Read what a successful answer brings.
+    Return which version of the file a successful answer brings, and from which byte on.
 
     A host may send the whole file as a range of its own, asked or not.
 
@@ -86,18 +76,16 @@ def read_response(info: PartInfo, start: int, status: int, headers: Mapping[str,
     if status != HTTPStatus.PARTIAL_CONTENT:
         length = headers.get("content-length", "")
         total = int(length) if _SIZE.fullmatch(length) else None
-        return Arriving(start=0, info=_describe(info.of, headers, total))
+        return _describe(info.of, headers, total), 0
     found = _RANGE.fullmatch(headers.get("content-range", "").strip())
     if found is None or int(found[1]) not in {0, start}:
         raise BadResponse("The storage host sent another part of the file than was asked for.", status=status)
     total = None if found[3] == "*" else int(found[3])
     if int(found[1]) == 0:
-        return Arriving(start=0, info=_describe(info.of, headers, total))
+        return _describe(info.of, headers, total), 0
     if info.total is not None and total is not None and total != info.total:
         raise BadResponse("The storage host sent a part of a file of another size.", status=status)
-    return Arriving(
-        start=start, info=PartInfo(of=info.of, validator=info.validator, total=info.total or total)
-    )
+    return PartInfo(of=info.of, validator=info.validator, total=info.total or total), start
 
 
 def _describe(of: str, headers: Mapping[str, str], total: int | None) -> PartInfo:

@@ -7,12 +7,9 @@ Only clear cases are refused. A file that is labelled wrongly and begins like a 
 from __future__ import annotations
 
 import re
-from typing import Final
 
 from ..errors import BadResponse
 from .media_types import is_page
-
-HEAD_BYTES: Final = 1024
 
 _PAGE_TYPES = frozenset({"text/html", "application/xhtml+xml"})
 _TEXT_TYPES = _PAGE_TYPES | {"text/plain", "text/xml", "application/xml", "application/json"}

@@ -23,6 +23,7 @@ from .._redact import clean
 from ..errors import APIError, BadResponse, ConnectionLost, DownloadError, InvalidArgument, TransportError
 from ..errors._arguments import check_callable, check_type, given
 from . import byte_ranges, content
+from .media_types import HEAD_BYTES
 from .part_file import PartFile
 from .progress import Meter
 
@@ -49,12 +50,14 @@ class RemoteFile:
     A file at a storage host.
 
     Attributes:
+        api: The client that reads it.
         what: What it is, for messages and for the record beside a half file.
         name: What to call it in a folder.
         url: Its link, None when it has to be asked for.
         refresh: Asks for a new link; None when there is none.
     """
 
+    api: ApiClient
     what: str
     name: str
     url: str | None = field(repr=False)
@@ -62,7 +65,6 @@ class RemoteFile:
 
 
 async def download_file(
-    api: ApiClient,
     remote: RemoteFile,
     target: str | os.PathLike[str],
     *,
@@ -81,12 +83,12 @@ async def download_file(
     """
     is_folder = check_target(target)
     check_callable(**given(on_progress=on_progress))
-    api.bind()
+    remote.api.bind()
     choose = partial(_choose_path, Path(target), remote.name, is_folder=is_folder, overwrite=overwrite)
     path = await _in_thread(remote, choose)
     part = await _in_thread(remote, partial(PartFile, path, remote.what, resume=resume))
     try:
-        await _FileDownload(api, remote, part, on_progress).run()
+        await _FileDownload(remote, part, on_progress).run()
         await _in_thread(remote, partial(part.finish, overwrite=overwrite))
     finally:
         with anyio.CancelScope(shield=True):
@@ -126,10 +128,8 @@ class _FileDownload:
 
     __slots__ = ("_api", "_is_fresh", "_meter", "_part", "_remote", "_start", "_url", "_wants_whole")
 
-    def __init__(
-        self, api: ApiClient, remote: RemoteFile, part: PartFile, on_progress: OnProgress | None
-    ) -> None:
-        self._api = api
+    def __init__(self, remote: RemoteFile, part: PartFile, on_progress: OnProgress | None) -> None:
+        self._api = remote.api
         self._remote = remote
         self._part = part
         self._meter = Meter(on_progress, part.info.total)
@@ -215,16 +215,18 @@ class _FileDownload:
                 # Before anything is written: a login page must not cost the half file.
                 raise BadResponse("The storage host sent an HTML page in place of the rest.", status=200)
             try:
-                rest = byte_ranges.read_response(part.info, self._start, response.status, response.headers)
+                info, at = byte_ranges.read_response(
+                    part.info, self._start, response.status, response.headers
+                )
             except BadResponse:
                 part.forget()
                 raise
-            await _in_thread(self._remote, partial(part.start, rest.info, rest.start))
-            self._meter.total = rest.info.total
-            await self._receive(response, rest.start)
+            await _in_thread(self._remote, partial(part.start, info, at))
+            self._meter.total = info.total
+            await self._receive(response, at)
         if part.info.total not in {None, part.size}:
             raise ConnectionLost(f"The file broke off after {part.size:,} of {part.info.total:,} bytes.")
-        head = await _in_thread(self._remote, partial(part.read_head, content.HEAD_BYTES))
+        head = await _in_thread(self._remote, partial(part.read_head, HEAD_BYTES))
         try:
             content.check_content(self._remote.name, content_type, head)
         except BadResponse:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from ..errors import UploadError
 
-HEAD_BYTES = 1024  # enough for every signature
+HEAD_BYTES = 1024  # enough for every signature and to know a page
 
 SUFFIXES = {
     "image/png": ".png",

@@ -16,6 +16,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from . import byte_ranges
 from .byte_ranges import PartInfo
 
@@ -94,7 +96,7 @@ class PartFile:
         self._file.truncate(at)
         if at == 0:
             with open(self._info_path, "wb", opener=_open_plain) as file:
-                file.write(byte_ranges.write(info))
+                file.write(msgspec.json.encode(info))
         self.info = info
         self.size = self._file.seek(at)
 

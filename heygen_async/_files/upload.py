@@ -1,5 +1,5 @@
 """
-What this client has uploaded, by content: the same file is not sent twice.
+Uploads, each by the way its size asks for, to the moment when the service can use the file; one content is sent once.
 """
 
 from __future__ import annotations
@@ -8,10 +8,11 @@ import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
 
 import anyio
+from msgspec.structs import replace
 
 from .. import _clock
 from .._api import assets as asset_api
@@ -22,17 +23,33 @@ from .._http.transport import Request
 from .._redact import clean
 from ..errors import APIError, TransportError, UploadError
 from .media_types import SUFFIXES, media_type
-from .processing import PROCESSING_SECONDS, wait_until_usable
 from .progress import Meter
 from .upload_source import Content
 
 if TYPE_CHECKING:
     from .._api.assets import Uploaded, UploadSlot
     from .._http.client import ApiClient
-    from ..models import Asset, OnProgress
+    from ..models import Asset, AssetState, OnProgress
     from .upload_source import Source
 
+log = logging.getLogger("heygen_async")
+
 _KEPT = 1024  # files; a batch of a hundred thousand jobs must not grow with their number
+_NAME_CHARACTERS = 255
+
+# What storage hosts say to an address whose time is over, however they word it.
+_EXPIRED = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
+
+# What a large file goes through at the service after its bytes have come (contract.md, Uploads). A service that has no
+# status for assets, or a word for it that nobody knows, counts as done: a create that names the file is answered
+# `resource_not_ready` then, which is repeated.
+PROCESSING_SECONDS: Final = 600.0
+_FIRST_POLL: Final = 1.0
+_LONGEST_PAUSE: Final = 15.0
+_FACTOR: Final = 1.5
+
+_UNFINISHED: Final = frozenset({"pending", "pending_upload", "processing", "queued", "waiting", "not_found"})
+_FAILED: Final = frozenset({"failed", "error"})
 
 
 class Uploads:
@@ -62,14 +79,6 @@ class Uploads:
         """Upload the content of a deleted asset again when it is next wanted."""
         for sha256 in [sha256 for sha256, asset in self._assets.items() if asset.id == asset_id]:
             del self._assets[sha256]
-
-
-log = logging.getLogger("heygen_async")
-
-_NAME_CHARACTERS = 255
-
-# What storage hosts say to an address whose time is over, however they word it.
-_EXPIRED = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 
 
 async def upload(
@@ -148,3 +157,51 @@ async def _put(api: ApiClient, slot: UploadSlot, body: Content) -> APIError | Tr
     if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
         return None
     return responses.refusal(answer.status, answer.headers, {})
+
+
+async def wait_until_usable(api: ApiClient, asset: Asset, timeout: float | None) -> Asset:
+    """
+    Return the asset once the service has processed it.
+
+    Raises:
+        UploadError: It could not be processed, or not in time.
+        TransportError: The service could not be asked.
+        APIError: The service refused.
+    """
+    if asset.status in _FAILED:
+        raise _failure(asset, None)
+    if asset.status not in _UNFINISHED:
+        return asset
+    with anyio.move_on_after(timeout):
+        return await _poll(api, asset)
+    raise UploadError(
+        f"The service was still processing {asset.name!r} ({asset.id}) after {timeout:g} seconds.",
+        hint="Wait on with `assets.statuses`, or upload with a longer `timeout`.",
+    )
+
+
+async def _poll(api: ApiClient, asset: Asset) -> Asset:
+    pause = _FIRST_POLL
+    while True:
+        await _clock.sleep(pause)
+        pause = min(pause * _FACTOR, _LONGEST_PAUSE)
+        try:
+            rows = (await api.call(asset_api.statuses([asset.id]))).data
+        except APIError as error:
+            if error.status in {403, 404, 405}:
+                return asset  # this service has no such statuses
+            raise
+        state = next((row for row in rows if row.asset_id == asset.id), None)
+        if state is not None and state.status in _FAILED:
+            raise _failure(asset, state)
+        if state is not None and state.status not in _UNFINISHED:
+            return replace(asset, status=state.status)
+
+
+def _failure(asset: Asset, state: AssetState | None) -> UploadError:
+    reason = None if state is None or state.error is None else state.error.get("message")
+    words = f": {clean(reason)}" if isinstance(reason, str) and reason else "."
+    return UploadError(
+        f"The service could not process {asset.name!r} ({asset.id}){words}",
+        hint="Check that the file opens, and upload it again.",
+    )

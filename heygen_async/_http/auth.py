@@ -46,8 +46,7 @@ class Authenticator:
 
     async def ready(self) -> None:
         """Ask for the first token."""
-        if not self.headers:
-            await self.renew(self.headers)
+        await self.renew(self.headers)
 
     async def renew(self, refused: Mapping[str, str]) -> bool:
         """Replace the headers that were refused; False when there is nothing to ask. One asks, the others wait."""

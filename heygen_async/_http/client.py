@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
@@ -63,12 +63,20 @@ class Counters:
     bytes_received: int = 0
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class ApiClient:
     """
     Sends calls for one client, bound to the loop of the first.
 
     Attributes:
+        identity: The credential.
+        open_transport: Makes what carries the requests.
+        base_url: The service's address.
+        timeouts: How long to wait for what.
+        retry: When to try again.
+        rng: Where jitter comes from.
         hooks: Called with what it does.
+        counters: What it has done.
         keys_honoured: Kinds of write for which the service has shown that it honours idempotency keys.
         writes: What costs money or says something, and is under way.
         polls: When polls may go on after a 429 on a read.
@@ -76,31 +84,22 @@ class ApiClient:
         service_clock: What time it is there.
     """
 
-    def __init__(
-        self,
-        *,
-        identity: Authenticator,
-        open_transport: Callable[[], Transport],
-        base_url: str,
-        timeouts: Timeouts,
-        retry: RetryPolicy,
-        rng: random.Random,
-        hooks: Hooks,
-    ) -> None:
-        self.identity = identity
-        self.timeouts = timeouts
-        self.retry = retry
-        self.rng = rng
-        self.hooks = hooks
-        self.counters: Counters = Counters()
-        self.keys_honoured: set[Kind] = set()
-        self.writes: OpenWrites = OpenWrites(timeouts.write)
-        self.loop: asyncio.AbstractEventLoop | None = None
-        self.is_closed: bool = False
-        self._faulty_calls: set[str] = set()
-        self._open_transport = open_transport
-        self._transport: Transport | None = None
-        self._base_url = base_url
+    identity: Authenticator
+    open_transport: Callable[[], Transport]
+    base_url: str
+    timeouts: Timeouts
+    retry: RetryPolicy
+    rng: random.Random
+    hooks: Hooks
+    counters: Counters = field(default_factory=Counters)
+    keys_honoured: set[Kind] = field(default_factory=set[Kind])
+    loop: asyncio.AbstractEventLoop | None = None
+    is_closed: bool = False
+    _faulty_calls: set[str] = field(default_factory=set[str])
+    _transport: Transport | None = None
+
+    def __post_init__(self) -> None:
+        self.writes: OpenWrites = OpenWrites(self.timeouts.write)
         self._forget_service()
 
     def _forget_service(self) -> None:
@@ -129,7 +128,7 @@ class ApiClient:
             if (abandon := getattr(self._transport, "abandon", None)) is not None:
                 abandon()
             self._forget_service()
-        self.loop, self._transport = loop, self._open_transport()
+        self.loop, self._transport = loop, self.open_transport()
         return self._transport
 
     async def aclose(self) -> None:
@@ -149,7 +148,7 @@ class ApiClient:
         if call.key is not None:
             headers = {**headers, "idempotency-key": call.key}
         limit = self.timeouts.read if call.kind is Kind.READ else self.timeouts.write
-        url = self._base_url + call.path
+        url = self.base_url + call.path
         return Request(call.method, url, headers, call.body, limit, call.route, attempt, on_send)
 
     async def attempt(
@@ -245,7 +244,7 @@ class ApiClient:
             "user-agent": self.identity.headers.get("user-agent", "heygen-async"),
             "accept-encoding": "identity",
         }
-        link = resolve_link(url, self._base_url)
+        link = resolve_link(url, self.base_url)
         request = Request("GET", link, headers, None, self.timeouts.transfer, "a download")
         return self.hooks.stream(self.bind(), request)
 

@@ -12,6 +12,7 @@ import inspect
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct
@@ -102,26 +103,21 @@ OnRetry = Callable[[RetryEvent], Awaitable[None] | None]
 OnTransition = Callable[[TransitionEvent], Awaitable[None] | None]
 
 
+@dataclass(slots=True, eq=False)
 class Hooks:
     """
     The hooks of one client.
 
-    Args:
+    Attributes:
         on_request: Called after each exchange.
         on_retry: Called before each retry.
         on_transition: Called on each transition.
     """
 
-    def __init__(
-        self,
-        on_request: OnRequest | None = None,
-        on_retry: OnRetry | None = None,
-        on_transition: OnTransition | None = None,
-    ) -> None:
-        self._on_request = on_request
-        self._on_retry = on_retry
-        self._on_transition = on_transition
-        self._tasks: set[asyncio.Task[object]] = set()
+    on_request: OnRequest | None = None
+    on_retry: OnRetry | None = None
+    on_transition: OnTransition | None = None
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
 
     async def send(self, transport: Transport, request: Request) -> Response:
         """
@@ -163,7 +159,7 @@ class Hooks:
         answer: Response | ResponseStream | None,
         error: BaseException | None = None,
     ) -> None:
-        if self._on_request is None:
+        if self.on_request is None:
             return
         event = RequestEvent(
             method=request.method,
@@ -174,20 +170,25 @@ class Hooks:
             request_id=None if answer is None else answer.headers.get("x-request-id"),
             error=None if error is None else type(error).__name__,
         )
-        self.call(self._on_request, event)
+        self._call(self.on_request, event)
 
     def report_retry(self, event: RetryEvent) -> None:
-        """Emit a call that failed and will be made again."""
-        if self._on_retry is not None:
-            self.call(self._on_retry, event)
+        """Report a call that failed and will be made again."""
+        if self.on_retry is not None:
+            self._call(self.on_retry, event)
 
-    @property
-    def on_transition(self) -> Callable[[SessionState], None] | None:
-        """What to call with a state that is a transition; None without a hook."""
-        hook = self._on_transition
-        return None if hook is None else lambda state: self.call(hook, _transition(state))
+    def report_transition(self, state: SessionState) -> None:
+        """Report a state that is a transition."""
+        if self.on_transition is not None:
+            event = TransitionEvent(
+                session_id=state.session_id,
+                previous=state.previous,
+                status=state.status,
+                elapsed=state.elapsed,
+            )
+            self._call(self.on_transition, event)
 
-    def call(self, hook: Callable[[E], Awaitable[None] | None], event: E) -> None:
+    def _call(self, hook: Callable[[E], Awaitable[None] | None], event: E) -> None:
         """Call a hook; nothing it does disturbs what goes on."""
         try:
             pending = hook(event)
@@ -195,9 +196,8 @@ class Hooks:
             _log_failure(event, error)
         else:
             if inspect.isawaitable(pending):
-                task: asyncio.Task[object] = asyncio.get_running_loop().create_task(
-                    _await_hook(pending, event), name="heygen_async hook"
-                )
+                work = _await_hook(pending, event)
+                task = asyncio.get_running_loop().create_task(work, name="heygen_async hook")
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
 
@@ -209,12 +209,6 @@ class Hooks:
         for task in tasks:
             task.cancel()
         await wait_through_cancels(tasks, _CANCEL_SECONDS)
-
-
-def _transition(state: SessionState) -> TransitionEvent:
-    return TransitionEvent(
-        session_id=state.session_id, previous=state.previous, status=state.status, elapsed=state.elapsed
-    )
 
 
 async def _await_hook(pending: Awaitable[None], event: object) -> None:

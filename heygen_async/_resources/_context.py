@@ -1,13 +1,16 @@
 """
-What the groups of one client share, and how they read page after page.
+What the groups of one client share, how they read page after page, and what they give to values that can be downloaded.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+from msgspec import Struct, structs
+
 from .._api.calls import STATUS_IDS, segment
 from .._files.upload import Uploads
+from ..errors import ClientStateError
 from ..errors._arguments import list_of
 
 if TYPE_CHECKING:
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from .._polling.scheduler import PollScheduler
 
 T = TypeVar("T")
+S = TypeVar("S", bound=Struct)
 
 
 class Core:
@@ -57,3 +61,45 @@ class Core:
             if token is None or token in seen:
                 return
             seen.add(token)
+
+
+class Group:
+    """Calls of one resource, such as `heygen.videos`, and the client that makes them."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+
+def bind(kind: type[S], info: Struct, core: Core, **context: str) -> S:
+    """
+    Return the values of `info` as a struct of another kind that knows its client.
+
+    Args:
+        kind: The struct; it must have a `__dict__`.
+        info: The values.
+        core: The client's parts.
+        **context: What else it must know to be read again; kept under `_NAME`.
+    """
+    value = kind(**structs.asdict(info))
+    # No fields: they are no part of the value, of its repr, its comparison or its pickle.
+    structs.force_setattr(value, "_core", core)
+    for name, text in context.items():
+        structs.force_setattr(value, f"_{name}", text)
+    return value
+
+
+def core_of(value: Struct, reread: str) -> Core:
+    """
+    Return the client's parts.
+
+    Args:
+        value: A value that was bound.
+        reread: How to get one that has a client.
+
+    Raises:
+        ClientStateError: It has none: it was unpickled.
+    """
+    core: Core | None = value.__dict__.get("_core")
+    if core is None:
+        raise ClientStateError(f"This {type(value).__name__.lower()} has no client.", hint=reread)
+    return core

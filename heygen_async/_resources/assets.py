@@ -7,26 +7,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .._api import assets as asset_api
-from .._files.processing import PROCESSING_SECONDS
-from .._files.upload import upload
+from .._files.upload import PROCESSING_SECONDS, upload
 from .._files.upload_source import open_source
 from ..errors._arguments import check_callable, check_positive, check_text, given
+from ._context import Group
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from .._files.upload_source import Uploadable
     from ..models import Asset, AssetState, OnProgress
-    from ._context import Core
 
 
-class Assets:
+class Assets(Group):
     """The account's files; `heygen.assets`."""
-
-    __slots__ = ("_core",)
-
-    def __init__(self, core: Core) -> None:
-        self._core = core
 
     async def upload(
         self,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from .._api import catalog as catalog_api
 from ..errors import InsufficientCredit, InvalidArgument
+from ._context import Group
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -18,19 +19,8 @@ if TYPE_CHECKING:
 Ownership = Literal["public", "private"]
 
 
-class _Group:
-    """A list of the service and the client that reads it."""
-
-    __slots__ = ("_core",)
-
-    def __init__(self, core: Core) -> None:
-        self._core = core
-
-
-class Styles(_Group):
+class Styles(Group):
     """Curated visual styles; `heygen.styles`."""
-
-    __slots__ = ()
 
     def list(self, *, tag: str | None = None, page_size: int | None = None) -> AsyncIterator[Style]:
         """
@@ -48,10 +38,8 @@ class Styles(_Group):
         return self._core.pages(lambda token: catalog_api.styles(limit=page_size, token=token, tag=tag))
 
 
-class Avatars(_Group):
+class Avatars(Group):
     """Avatars and their looks; `heygen.avatars`."""
-
-    __slots__ = ()
 
     def list(
         self, *, ownership: Ownership | None = None, page_size: int | None = None
@@ -127,10 +115,8 @@ class Avatars(_Group):
         return (await self._core.api.call(catalog_api.look(look_id))).data
 
 
-class Voices(_Group):
+class Voices(Group):
     """Narration voices; `heygen.voices`."""
-
-    __slots__ = ()
 
     def list(
         self,
@@ -172,10 +158,8 @@ class Voices(_Group):
         return (await self._core.api.call(catalog_api.voice(voice_id))).data
 
 
-class BrandGlossaries(_Group):
+class BrandGlossaries(Group):
     """Brand glossaries; `heygen.brand_glossaries`."""
-
-    __slots__ = ()
 
     def list(self, *, page_size: int | None = None) -> AsyncIterator[BrandGlossary]:
         """
@@ -192,10 +176,8 @@ class BrandGlossaries(_Group):
         return self._core.pages(lambda token: catalog_api.brand_glossaries(limit=page_size, token=token))
 
 
-class BrandKits(_Group):
+class BrandKits(Group):
     """Brand kits; `heygen.brand_kits`."""
-
-    __slots__ = ()
 
     def list(self, *, page_size: int | None = None) -> AsyncIterator[BrandKit]:
         """
@@ -212,10 +194,8 @@ class BrandKits(_Group):
         return self._core.pages(lambda token: catalog_api.brand_kits(limit=page_size, token=token))
 
 
-class Account(_Group):
+class Account(Group):
     """The caller's account; `heygen.account`."""
-
-    __slots__ = ()
 
     async def me(self) -> User:
         """

@@ -7,17 +7,16 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Literal
 
 from .._api import videos as video_api
 from .._files.download import RemoteFile, download_file
 from .._files.names import file_name, suffix_of
 from ..models import VideoInfo, VideoState
-from .bound import bind, core_of
+from ._context import Group, bind, core_of
 
 if TYPE_CHECKING:
     from ..models import OnProgress
-    from ._context import Core
 
 _KINDS = {"video_url": ("video", ".mp4"), "subtitle_url": ("captions of video", ".srt")}
 
@@ -28,17 +27,6 @@ class Video(VideoInfo, frozen=True, kw_only=True, dict=True):
 
     Pickles as plain values; a copy from elsewhere has no client and is read again with `heygen.videos.get`.
     """
-
-    @classmethod
-    def bound(cls, core: Core, info: VideoInfo) -> Self:
-        """
-        Strictly private.
-
-        Args:
-            core: The client's parts.
-            info: The values.
-        """
-        return bind(cls, info, core)
 
     async def download(
         self,
@@ -72,8 +60,9 @@ class Video(VideoInfo, frozen=True, kw_only=True, dict=True):
             APIError: The service refused to give a fresh link.
             ClientStateError: The video has no client: it was unpickled, or the client is closed.
         """
-        return await self._save(
-            "video_url", target, resume=resume, overwrite=overwrite, on_progress=on_progress
+        remote = self._file("video_url")
+        return await download_file(
+            remote, target, resume=resume, overwrite=overwrite, on_progress=on_progress
         )
 
     async def download_captions(
@@ -102,19 +91,12 @@ class Video(VideoInfo, frozen=True, kw_only=True, dict=True):
             APIError: See `download`.
             ClientStateError: See `download`.
         """
-        return await self._save(
-            "subtitle_url", target, resume=resume, overwrite=overwrite, on_progress=on_progress
+        remote = self._file("subtitle_url")
+        return await download_file(
+            remote, target, resume=resume, overwrite=overwrite, on_progress=on_progress
         )
 
-    async def _save(
-        self,
-        which: Literal["video_url", "subtitle_url"],
-        target: str | os.PathLike[str],
-        *,
-        resume: bool,
-        overwrite: bool,
-        on_progress: OnProgress | None,
-    ) -> Path:
+    def _file(self, which: Literal["video_url", "subtitle_url"]) -> RemoteFile:
         api = core_of(self, "Read it with heygen.videos.get(video.id).").api
 
         async def refresh() -> str | None:
@@ -124,24 +106,17 @@ class Video(VideoInfo, frozen=True, kw_only=True, dict=True):
             return info.video_url if which == "video_url" else info.subtitle_url
 
         word, suffix = _KINDS[which]
-        remote = RemoteFile(
+        return RemoteFile(
+            api=api,
             what=f"{word} {self.id}",
             name=file_name(self.title, self.id, suffix_of(link(self), suffix)),
             url=link(self),
             refresh=refresh,
         )
-        return await download_file(
-            api, remote, target, resume=resume, overwrite=overwrite, on_progress=on_progress
-        )
 
 
-class Videos:
+class Videos(Group):
     """The account's videos; `heygen.videos`."""
-
-    __slots__ = ("_core",)
-
-    def __init__(self, core: Core) -> None:
-        self._core = core
 
     async def get(self, video_id: str) -> Video:
         """
@@ -153,7 +128,7 @@ class Videos:
             TransportError: The service could not be reached.
             APIError: The service refused.
         """
-        return Video.bound(self._core, (await self._core.api.call(video_api.video(video_id))).data)
+        return bind(Video, (await self._core.api.call(video_api.video(video_id))).data, self._core)
 
     async def list(
         self, *, title: str | None = None, folder_id: str | None = None, page_size: int | None = None
@@ -174,7 +149,7 @@ class Videos:
         async for info in self._core.pages(
             lambda token: video_api.videos(limit=page_size, token=token, title=title, folder_id=folder_id)
         ):
-            yield Video.bound(self._core, info)
+            yield bind(Video, info, self._core)
 
     async def delete(self, video_id: str) -> None:
         """

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .._api import webhooks as webhook_api
+from ._context import Group
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -15,13 +16,8 @@ if TYPE_CHECKING:
     from ._context import Core
 
 
-class WebhookEndpoints:
+class WebhookEndpoints(Group):
     """The account's registered endpoints; `heygen.webhooks.endpoints`."""
-
-    __slots__ = ("_core",)
-
-    def __init__(self, core: Core) -> None:
-        self._core = core
 
     async def create(
         self, url: str, *, events: Iterable[str] | None = None, entity_id: str | None = None
@@ -101,7 +97,7 @@ class WebhookEndpoints:
         return (await self._core.api.call(webhook_api.rotate_secret(endpoint_id))).data
 
 
-class Webhooks:
+class Webhooks(Group):
     """
     The addresses events are sent to; `heygen.webhooks`.
 
@@ -109,10 +105,8 @@ class Webhooks:
         endpoints: The registered endpoints.
     """
 
-    __slots__ = ("_core", "endpoints")
-
     def __init__(self, core: Core) -> None:
-        self._core = core
+        super().__init__(core)
         self.endpoints: WebhookEndpoints = WebhookEndpoints(core)
 
     async def event_types(self) -> tuple[WebhookEventType, ...]:

@@ -6,16 +6,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from .._api import sessions as session_api
 from .._files.download import RemoteFile, download_file
 from .._files.names import file_name, suffix_of
-from .._resources.bound import bind, core_of
+from .._resources._context import core_of
 from ..models import ResourceInfo
 
 if TYPE_CHECKING:
-    from .._resources._context import Core
     from ..models import OnProgress
 
 
@@ -25,18 +24,6 @@ class Resource(ResourceInfo, frozen=True, kw_only=True, dict=True):
 
     Pickles as plain values; a copy from elsewhere has no client and is read again with `session.resource`.
     """
-
-    @classmethod
-    def bound(cls, core: Core, session_id: str, info: ResourceInfo) -> Self:
-        """
-        Strictly private.
-
-        Args:
-            core: The client's parts.
-            session_id: Whose it is.
-            info: The values.
-        """
-        return bind(cls, info, core, session_id=session_id)
 
     async def download(
         self,
@@ -73,11 +60,12 @@ class Resource(ResourceInfo, frozen=True, kw_only=True, dict=True):
             return (await api.call(session_api.resource(session_id, self.resource_id))).data.url
 
         remote = RemoteFile(
+            api=api,
             what=f"resource {self.resource_id}",
             name=file_name(self.resource_type, self.resource_id, suffix_of(self.url, "")),
             url=self.url,
             refresh=refresh,
         )
         return await download_file(
-            api, remote, target, resume=resume, overwrite=overwrite, on_progress=on_progress
+            remote, target, resume=resume, overwrite=overwrite, on_progress=on_progress
         )

@@ -20,6 +20,7 @@ from .._polling.reasons import last_words
 from .._polling.state import SETTLED, STOP, TERMINAL, Change
 from .._polling.watcher import MessageCursor, Watch, Watcher, session_failed, statuses
 from .._redact import clean
+from .._resources._context import bind
 from .._resources.videos import Video
 from ..errors import (
     ClientStateError,
@@ -361,7 +362,7 @@ class Session:
             APIError: The service refused.
         """
         info = (await self._core.api.call(session_api.resource(self.id, resource_id))).data
-        return Resource.bound(self._core, self.id, info)
+        return bind(Resource, info, self._core, session_id=self.id)
 
     async def resources(self) -> list[Resource]:
         """
@@ -397,7 +398,7 @@ class Session:
             APIError: The service refused.
         """
         async for info in self._core.pages(lambda token: session_api.session_videos(self.id, token=token)):
-            yield Video.bound(self._core, info)
+            yield bind(Video, info, self._core)
 
     async def video(self, *, timeout: float | UnsetType | None = UNSET) -> Video:
         """
@@ -423,7 +424,7 @@ class Session:
                 last_state=state,
                 ref=self.ref(),
             )
-        return Video.bound(self._core, info)
+        return bind(Video, info, self._core)
 
     async def converse(self, reviewer: Reviewer, *, timeout: float | UnsetType | None = UNSET) -> Video:
         """

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import structs
 
 from .._batch.job import Outcome
+from .._resources._context import bind
 from .._resources.videos import Video
 from ..errors import SessionFailed
 from ..models import VideoInfo
@@ -45,7 +46,7 @@ def outcome_of(row: JobRow, heygen: HeyGen | None) -> Outcome:
 def video_of(info: VideoInfo, heygen: HeyGen | None) -> Video:
     """Return a video as the user knows them; without a client it can be read, not downloaded."""
     if heygen is not None:
-        return Video.bound(heygen._core, info)
+        return bind(Video, info, heygen._core)
     return Video(**structs.asdict(info))
 
 

@@ -14,20 +14,9 @@ from typing import TYPE_CHECKING, Protocol
 from .. import _clock
 from ..errors import InvalidArgument, Replayed
 from ..errors._arguments import check_count, check_number, check_text, given
+from . import _signatures
 from ._events import UnverifiedEvent, WebhookEvent, read_unverified, read_verified
-from ._signatures import (
-    EVENT_ID,
-    SIGNATURE,
-    TIMESTAMP,
-    Headers,
-    check_body,
-    check_headers,
-    check_secrets,
-    check_signature,
-    check_time,
-    fingerprint,
-    signature,
-)
+from ._signatures import EVENT_ID, SIGNATURE, TIMESTAMP, Headers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -116,13 +105,13 @@ def verify(
         Replayed: The event was accepted before.
         InvalidArgument: A body that is not bytes, a secret that is empty, ...: an error of the calling program.
     """
-    check_headers(headers)
+    _signatures.check_headers(headers)
     check_number(0, math.inf, tolerance=tolerance)
     _check_seen(seen)
-    raw = check_body(body)
-    check_signature(headers, raw, check_secrets(secrets))
-    check_time(headers, _clock.wall(), tolerance, required=require_timestamp)
-    event = read_verified(raw, fingerprint(raw))
+    raw = _signatures.check_body(body)
+    _signatures.check_signature(headers, raw, _signatures.check_secrets(secrets))
+    _signatures.check_time(headers, _clock.wall(), tolerance, required=require_timestamp)
+    event = read_verified(raw, _signatures.fingerprint(raw))
     if seen is not None and _is_replay(seen, event.id):
         raise Replayed(
             "This event was accepted before.",
@@ -156,7 +145,7 @@ def parse_unverified(body: bytes | bytearray | memoryview) -> UnverifiedEvent:
         BadPayload: It is no event.
         InvalidArgument: The body is not bytes.
     """
-    return read_unverified(check_body(body))
+    return read_unverified(_signatures.check_body(body))
 
 
 def sign(
@@ -178,9 +167,9 @@ def sign(
     Raises:
         InvalidArgument: A body that is not bytes, or an empty secret.
     """
-    raw = check_body(body)
+    raw = _signatures.check_body(body)
     check_text(secret=secret, **given(event_id=event_id))
     check_number(0, math.inf, **given(timestamp=timestamp))
     at = _clock.wall() if timestamp is None else timestamp
     named = {} if event_id is None else {EVENT_ID: event_id}
-    return {SIGNATURE: signature(raw, secret), TIMESTAMP: str(int(at)), **named}
+    return {SIGNATURE: _signatures.signature(raw, secret), TIMESTAMP: str(int(at)), **named}

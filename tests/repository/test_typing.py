@@ -16,7 +16,6 @@ USED: Final = "\n".join(path.read_text(encoding="utf-8") for path in house.sourc
 # Public by their class, called by the package itself.
 INTERNAL: Final = {
     "as_json",
-    "bound",
     "check",
     "kill",
     "link",
