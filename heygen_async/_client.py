@@ -146,7 +146,9 @@ class HeyGen:
             share_polls=share_polls(backplane, credential, address),
         )
         self._core = core = Core(api, scheduler)
-        self._factory = SessionFactory(SessionRegistry(core, hooks.report_transition if on_transition else None))
+        self._factory = SessionFactory(
+            SessionRegistry(core, hooks.report_transition if on_transition else None)
+        )
         self._notices = EventNotifier(api, scheduler)
         self.sessions: Sessions = Sessions(self._factory)
         self.videos: Videos = Videos(core)

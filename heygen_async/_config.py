@@ -45,9 +45,8 @@ class Timeouts:
     outage: float = 300.0
 
     def __post_init__(self) -> None:
-        for item in fields(self):
-            if item.name != "watch" or self.watch is not None:
-                check_positive(**{f"timeouts.{item.name}": getattr(self, item.name)})
+        limits = [item.name for item in fields(self) if item.name != "watch" or self.watch is not None]
+        check_positive(**{f"timeouts.{name}": getattr(self, name) for name in limits})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +83,8 @@ class RetryPolicy:
     def __post_init__(self) -> None:
         check_count(**{"retry.max_attempts": self.max_attempts})
         check_choice(("adopt", "raise"), **{"retry.settle": self.settle})
-        for name in ("max_elapsed", "max_retry_after", "base", "longest", "settle_time"):
-            check_positive(**{f"retry.{name}": getattr(self, name)})
+        seconds = ("max_elapsed", "max_retry_after", "base", "longest", "settle_time")
+        check_positive(**{f"retry.{name}": getattr(self, name) for name in seconds})
 
 
 def base_url(given: str | None) -> str:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from msgspec import Meta
 
 from ..errors import InvalidArgument
-from ..errors._arguments import check_choice, check_text, check_type, given, list_of
+from ..errors._arguments import check_choice, check_text, check_type
 from ..models import (
     Asset,
     AssetBase64,
@@ -103,7 +103,7 @@ def create(
     """Start a session; `files` go in place of the request's own, once those on this machine are uploaded."""
     _check_message("prompt", request.prompt)
     check_choice(("generate", "chat"), mode=request.mode)
-    check_choice(("landscape", "portrait"), **given(orientation=request.orientation))
+    check_choice(("landscape", "portrait", None), orientation=request.orientation)
     if request.callback_id is not None and request.callback_url is None:
         raise InvalidArgument("callback_id", "needs callback_url: the service refuses one without the other")
     options = {name: getattr(request, name) for name in CREATE_FIELDS if name not in ("files", "extra")}
@@ -130,7 +130,7 @@ def send(
 
 
 def _passed(options: Mapping[str, object]) -> dict[str, object]:
-    passed = given(**options)
+    passed = {name: value for name, value in options.items() if value is not None}
     check_type(bool, "true or false", **{name: passed[name] for name in passed.keys() & _SWITCHES})
     check_text(**{name: passed[name] for name in passed.keys() - _SWITCHES})
     return passed
@@ -150,7 +150,7 @@ def _check_message(name: str, text: str) -> None:
 
 
 def _attachments(files: Iterable[File]) -> dict[str, list[AssetUrl | AssetId | AssetBase64]]:
-    items = [_attachment(f"files[{place}]", item) for place, item in enumerate(list_of("files", files))]
+    items = [_attachment(f"files[{place}]", item) for place, item in enumerate(files)]
     if len(items) > FILES:
         raise InvalidArgument("files", f"has {len(items)} items; the service takes {FILES}")
     return {"files": items} if items else {}

@@ -203,7 +203,7 @@ class Batch:
         if job is None or error is not None:
             await self._end(Outcome(key=key, job=job, error=error))
         elif (reason := await self._wait_for_room(job, key, cost)) is not None:
-            await self._end_unstarted(key, job, reason)
+            await self._end(Outcome(key=key, job=job, error=reason, not_started=True))
         else:
             # A cancel that arrives together with the notification is not raised by the wait.
             await anyio.lowlevel.checkpoint_if_cancelled()
@@ -237,7 +237,7 @@ class Batch:
         try:
             await self._end(await self._run_attempts(job, key, slot))
         except NotStarted:
-            await self._end_unstarted(key, job, self._slots.stopped_by)
+            await self._end(Outcome(key=key, job=job, error=self._slots.stopped_by, not_started=True))
         finally:
             self._alive -= 1
             self._slots.notify()
@@ -273,9 +273,6 @@ class Batch:
         seconds = paid_seconds(video=outcome.video, error=outcome.error, session_id=outcome.session_id)
         self._options.budget.settle(key, seconds)
         return outcome
-
-    async def _end_unstarted(self, key: str, job: Job, reason: Exception | None) -> None:
-        await self._end(Outcome(key=key, job=job, error=reason, not_started=True))
 
     async def _end(self, outcome: Outcome) -> None:
         if outcome.error is not None and await self._is_reason_to_stop(outcome.error):

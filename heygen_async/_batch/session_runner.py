@@ -8,7 +8,7 @@ job waits for before it sends (`SendSlot`).
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
@@ -233,6 +233,7 @@ class SessionHistory:
             self.states.append(without_messages(state))
 
 
+@dataclass(slots=True, eq=False)
 class SessionRunner:
     """
     Runs the session of a job, in a local batch and in a durable one.
@@ -245,33 +246,18 @@ class SessionRunner:
         emit: Delivers an event.
         timeout: Seconds the agent may work on a job without a `timeout` of its own; None for no limit.
         progress: Whether to emit more than transitions.
-        history: What an earlier process recorded of the session.
-
-    Attributes:
-        session: The session.
         history: What is known of its past; kept up to date.
     """
 
-    def __init__(
-        self,
-        session: Session,
-        job: Job,
-        key: str,
-        *,
-        slot: SendSlot,
-        emit: Callable[[BatchEvent], Awaitable[None]],
-        timeout: float | None,
-        progress: bool,
-        history: SessionHistory | None = None,
-    ) -> None:
-        self.session = session
-        self.history = history or SessionHistory()
-        self._job = job
-        self._key = key
-        self._slot = slot
-        self._emit = emit
-        self._timeout = timeout if isinstance(job.timeout, UnsetType) else job.timeout
-        self._progress = progress
+    session: Session
+    _job: Job
+    _key: str
+    _: KW_ONLY
+    slot: SendSlot
+    emit: Callable[[BatchEvent], Awaitable[None]]
+    timeout: float | None
+    progress: bool
+    history: SessionHistory = field(default_factory=SessionHistory)
 
     def event(self, kind: EventKind) -> BatchEvent:
         """Return an event of this session."""
@@ -284,13 +270,13 @@ class SessionRunner:
             async with self.session.watch(
                 until=(*SETTLED, *TERMINAL),
                 timeout=self._time_left(),
-                progress=self._progress,
+                progress=self.progress,
                 accept_stale=False,
             ) as states:
                 async for last in states:
                     messages += last.new_messages
                     self.history.add(last)
-                    await self._emit(replace(self.event("state"), state=last))
+                    await self.emit(replace(self.event("state"), state=last))
         finally:
             self.history.worked += _clock.now() - began
         if last is None:
@@ -303,11 +289,11 @@ class SessionRunner:
 
     async def emit_pause(self, state: SessionState) -> None:
         """Deliver that the session waits for an answer."""
-        await self._emit(replace(self.event("paused"), state=state, ref=self.session.ref()))
+        await self.emit(replace(self.event("paused"), state=state, ref=self.session.ref()))
 
     async def emit_answer(self, answer: Answer) -> None:
         """Deliver that the service took an answer."""
-        await self._emit(replace(self.event("answered"), answer=answer, ref=self.session.ref()))
+        await self.emit(replace(self.event("answered"), answer=answer, ref=self.session.ref()))
 
     def reviewer_or(self, reviewer: BatchReviewer | None) -> BatchReviewer | None:
         """Return the job's own reviewer, else the batch's."""
@@ -329,9 +315,9 @@ class SessionRunner:
             HeyGenError: The service refused the answer, or it is not known what became of it.
         """
         try:
-            await _send_when_room(self._slot, partial(deliver_answer, self.session, answer, idempotency_key))
+            await _send_when_room(self.slot, partial(deliver_answer, self.session, answer, idempotency_key))
         except Conflict:
-            await self._slot.accept()  # it works
+            await self.slot.accept()  # it works
             self.history.refusals += 1
             if self.history.refusals >= REFUSALS:
                 raise
@@ -341,7 +327,8 @@ class SessionRunner:
 
     def _time_left(self) -> float | None:
         """Return the seconds the agent may still work."""
-        return None if self._timeout is None else max(self._timeout - self.history.worked, _LEAST)
+        limit = self.timeout if isinstance(self._job.timeout, UnsetType) else self._job.timeout
+        return None if limit is None else max(limit - self.history.worked, _LEAST)
 
 
 def as_answer(reviewer: object) -> Answer | None:

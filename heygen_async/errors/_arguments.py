@@ -95,7 +95,7 @@ def check_text(**arguments: object) -> None:
     )
 
 
-def check_choice(choices: Sequence[str], /, **arguments: object) -> None:
+def check_choice(choices: Sequence[str | None], /, **arguments: object) -> None:
     """
     Refuse what is none of some words.
 
