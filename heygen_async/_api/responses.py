@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Generic, TypeVar, cast, get_args
 
 import msgspec
-from msgspec import Raw, Struct, field
+from msgspec import Raw, Struct
+from msgspec import field as wire_field
 
 from .._redact import clean, host
 from ..errors import (
@@ -51,8 +53,8 @@ class Envelope(Struct, Generic[T], frozen=True, kw_only=True, gc=False):
     error: Raw = Raw(NULL)
     has_more: bool | None = None
     next_token: str | None = None
-    faults: tuple[str, ...] = field(default=(), name=" faults")  # names no service sends
-    skipped: int = field(default=0, name=" skipped")
+    faults: tuple[str, ...] = wire_field(default=(), name=" faults")  # names no service sends
+    skipped: int = wire_field(default=0, name=" skipped")
 
     @property
     def next_page(self) -> str | None:
@@ -60,28 +62,21 @@ class Envelope(Struct, Generic[T], frozen=True, kw_only=True, gc=False):
         return None if self.has_more is False else (self.next_token or None)
 
 
+@dataclass(slots=True, eq=False)
 class Decoder(Generic[T]):
     """
     What a kind of answer is decoded to; its decoder is made when the first one comes, not at import.
 
     Args:
-        kind: The envelope.
+        type: The envelope.
         fill: What members of `data` are taken to be when they are missing or wrong, although they decide.
         without_body: Makes what a success without a body means; None when there must be one.
     """
 
-    __slots__ = ("_decode", "_fill", "type", "without_body")
-
-    def __init__(
-        self,
-        kind: type[Envelope[T]],
-        fill: Mapping[str, object] | None = None,
-        without_body: Callable[[], T] | None = None,
-    ) -> None:
-        self.type: type[Envelope[T]] = kind
-        self.without_body: Callable[[], T] | None = without_body
-        self._fill = fill
-        self._decode: Callable[[bytes], Envelope[T]] | None = None
+    type: type[Envelope[T]]
+    _fill: Mapping[str, object] = field(default_factory=dict[str, object])
+    without_body: Callable[[], T] | None = None
+    _decode: Callable[[bytes], Envelope[T]] | None = None
 
     def decode(self, body: bytes) -> Envelope[T]:
         """
@@ -107,7 +102,7 @@ class Decoder(Generic[T]):
             raise ValueError("$.data is missing")
         reader, data = LenientReader(), raw["data"]
         (kind,) = get_args(self.type)
-        if self._fill is not None and isinstance(data, dict):
+        if isinstance(data, dict):
             members = cast("dict[str, object]", data)
             data = {**members, **{k: v for k, v in self._fill.items() if not isinstance(members.get(k), str)}}
         value = cast("T", reader.read(data, kind))

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from msgspec import Meta
 
 from ..errors import InvalidArgument
-from ..errors._arguments import check_choice, check_text, check_type
+from ..errors._arguments import check_choice, check_text, check_type, list_of
 from ..models import (
     Asset,
     AssetBase64,
@@ -150,7 +150,7 @@ def _check_message(name: str, text: str) -> None:
 
 
 def _attachments(files: Iterable[File]) -> dict[str, list[AssetUrl | AssetId | AssetBase64]]:
-    items = [_attachment(f"files[{place}]", item) for place, item in enumerate(files)]
+    items = [_attachment(f"files[{place}]", item) for place, item in enumerate(list_of("files", files))]
     if len(items) > FILES:
         raise InvalidArgument("files", f"has {len(items)} items; the service takes {FILES}")
     return {"files": items} if items else {}

@@ -7,6 +7,7 @@ job's. A durable batch has slots of its own, shared by all machines, which follo
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
@@ -30,6 +31,7 @@ class NotStarted(Exception):
     """Creating has ended before this job was begun."""
 
 
+@dataclass(slots=True, eq=False)
 class AdaptiveLimit:
     """
     Follows what the service takes: a refusal narrows the limit to what is in progress, a success widens it again.
@@ -41,24 +43,17 @@ class AdaptiveLimit:
         attempts: Requests on their way that become jobs in progress unless they are refused.
     """
 
-    __slots__ = (
-        "_is_bounded",
-        "_probe_at",
-        "_refusals",
-        "_resume_at",
-        "attempts",
-        "current",
-        "maximum",
-        "taken",
-    )
+    maximum: int
+    current: int = FIRST_LIMIT
+    taken: int = 0
+    attempts: int = 0
+    _is_bounded: bool = False
+    _refusals: int = 0
+    _resume_at: float = 0.0
+    _probe_at: float = 0.0
 
-    def __init__(self, maximum: int) -> None:
-        self.maximum = maximum
-        self.current = min(maximum, FIRST_LIMIT)
-        self.taken = self.attempts = 0
-        self._is_bounded = False
-        self._refusals = 0
-        self._resume_at = self._probe_at = 0.0
+    def __post_init__(self) -> None:
+        self.current = min(self.maximum, self.current)
 
     @property
     def in_progress(self) -> int:

@@ -15,6 +15,7 @@ import stat
 import threading
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Self, TypeVar, cast
@@ -94,16 +95,14 @@ class Source:
         checksum.update(self.read(at, _BATCH_BYTES))
 
 
+@dataclass(slots=True, eq=False)
 class Content:
     """A source as the body of a request, between what a form puts before and after it."""
 
-    __slots__ = ("after", "before", "meter", "source")
-
-    def __init__(self, source: Source, meter: Meter, before: bytes = b"", after: bytes = b"") -> None:
-        self.source = source
-        self.meter = meter
-        self.before = before
-        self.after = after
+    source: Source
+    meter: Meter
+    before: bytes = b""
+    after: bytes = b""
 
     @property
     def length(self) -> int:

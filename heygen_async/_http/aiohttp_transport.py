@@ -96,11 +96,6 @@ class ReportingBody(aiohttp.BytesPayload):
         super().__init__(body)
         self._on_send = on_send
 
-    async def write(self, writer: AbstractStreamWriter) -> None:
-        """Write it all."""
-        self._on_send()
-        await super().write(writer)
-
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
         """Write as much of it as the head announces."""
         self._on_send()
@@ -253,7 +248,7 @@ class AiohttpTransport:
 
     async def _upload(self, request: Request, body: Body) -> BufferedResponse:
         """Send what is too large for memory; there is a limit on silence, none on the whole."""
-        stream = UploadStream(body, silence=self._timeouts.transfer, answer=request.timeout)
+        stream = UploadStream(body, self._timeouts.transfer, request.timeout)
         url = URL(request.url, encoded=True)
         request = replace(request, headers={**request.headers, "content-length": str(body.length)})
         limits = aiohttp.ClientTimeout(total=None, sock_connect=self._timeouts.connect)

@@ -112,6 +112,7 @@ class PendingWrite(Generic[T]):
             await self.guard()
 
 
+@dataclass(slots=True, eq=False)
 class ShieldedWrite(Generic[R]):
     """
     The work of a write in a task of its own, which any number of callers await: a cancelled one loses nothing.
@@ -122,16 +123,13 @@ class ShieldedWrite(Generic[R]):
         keeper: Holds the loop open while it goes on.
     """
 
-    def __init__(
-        self, write: PendingWrite[Any], task: asyncio.Task[R], limit: float, on_orphan: Callable[[R], None]
-    ) -> None:
-        self.write = write
-        self.task = task
-        self._limit = limit
-        self._on_orphan = on_orphan
-        self._waiters = 0
-        self._is_taken = False
-        self.keeper: asyncio.Task[None] | None = None
+    write: PendingWrite[Any]
+    task: asyncio.Task[R]
+    _limit: float
+    _on_orphan: Callable[[R], None]
+    keeper: asyncio.Task[None] | None = None
+    _waiters: int = 0
+    _is_taken: bool = False
 
     async def wait(self) -> R:
         """

@@ -7,6 +7,7 @@ An HTTP client has no limit on silence while it sends, and reports what a body r
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from .. import _clock
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from ..models._assets import Body
 
 
+@dataclass(slots=True, eq=False)
 class UploadStream:
     """
     Hands out a body piece by piece.
@@ -28,14 +30,11 @@ class UploadStream:
         error: What the body raised, None for nothing.
     """
 
-    __slots__ = ("_answer", "_body", "_limit", "_silence", "error")
-
-    def __init__(self, body: Body, *, silence: float, answer: float) -> None:
-        self._body = body
-        self._silence = silence
-        self._answer = answer
-        self._limit: asyncio.Timeout | None = None
-        self.error: Exception | None = None
+    _body: Body
+    _silence: float
+    _answer: float
+    _limit: asyncio.Timeout | None = None
+    error: Exception | None = None
 
     async def __aenter__(self) -> Self:
         self._limit = await asyncio.timeout(self._silence).__aenter__()
