@@ -192,7 +192,7 @@ def chaos(session: nox.Session) -> None:
 
 @nox.session
 def pairs(session: nox.Session) -> None:
-    """Play all pairs of dials of the hostile service, and hold the table of what a user sees against it."""
+    """Play all pairs of dials of the hostile service, every break over sockets, and check the table of outcomes."""
     install_groups(session, "test", "contract")
     session.run("python", "-m", "pytest", "tests/hostile", "-m", "pairs", *session.posargs)
 
@@ -207,7 +207,7 @@ def fuzz_decoders(session: nox.Session) -> None:
 
 @nox.session
 def hostile(session: nox.Session) -> None:
-    """Play all triples of dials of the hostile service, some over sockets, then half an hour of rows as they come."""
+    """Play all triples of dials of the hostile service, then half an hour of rows as they come."""
     install_groups(session, "test", "contract")
     session.run("python", "-m", "pytest", "tests/hostile", "-m", "hostile", *session.posargs)
 

@@ -25,9 +25,11 @@ if TYPE_CHECKING:
 
 LONGEST = 6 * 3600.0
 LATER = 120.0
-QUICK = Pace(settle=1.0, answer=0.0, write=0.3, revise=2.0, render=1.0)
-QUICK_LIMIT = 1.5  # seconds for one exchange
-QUICK_LONGEST = 60.0
+# Over sockets: seconds that a busy machine can keep.
+QUICK = Pace(settle=2.0, answer=0.0, write=0.6, revise=4.0, render=2.0)
+QUICK_LIMIT = 3.0  # seconds for one exchange
+QUICK_STALE = 20.0  # a pause that was answered and still shows is reported
+QUICK_LONGEST = 120.0
 KNOWS_TRUST = "trust_keys" in {item.name for item in fields(RetryPolicy)}
 
 
@@ -90,8 +92,8 @@ async def play_over_sockets(row: Row, name: str) -> Run:
         heygen = HeyGen(
             "a-key",
             base_url=address,
-            timeouts=Timeouts(connect=2.0, read=QUICK_LIMIT, write=QUICK_LIMIT),
-            retry=policy(row.dials, settle_time=QUICK.settle, base=0.05, longest=0.3, max_elapsed=20.0),
+            timeouts=Timeouts(connect=5.0, read=QUICK_LIMIT, write=QUICK_LIMIT, stale=QUICK_STALE),
+            retry=policy(row.dials, settle_time=QUICK.settle, base=0.1, longest=0.6, max_elapsed=40.0),
             cadence=Cadence.constant(0.25),
             rng=random.Random(0),
         )
