@@ -104,12 +104,17 @@ def run_durable_tests(session: nox.Session) -> None:
 
 @nox.session
 def backplane_tests(session: nox.Session) -> None:
-    """Run processes that share their polls on a Redis and a PostgreSQL; kill them, stop them, and stop the engines."""
+    """Kill processes that share their polls on Redis and PostgreSQL, and stop the engines; `-- --table` measures."""
     install_groups(session, "test")
     provide_postgresql(session)
     if not (shutil.which("redis-server") or shutil.which("valkey-server")):
         provide(session, "redis-server")
-    session.run("python", "-m", "pytest", "tests/backplane", "-m", "backplane", *PARALLEL, *session.posargs)
+    if "--table" in session.posargs:
+        session.run("python", "-m", "backplane.engines.table", env={"PYTHONPATH": str(ROOT / "tests")})
+    else:
+        session.run(
+            "python", "-m", "pytest", "tests/backplane", "-m", "backplane", *PARALLEL, *session.posargs
+        )
 
 
 def provide_postgresql(session: nox.Session) -> None:

@@ -92,7 +92,7 @@ class BackplaneLink:
         self._engine = engine
         self._sharing = sharing
         self._alarm = _concurrency.Alarm()
-        self._renew_at = 0.0
+        self._renew_at = self._ask_at = 0.0
         self._is_closing = self._is_connected = False
         self._runner: asyncio.Task[None] | None = None
 
@@ -169,7 +169,7 @@ class BackplaneLink:
             await self._renew(connection)
             now = _clock.now()
             greeted_at = self._sharing.greeted_at
-            await self._alarm.wait(greeted_at if now < greeted_at else now + _TICK)
+            await self._alarm.wait(greeted_at if now < greeted_at else min(self._renew_at, self._ask_at))
             if self._sharing.is_echo_missing and _clock.now() - sent_at > 3 * _LONGEST:
                 raise TimeoutError("what was sent did not come back")
 
@@ -185,8 +185,12 @@ class BackplaneLink:
     async def _renew(self, connection: Connection) -> None:
         """Renew the leases when that is due; in between an empty request shows that the engine is there."""
         asked = _clock.now()
-        wanted: Sequence[str] = self._sharing.wanted() if asked >= self._renew_at else ()
-        if wanted:
+        if asked < min(self._renew_at, self._ask_at):
+            return
+        self._ask_at = asked + _TICK
+        wanted: Sequence[str] = ()
+        if asked >= self._renew_at:
+            wanted = self._sharing.wanted()
             self._renew_at = asked + self._sharing.lease / _RENEWALS
         names = [self._sharing.sealer.name(session_id) for session_id in wanted]
         with anyio.fail_after(_LONGEST):

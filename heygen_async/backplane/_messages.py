@@ -66,6 +66,7 @@ class Read(Struct, frozen=True, array_like=True, tag=True):
         unchanged: Seconds since anything moved.
         polls: Reads in this status.
         state: The session, encoded; None when it is unchanged, empty when it must not travel.
+        history: With a state, how its progress has grown.
     """
 
     session_id: str
@@ -78,6 +79,7 @@ class Read(Struct, frozen=True, array_like=True, tag=True):
     unchanged: float
     polls: int
     state: bytes | None = None
+    history: tuple[tuple[float, int], ...] = ()
 
 
 class Sent(Struct, frozen=True, array_like=True, tag=True):

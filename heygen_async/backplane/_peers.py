@@ -50,6 +50,11 @@ class Peers:
         return True
 
     @property
+    def is_asked(self) -> bool:
+        """Whether another has asked for an answer."""
+        return bool(self._nonces)
+
+    @property
     def are_there(self) -> bool:
         """Whether there are others."""
         return bool(self._numbers)

@@ -11,7 +11,7 @@ import itertools
 import logging
 import math
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from .. import _clock
 from .._polling.planner import SharedPolls
@@ -55,6 +55,17 @@ _RAREST = 3600.0  # seconds; a schedule may say never
 _ITEMS = 200  # in one message
 
 
+class PendingRead(NamedTuple):
+    """A read that the others are to get."""
+
+    session: WatchedSession
+    share: Share
+    generation: int
+    sent: int
+    state: SessionState | None
+    age: float
+
+
 class PollSharing(SharedPolls):
     """
     The polls of one client among those of others.
@@ -87,7 +98,7 @@ class PollSharing(SharedPolls):
         self._echoed = 0
         self.greeted_at: float = 0.0
         self._outbox: list[Item] = []
-        self._reads: list[tuple[WatchedSession, Share, SessionState | None, float]] = []
+        self._reads: list[PendingRead] = []
         self._take: Mapping[type[Item], Callable[..., None]] = {
             Read: self._take_read,
             Wish: self._take_wish,
@@ -106,15 +117,16 @@ class PollSharing(SharedPolls):
             if session.failures >= _FAILURES:
                 share.drop()
                 self._release(session, "")
-            if not share.heir or due - now < _HANDOVER:
-                return due
-            self._send_state(session, share, now - session.polled_at)
-            self._release(session, share.hand_over(now, due))
-            return due + self.lease
+            elif share.heir and due - now >= _HANDOVER:
+                self._send_state(session, share, now - session.polled_at)
+                self._release(session, share.hand_over(now, due))
+                return due + self.lease
+            return due
         # The links of a video are signed, so each process reads them for itself.
         is_video = session.track.next_read(for_video=session.for_video) is not ReadTarget.SESSION
         if self.is_away or session.failures or is_video:
             return due
+        share.is_fed = share.is_fed and now < share.next_at + self.lease  # else its holder is silent
         if not share.is_fed:
             return max(due, share.began + _JOIN)
         if share.wishes(due):
@@ -171,7 +183,8 @@ class PollSharing(SharedPolls):
     def _send_state(self, session: WatchedSession, share: Share, age: float) -> None:
         if not self.is_away and self._peers.are_there:
             state = None if session.track.is_stale else session.track.state
-            self._reads.append((session, share, state, age))
+            # As of now: what comes before it is sent must not make it look newer than it is.
+            self._reads.append(PendingRead(session, share, share.generation, share.sent, state, age))
             self._link.wake()
 
     # -- from the link: what to send --
@@ -187,29 +200,29 @@ class PollSharing(SharedPolls):
         if not (items or reads or welcome):
             return None
         self._number += 1
-        items += [self._read_item(*read, now=now) for read in reads]
+        items += [self._read_item(read, now) for read in reads]
         if welcome is not None:
             items.insert(0, welcome)
         return self.sealer.seal(Message(self.owner, self._number, tuple(items)))
 
-    def _read_item(
-        self, session: WatchedSession, share: Share, state: SessionState | None, age: float, *, now: float
-    ) -> Read:
+    def _read_item(self, read: PendingRead, now: float) -> Read:
+        session, share, state = read.session, read.share, read.state
         is_news = state is not None and state is not share.published
         if is_news:
             share.record_published(state, self._number)
         track, next_at = session.track, session.due if share.holds(now) else share.next_at
         return Read(
             session_id=track.session_id,
-            generation=share.generation,
-            sent=share.sent,
+            generation=read.generation,
+            sent=read.sent,
             message=share.message,
-            age=age,
+            age=read.age,
             next_poll=min(max(next_at - now, 0.0), _RAREST),
             elapsed=now - track.since,
             unchanged=now - track.moved_at,
             polls=track.polls,
             state=encode_session(state) if is_news and state is not None else None,
+            history=track.history if is_news else (),
         )
 
     @property
@@ -253,13 +266,11 @@ class PollSharing(SharedPolls):
 
     def leave(self, reason: str) -> None:
         """Poll for this process alone until the others can be reached again."""
-        if not self.is_away:
-            log.warning(
-                "The backplane is away; this process polls for itself: %s",
-                reason,
-                extra={"event": "backplane_away"},
-            )
+        if self.is_away:
+            return
         self.is_away = True
+        extra = {"event": "backplane_away"}
+        log.warning("The backplane is away; this process polls for itself: %s", reason, extra=extra)
         self._outbox.clear()
         self._reads.clear()
         self.released.clear()
@@ -279,7 +290,9 @@ class PollSharing(SharedPolls):
         is_accepted = self._peers.accept(message)
         if not is_accepted and not self._peers.is_known(message.sender):
             self._outbox.insert(0, self._peers.hello)
-        self._link.wake()
+            self._link.wake()
+        if self._peers.is_asked:
+            self._link.wake()
         for item in message.items if is_accepted else ():
             take = self._take.get(type(item))
             if take is not None:
@@ -324,6 +337,7 @@ class PollSharing(SharedPolls):
             return
         if not track.is_stale:  # as if it had been watched here from the beginning
             track.since, track.moved_at, track.polls = now - read.elapsed, now - read.unchanged, read.polls
+            track.history = read.history or track.history
         share.record_fed(track.read_at)
         session.polled_at = max(session.polled_at, now - read.age)
         self.reads += 1
