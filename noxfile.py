@@ -33,7 +33,7 @@ DEMO: Final = "examples/interactive_session.py"
 # One process for each core, and no more than four: each of them collects all tests. The quick ones take from the slow.
 PARALLEL: Final = ("-n", "logical", "--maxprocesses=4", "--dist=worksteal")
 # What says the same on every Python: long runs, answers in files, and checks of the repository itself.
-SAME_ON_EVERY_PYTHON: Final = ("chaos", "corpus", "repository", "examples/test_readme_in_a_repl.py")
+SAME_ON_EVERY_PYTHON: Final = ("chaos", "corpus", "repository")
 
 # Tests start hundreds of programs; each would compile the package anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

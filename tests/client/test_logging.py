@@ -1,4 +1,4 @@
-"""What is logged has names and fields that a program may rely on, and the front page tells them."""
+"""What is logged has names and fields that a program may rely on, and the guide tells them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-README: Final = (house.ROOT / "README.md").read_text(encoding="utf-8")
+PAGE: Final = (house.GUIDES / "logs.md").read_text(encoding="utf-8")
 CLIENT: Final = [
     path
     for path in house.sources("heygen_async")
@@ -25,8 +25,8 @@ CLIENT: Final = [
 
 
 def told() -> dict[str, tuple[str, set[str]]]:
-    """The events of the front page: name, level, fields."""
-    table = README.partition("| `event` | Level | Fields |\n")[2].partition("\n\n")[0]
+    """The events of the guide: name, level, fields."""
+    table = PAGE.partition("| `event` | Level | Fields |\n")[2].partition("\n\n")[0]
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[1:]]
     return {name.strip("`"): (level, set(re.findall(r"`(\w+)`", fields))) for name, level, fields in rows}
 
@@ -41,12 +41,12 @@ def logged() -> Iterator[tuple[str, set[str]]]:
                     yield str(value.value), {str(key) for key in keys} - {"event", ""}
 
 
-def test_every_event_is_on_the_front_page() -> None:
+def test_every_event_is_in_the_guide() -> None:
     """Who filters by a name or reads a field finds it told."""
     assert [] == [(name, fields - told()[name][1]) for name, fields in logged() if fields - told()[name][1]]
 
 
-def test_every_event_of_the_front_page_is_logged() -> None:
+def test_every_event_of_the_guide_is_logged() -> None:
     """A name on the page is one that the client says."""
     assert {name for name, _ in logged()} == set(told())
 

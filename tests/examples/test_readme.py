@@ -1,4 +1,4 @@
-"""What the front page says is true: its blocks run, its commands and names exist."""
+"""What the front page and the guides say is true: their blocks run, their commands and names exist."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import shlex
 import subprocess
 import sys
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+import anyio.to_thread
 import pytest
 from cyclopts import CycloptsError
 
@@ -26,19 +27,21 @@ from repository import house
 
 if TYPE_CHECKING:
     import pathlib
+    from collections.abc import Iterator
     from types import CodeType
 
-README: Final = (house.ROOT / "README.md").read_text(encoding="utf-8")
+    from _pytest.mark.structures import ParameterSet
+
+TEXT: Final = "\n".join(page.read_text(encoding="utf-8") for page in house.PAGES)
 
 
-def fenced(language: str) -> list[str]:
-    """The blocks of one language, in order."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
-
-
-def line_of(block: str) -> int:
-    """The number of the line a block starts at."""
-    return README[: README.index(block)].count("\n") + 1
+def python_blocks() -> Iterator[ParameterSet]:
+    """Every block of Python, by its page and the number of the line it starts at."""
+    for page in house.PAGES:
+        text = page.read_text(encoding="utf-8")
+        for block in house.blocks(page, "python"):
+            line = text[: text.index(block)].count("\n") + 1
+            yield pytest.param(block, id=f"{page.stem} line {line}")
 
 
 # ---- blocks of Python ---------------------------------------------------------------------------------------------
@@ -62,13 +65,11 @@ def run_tests(block: str, folder: pathlib.Path) -> None:
     assert 0 == done.returncode, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize(
-    "block", [pytest.param(each, id=f"line {line_of(each)}") for each in fenced("python")]
-)
+@pytest.mark.parametrize("block", list(python_blocks()))
 def test_every_block_runs(block: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A reader who copies a block gets a block that works."""
     monkeypatch.chdir(tmp_path)
-    code = compile(block, "README.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+    code = compile(block, "page.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
     if "def test_" in block:
         run_tests(block, tmp_path)
     elif code.co_flags & inspect.CO_COROUTINE:
@@ -94,7 +95,7 @@ def test_the_demo_is_shown_as_it_is(
     """What a reader sees on the page is what the command then prints."""
     monkeypatch.chdir(tmp_path)
     main = runpy.run_path(str(house.ROOT / "examples" / "interactive_session.py"))["main"]
-    [shown] = fenced("text")
+    [shown] = house.blocks(house.README, "text")
     run(partial(main, "A 30-second intro to our espresso machine", live=False))
 
     assert without_digits(shown) == without_digits(capsys.readouterr().out)[2:]
@@ -104,8 +105,13 @@ def test_the_demo_is_shown_as_it_is(
 
 
 def commands() -> list[list[str]]:
-    """Every command of the page once, as words, without its comment."""
-    lines = [line.partition(" #")[0] for block in fenced("console") for line in block.splitlines()]
+    """Every command of the pages once, as words, without its comment."""
+    lines = [
+        line.partition(" #")[0]
+        for page in house.PAGES
+        for each in house.blocks(page, "console")
+        for line in each.splitlines()
+    ]
     return [part.split() for part in sorted({part.strip() for line in lines for part in line.split("&&")})]
 
 
@@ -122,7 +128,9 @@ def test_every_command_exists(words: list[str]) -> None:
     """A reader who types a command gets what it promises."""
     match words:
         case ["pip", "install", package]:
-            assert package in {"nox", "heygen-async", '"heygen-async[cli]"'}
+            assert package in {".", '".[cli]"'}
+        case ["python3", "-m", "venv", ".venv"] | [".", ".venv/bin/activate"]:
+            pass
         case ["heygen-async", *_]:
             assert not isinstance(error := understood(shlex.split(" ".join(words))[1:]), CycloptsError), error
         case ["nox", "-s", session]:
@@ -167,9 +175,9 @@ def exists(name: str) -> bool:
     return found is not None
 
 
-@pytest.mark.parametrize("name", code_words(README))
+@pytest.mark.parametrize("name", code_words(TEXT))
 def test_every_name_exists(name: str) -> None:
-    """A name on the page is a name in the package."""
+    """A name on a page is a name in the package."""
     assert exists(name)
 
 
@@ -191,3 +199,20 @@ async def polls_of(readers: int) -> int:
 def test_many_watchers_cost_the_polls_of_one() -> None:
     """A session that twenty people watch is polled as often as one that nobody else watches."""
     assert run(polls_of, 1) == run(polls_of, 20)
+
+
+async def test_sync_code_makes_videos(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The function for sync code saves a video of each prompt, from a thread that has no event loop."""
+    [block] = [each for each in house.blocks(house.README, "python") if "start_blocking_portal" in each]
+    names: dict[str, Any] = {}
+    exec(block, names)
+
+    def make_videos() -> list[pathlib.Path]:
+        return list(names["make_videos"](["Espresso", "Froth"], f"{tmp_path}/videos/"))
+
+    async with SimulatorServer(Simulator(speed=200)) as server:
+        monkeypatch.setenv("HEYGEN_API_KEY", server.simulator.api_key)
+        monkeypatch.setenv("HEYGEN_API_BASE", server.url)
+        made = await anyio.to_thread.run_sync(make_videos)
+
+    assert [True, True] == [path.stat().st_size > 0 for path in made]

@@ -300,10 +300,10 @@ def test_an_error_is_an_answer(error: HeyGenError, status: int, body: dict[str, 
     assert ({"retry-after": "7"} if status == 429 else {}) == answer[2]
 
 
-def test_the_front_page_has_the_same_statuses() -> None:
-    """The table of the README says what the apps answer."""
-    readme = (house.ROOT / "README.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| (.*?) \| (\d{3}) \|", readme, re.MULTILINE)
+def test_the_guide_has_the_same_statuses() -> None:
+    """The table of the guide says what the apps answer."""
+    guide = (house.GUIDES / "web.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (.*?) \| (\d{3}) \|", guide, re.MULTILINE)
     told = {name: int(status) for names, status in rows for name in re.findall(r"`(\w+)`", names)}
 
     assert told.items() >= {kind.__name__: status for kind, status in web_backend.STATUSES.items()}.items()

@@ -8,6 +8,7 @@ import functools
 import importlib
 import os
 import pathlib
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Final
@@ -17,11 +18,20 @@ if TYPE_CHECKING:
 
 ROOT: Final = pathlib.Path(__file__).parent.parent.parent
 PACKAGE: Final = ROOT / "heygen_async"
+README: Final = ROOT / "README.md"
+GUIDES: Final = ROOT / "examples" / "guides"
+PAGES: Final = [README, *sorted(GUIDES.glob("*.md"))]  # what users read
 
 
 def sources(*folders: str) -> list[pathlib.Path]:
     """Every Python file below *folders* of the repository, in a stable order."""
     return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+
+
+def blocks(path: pathlib.Path, language: str) -> list[str]:
+    """The fenced blocks of one language on a page, in order."""
+    text = path.read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
 
 
 def relative(path: pathlib.Path) -> str:

@@ -14,7 +14,12 @@ if TYPE_CHECKING:
     import pathlib
 
 PAPERS: Final = sorted(
-    [*house.ROOT.glob("*.md"), *house.ROOT.glob(".github/*.md"), *house.ROOT.glob("benchmarks/*.md")]
+    [
+        *house.ROOT.glob("*.md"),
+        *house.GUIDES.glob("*.md"),
+        *house.ROOT.glob(".github/*.md"),
+        *house.ROOT.glob("benchmarks/*.md"),
+    ]
 )
 GUIDE: Final = (house.ROOT / ".github" / "CONTRIBUTING.md").read_text(encoding="utf-8")
 WORKFLOWS: Final = sorted(house.ROOT.glob(".github/workflows/*.yml"))

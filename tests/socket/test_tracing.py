@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -51,13 +50,8 @@ def tracing() -> Iterator[Tracing]:
 
 
 def recipe() -> dict[str, Callable[..., object]]:
-    """What the front page tells to pass, with its block run as it stands there."""
-    readme = (house.ROOT / "README.md").read_text(encoding="utf-8")
-    [block] = [
-        each
-        for each in re.findall(r"^```python\n(.*?)^```$", readme, re.DOTALL | re.MULTILINE)
-        if "AioHttp" in each
-    ]
+    """What the guide tells to pass, with its block run as it stands there."""
+    [block] = [each for each in house.blocks(house.GUIDES / "logs.md", "python") if "AioHttp" in each]
     names: dict[str, Callable[..., object]] = {}
     exec(block, names)
     instrumentation.AioHttpClientInstrumentor().uninstrument()
