@@ -17,19 +17,8 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec import field as wire_field
 
+from .. import errors
 from .._redact import clean, host
-from ..errors import (
-    APIError,
-    BadResponse,
-    Conflict,
-    Forbidden,
-    InsufficientCredit,
-    InvalidRequest,
-    NotFound,
-    RateLimited,
-    ServerError,
-    Unauthorized,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -119,42 +108,42 @@ class Decoder(Generic[T]):
 
 ANYTHING: Decoder[object] = Decoder(Envelope[object], without_body=lambda: None)
 
-_BY_STATUS: dict[int, type[APIError]] = {
-    400: InvalidRequest,
-    401: Unauthorized,
-    402: InsufficientCredit,
-    403: Forbidden,
-    404: NotFound,
-    409: Conflict,
-    413: InvalidRequest,
-    422: InvalidRequest,
-    429: RateLimited,
+_BY_STATUS: dict[int, type[errors.APIError]] = {
+    400: errors.InvalidRequest,
+    401: errors.Unauthorized,
+    402: errors.InsufficientCredit,
+    403: errors.Forbidden,
+    404: errors.NotFound,
+    409: errors.Conflict,
+    413: errors.InvalidRequest,
+    422: errors.InvalidRequest,
+    429: errors.RateLimited,
 }
 
 # Only for refusals in a success envelope, where the HTTP status says nothing.
-_BY_CODE: dict[str, type[APIError]] = {
-    "invalid_parameter": InvalidRequest,
-    "content_policy_violation": InvalidRequest,
-    "authentication_failed": Unauthorized,
-    "unauthorized": Unauthorized,
-    "insufficient_credit": InsufficientCredit,
-    "trial_limit_exceeded": InsufficientCredit,
-    "plan_upgrade_required": InsufficientCredit,
-    "subscription_required": InsufficientCredit,
-    "forbidden": Forbidden,
-    "resource_access_denied": Forbidden,
-    "not_found": NotFound,
-    "resource_not_found": NotFound,
-    "video_not_found": NotFound,
-    "request_in_progress": Conflict,
-    "resource_not_ready": Conflict,
-    "conflict": Conflict,
-    "rate_limit_exceeded": RateLimited,
-    "rate_limited": RateLimited,
-    "quota_exceeded": RateLimited,
-    "internal_error": ServerError,
-    "service_unavailable": ServerError,
-    "gateway_timeout": ServerError,
+_BY_CODE: dict[str, type[errors.APIError]] = {
+    "invalid_parameter": errors.InvalidRequest,
+    "content_policy_violation": errors.InvalidRequest,
+    "authentication_failed": errors.Unauthorized,
+    "unauthorized": errors.Unauthorized,
+    "insufficient_credit": errors.InsufficientCredit,
+    "trial_limit_exceeded": errors.InsufficientCredit,
+    "plan_upgrade_required": errors.InsufficientCredit,
+    "subscription_required": errors.InsufficientCredit,
+    "forbidden": errors.Forbidden,
+    "resource_access_denied": errors.Forbidden,
+    "not_found": errors.NotFound,
+    "resource_not_found": errors.NotFound,
+    "video_not_found": errors.NotFound,
+    "request_in_progress": errors.Conflict,
+    "resource_not_ready": errors.Conflict,
+    "conflict": errors.Conflict,
+    "rate_limit_exceeded": errors.RateLimited,
+    "rate_limited": errors.RateLimited,
+    "quota_exceeded": errors.RateLimited,
+    "internal_error": errors.ServerError,
+    "service_unavailable": errors.ServerError,
+    "gateway_timeout": errors.ServerError,
 }
 
 
@@ -187,9 +176,11 @@ def read(
     raise _refusal(status, headers, body, secrets)
 
 
-def _redirect(name: str, status: int, headers: Mapping[str, str], secrets: Iterable[str]) -> BadResponse:
+def _redirect(
+    name: str, status: int, headers: Mapping[str, str], secrets: Iterable[str]
+) -> errors.BadResponse:
     target = host(headers.get("location", "")) if "location" in headers else "nowhere"
-    return BadResponse(
+    return errors.BadResponse(
         f"The answer to {name} is a redirect ({status}) to {clean(target, secrets)}; redirects are not followed.",
         status=status,
         hint="Check base_url: the API itself does not redirect.",
@@ -209,10 +200,12 @@ def _read_leniently(
         return decoder.decode_leniently(raw) if raw.get("error") is None else None
     except (ValueError, RecursionError) as error:
         problem = clean(str(error), secrets)
-        raise BadResponse(f"The answer to {name} is not as documented: {problem}", status=status) from error
+        raise errors.BadResponse(
+            f"The answer to {name} is not as documented: {problem}", status=status
+        ) from error
 
 
-def _refusal(status: int, headers: Mapping[str, str], body: bytes, secrets: Iterable[str]) -> APIError:
+def _refusal(status: int, headers: Mapping[str, str], body: bytes, secrets: Iterable[str]) -> errors.APIError:
     """Find the error in any of the shapes gateways and services give it."""
     from .lenient import load_object
 
@@ -239,7 +232,7 @@ def refusal(
     secrets: Iterable[str] = (),
     *,
     from_service: bool = True,
-) -> APIError:
+) -> errors.APIError:
     """
     Return the error a refusal is.
 
@@ -249,7 +242,7 @@ def refusal(
     code = _word(error, "code", secrets)
     code = None if code is None else code.lower()
     message = _word(error, "message", secrets) or _word(error, "detail", secrets)
-    kind = InsufficientCredit if is_about_credit(code) else _kind(status, code, empty=not error)
+    kind = errors.InsufficientCredit if is_about_credit(code) else _kind(status, code, empty=not error)
     return kind(
         message or "The service gave no reason.",
         status=status,
@@ -278,18 +271,18 @@ def _word(error: dict[str, object], name: str, secrets: Iterable[str]) -> str | 
     return None if value is None or value == "" else clean(str(value), secrets)
 
 
-def _kind(status: int, code: str | None, *, empty: bool) -> type[APIError]:
+def _kind(status: int, code: str | None, *, empty: bool) -> type[errors.APIError]:
     if status < HTTPStatus.BAD_REQUEST:
         number = int(code) if code is not None and code.isdecimal() and len(code) == 3 else 0
         if code in _BY_CODE:
             return _BY_CODE[code]
         if not number:
             # An empty error says only that it did not work: as much as a 500 says.
-            return ServerError if empty else APIError
+            return errors.ServerError if empty else errors.APIError
         status = number
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return ServerError
-    return _BY_STATUS.get(status, APIError)
+        return errors.ServerError
+    return _BY_STATUS.get(status, errors.APIError)
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

@@ -13,21 +13,8 @@ from typing import TYPE_CHECKING
 
 import backoff
 
+from .. import errors
 from .._api.calls import Kind
-from ..errors import (
-    APIError,
-    BadResponse,
-    Conflict,
-    ConnectFailed,
-    ConnectionLost,
-    Forbidden,
-    HeyGenError,
-    InsufficientCredit,
-    RateLimited,
-    RequestTimeout,
-    ServerError,
-    Unauthorized,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,42 +41,42 @@ class Delivery(Enum):
     FINAL = auto()
 
 
-def delivery(error: HeyGenError) -> Delivery:  # noqa: C901 - a table
+def delivery(error: errors.HeyGenError) -> Delivery:  # noqa: C901 - a table
     """Classify a failed exchange."""
     match error:
-        case ConnectFailed():
+        case errors.ConnectFailed():
             return Delivery.NEVER_SENT
-        case BadResponse(status=int(status)) if 300 <= status < 400:
+        case errors.BadResponse(status=int(status)) if 300 <= status < 400:
             return Delivery.UNCLEAR
-        case RequestTimeout() | ConnectionLost() | BadResponse() | ServerError():
+        case errors.RequestTimeout() | errors.ConnectionLost() | errors.BadResponse() | errors.ServerError():
             return Delivery.MAYBE_DONE
-        case RateLimited(code="quota_exceeded"):
+        case errors.RateLimited(code="quota_exceeded"):
             return Delivery.FINAL
         case (
-            RateLimited()
-            | Conflict(code="request_in_progress" | "resource_not_ready" | "brand_kit_not_ready")
+            errors.RateLimited()
+            | errors.Conflict(code="request_in_progress" | "resource_not_ready" | "brand_kit_not_ready")
         ):
             return Delivery.PACED
-        case Conflict(code=None):
+        case errors.Conflict(code=None):
             return Delivery.UNCLEAR
-        case APIError() if error.status in _TRANSIENT:
+        case errors.APIError() if error.status in _TRANSIENT:
             return Delivery.MAYBE_DONE
-        case APIError() if not error.from_service and error.status not in _NOT_FORWARDED:
+        case errors.APIError() if not error.from_service and error.status not in _NOT_FORWARDED:
             return Delivery.UNCLEAR
         case _:
             return Delivery.FINAL
 
 
-def may_be_done(error: HeyGenError) -> bool:
+def may_be_done(error: errors.HeyGenError) -> bool:
     """Whether a write that failed so may have been done: it is recovered before it is sent again."""
     return delivery(error) in (Delivery.MAYBE_DONE, Delivery.UNCLEAR)
 
 
-def is_refused_for_all(error: HeyGenError) -> bool:
+def is_refused_for_all(error: errors.HeyGenError) -> bool:
     """Whether every further request would be refused alike, so that watchers must know at once."""
-    if isinstance(error, InsufficientCredit | Forbidden):
+    if isinstance(error, errors.InsufficientCredit | errors.Forbidden):
         return error.from_service
-    return isinstance(error, Unauthorized)
+    return isinstance(error, errors.Unauthorized)
 
 
 class Tries:
@@ -110,7 +97,7 @@ class Tries:
         self._waits = waits(policy.base, policy.longest)
         self._floors = waits(SHORTEST_PACE, LONGEST_FLOOR)
 
-    def wait_after(self, kind: Kind, error: HeyGenError, *, elapsed: float) -> float | None:
+    def wait_after(self, kind: Kind, error: errors.HeyGenError, *, elapsed: float) -> float | None:
         """
         Return the seconds until a call is sent again, `count` exchanges and `elapsed` seconds after its start.
 
@@ -121,7 +108,7 @@ class Tries:
             return None
         return self.wait_again(error, elapsed=elapsed)
 
-    def wait_again(self, error: HeyGenError, *, elapsed: float) -> float | None:
+    def wait_again(self, error: errors.HeyGenError, *, elapsed: float) -> float | None:
         """Return the seconds until another exchange, whatever is known of the last; None when enough was tried."""
         policy, asked = self._policy, requested_pace(error)
         floor = next(self._floors) if asked is not None and asked < SHORTEST_PACE else SHORTEST_PACE
@@ -138,12 +125,12 @@ def waits(base: float, longest: float) -> Iterator[float]:
         yield float(step)
 
 
-def requested_pace(error: HeyGenError) -> float | None:
+def requested_pace(error: errors.HeyGenError) -> float | None:
     """Return the seconds the service asked to wait, None when it did not."""
-    return error.retry_after if isinstance(error, APIError) else None
+    return error.retry_after if isinstance(error, errors.APIError) else None
 
 
-def pause(error: HeyGenError, own: float, *, jitter: float, floor: float = SHORTEST_PACE) -> float:
+def pause(error: errors.HeyGenError, own: float, *, jitter: float, floor: float = SHORTEST_PACE) -> float:
     """
     Return the pace the service asked for, a little longer; or our own wait, somewhat shorter.
 
@@ -165,7 +152,7 @@ class Throttle:
         self._floor = SHORTEST_PACE
 
     def refuse(
-        self, error: HeyGenError, *, now: float, unpaced: float, longest: float, jitter: float
+        self, error: errors.HeyGenError, *, now: float, unpaced: float, longest: float, jitter: float
     ) -> None:
         """Take a refusal in; those of one pause count once."""
         if now >= self.resume:

@@ -20,7 +20,7 @@ Everything that can go wrong, as one tree.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -88,10 +88,7 @@ class HeyGenError(Exception):
         return _revive, (type(self), self.args, attributes)
 
 
-_E = TypeVar("_E", bound=HeyGenError)
-
-
-def _revive(kind: type[_E], args: tuple[object, ...], attributes: dict[str, object]) -> _E:
+def _revive(kind: type[HeyGenError], args: tuple[object, ...], attributes: dict[str, object]) -> HeyGenError:
     error = kind.__new__(kind, *args)
     error.args = args  # OSError, and so TimeoutError, leaves this to __init__
     error.__dict__.update(attributes)

@@ -143,15 +143,16 @@ class WebhookEventType(Struct, frozen=True, kw_only=True):
 # ---- reading a delivery -------------------------------------------------------------------------------------------
 
 
-def read_verified(body: bytes, fallback_id: str) -> WebhookEvent:
+def read_event(body: bytes, fallback_id: str = "") -> WebhookEvent:
     """
-    Return the event in a body that is known to be the service's.
+    Return the event in a body, whoever sent it.
 
     Raises:
         BadPayload: There is none.
     """
     members = _decode(body)
-    data = dict(_payload(members))
+    payload = members.get("event_data")
+    data = cast("dict[str, object]", payload) if isinstance(payload, dict) else dict[str, object]()
     if _text(data, "callback_id") is None and "callback_id" in members:  # seen in both places
         data["callback_id"] = members["callback_id"]
     return WebhookEvent(
@@ -159,23 +160,6 @@ def read_verified(body: bytes, fallback_id: str) -> WebhookEvent:
         type=_type(members),
         data=data,
         created_at=_text(members, "created_at"),
-    )
-
-
-def read_unverified(body: bytes) -> UnverifiedEvent:
-    """
-    Return what a body of unknown origin claims.
-
-    Raises:
-        BadPayload: It is no event.
-    """
-    members = _decode(body)
-    data = _payload(members)
-    return UnverifiedEvent(
-        type=_type(members),
-        session_id=_text(data, "session_id"),
-        video_id=_text(data, "video_id"),
-        callback_id=_text(data, "callback_id") or _text(members, "callback_id"),
     )
 
 
@@ -193,11 +177,6 @@ def _type(members: Mapping[str, object]) -> str:
     if name is None:
         raise BadPayload("The body names no event_type.")
     return name
-
-
-def _payload(members: Mapping[str, object]) -> Mapping[str, object]:
-    data = members.get("event_data")
-    return cast("dict[str, object]", data) if isinstance(data, dict) else {}
 
 
 def _text(members: Mapping[str, object], name: str) -> str | None:

@@ -15,7 +15,7 @@ from .. import _clock
 from ..errors import InvalidArgument, Replayed
 from ..errors._arguments import check_count, check_number, check_text, given
 from . import _signatures
-from ._events import UnverifiedEvent, WebhookEvent, read_unverified, read_verified
+from ._events import UnverifiedEvent, WebhookEvent, read_event
 from ._signatures import EVENT_ID, SIGNATURE, TIMESTAMP, Headers
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def verify(
     raw = _signatures.check_body(body)
     _signatures.check_signature(headers, raw, _signatures.check_secrets(secrets))
     _signatures.check_time(headers, _clock.wall(), tolerance, required=require_timestamp)
-    event = read_verified(raw, _signatures.fingerprint(raw))
+    event = read_event(raw, _signatures.fingerprint(raw))
     if seen is not None and _is_replay(seen, event.id):
         raise Replayed(
             "This event was accepted before.",
@@ -145,7 +145,13 @@ def parse_unverified(body: bytes | bytearray | memoryview) -> UnverifiedEvent:
         BadPayload: It is no event.
         InvalidArgument: The body is not bytes.
     """
-    return read_unverified(_signatures.check_body(body))
+    event = read_event(_signatures.check_body(body))
+    return UnverifiedEvent(
+        type=event.type,
+        session_id=event.session_id,
+        video_id=event.video_id,
+        callback_id=event.callback_id,
+    )
 
 
 def sign(
