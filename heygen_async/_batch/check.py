@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -75,7 +75,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class _Verdict:
+class _Judgement:
     """What a read finds out: what is wrong, if anything, and which orientation the thing is made for, if any."""
 
     problem: str = ""
@@ -83,10 +83,15 @@ class _Verdict:
     orientation: str | None = None
 
 
+_LISTS: Final[Mapping[str, type[Styles | BrandKits | BrandGlossaries]]] = {
+    "style_id": Styles,
+    "brand_kit_id": BrandKits,
+    "brand_glossary_id": BrandGlossaries,
+}
 _Uses = dict[
     str, list[tuple[Finding, str | None]]
 ]  # of each id: findings to be, and their jobs' orientations
-_Read = Callable[[], Awaitable[Mapping[str, _Verdict]]]
+_Read = Callable[[], Awaitable[Mapping[str, _Judgement]]]
 
 
 async def check(core: Core, jobs: Jobs, *, rate: Rate | None = None) -> list[Finding]:
@@ -161,20 +166,15 @@ class _Check:
 
     def reads(self) -> list[Callable[[], Awaitable[None]]]:
         """Return what is to be read: each id that is used, each list that has some, and the balance."""
-        alone = {"avatar_id": self._look, "voice_id": self._voice, "asset": self._asset, "path": self._path}
-        reads: list[Callable[[], Awaitable[None]]] = [
-            partial(self._judge, kind, {one: users}, partial(read, one))
-            for kind, read in alone.items()
-            for one, users in self._uses[kind].items()
-        ]
-        for kind, group in (
-            ("style_id", Styles),
-            ("brand_kit_id", BrandKits),
-            ("brand_glossary_id", BrandGlossaries),
-        ):
-            if uses := self._uses[kind]:
-                items = group(self._core).list(page_size=_PAGE)
-                reads.append(partial(self._judge, kind, uses, partial(_read_list, kind, items)))
+        reads: list[Callable[[], Awaitable[None]]] = []
+        for kind, uses in self._uses.items():
+            if kind in _LISTS:
+                reads.append(partial(self._judge, kind, uses, partial(self._read_list, kind)))
+            else:
+                reads += [
+                    partial(self._judge, kind, {one: users}, partial(self._read_one, kind, one))
+                    for one, users in uses.items()
+                ]
         if self._cost is not None:
             reads.append(partial(self._check_credit, self._cost))
         return reads
@@ -188,54 +188,48 @@ class _Check:
         except (InvalidArgument, NotFound):
             found = {}
         except (APIError, TransportError) as error:
-            found = dict.fromkeys(uses, _Verdict(f"could not be checked: {error}", is_warning=True))
+            found = dict.fromkeys(uses, _Judgement(f"could not be checked: {error}", is_warning=True))
         for one, users in uses.items():
-            unknown = _Verdict(f"{one!r} is no {_NOUNS.get(kind, kind)} of this account")
-            verdict = found.get(one, unknown)
+            unknown = _Judgement(f"{one!r} is no {_NOUNS.get(kind, kind)} of this account")
+            judgement = found.get(one, unknown)
             for finding, orientation in users:
-                if verdict.problem:
-                    self.report(finding, verdict.problem, is_warning=verdict.is_warning)
-                elif orientation and verdict.orientation and orientation != verdict.orientation:
-                    problem = f"{one!r} is made for {verdict.orientation}, the job is {orientation}"
+                if judgement.problem:
+                    self.report(finding, judgement.problem, is_warning=judgement.is_warning)
+                elif orientation and judgement.orientation and orientation != judgement.orientation:
+                    problem = f"{one!r} is made for {judgement.orientation}, the job is {orientation}"
                     self.report(finding, problem, is_warning=True)
 
-    async def _look(self, look_id: str) -> Mapping[str, _Verdict]:
+    async def _read_list(self, kind: str) -> Mapping[str, _Judgement]:
+        """Judge each item of a list, by its id."""
+        return {
+            getattr(item, kind): _Judgement(
+                orientation=_ASPECTS.get(getattr(item, "aspect_ratio", None) or "")
+            )
+            async for item in _LISTS[kind](self._core).list(page_size=_PAGE)
+        }
+
+    async def _read_one(self, kind: str, one: str) -> Mapping[str, _Judgement]:
+        match kind:
+            case "avatar_id":
+                judgement = await self._judge_look(one)
+            case "voice_id":
+                judgement = _Judgement(_unready(one, (await Voices(self._core).get(one)).status))
+            case "asset":
+                judgement = _Judgement(_asset_problem(await Assets(self._core).get(one)))
+            case _:
+                judgement = _Judgement(await _path_problem(one))
+        return {one: judgement}
+
+    async def _judge_look(self, look_id: str) -> _Judgement:
         avatars = Avatars(self._core)
         try:
             look = await avatars.look(look_id)
         except NotFound:
             await avatars.get(look_id)
-            return {look_id: _Verdict(f"{look_id!r} is an avatar's id; give the id of one of its looks")}
+            return _Judgement(f"{look_id!r} is an avatar's id; give the id of one of its looks")
         made_for = look.preferred_orientation
-        return {
-            look_id: _Verdict(
-                _unready(look_id, look.status),
-                orientation=made_for if made_for in _ASPECTS.values() else None,
-            )
-        }
-
-    async def _voice(self, voice_id: str) -> Mapping[str, _Verdict]:
-        return {voice_id: _Verdict(_unready(voice_id, (await Voices(self._core).get(voice_id)).status))}
-
-    async def _asset(self, asset_id: str) -> Mapping[str, _Verdict]:
-        asset = await Assets(self._core).get(asset_id)
-        problem = ""
-        if asset.mime_type is not None and asset.mime_type not in SUFFIXES:
-            problem = f"{asset_id!r} has the type {asset.mime_type}, which the service does not take"
-        elif asset.status == "failed":
-            problem = f"{asset_id!r} could not be processed by the service"
-        return {asset_id: _Verdict(problem)}
-
-    async def _path(self, path: str) -> Mapping[str, _Verdict]:
-        problem = ""
-        try:
-            async with await anyio.open_file(path, "rb") as file:
-                media_type(await file.read(HEAD_BYTES))
-        except UploadError as error:
-            problem = f"{path}: {error}"
-        except OSError as error:
-            problem = f"{path} cannot be read: {error.strerror}"
-        return {path: _Verdict(problem)}
+        orientation = made_for if made_for in _ASPECTS.values() else None
+        return _Judgement(_unready(look_id, look.status), orientation=orientation)
 
     async def _check_credit(self, cost: float) -> None:
         of_all, needed = Finding(position=0, key="", argument=""), max(cost, _EMPTY)
@@ -252,12 +246,21 @@ class _Check:
             self.report(of_all, problem)
 
 
-async def _read_list(kind: str, items: AsyncIterator[object]) -> Mapping[str, _Verdict]:
-    """Return a verdict for each item of a list, by its id."""
-    return {
-        getattr(item, kind): _Verdict(orientation=_ASPECTS.get(getattr(item, "aspect_ratio", None) or ""))
-        async for item in items
-    }
+def _asset_problem(asset: Asset) -> str:
+    if asset.mime_type is not None and asset.mime_type not in SUFFIXES:
+        return f"{asset.id!r} has the type {asset.mime_type}, which the service does not take"
+    return f"{asset.id!r} could not be processed by the service" if asset.status == "failed" else ""
+
+
+async def _path_problem(path: str) -> str:
+    try:
+        async with await anyio.open_file(path, "rb") as file:
+            media_type(await file.read(HEAD_BYTES))
+    except UploadError as error:
+        return f"{path}: {error}"
+    except OSError as error:
+        return f"{path} cannot be read: {error.strerror}"
+    return ""
 
 
 def _unready(one: str, status: str | None) -> str:

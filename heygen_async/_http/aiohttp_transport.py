@@ -18,16 +18,9 @@ from aiohttp.http_exceptions import ContentEncodingError
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
+from .. import errors
 from .._config import MAX_BODY_BYTES
 from .._redact import Secret, clean, host
-from ..errors import (
-    BadResponse,
-    ClientStateError,
-    ConnectFailed,
-    ConnectionLost,
-    RequestTimeout,
-    TransportError,
-)
 from .failures import describe
 from .limits import TimeoutWheel
 from .links import resolve_link
@@ -162,11 +155,11 @@ class AiohttpTransport:
             yield
         except _FOREIGN as error:
             if self._is_closed and isinstance(error, TimeoutError):
-                lost = ConnectionLost("The client was closed while this was under way.")
+                lost = errors.ConnectionLost("The client was closed while this was under way.")
                 raise lost from _sanitize(error)
             raise _translate(error, what, secrets) from _sanitize(error, secrets)
         except RuntimeError as error:
-            raise ClientStateError(
+            raise errors.ClientStateError(
                 f"The HTTP session cannot be used: {clean(str(error))}",
                 hint="Keep the session given as http= open, and use it in the event loop it was made in.",
             ) from error
@@ -201,7 +194,7 @@ class AiohttpTransport:
             return response
         response.release()
         if not redirects:
-            raise BadResponse("The storage host redirects in a circle.", status=response.status)
+            raise errors.BadResponse("The storage host redirects in a circle.", status=response.status)
         return await self._follow(request, resolve_link(location, link), limits, redirects - 1)
 
     async def aclose(self) -> None:
@@ -273,9 +266,9 @@ class AiohttpTransport:
                 raise self._too_large(response)
         return bytes(body)
 
-    def _too_large(self, response: aiohttp.ClientResponse) -> BadResponse:
+    def _too_large(self, response: aiohttp.ClientResponse) -> errors.BadResponse:
         response.close()  # the rest must not be read into the pool
-        return BadResponse(
+        return errors.BadResponse(
             f"The answer is larger than {self._max_body_bytes:,} bytes.", status=response.status
         )
 
@@ -344,19 +337,19 @@ def _secrets_of(request: Request) -> tuple[str, ...]:
 _FOREIGN = (aiohttp.ClientError, OSError, ValueError, EOFError)
 
 
-def _translate(error: Exception, what: str, secrets: tuple[str, ...] = ()) -> TransportError:
+def _translate(error: Exception, what: str, secrets: tuple[str, ...] = ()) -> errors.TransportError:
     problem = describe(error, secrets)
     if isinstance(error, _NEVER_SENT):
-        return ConnectFailed(f"No connection for {what}: {problem}.")
+        return errors.ConnectFailed(f"No connection for {what}: {problem}.")
     if isinstance(error, TimeoutError):
-        return RequestTimeout(f"No whole answer to {what} in time.")
+        return errors.RequestTimeout(f"No whole answer to {what} in time.")
     if isinstance(error, aiohttp.ServerDisconnectedError):
-        return ConnectionLost(f"The server closed the connection without an answer to {what}.")
+        return errors.ConnectionLost(f"The server closed the connection without an answer to {what}.")
     if isinstance(error, aiohttp.ClientResponseError):
-        return BadResponse(f"The answer to {what} is not HTTP: {problem}")
+        return errors.BadResponse(f"The answer to {what} is not HTTP: {problem}")
     if isinstance(error.__cause__, ContentEncodingError):
-        return BadResponse(f"The answer to {what} cannot be unpacked: {problem}")
-    return ConnectionLost(f"The connection broke during {what}: {problem}.")
+        return errors.BadResponse(f"The answer to {what} cannot be unpacked: {problem}")
+    return errors.ConnectionLost(f"The connection broke during {what}: {problem}.")
 
 
 def _sanitize(error: Exception, secrets: Iterable[str] = ()) -> Exception:

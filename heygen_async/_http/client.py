@@ -12,19 +12,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
-from .. import _clock
+from .. import _clock, errors
 from .._api import responses
 from .._api.calls import Call, Kind
 from .._redact import clean
-from ..errors import (
-    APIError,
-    ClientStateError,
-    HeyGenError,
-    NotFound,
-    OutcomeUnknown,
-    RateLimited,
-    Unauthorized,
-)
 from .create_queue import CreateQueue
 from .hooks import RetryEvent
 from .links import resolve_link
@@ -118,13 +109,13 @@ class ApiClient:
             ClientStateError: The client is closed, or belongs to another live loop.
         """
         if self.is_closed:
-            raise ClientStateError("This client is closed.", hint="Make a new HeyGen().")
+            raise errors.ClientStateError("This client is closed.", hint="Make a new HeyGen().")
         loop = asyncio.get_running_loop()
         if self._transport is not None and loop is self.loop:
             return self._transport
         if self.loop is not None and loop is not self.loop:
             if not self.loop.is_closed():
-                raise ClientStateError("This client belongs to another event loop that is still open.")
+                raise errors.ClientStateError("This client belongs to another event loop that is still open.")
             if (abandon := getattr(self._transport, "abandon", None)) is not None:
                 abandon()
             self._forget_service()
@@ -178,7 +169,7 @@ class ApiClient:
                 if date := response.headers.get("date"):
                     self.service_clock.record_date(date, sent=sent, received=_clock.now())
                 return self.decode(call, response)
-            except Unauthorized as error:
+            except errors.Unauthorized as error:
                 if is_renewed or not await identity.renew(used):
                     raise identity.explain(error) from None
             is_renewed = True
@@ -208,7 +199,7 @@ class ApiClient:
             log.debug("%s answered %d", call.name, status, extra=extra)
         try:
             envelope = responses.read(call.name, call.decoder, status, response.headers, body, secrets)
-        except RateLimited as error:
+        except errors.RateLimited as error:
             self._slow_down(call, error)
             raise
         if envelope.faults:
@@ -223,7 +214,7 @@ class ApiClient:
             fields = {"event": "flawed_answer", "operation": call.name, "places": faults}
             log.warning("Parts of the answer to %s could not be read: %s", call.name, shown, extra=fields)
 
-    def _slow_down(self, call: Call[T], error: RateLimited) -> None:
+    def _slow_down(self, call: Call[T], error: errors.RateLimited) -> None:
         self.counters.rate_limited += 1
         if delivery(error) is Delivery.FINAL:
             return
@@ -266,14 +257,14 @@ class ApiClient:
             tries.count += 1
             try:
                 return await self.attempt(call, tries.count)
-            except HeyGenError as error:
+            except errors.HeyGenError as error:
                 nothing = call.decoder.without_body
-                if maybe_deleted and nothing is not None and isinstance(error, NotFound):
+                if maybe_deleted and nothing is not None and isinstance(error, errors.NotFound):
                     return responses.Envelope(data=nothing())  # an earlier attempt did it
                 maybe_deleted |= call.method == "DELETE" and delivery(error) is Delivery.MAYBE_DONE
                 wait = tries.wait_after(call.kind, error, elapsed=_clock.now() - started)
                 if wait is None:
-                    if isinstance(error, APIError):
+                    if isinstance(error, errors.APIError):
                         error.attempts = tries.count
                     raise
                 self.record_retry(call, error, wait, tries.count)
@@ -291,18 +282,18 @@ class ApiClient:
         started = datetime.fromtimestamp(_clock.wall(), UTC)
         try:
             return await self.call(call)
-        except HeyGenError as error:
+        except errors.HeyGenError as error:
             if call.kind is not Kind.SEND or call.key is None or not may_be_done(error):
                 raise
             problem = clean(str(error), self.identity.secrets)
-            raise OutcomeUnknown(
+            raise errors.OutcomeUnknown(
                 f"The answer to {call.method} {clean(call.route)} was lost: {problem}",
                 idempotency_key=call.key,
                 started_at=started,
                 hint="Read what it would have changed before you repeat it, or repeat it with the same key.",
             ) from error
 
-    def record_retry(self, call: Call[T], error: HeyGenError, wait: float, attempt: int) -> None:
+    def record_retry(self, call: Call[T], error: errors.HeyGenError, wait: float, attempt: int) -> None:
         """Log a call that will be sent again, and emit it to the hook."""
         self.counters.retries += 1
         kind, problem = type(error).__name__, clean(str(error), self.identity.secrets)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from ..models import SessionState
-    from .transport import Request, Response, ResponseStream, Transport
+    from .transport import Request, Response, ResponseHead, ResponseStream, Transport
 
 E = TypeVar("E")
 
@@ -156,7 +156,7 @@ class Hooks:
         self,
         request: Request,
         began: float,
-        answer: Response | ResponseStream | None,
+        answer: ResponseHead | None,
         error: BaseException | None = None,
     ) -> None:
         if self.on_request is None:

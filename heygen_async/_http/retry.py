@@ -34,8 +34,7 @@ _JITTER = 0.1  # of a pace the service asked for, upwards only
 class Delivery(Enum):
     """What is known of a request that did not get its answer."""
 
-    NEVER_SENT = auto()
-    PACED = auto()  # refused for now, by a service that says when to come back
+    NOT_DONE = auto()  # never sent; or refused for now, by a service that says when to come back
     MAYBE_DONE = auto()
     UNCLEAR = auto()  # not worth repeating for a read, but no refusal by the service: a write may be done
     FINAL = auto()
@@ -45,7 +44,7 @@ def delivery(error: errors.HeyGenError) -> Delivery:  # noqa: C901 - a table
     """Classify a failed exchange."""
     match error:
         case errors.ConnectFailed():
-            return Delivery.NEVER_SENT
+            return Delivery.NOT_DONE
         case errors.BadResponse(status=int(status)) if 300 <= status < 400:
             return Delivery.UNCLEAR
         case errors.RequestTimeout() | errors.ConnectionLost() | errors.BadResponse() | errors.ServerError():
@@ -56,7 +55,7 @@ def delivery(error: errors.HeyGenError) -> Delivery:  # noqa: C901 - a table
             errors.RateLimited()
             | errors.Conflict(code="request_in_progress" | "resource_not_ready" | "brand_kit_not_ready")
         ):
-            return Delivery.PACED
+            return Delivery.NOT_DONE
         case errors.Conflict(code=None):
             return Delivery.UNCLEAR
         case errors.APIError() if error.status in _TRANSIENT:

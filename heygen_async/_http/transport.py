@@ -15,13 +15,18 @@ if TYPE_CHECKING:
     from ..models._assets import Body
 
 
-class Response(Protocol):
-    """What a transport returns: header names are looked up in lower case."""
+class ResponseHead(Protocol):
+    """How an answer begins: header names are looked up in lower case."""
 
     @property
     def status(self) -> int: ...
     @property
     def headers(self) -> Mapping[str, str]: ...
+
+
+class Response(ResponseHead, Protocol):
+    """What a transport returns."""
+
     @property
     def body(self) -> bytes: ...
 
@@ -35,13 +40,9 @@ class BufferedResponse:
     body: bytes
 
 
-class ResponseStream(Protocol):
+class ResponseStream(ResponseHead, Protocol):
     """An answer whose body is still coming."""
 
-    @property
-    def status(self) -> int: ...
-    @property
-    def headers(self) -> Mapping[str, str]: ...
     def chunks(self) -> AsyncIterator[bytes]: ...
 
 

@@ -107,8 +107,8 @@ FINAL: dict[str, HeyGenError] = {
     "closed": ClientStateError("Closed."),
 }
 ALL = [
-    *((Delivery.NEVER_SENT, error) for error in NEVER_SENT.values()),
-    *((Delivery.PACED, error) for error in PACED.values()),
+    *((Delivery.NOT_DONE, error) for error in NEVER_SENT.values()),
+    *((Delivery.NOT_DONE, error) for error in PACED.values()),
     *((Delivery.MAYBE_DONE, error) for error in MAYBE_DONE.values()),
     *((Delivery.UNCLEAR, error) for error in UNCLEAR.values()),
     *((Delivery.FINAL, error) for error in FINAL.values()),
