@@ -23,6 +23,7 @@ from ._http.hooks import Hooks, OnRequest, OnRetry, OnTransition
 from ._http.proxies import read_proxies
 from ._polling.backplane import share_polls
 from ._polling.notify import EventNotifier
+from ._polling.refs import Trackers
 from ._polling.scheduler import PollScheduler
 from ._resources._context import Core
 from ._resources.assets import Assets
@@ -30,7 +31,6 @@ from ._resources.catalog import Account, Avatars, BrandGlossaries, BrandKits, St
 from ._resources.videos import Videos
 from ._resources.webhooks import Webhooks
 from ._sessions.create import SessionFactory
-from ._sessions.registry import SessionRegistry
 from ._sessions.sessions import Sessions
 from ._version import __version__
 from .cadence import Cadence, PollContext
@@ -143,12 +143,11 @@ class HeyGen:
             cadence=cadence or Cadence.adaptive(),
             most=max_connections,
             rate=requests_per_second,
+            trackers=Trackers(hooks.report_transition if on_transition else None),
             share_polls=share_polls(backplane, credential, address),
         )
         self._core = core = Core(api, scheduler)
-        self._factory = SessionFactory(
-            SessionRegistry(core, hooks.report_transition if on_transition else None)
-        )
+        self._factory = SessionFactory(core)
         self._notices = EventNotifier(api, scheduler)
         self.sessions: Sessions = Sessions(self._factory)
         self.videos: Videos = Videos(core)

@@ -8,6 +8,7 @@ from being told twice.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypedDict
+from weakref import WeakValueDictionary
 
 import msgspec
 from msgspec import Struct, structs
@@ -20,7 +21,7 @@ from .staleness import StaleGuard
 from .state import SessionTracker
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 _VERSION = 1
 
@@ -109,3 +110,43 @@ def read(ref: bytes | str, known: Mapping[str, SessionTracker]) -> tuple[Session
         track.revised = track.revised or found.revised
         track.guard = track.guard or found.guard
     return track, cursor
+
+
+class Trackers:
+    """
+    What one client knows of its sessions: the same for all handles and watches of one.
+
+    Args:
+        on_transition: Called with each state that is a transition.
+    """
+
+    __slots__ = ("_known", "_on_transition")
+
+    def __init__(self, on_transition: Callable[[SessionState], None] | None = None) -> None:
+        self._on_transition = on_transition
+        self._known: WeakValueDictionary[str, SessionTracker] = WeakValueDictionary()
+
+    def find(self, session_id: str) -> SessionTracker | None:
+        """Return what is known of a session; None when nobody holds a handle of it."""
+        return self._known.get(session_id)
+
+    def of(self, session_id: str, mode: str | None = None) -> SessionTracker:
+        """Return what is known of a session, which is little when nobody holds a handle of it."""
+        tracker = self._known.get(session_id) or self._keep(SessionTracker(session_id))
+        tracker.mode = mode or tracker.mode
+        return tracker
+
+    def restore(self, ref: bytes | str) -> tuple[SessionTracker, int]:
+        """
+        Return what is known of the session of a ref, and the cursor of what was delivered.
+
+        Raises:
+            InvalidArgument: Not a ref, or one of a later release.
+        """
+        tracker, cursor = read(ref, self._known)
+        return self._keep(tracker), cursor
+
+    def _keep(self, tracker: SessionTracker) -> SessionTracker:
+        self._known[tracker.session_id] = tracker
+        tracker.on_transition = self._on_transition
+        return tracker

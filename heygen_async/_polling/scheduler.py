@@ -24,12 +24,13 @@ from .watched import NEVER, WatchedSession
 from .workers import SOONEST, PollWorkers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from .._http.client import ApiClient
     from ..cadence import PollContext
     from ..models import SessionState
     from .planner import SharedPolls
+    from .refs import Trackers
     from .state import SessionTracker
     from .watcher import Watcher
 
@@ -53,11 +54,12 @@ class PollScheduler:
         cadence: The default schedule.
         most: Polls under way at once.
         rate: Polls a second, spread evenly; None for no limit.
+        trackers: What is known of sessions, watched or not.
         share_polls: Makes what shares them with other processes.
 
     Attributes:
         sessions: What is watched, by the session's id.
-        trackers: What is known of sessions, watched or not.
+        trackers: See above.
         sharing: Shares polls with other processes.
         on_event: Called with an event that reached another process.
         planner: Plans the polls, and learns from them.
@@ -70,13 +72,14 @@ class PollScheduler:
         cadence: Callable[[PollContext], float],
         most: int,
         rate: float | None,
+        trackers: Trackers,
         share_polls: Callable[[PollScheduler], SharedPolls],
     ) -> None:
         self._api = api
         self._most = most
         self._rate = rate
         self._share_polls = share_polls
-        self.trackers: Mapping[str, SessionTracker] = {}
+        self.trackers: Trackers = trackers
         self.on_event: Callable[..., object] = lambda *_, **__: None
         self._unknown_statuses: set[str] = set()
         self._is_closing = self._is_stopped = False

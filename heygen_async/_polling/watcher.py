@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol, Self
@@ -27,6 +27,7 @@ from ..errors import (
     StateUnknown,
     WatchTimeout,
 )
+from ..errors._arguments import check_callable, check_positive, check_text, given, list_of
 from ..models import SessionStatus
 from . import refs
 from .reasons import failure, last_words
@@ -40,9 +41,23 @@ if TYPE_CHECKING:
     from .state import SessionTracker
 
 
+def statuses(
+    until: Iterable[SessionStatus | str], also: Iterable[SessionStatus] = ()
+) -> frozenset[SessionStatus]:
+    """
+    Return the statuses that end a watch, as a set that many watchers share.
+
+    Raises:
+        InvalidArgument: `until` is not made of words.
+    """
+    words = list_of("until", until)
+    for word in words:
+        check_text(until=word)
+    return _statuses((*words, *also))
+
+
 @lru_cache(maxsize=100)
-def statuses(words: tuple[SessionStatus | str, ...]) -> frozenset[SessionStatus]:
-    """Return the words as a set that many watchers share."""
+def _statuses(words: tuple[SessionStatus | str, ...]) -> frozenset[SessionStatus]:
     return frozenset(SessionStatus(word) for word in words)
 
 
@@ -123,6 +138,10 @@ class Watcher:
     _pending: SessionState | None = None
     _error: Exception | None = None
     _waiter: asyncio.Future[None] | None = None
+
+    def __post_init__(self) -> None:
+        check_positive(**given(timeout=self.timeout, stall_timeout=self.stall_timeout))
+        check_callable(**given(cadence=self.cadence, on_outage=self.on_outage))
 
     @property
     def stalls_at(self) -> float | None:

@@ -32,14 +32,16 @@ class Core:
         api: Sends calls.
         scheduler: Polls for all watchers.
         uploads: What was uploaded for `files=`.
+        takes_auto_proceed: Whether the service has not yet refused that field of a message.
     """
 
-    __slots__ = ("api", "scheduler", "uploads")
+    __slots__ = ("api", "scheduler", "takes_auto_proceed", "uploads")
 
     def __init__(self, api: ApiClient, scheduler: PollScheduler) -> None:
         self.api: ApiClient = api
         self.scheduler: PollScheduler = scheduler
         self.uploads: Uploads = Uploads()
+        self.takes_auto_proceed: bool = True
 
     async def read_statuses(
         self, name: str, ids: Iterable[str], call: Callable[[Sequence[str]], Call[tuple[T, ...]]]

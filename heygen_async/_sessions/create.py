@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from .._http.open_writes import SendGuard
     from .._resources._context import Core
     from ..models import SessionData
-    from .registry import SessionRegistry
 
 log = logging.getLogger("heygen_async")
 
@@ -55,11 +54,11 @@ class SessionFactory:
         orphans: Sessions that no caller has got.
     """
 
-    def __init__(self, registry: SessionRegistry) -> None:
-        self.core: Core = registry.core
+    def __init__(self, core: Core) -> None:
+        self.core: Core = core
         self.orphans: Orphans = Orphans()
-        self._registry = registry
-        self._recovery = CreateRecovery(registry.core.api)
+        self._trackers = core.scheduler.trackers
+        self._recovery = CreateRecovery(core.api)
         self._under_way: dict[str, ShieldedWrite[Session]] = {}
         self._made: OrderedDict[str, _Made] = OrderedDict()
         self._repeated: list[PendingCreate] = []
@@ -157,11 +156,9 @@ class SessionFactory:
             self._made.popitem(last=False)
 
     def _open(self, data: SessionData, mode: str) -> Session:
-        track = self._registry.tracker(data.session_id)
-        track.mode = mode
-        now = _clock.now()
+        track, now = self._trackers.of(data.session_id, mode), _clock.now()
         track.record_session(data, asked=now, now=now)
-        return Session(self._registry, track)
+        return Session(self.core, track)
 
     def _session_of(self, key: str, mode: str) -> Session | None:
         """Return the session that a create with this key has made, as long as it is remembered."""
@@ -170,9 +167,7 @@ class SessionFactory:
             return None
         made.is_taken = True
         self.orphans.discard(made.session_id)
-        track = self._registry.tracker(made.session_id)
-        track.mode = mode
-        return Session(self._registry, track)
+        return Session(self.core, self._trackers.of(made.session_id, mode))
 
     def _forget(self, key: str, shielded: ShieldedWrite[Session] | None) -> None:
         if self._under_way.get(key) is shielded:
@@ -187,8 +182,8 @@ class SessionFactory:
 
     def _add_orphan(self, session_id: str, create: PendingCreate, event: str, message: str) -> None:
         key = create.write.call.key or ""
-        tracker = self._registry.tracker(session_id)
-        orphan = Orphan(self._registry, tracker, prompt=create.prompt, idempotency_key=key)
+        tracker = self._trackers.of(session_id)
+        orphan = Orphan(self.core, tracker, prompt=create.prompt, idempotency_key=key)
         self.orphans.add(orphan)
         extra = {"event": event, "session_id": session_id, "idempotency_key": key}
         log.warning("%s %s (key %s)", message, session_id, key, extra=extra)
@@ -224,13 +219,13 @@ class SessionFactory:
     def attach(self, session_id: str) -> Session:
         """Return a handle of a session made elsewhere, which is no longer taken for one of a lost create."""
         self._recovery.own.add(session_id)
-        return Session(self._registry, self._registry.tracker(session_id))
+        return Session(self.core, self._trackers.of(session_id))
 
     def restore(self, ref: bytes | str, send_guard: SendGuard | None = None) -> Session:
         """Return the session of a ref; see `Sessions.restore`. Its messages are sent only if the guard allows."""
-        track, cursor = self._registry.restore(ref)
+        track, cursor = self._trackers.restore(ref)
         self._recovery.own.add(track.session_id)
-        return Session(self._registry, track, cursor, send_guard)
+        return Session(self.core, track, cursor, send_guard)
 
     def resume(self, ref: bytes | str) -> Session:
         """
@@ -239,10 +234,10 @@ class SessionFactory:
         Its last pause may have been answered by a process that ended before it could record that, and the service
         may show the pause for a while: answered twice, an approval is a revision that is paid for.
         """
-        track, cursor = self._registry.restore(ref)
+        track, cursor = self._trackers.restore(ref)
         self._recovery.own.add(track.session_id)
         track.doubt(since=_clock.now(), settle=self.core.api.timeouts.settle)
-        return Session(self._registry, track, cursor)
+        return Session(self.core, track, cursor)
 
 
 def _is_incognito(call: Call[SessionData]) -> bool:

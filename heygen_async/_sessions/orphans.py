@@ -15,7 +15,7 @@ from .session import Session
 
 if TYPE_CHECKING:
     from .._polling.state import SessionTracker
-    from .registry import SessionRegistry
+    from .._resources._context import Core
 
 log = logging.getLogger("heygen_async")
 
@@ -36,10 +36,8 @@ class Orphan(Session):
 
     __slots__ = ("found_at", "idempotency_key", "prompt")
 
-    def __init__(
-        self, registry: SessionRegistry, tracker: SessionTracker, *, prompt: str, idempotency_key: str
-    ) -> None:
-        super().__init__(registry, tracker)
+    def __init__(self, core: Core, tracker: SessionTracker, *, prompt: str, idempotency_key: str) -> None:
+        super().__init__(core, tracker)
         self.prompt: str = prompt
         self.idempotency_key: str = idempotency_key
         self.found_at: datetime = datetime.fromtimestamp(_clock.wall(), UTC)

@@ -32,7 +32,7 @@ from ..errors import (
     SessionPaused,
     WatchTimeout,
 )
-from ..errors._arguments import check_callable, check_positive, check_text, given, list_of
+from ..errors._arguments import check_callable
 from ..models import Approve, File, Reply, SentMessage, SessionState, SessionStatus, Stop
 from .attachments import upload_files
 from .resource import Resource
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from .._http.open_writes import SendGuard
     from .._polling.state import SessionTracker
     from .._polling.watcher import OnOutage
+    from .._resources._context import Core
     from ..cadence import PollContext
-    from .registry import SessionRegistry
 
 REFUSALS = 3  # answers in a row a session may refuse for its state
 _STOPPING = 60.0  # seconds a stopped session may take to its next checkpoint before it counts as ended
@@ -60,17 +60,12 @@ class Session:
     starts from the beginning.
     """
 
-    __slots__ = ("__weakref__", "_core", "_handle", "_permit", "_registry", "_track")
+    __slots__ = ("__weakref__", "_core", "_handle", "_permit", "_track")
 
     def __init__(
-        self,
-        registry: SessionRegistry,
-        track: SessionTracker,
-        cursor: int = 0,
-        permit: SendGuard | None = None,
+        self, core: Core, track: SessionTracker, cursor: int = 0, permit: SendGuard | None = None
     ) -> None:
-        self._core = registry.core
-        self._registry = registry
+        self._core = core
         self._track = track
         self._handle = MessageCursor(cursor)
         self._permit = permit
@@ -161,43 +156,21 @@ class Session:
         Raises:
             InvalidArgument: A duration that is not positive.
         """
-        watcher = self._watcher(
-            until, timeout, stall_timeout, progress, cadence, accept_stale=accept_stale, on_outage=on_outage
-        )
-        return Watch(self._core.scheduler, watcher, self._handle)
-
-    def _watcher(
-        self,
-        until: Iterable[SessionStatus | str],
-        timeout: float | UnsetType | None,
-        stall_timeout: float | None = None,
-        progress: bool = False,  # noqa: FBT001, FBT002 - private
-        cadence: Callable[[PollContext], float] | None = None,
-        *,
-        also: Iterable[SessionStatus] = (),
-        for_video: bool = False,
-        accept_stale: bool = False,
-        on_outage: OnOutage | None = None,
-    ) -> Watcher:
-        if isinstance(timeout, UnsetType):
-            timeout = self._core.api.timeouts.watch
-        check_positive(**given(timeout=timeout, stall_timeout=stall_timeout))
-        check_callable(**given(cadence=cadence, on_outage=on_outage))
-        words = list_of("until", until)
-        for word in words:
-            check_text(until=word)
-        return Watcher(
+        watcher = Watcher(
             track=self._track,
-            until=statuses((*words, *also)),
-            timeout=timeout,
+            until=statuses(until),
+            timeout=self._seconds(timeout),
             stall_timeout=stall_timeout,
             progress=bool(progress),
             cadence=cadence,
-            for_video=for_video,
             cursor=self._handle.cursor,
             accept_stale=accept_stale,
             on_outage=on_outage,
         )
+        return Watch(self._core.scheduler, watcher, self._handle)
+
+    def _seconds(self, timeout: float | UnsetType | None) -> float | None:
+        return self._core.api.timeouts.watch if isinstance(timeout, UnsetType) else timeout
 
     async def wait(
         self,
@@ -224,8 +197,15 @@ class Session:
             APIError: The credential is refused, or the session does not exist.
             ClientStateError: The client was closed, or stopped watching, before it settled.
         """
-        watcher = self._watcher(
-            until, timeout, stall_timeout, cadence=cadence, also=TERMINAL, on_outage=on_outage
+        watcher = Watcher(
+            track=self._track,
+            until=statuses(until, TERMINAL),
+            timeout=self._seconds(timeout),
+            stall_timeout=stall_timeout,
+            cadence=cadence,
+            cursor=self._handle.cursor,
+            accept_stale=False,
+            on_outage=on_outage,
         )
         return await self._last(watcher)
 
@@ -326,7 +306,7 @@ class Session:
         check_chat(self.mode)
         words = APPROVAL if message is None else message
         build = partial(session_api.send, self.id, words, files=(), extra=extra)
-        if self._registry.takes_auto_proceed:
+        if self._core.takes_auto_proceed:
             key = None if idempotency_key is None else f"{choose_key(idempotency_key)[:240]}:auto"
             try:
                 return await self._send(
@@ -335,7 +315,7 @@ class Session:
             except InvalidRequest as error:
                 if not may_refuse_auto_proceed(error):
                     raise
-                self._registry.takes_auto_proceed = False
+                self._core.takes_auto_proceed = False
         return await self._send(build(idempotency_key=idempotency_key), words, is_approval=True)
 
     async def stop(self) -> None:
@@ -413,7 +393,14 @@ class Session:
             SessionError: See `watch`: `WatchTimeout`, `StateUnknown`.
             APIError: The credential is refused, or the session does not exist.
         """
-        watcher = self._watcher((*SETTLED, *TERMINAL), timeout, for_video=True)
+        watcher = Watcher(
+            track=self._track,
+            until=statuses(SETTLED, TERMINAL),
+            timeout=self._seconds(timeout),
+            for_video=True,
+            cursor=self._handle.cursor,
+            accept_stale=False,
+        )
         state = await self._last(watcher)
         info = self._track.finished_video
         if info is None:

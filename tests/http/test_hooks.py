@@ -239,7 +239,7 @@ async def test_no_hooks_cost_nothing(line: Line, service: Simulator) -> None:
         await heygen.account.me()
 
         assert line is heygen._core.api._transport
-        assert heygen._factory._registry._on_transition is None
+        assert heygen._core.scheduler.trackers._on_transition is None
 
 
 async def test_looks_belong_to_no_request_of_the_program(line: Line, service: Simulator) -> None:
