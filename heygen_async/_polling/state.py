@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING
 from msgspec import structs
 
 from ..models import SessionData, SessionState, SessionStatus, VideoInfo, VideoStatus
-from .messages import Conversation
-from .reasons import failure
+from .messages import Conversation, failure
 from .staleness import STALE, SentText, StaleGuard, Staleness, text_mark
 
 if TYPE_CHECKING:
@@ -53,10 +52,6 @@ class Change(Flag):
     MESSAGES = auto()
     READ_AGAIN = auto()  # the answer is not complete without another read, now
     GONE = auto()  # the service does not know it, and the grace is over
-
-
-_TRANSITION, _PROGRESS, _MESSAGES = Change.TRANSITION.value, Change.PROGRESS.value, Change.MESSAGES.value
-_CHANGES = tuple(Change(bits) for bits in range(8))  # combined beforehand: combining costs more than decoding
 
 
 @dataclass(slots=True, eq=False, repr=False, weakref_slot=True)
@@ -355,20 +350,20 @@ class SessionTracker:
         return self._completed_at is not None and now - self._completed_at >= VIDEO_GRACE
 
     def _publish(self, data: SessionData, now: float, *, is_stale: bool = False) -> Change:
-        before, bits = self.state, 0
+        before, change = self.state, Change.NOTHING
         if before is not None and not self.history:
             self._enter(before, now)  # restored: its time in this status counts from here
         previous, elapsed = (None, 0.0) if before is None else (before.previous, before.elapsed)
         if before is not None and before.progress != data.progress:
-            bits = _PROGRESS
+            change |= Change.PROGRESS
             self.history = (*self.history[-_HISTORY:], (now - self.since, data.progress))
         if before is None or before.status != data.status:
-            bits |= _TRANSITION
+            change |= Change.TRANSITION
             previous, elapsed = (None, 0.0) if before is None else (before.status, now - self.since)
             self._enter(data, now)
         if before is None or before.messages is not data.messages:
-            bits |= _MESSAGES
-        if bits:
+            change |= Change.MESSAGES
+        if change:
             self.moved_at = now
         if self._completed_at is None and data.status == SessionStatus.COMPLETED:
             self._completed_at = now
@@ -388,9 +383,9 @@ class SessionTracker:
             failure_source=source,
             is_stale=is_stale,
         )
-        if bits & _TRANSITION and self.on_transition is not None:
+        if Change.TRANSITION in change and self.on_transition is not None:
             self.on_transition(self.state)
-        return _CHANGES[bits]
+        return change
 
     def _enter(self, data: SessionData, now: float) -> None:
         self.revision += 1

@@ -30,7 +30,7 @@ from ..errors import (
 from ..errors._arguments import check_callable, check_positive, check_text, given, list_of
 from ..models import SessionStatus
 from . import refs
-from .reasons import failure, last_words
+from .messages import failure, last_words
 from .state import Change
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ was verified and that a poll then confirmed counts as a sign that the webhook wo
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -28,23 +29,17 @@ class EventSignals:
     What events said of one watched session. Verified and unverified events do not wait for each other.
 
     Attributes:
-        verified_at: When a verified event came that no poll has confirmed yet.
-        unverified_at: When an unverified one came.
         wanted: The moment of the last poll that was asked for.
     """
 
-    verified_at: float | None = None
-    unverified_at: float | None = None
     wanted: float = 0.0
-    _granted: dict[bool, float] = field(default_factory=lambda: {True: -_APART, False: -_APART})
+    _granted: dict[bool, float] = field(default_factory=dict[bool, float])
+    _unconfirmed: dict[bool, float] = field(default_factory=dict[bool, float])  # when the newest came
 
     def record(self, now: float, polled_at: float, *, verified: bool) -> float:
         """Record an event; return when to poll for its sake. `polled_at` is when the last poll began."""
-        if verified:
-            self.verified_at = now
-        else:
-            self.unverified_at = now
-        granted = self._granted[verified]
+        self._unconfirmed[verified] = now
+        granted = self._granted.get(verified, -_APART)
         if granted <= now:
             self._granted[verified] = granted = max(now, granted + _APART)
         # A poll that was granted before and has not begun serves this event too.
@@ -54,21 +49,16 @@ class EventSignals:
     @property
     def is_confirmed(self) -> bool:
         """Whether a poll has found what the events announced."""
-        return self.verified_at is None and self.unverified_at is None
+        return not self._unconfirmed
 
-    def seconds_unconfirmed(self, now: float) -> float | None:
-        """Return the seconds since a verified event that no poll has confirmed; None when there is none."""
-        if self.verified_at is None or now - self.verified_at > _CONFIRMED_WITHIN:
-            return None
-        return now - self.verified_at
-
-    def has_unverified(self, now: float) -> bool:
-        """Whether an unverified event may have announced what a poll has found."""
-        return self.unverified_at is not None and now - self.unverified_at <= _CONFIRMED_WITHIN
+    def seconds_unconfirmed(self, now: float, *, verified: bool = True) -> float | None:
+        """Return the seconds since an event that no poll has confirmed; None when there is none, or long ago."""
+        seconds = now - self._unconfirmed.get(verified, -math.inf)
+        return seconds if seconds <= _CONFIRMED_WITHIN else None
 
     def confirm(self) -> None:
         """Take it that a poll has found what the events announced; one that is wanted still comes."""
-        self.verified_at = self.unverified_at = None
+        self._unconfirmed.clear()
 
 
 class _AnnouncedEnds(NamedTuple):
@@ -134,7 +124,7 @@ class WebhookReliability:
             confirmed = record.confirmed if now - record.at <= _REMEMBERED_FOR else 0
             self._records[status] = _AnnouncedEnds(confirmed + 1, record.needed, now)
             return False
-        if signals is not None and signals.has_unverified(now):
+        if signals is not None and signals.seconds_unconfirmed(now, verified=False) is not None:
             return False
         # Ends before the first event are no misses: there may be no webhook yet.
         needed = min(2 * record.needed + 2, _MOST_NEEDED) if record.confirmed else record.needed

@@ -4,6 +4,7 @@ What recoveries of creates and sends read: how often, how long, and the account'
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from .._api import sessions as session_api
@@ -48,6 +49,7 @@ def user_texts(messages: Sequence[Message]) -> list[str]:
     return [message.content for message in reversed(messages) if message.role == "user"]
 
 
+@dataclass(frozen=True, slots=True)
 class Listing:
     """
     One reading of the list of sessions.
@@ -57,11 +59,8 @@ class Listing:
         is_whole: Whether nothing that is newer than the moment asked for was left out.
     """
 
-    __slots__ = ("is_whole", "rows")
-
-    def __init__(self, rows: Mapping[str, SessionSummary], *, is_whole: bool) -> None:
-        self.rows = rows
-        self.is_whole = is_whole
+    rows: Mapping[str, SessionSummary]
+    is_whole: bool
 
     def missing(self, own: Mapping[str, float]) -> list[str]:
         """Return which of our sessions should be listed and are not; `own` says when the service made each."""

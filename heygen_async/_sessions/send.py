@@ -62,9 +62,7 @@ async def send(
     if track.is_sending:
         raise SessionBusy(
             f"Another message to session {track.session_id} is under way.",
-            session_id=track.session_id,
-            last_state=track.state,
-            ref=refs.write(track, cursor),
+            **refs.facts(track, cursor),
         )
     track.is_sending = True
     try:

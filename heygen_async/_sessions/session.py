@@ -15,8 +15,8 @@ from .._api import sessions as session_api
 from .._api.calls import choose_key
 from .._concurrency import concurrently
 from .._polling import refs
+from .._polling.messages import last_words
 from .._polling.reads import read
-from .._polling.reasons import last_words
 from .._polling.state import SETTLED, STOP, TERMINAL, Change
 from .._polling.watcher import MessageCursor, Watch, Watcher, session_failed, statuses
 from .._redact import clean

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from msgspec import structs
 
-from heygen_async._polling.reasons import NO_REASON, failure, last_words
+from heygen_async._polling.messages import NO_REASON, failure, last_words
 from heygen_async._polling.state import FRESH, SETTLED, STOP, Change, ReadTarget
 from heygen_async.models import Message, SessionData, SessionStatus, VideoInfo
 from polling.walk import ANSWER, HELLO, OURS, Walk, session, video

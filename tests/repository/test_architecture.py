@@ -47,7 +47,6 @@ PURE_FILES: Final = {
     "_http/links.py",
     "_http/retry.py",
     "_polling/messages.py",
-    "_polling/reasons.py",
     "_polling/refs.py",
     "_polling/staleness.py",
     "_polling/state.py",

@@ -8,7 +8,7 @@ import pytest
 
 from flows import clock, pass_time, words
 from heygen_async import HeyGen, SessionFailed, SessionStatus
-from heygen_async._polling.reasons import NO_REASON
+from heygen_async._polling.messages import NO_REASON
 from heygen_async.testing import Scenario, Simulator
 from heygen_async.testing._scenario import FAILURE
 from heygen_async.testing._storage.media import video_bytes
