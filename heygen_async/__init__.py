@@ -24,8 +24,8 @@ from ._http.transport import Transport as Transport
 from ._polling.watcher import Outage as Outage
 from ._polling.watcher import Watch as Watch
 from ._resources.videos import Video as Video
-from ._sessions.orphans import Orphan as Orphan
-from ._sessions.orphans import Orphans as Orphans
+from ._sessions.create import Orphan as Orphan
+from ._sessions.create import Orphans as Orphans
 from ._sessions.resource import Resource as Resource
 from ._sessions.session import Session as Session
 from ._version import __version__ as __version__

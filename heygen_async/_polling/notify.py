@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from .scheduler import PollScheduler
     from .watched import WatchedSession
 
-_SEARCHES_APART = (
-    0.1  # seconds; anybody can send unverified events, and each search visits all that is watched
-)
+# Seconds; anybody can send unverified events, and each search visits all that is watched.
+_SEARCHES_APART = 0.1
 
 
 class EventNotifier:

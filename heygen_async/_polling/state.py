@@ -94,9 +94,8 @@ class SessionTracker:
     guard: StaleGuard | None = None
     revised: str | None = None
     _failed: SessionData | None = None  # until its video has said why
-    _authority: ReadTarget = (
-        ReadTarget.SESSION
-    )  # what says how it goes on: where it is 404, its video or its videos
+    # What says how it goes on: where it is 404, its video or its videos.
+    _authority: ReadTarget = ReadTarget.SESSION
     _missing_since: float | None = None
     _completed_at: float | None = None
 

@@ -1,5 +1,8 @@
 """
 The tasks that poll: a few workers, begun by a timer at the moment of the next poll, that end when nothing is due.
+
+They take from queues by moment, where a session has one entry that counts; bringing it forward leaves the old one
+behind, to be skipped when it comes up.
 """
 
 from __future__ import annotations
@@ -7,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections import deque
+from heapq import heapify, heappop, heappush
+from itertools import count
 from typing import TYPE_CHECKING
 
 from .. import _clock
 from .._api.calls import STATUS_IDS
 from ..errors import ClientStateError
-from .queue import PollQueue
 from .watched import NEVER
 
 if TYPE_CHECKING:
@@ -25,6 +29,12 @@ if TYPE_CHECKING:
 SOONEST = 0.0  # before all that are due
 _EARLY = 2.0  # seconds a poll may come early to share a request
 _LATENESS = 1000  # polls whose lateness is remembered
+
+
+_ENTRIES = count(1)  # one for all queues, so that an entry left behind in another counts no more
+_SPARE = 64  # old entries that may pile up besides as many as there are others
+
+Entry = tuple[float, int, "Sequence[WatchedSession]"]
 
 
 class PollWorkers:
@@ -80,7 +90,8 @@ class PollWorkers:
 
     def _wake(self) -> None:
         """Have the next poll begun in time, which may be sooner than all that was known of."""
-        moment = max(self._first(), self._next_start, self._api.polls.resume)
+        first = min(self._alone.first(), self._together.first())
+        moment = max(first, self._next_start, self._api.polls.resume)
         if self._api.loop is None or moment == NEVER or len(self._workers) >= self._allowed:
             return  # where all workers are busy, the first to be done takes what is due
         if self._timer is not None:
@@ -89,9 +100,6 @@ class PollWorkers:
             self._timer.cancel()
         # In a context of its own: polls are for all watchers, and no part of the first one's request or trace.
         self._timer = self._api.loop.call_at(moment, self._begin, context=contextvars.Context())
-
-    def _first(self) -> float:
-        return min(self._alone.first(), self._together.first())
 
     def rest(self) -> None:
         """Forget the next poll: nothing is watched any more."""
@@ -161,3 +169,54 @@ class PollWorkers:
         if isinstance(error, Exception):
             self._fail_all(error)
         self._wake()
+
+
+class PollQueue:
+    """
+    Batches of sessions by the moment of their next poll.
+
+    Sessions that are due together are put together: one entry for a hundred sessions that share their polls.
+    """
+
+    __slots__ = ("_heap", "_most")
+
+    def __init__(self) -> None:
+        self._heap: list[Entry] = []
+        self._most = _SPARE
+
+    def put(self, sessions: Sequence[WatchedSession], moment: float) -> bool:
+        """Put sessions in, wherever they were before; True when they are now the first."""
+        number = next(_ENTRIES)
+        for session in sessions:
+            session.entry = number
+        heappush(self._heap, (moment, number, sessions))
+        if len(self._heap) > self._most:  # perhaps most count no more
+            self._heap = [entry for entry in self._heap if _waiting(entry)]
+            heapify(self._heap)
+            self._most = 2 * len(self._heap) + _SPARE
+        return self._heap[0][1] == number
+
+    def take(self, until: float, most: int = 1) -> Sequence[WatchedSession]:
+        """Remove and return so many at most of those whose moments have come by `until`, the first ones."""
+        batch: list[WatchedSession] = []
+        while len(batch) < most and self.first() <= until:
+            batch += _waiting(heappop(self._heap))
+        if rest := batch[most:]:
+            self.put(rest, min(session.due for session in rest))
+        return batch[:most]
+
+    def count(self, until: float) -> int:
+        """Return how many sessions' moments have come by `until`."""
+        return sum(len(_waiting(entry)) for entry in self._heap if entry[0] <= until)
+
+    def first(self) -> float:
+        """Return the first moment, NEVER when there is none."""
+        while self._heap and not _waiting(self._heap[0]):
+            heappop(self._heap)
+        return self._heap[0][0] if self._heap else NEVER
+
+
+def _waiting(entry: Entry) -> Sequence[WatchedSession]:
+    """Return the sessions of an entry for which it counts."""
+    _, number, sessions = entry
+    return [session for session in sessions if session.entry == number and session.watchers]

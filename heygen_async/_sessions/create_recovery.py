@@ -24,13 +24,13 @@ from .evidence import (
     SHORTEST_WAIT,
     SKEW,
     Listing,
+    OwnSessions,
     read_listing,
     read_pauses,
     unless_failing,
     user_texts,
 )
 from .matching import Doubt, Found, candidates, compare_prompt, match_create
-from .own_sessions import OwnSessions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -157,19 +157,15 @@ class CreateRecovery:
             elapsed = _clock.now() - began
             decision = self._decide(create, listing, found, elapsed, echoes_exactly=echoes_exactly)
             is_late = count > 0 and elapsed >= settle_time
-            match decision:
-                case Found(likeness="same") if count > 0:  # rows may have moved while one listing was read
+            if isinstance(decision, Found):
+                # Rows may have moved while one listing was read.
+                if is_late or (count > 0 and decision.likeness == "same"):
                     return await self._adopt(create, decision)
-                case Found() if is_late:
-                    return await self._adopt(create, decision)
-                case None if is_late:
+            elif is_late:
+                if decision is None:
                     return None
-                case Doubt(may_pass=False) if is_late:
+                if not decision.may_pass or elapsed >= self._patience(create):
                     raise create.write.outcome_unknown(decision.why)
-                case Doubt() if is_late and elapsed >= self._patience(create):
-                    raise create.write.outcome_unknown(decision.why)
-                case _:
-                    pass  # further reads may tell
             await _clock.sleep(wait)
         return None
 
@@ -232,13 +228,11 @@ class CreateRecovery:
 
     def _is_interchangeable(self, create: PendingCreate) -> bool:
         """Whether any session found may be given to any create: all are the same request, and none ended in doubt."""
-        recovering = [other for other in self._pending[create.name] if other.write.is_recovering]
-        lost = [
-            lost
-            for lost in self._lost
-            if lost.name == create.name and lost.ended > create.write.began - 2 * SKEW
-        ]
-        return len({other.write.call.body for other in recovering}) == 1 and not lost
+        bodies = {other.write.call.body for other in self._pending[create.name] if other.write.is_recovering}
+        since = create.write.began - 2 * SKEW
+        return len(bodies) == 1 and not any(
+            lost.name == create.name and lost.ended > since for lost in self._lost
+        )
 
     # -- reading --
 

@@ -1,12 +1,14 @@
 """
-What recoveries of creates and sends read: how often, how long, and the account's newest sessions.
+What recoveries of creates and sends go by: the account's newest sessions, and how the service shows our own.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from .. import _clock
 from .._api import sessions as session_api
 from .._http.retry import Delivery, delivery, waits
 from ..errors import HeyGenError, NotFound
@@ -87,3 +89,68 @@ async def read_listing(api: ApiClient, since: float, *, pages: int = PAGES) -> L
             break
         tokens.add(token)
     return Listing(rows, is_whole=False)
+
+
+# ---- our own sessions ---------------------------------------------------------------------------------------------
+
+_REMEMBERED = 3600.0  # seconds a session stays known as ours: longer than any create can take to be recovered
+_SAMPLES = 20
+_READ_FOR_ECHO = 3
+
+
+class OwnSessions:
+    """
+    Which sessions this client has: they are not taken for those of lost creates, and tell how the service behaves.
+
+    Attributes:
+        adopters: The keys of creates that took over a session instead of getting it as their answer.
+    """
+
+    __slots__ = ("_created", "_exact", "_owned", "adopters")
+
+    def __init__(self) -> None:
+        self.adopters: dict[str, str | None] = {}
+        self._owned: dict[str, float] = {}
+        self._created: dict[str, tuple[str, float, float]] = {}  # prompt, the service's time, the loop's time
+        self._exact: bool | None = None
+
+    def __contains__(self, session_id: str) -> bool:
+        return session_id in self._owned
+
+    def add(self, session_id: str) -> None:
+        """Take a session as this client's."""
+        now = _clock.wall()
+        self._owned[session_id] = now
+        for old, since in list(islice(self._owned.items(), 2)):
+            if since < now - _REMEMBERED:
+                del self._owned[old]
+                self.adopters.pop(old, None)
+
+    def record_create(self, session_id: str, prompt: str, created_at: float, *, is_listed: bool) -> None:
+        """Take what the service answered to a create: what its list and its messages show can be held against it."""
+        self.add(session_id)
+        self._created[session_id] = prompt, created_at if is_listed else 0.0, _clock.now()
+        for old in list(self._created)[:-_SAMPLES]:
+            del self._created[old]
+
+    def lag(self, listing: Listing) -> float:
+        """Return for how long at least a session of ours has been missing from the list; 0 when none is."""
+        now = _clock.now()
+        recent = {one: (at, now - known) for one, (_, at, known) in self._created.items()}
+        created = {one: at for one, (at, age) in recent.items() if at and age < _REMEMBERED}
+        return max((recent[one][1] for one in listing.missing(created)), default=0.0)
+
+    def record_echo(self, sent: str, shown: Sequence[str]) -> None:
+        """Take how the service shows a prompt of ours."""
+        if texts := [text for text in shown if text.strip()]:
+            self._exact = sent in texts and self._exact is not False
+
+    async def echoes_exactly(self, api: ApiClient) -> bool:
+        """Whether the service shows the prompts of our own sessions to the letter; reads one if need be."""
+        for session_id, (prompt, _, _) in list(self._created.items())[::-1][:_READ_FOR_ECHO]:
+            if self._exact is not None:
+                break
+            answer = await unless_failing(api.call(session_api.session(session_id)))
+            if answer is not None:
+                self.record_echo(prompt, user_texts(answer.data.messages))
+        return self._exact is True

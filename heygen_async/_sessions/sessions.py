@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ..models import File, Mode, Orientation, SessionSummary
-    from .create import SessionFactory
-    from .orphans import Orphans
+    from .create import Orphans, SessionFactory
     from .session import Session
 
 

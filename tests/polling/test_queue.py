@@ -5,10 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heygen_async._polling.queue import PollQueue
 from heygen_async._polling.state import SETTLED, SessionTracker
 from heygen_async._polling.watched import NEVER, WatchedSession
 from heygen_async._polling.watcher import Watcher
+from heygen_async._polling.workers import PollQueue
 
 
 def record(name: str = "sess_1", **options: float | None) -> WatchedSession:
