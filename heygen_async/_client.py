@@ -10,11 +10,6 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from . import _config
 from ._api import raw as raw_api
-from ._batch.batch import Batch
-from ._batch.budget import Budget
-from ._batch.check import check
-from ._batch.job_runner import LocalBatchOptions
-from ._batch.output_folder import OutputFolder
 from ._config import RetryPolicy, Timeouts
 from ._http import auth
 from ._http.auth import AccessToken, Authenticator
@@ -43,8 +38,7 @@ if TYPE_CHECKING:
 
     import aiohttp
 
-    from ._batch.budget import Rate
-    from ._batch.check import Finding
+    from ._batch import Batch, Finding, Rate
     from ._batch.job_runner import OnEvent
     from ._batch.job_source import Jobs
     from ._http.transport import Transport
@@ -234,6 +228,12 @@ class HeyGen:
             InsufficientCredit: Upon entering: the wallet has less than `min_balance`.
             DownloadError: Upon entering: the folder cannot be made.
         """
+        # Here, like what `check` needs: a program without batches does not pay for them when it starts.
+        from ._batch import Batch
+        from ._batch.budget import Budget
+        from ._batch.job_runner import LocalBatchOptions
+        from ._batch.output_folder import OutputFolder
+
         check_type(str | os.PathLike | None, "a path", download_to=download_to)
         options = LocalBatchOptions(
             max_in_flight=max_in_flight,
@@ -268,6 +268,8 @@ class HeyGen:
             InvalidArgument: `jobs` is no iterable of jobs.
             Unauthorized: The service refuses the credential.
         """
+        from ._batch.check import check
+
         return await check(self._core, jobs, rate=rate)
 
     async def request(

@@ -2,19 +2,25 @@
 The only place that reads a clock or sleeps.
 
 Time is the running loop's, so a loop with a virtual clock moves everything: timeouts of the HTTP library, cancel
-scopes, polls. A loop that also keeps a calendar (`wall_time`) is believed, so virtual hours are hours on both.
+scopes, polls. A loop that also keeps a calendar (`wall_time`) is believed, so virtual hours are hours on both. Where
+webhooks are verified and nothing is async, `wall` loads no library of a loop.
 """
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
+import sys
 import time
+from typing import TYPE_CHECKING
 
-import anyio
+if TYPE_CHECKING:
+    import asyncio
 
 
 def now() -> float:
     """Return monotonic seconds; only differences mean anything."""
+    import asyncio
+
     return asyncio.get_running_loop().time()
 
 
@@ -25,6 +31,8 @@ def of(loop: asyncio.AbstractEventLoop) -> float:
 
 def is_running(loop: asyncio.AbstractEventLoop) -> bool:
     """Return whether this is called from within a loop."""
+    import asyncio
+
     try:
         return asyncio.get_running_loop() is loop
     except RuntimeError:
@@ -33,13 +41,17 @@ def is_running(loop: asyncio.AbstractEventLoop) -> bool:
 
 def wall() -> float:
     """Return Unix seconds; only for comparing with times the service wrote, never for waiting."""
-    try:
-        calendar = getattr(asyncio.get_running_loop(), "wall_time", time.time)
-    except RuntimeError:  # a webhook is verified anywhere, also where nothing is async
-        calendar = time.time
+    calendar = time.time
+    if "asyncio" in sys.modules:
+        import asyncio
+
+        with contextlib.suppress(RuntimeError):
+            calendar = getattr(asyncio.get_running_loop(), "wall_time", time.time)
     return float(calendar())
 
 
 async def sleep(seconds: float) -> None:
     """Wait."""
+    import anyio
+
     await anyio.sleep(seconds)

@@ -11,8 +11,6 @@ import math
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-import backoff
-
 from .. import errors
 from .._api.calls import Kind
 
@@ -118,6 +116,8 @@ class Tries:
 
 def waits(base: float, longest: float) -> Iterator[float]:
     """Yield the seconds of our own waits: doubled each time, up to the longest."""
+    import backoff  # at the first failure: it costs as much as the other modules of a client's retries together
+
     steps = backoff.expo(factor=base, max_value=longest)
     next(steps)  # its first yield only starts the generator
     for step in steps:

@@ -9,7 +9,6 @@ is older, and is not taken.
 
 from __future__ import annotations
 
-import html
 import re
 import unicodedata
 from dataclasses import dataclass, field
@@ -165,6 +164,8 @@ def compare_texts(sent: str, shown: str) -> Likeness:
 
 def normalize_text(text: str) -> str:
     """Return a text without what services change in an echo though a reader sees no difference."""
+    import html  # a table of all its entities, for the few texts that are compared
+
     for _ in range(_UNESCAPES):
         unescaped = html.unescape(text)
         if unescaped == text:

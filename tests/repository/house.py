@@ -59,12 +59,15 @@ def public_modules() -> list[str]:
 def public_names(module: str) -> list[str]:
     """What a public module lists: in `__all__`, else as `import X as X`, each at its one import."""
     loaded = importlib.import_module(module)
-    if hasattr(loaded, "__all__"):
+    if "__all__" in vars(loaded):  # the package computes its own from what is read here
         return list(loaded.__all__)
     assert loaded.__file__ is not None
-    imports = [node for node in tree(pathlib.Path(loaded.__file__)).body if isinstance(node, ast.ImportFrom)]
     names: list[str] = []
-    for node in imports:
+    for node in ast.walk(
+        tree(pathlib.Path(loaded.__file__))
+    ):  # those under `if TYPE_CHECKING` are served lazily
+        if not isinstance(node, ast.ImportFrom):
+            continue
         names += [alias.name for alias in node.names if alias.asname == alias.name]
         if node.names[0].name == "*":
             names += public_names(f"{module}.{node.module}")

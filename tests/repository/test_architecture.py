@@ -25,6 +25,7 @@ ROOMS: Final = (
     ("_sessions",),
     ("_batch",),
     ("_client",),
+    ("_public",),
     ("__init__",),
     ("backplane", "durable", "testing"),
     ("_cli",),
