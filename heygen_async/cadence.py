@@ -85,8 +85,6 @@ class Durations:
     Only whole durations count: those whose beginning was seen as well as their end.
     """
 
-    __slots__ = ("_expected", "_seconds")
-
     def __init__(self) -> None:
         self._seconds: dict[SessionStatus, deque[float]] = {}
         self._expected: dict[SessionStatus, Expected] = {}

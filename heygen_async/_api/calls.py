@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+PageQuery = str | int | None
+
 STATUS_IDS = 100
 
 _KEY = re.compile(r"[A-Za-z0-9_:.\-]{1,255}")
@@ -119,25 +121,19 @@ def read_call(
 
 
 def list_call(
-    name: str,
-    route: str,
-    decoder: Decoder[T],
-    *,
-    limit: int | None,
-    token: str | None,
-    most: int = 100,
-    filters: Mapping[str, str | None] | None = None,
+    name: str, route: str, decoder: Decoder[T], query: Mapping[str, PageQuery], *, most: int = 100
 ) -> Call[T]:
     """
-    Ask for a page of a list.
+    Ask for a page of a list: `limit` rows from `token` on, of those that the filters let through.
 
     Raises:
         InvalidArgument: More rows than the service gives at once, or none; or a filter that is no text.
     """
-    check_count(1, most, **given(page_size=limit))
-    asked = given(**filters or {})
-    check_text(**asked)
-    return read_call(name, route, decoder, query={"limit": limit, "token": token, **asked})
+    filters = given(**query)
+    filters.pop("token", None)  # the service's own words
+    check_count(1, most, **given(page_size=filters.pop("limit", None)))
+    check_text(**filters)
+    return read_call(name, route, decoder, query=query)
 
 
 def change_call(

@@ -9,7 +9,7 @@ from .calls import list_call, read_call
 from .responses import Decoder, Envelope
 
 if TYPE_CHECKING:
-    from .calls import Call
+    from .calls import Call, PageQuery
 
 STYLES = Decoder(Envelope[tuple[Style, ...]])
 
@@ -32,23 +32,19 @@ LOOKS = Decoder(Envelope[tuple[AvatarLook, ...]])
 ACCOUNT = Decoder(Envelope[User])
 
 
-def styles(
-    *, limit: int | None = None, token: str | None = None, **filters: str | None
-) -> Call[tuple[Style, ...]]:
+def styles(**query: PageQuery) -> Call[tuple[Style, ...]]:
     """List visual styles."""
-    return list_call("styles", "/v3/video-agents/styles", STYLES, limit=limit, token=token, filters=filters)
+    return list_call("styles", "/v3/video-agents/styles", STYLES, query)
 
 
-def brand_kits(*, limit: int | None = None, token: str | None = None) -> Call[tuple[BrandKit, ...]]:
+def brand_kits(**query: PageQuery) -> Call[tuple[BrandKit, ...]]:
     """List brand kits."""
-    return list_call("brand_kits", "/v3/brand-kits", BRAND_KITS, limit=limit, token=token)
+    return list_call("brand_kits", "/v3/brand-kits", BRAND_KITS, query)
 
 
-def brand_glossaries(
-    *, limit: int | None = None, token: str | None = None
-) -> Call[tuple[BrandGlossary, ...]]:
+def brand_glossaries(**query: PageQuery) -> Call[tuple[BrandGlossary, ...]]:
     """List brand glossaries."""
-    return list_call("brand_glossaries", "/v3/brand-glossaries", BRAND_GLOSSARIES, limit=limit, token=token)
+    return list_call("brand_glossaries", "/v3/brand-glossaries", BRAND_GLOSSARIES, query)
 
 
 def voice(voice_id: str) -> Call[VoiceDetail]:
@@ -56,11 +52,9 @@ def voice(voice_id: str) -> Call[VoiceDetail]:
     return read_call("voice", "/v3/voices/{voice_id}", VOICE, voice_id=voice_id)
 
 
-def voices(
-    *, limit: int | None = None, token: str | None = None, **filters: str | None
-) -> Call[tuple[Voice, ...]]:
+def voices(**query: PageQuery) -> Call[tuple[Voice, ...]]:
     """List voices."""
-    return list_call("voices", "/v3/voices", VOICES, limit=limit, token=token, filters=filters)
+    return list_call("voices", "/v3/voices", VOICES, query)
 
 
 def avatar(group_id: str) -> Call[AvatarGroup]:
@@ -68,11 +62,9 @@ def avatar(group_id: str) -> Call[AvatarGroup]:
     return read_call("avatar", "/v3/avatars/{group_id}", AVATAR, group_id=group_id)
 
 
-def avatars(
-    *, limit: int | None = None, token: str | None = None, **filters: str | None
-) -> Call[tuple[AvatarGroup, ...]]:
+def avatars(**query: PageQuery) -> Call[tuple[AvatarGroup, ...]]:
     """List avatar groups; 50 a page at most."""
-    return list_call("avatars", "/v3/avatars", AVATARS, limit=limit, token=token, most=50, filters=filters)
+    return list_call("avatars", "/v3/avatars", AVATARS, query, most=50)
 
 
 def look(look_id: str) -> Call[AvatarLook]:
@@ -80,11 +72,9 @@ def look(look_id: str) -> Call[AvatarLook]:
     return read_call("look", "/v3/avatars/looks/{look_id}", LOOK, look_id=look_id)
 
 
-def looks(
-    *, limit: int | None = None, token: str | None = None, **filters: str | None
-) -> Call[tuple[AvatarLook, ...]]:
+def looks(**query: PageQuery) -> Call[tuple[AvatarLook, ...]]:
     """List avatar looks; 50 a page at most."""
-    return list_call("looks", "/v3/avatars/looks", LOOKS, limit=limit, token=token, most=50, filters=filters)
+    return list_call("looks", "/v3/avatars/looks", LOOKS, query, most=50)
 
 
 def account() -> Call[User]:

@@ -30,7 +30,7 @@ from ..models import (
     SessionData,
     SessionSummary,
 )
-from .calls import Call, Kind, change_call, choose_key, encode, list_call, read_call, segment
+from .calls import Call, Kind, PageQuery, change_call, choose_key, encode, list_call, read_call, segment
 from .responses import ANYTHING, Decoder, Envelope
 from .videos import VIDEOS
 
@@ -186,9 +186,9 @@ def session(session_id: str) -> Call[SessionData]:
     return read_call("get", _SESSION, SESSION, session_id=session_id)
 
 
-def sessions(*, limit: int | None = None, token: str | None = None) -> Call[tuple[SessionSummary, ...]]:
+def sessions(**query: PageQuery) -> Call[tuple[SessionSummary, ...]]:
     """List sessions, newest first."""
-    return list_call("list", _SESSIONS, SESSIONS, limit=limit, token=token)
+    return list_call("list", _SESSIONS, SESSIONS, query)
 
 
 def stop(session_id: str) -> Call[object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..models import VideoInfo, VideoState
-from .calls import Call, Kind, change_call, id_list, list_call, read_call
+from .calls import Call, Kind, PageQuery, change_call, id_list, list_call, read_call
 from .responses import ANYTHING, Decoder, Envelope
 
 VIDEO = Decoder(Envelope[VideoInfo])
@@ -25,11 +25,9 @@ def delete_video(video_id: str) -> Call[object]:
     return change_call("delete_video", "DELETE", "/v3/videos/{video_id}", ANYTHING, video_id=video_id)
 
 
-def videos(
-    *, limit: int | None = None, token: str | None = None, **filters: str | None
-) -> Call[tuple[VideoInfo, ...]]:
+def videos(**query: PageQuery) -> Call[tuple[VideoInfo, ...]]:
     """List the account's videos."""
-    return list_call("videos", "/v3/videos", VIDEOS, limit=limit, token=token, filters=filters)
+    return list_call("videos", "/v3/videos", VIDEOS, query)
 
 
 def statuses(video_ids: Iterable[str]) -> Call[tuple[VideoState, ...]]:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from ..errors import InvalidArgument
 from ..errors._arguments import check_text, list_of
 from ..webhooks import WebhookEndpoint, WebhookEvent, WebhookEventType, WebhookSecret
-from .calls import Call, change_call, list_call, read_call, segment
+from .calls import Call, PageQuery, change_call, list_call, read_call, segment
 from .responses import ANYTHING, Decoder, Envelope
 
 _ENDPOINTS = "/v3/webhooks/endpoints"
@@ -58,19 +58,16 @@ def rotate_secret(endpoint_id: str) -> Call[WebhookSecret]:
     return change_call("rotate_secret", "POST", route, _SECRET, endpoint_id=endpoint_id)
 
 
-def endpoints(*, limit: int | None, token: str | None) -> Call[tuple[WebhookEndpoint, ...]]:
+def endpoints(**query: PageQuery) -> Call[tuple[WebhookEndpoint, ...]]:
     """List endpoints; the service tells no secrets here."""
-    return list_call("endpoints", _ENDPOINTS, _LISTED, limit=limit, token=token)
+    return list_call("endpoints", _ENDPOINTS, _LISTED, query)
 
 
-def events(
-    *, limit: int | None, token: str | None, event_type: str | None, entity_id: str | None
-) -> Call[tuple[WebhookEvent, ...]]:
+def events(*, entity_id: str | None, **query: PageQuery) -> Call[tuple[WebhookEvent, ...]]:
     """List the events that were sent."""
     if entity_id is not None:
         segment("entity_id", entity_id)
-    filters = {"event_type": event_type, "entity_id": entity_id}
-    return list_call("events", "/v3/webhooks/events", _HISTORY, limit=limit, token=token, filters=filters)
+    return list_call("events", "/v3/webhooks/events", _HISTORY, {**query, "entity_id": entity_id})
 
 
 def event_types() -> Call[tuple[WebhookEventType, ...]]:

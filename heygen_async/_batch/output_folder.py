@@ -24,8 +24,6 @@ _SUFFIX = ".mp4"
 class OutputFolder:
     """A folder; it is made when the batch begins."""
 
-    __slots__ = ("_folder",)
-
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self._folder = Path(folder)
 

@@ -46,14 +46,11 @@ def check_content(name: str, content_type: str, head: bytes) -> None:
     if _STORAGE_ERROR.match(text):
         raise BadResponse("The storage host sent an error document in place of the file.", status=200)
     looks_wrong = text[:1] in {b"<", b"{"} or _essence(content_type) in _TEXT_TYPES
-    if suffix and suffix not in _TEXT_SUFFIXES and looks_wrong and _is_text(text):
+    # The last character may be cut.
+    is_text = _CONTROLS.search(text) is None and "\ufffd" not in text.decode(errors="replace")[:-1]
+    if suffix and suffix not in _TEXT_SUFFIXES and looks_wrong and is_text:
         raise BadResponse("The storage host sent text in place of the file.", status=200)
 
 
 def _essence(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
-
-
-def _is_text(head: bytes) -> bool:
-    # The last character may be cut.
-    return _CONTROLS.search(head) is None and "\ufffd" not in head.decode(errors="replace")[:-1]

@@ -126,8 +126,6 @@ def _choose_path(target: Path, name: str, *, is_folder: bool, overwrite: bool) -
 class _FileDownload:
     """The attempts of one download."""
 
-    __slots__ = ("_api", "_is_fresh", "_meter", "_part", "_remote", "_start", "_url", "_wants_whole")
-
     def __init__(self, remote: RemoteFile, part: PartFile, on_progress: OnProgress | None) -> None:
         self._api = remote.api
         self._remote = remote

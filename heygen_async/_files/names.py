@@ -26,7 +26,8 @@ def file_name(title: str | None, identity: str, suffix: str) -> str:
     end = f"{_cut(_plain(identity), _ID_BYTES) or 'file'}{suffix}"
     kept = _cut(_plain(title or ""), MOST_BYTES - len(end.encode()) - 2)
     name = f"{kept} {end}" if kept else end
-    return f"_{name}" if _is_reserved(name) else name
+    is_reserved = name.partition(".")[0].rstrip().casefold() in _RESERVED
+    return f"_{name}" if is_reserved else name
 
 
 def key_name(key: str) -> str:
@@ -58,7 +59,3 @@ def _is_plain(character: str) -> bool:
 
 def _cut(text: str, most: int) -> str:
     return text.encode()[: max(0, most)].decode(errors="ignore").rstrip(" .")
-
-
-def _is_reserved(name: str) -> bool:
-    return name.partition(".")[0].rstrip().casefold() in _RESERVED

@@ -19,8 +19,6 @@ _EMIT_EVERY = 0.1  # seconds
 class Meter:
     """Calls `on_progress`, at most ten times a second and once at the end."""
 
-    __slots__ = ("_last", "_on_progress", "_started", "total")
-
     def __init__(self, on_progress: OnProgress | None, total: int | None = None) -> None:
         self._on_progress = on_progress
         self._started = _clock.now()

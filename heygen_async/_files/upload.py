@@ -55,8 +55,6 @@ _FAILED: Final = frozenset({"failed", "error"})
 class Uploads:
     """Assets by the checksum of their content; those that upload the same file at the same time wait for one."""
 
-    __slots__ = ("_assets", "_locks")
-
     def __init__(self) -> None:
         self._assets: OrderedDict[str, Asset] = OrderedDict()
         self._locks: WeakValueDictionary[str, anyio.Lock] = WeakValueDictionary()

@@ -116,8 +116,6 @@ class Content:
 class _UploadParts:
     """One way through a body; an object, since a generator that is left half-way wants to be closed."""
 
-    __slots__ = ("_at", "_content", "_given", "_is_over", "_rest")
-
     def __init__(self, content: Content) -> None:
         self._content = content
         self._rest = memoryview(content.before)
@@ -224,7 +222,9 @@ async def _read(file: IO[bytes], label: str) -> AsyncGenerator[bytes]:
 
 
 async def _laid_down(chunks: AsyncIterable[bytes], label: str) -> IO[bytes]:
-    copy = await in_thread(label, _temporary)
+    import tempfile  # few uploads need one
+
+    copy = await in_thread(label, partial(tempfile.SpooledTemporaryFile[bytes], max_size=_IN_MEMORY_BYTES))
     try:
         gathered: list[bytes] = []
         held = 0
@@ -243,12 +243,6 @@ async def _laid_down(chunks: AsyncIterable[bytes], label: str) -> IO[bytes]:
             await anyio.to_thread.run_sync(copy.close)
         raise
     return copy
-
-
-def _temporary() -> IO[bytes]:
-    import tempfile
-
-    return cast("IO[bytes]", tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES))
 
 
 async def in_thread(label: str, work: Callable[[], T]) -> T:

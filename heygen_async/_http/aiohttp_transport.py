@@ -57,8 +57,6 @@ _NEVER_SENT = (
 class StreamedResponse:
     """Status and headers of an answer whose body is still coming."""
 
-    __slots__ = ("_response", "headers", "status")
-
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
         self.status = response.status

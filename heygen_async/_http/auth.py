@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 class Authenticator:
     """The credential as headers; asks for a new token once after a 401, for all concurrent calls together."""
 
-    __slots__ = ("_base", "_credential", "_lock", "headers")
-
     def __init__(self, credential: Credential, version: str) -> None:
         self._credential = credential
         self._base = {

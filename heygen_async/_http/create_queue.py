@@ -35,8 +35,6 @@ class CreateQueue:
         throttle: When the service wants to be asked again.
     """
 
-    __slots__ = ("_holder", "_is_full", "_is_stopped", "_waiting", "throttle")
-
     def __init__(self) -> None:
         self.throttle = Throttle()
         self._is_full = self._is_stopped = False

@@ -132,7 +132,7 @@ class Hooks:
         except BaseException as error:
             self._report(request, began, None, error)
             raise
-        self._report(request, began, answer)
+        self._report(request, began, answer, None)
         return answer
 
     @asynccontextmanager
@@ -150,14 +150,10 @@ class Hooks:
         except BaseException as error:
             self._report(request, began, answer, error)
             raise
-        self._report(request, began, answer)
+        self._report(request, began, answer, None)
 
     def _report(
-        self,
-        request: Request,
-        began: float,
-        answer: ResponseHead | None,
-        error: BaseException | None = None,
+        self, request: Request, began: float, answer: ResponseHead | None, error: BaseException | None
     ) -> None:
         if self.on_request is None:
             return

@@ -20,8 +20,6 @@ _NEVER: Final = float("inf")
 class TimeoutWheel:
     """The time limits of tasks on one event loop; a task has one at a time."""
 
-    __slots__ = ("_earliest", "_expired", "_limits", "_timer")
-
     def __init__(self) -> None:
         self._limits: dict[Task, tuple[float, int]] = {}
         self._expired: dict[Task, int] = {}

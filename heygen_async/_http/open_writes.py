@@ -238,8 +238,6 @@ def _warn(write: PendingWrite[Any]) -> None:
 class FollowUp:
     """Something to check once, a while after a write; or at once, when the client closes first."""
 
-    __slots__ = ("_check", "_delay", "_task", "_timer")
-
     def __init__(self, check: Callable[[], Coroutine[None, None, None]], delay: float) -> None:
         self._check = check
         self._delay = delay

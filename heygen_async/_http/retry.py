@@ -144,8 +144,6 @@ def pause(error: errors.HeyGenError, own: float, *, jitter: float, floor: float 
 class Throttle:
     """When calls of one kind may go on after a 429; the shortest pause grows while refusals follow each other."""
 
-    __slots__ = ("_floor", "resume")
-
     def __init__(self) -> None:
         self.resume = -math.inf  # loop time
         self._floor = SHORTEST_PACE

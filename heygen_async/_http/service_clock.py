@@ -13,8 +13,6 @@ _KEPT = 8  # answers: enough to narrow the second that a header is precise to
 class ServiceClock:
     """The service's time, in Unix seconds, measured against the loop's."""
 
-    __slots__ = ("_dates", "_times")
-
     def __init__(self) -> None:
         self._dates: deque[tuple[str, float, float]] = deque(maxlen=_KEPT)
         self._times: deque[tuple[float, float, float]] = deque(maxlen=_KEPT)

@@ -35,8 +35,6 @@ class Core:
         takes_auto_proceed: Whether the service has not yet refused that field of a message.
     """
 
-    __slots__ = ("api", "scheduler", "takes_auto_proceed", "uploads")
-
     def __init__(self, api: ApiClient, scheduler: PollScheduler) -> None:
         self.api: ApiClient = api
         self.scheduler: PollScheduler = scheduler

@@ -41,8 +41,6 @@ class SeenEvents:
     Keep one per process, for as long as it lives. Several processes need a store they share; see `verify`.
     """
 
-    __slots__ = ("_ids", "_most")
-
     def __init__(self, most: int = 10_000) -> None:
         """
         Start empty.
