@@ -10,10 +10,13 @@ from fastapi import Body, FastAPI, Header, HTTPException, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse, StreamingResponse
 
 from heygen_async import HeyGen, HeyGenError, Replayed, WebhookError, webhooks
+from heygen_async.backplane import RedisBackplane
 from web_backend import EVENTS, answer_of, open_events, stop_on_signals
 
 SECRETS = os.environ.get("HEYGEN_WEBHOOK_SECRET", "").split()
-heygen = HeyGen()  # one for the whole process; however many pages follow a session, it is polled once
+REDIS = os.environ.get("REDIS_URL")  # for several workers: each session is polled once for all of them
+# One for the whole process; however many pages follow a session, it is polled once.
+heygen = HeyGen(backplane=RedisBackplane(REDIS) if REDIS else None)
 seen = webhooks.SeenEvents()
 
 Text = Annotated[str, Body(embed=True)]

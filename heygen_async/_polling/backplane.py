@@ -7,7 +7,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from ..errors import ConfigError
+from ..errors import ConfigError, InvalidArgument
 from .planner import SharedPolls
 
 if TYPE_CHECKING:
@@ -48,10 +48,13 @@ def share_polls(
     Return what makes a scheduler share its polls.
 
     Raises:
+        InvalidArgument: It is no backplane.
         ConfigError: The processes have no key that stays, nor a secret.
     """
     if backplane is None:
         return lambda _: SharedPolls()
+    if not hasattr(backplane, "share_polls"):
+        raise InvalidArgument("backplane", "must be a backplane, such as RedisBackplane(url)")
     secret = backplane.secret
     if secret is None:
         if credential.header != "x-api-key" or credential.value is None:

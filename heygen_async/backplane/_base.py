@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from ..errors import InvalidArgument
+from ..errors._arguments import check_number, check_type
 from ._messages import Sealer
 from ._sharing import PollSharing
 
@@ -34,10 +35,10 @@ class BaseBackplane(ABC):
     """
 
     def __init__(self, *, secret: str | bytes | None = None, lease: float = 10.0) -> None:
+        check_type(str | bytes | None, "a str or bytes", secret=secret)
+        check_number(1, math.inf, lease=lease)
         if secret is not None and not secret:
             raise InvalidArgument("secret", "must not be empty")
-        if not (lease >= 1 and math.isfinite(lease)):
-            raise InvalidArgument("lease", f"must be at least 1 second, not {lease!r}")
         self._secret = secret.encode() if isinstance(secret, str) else secret
         self._lease = lease
 

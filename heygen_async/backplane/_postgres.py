@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from .._redact import Secret
 from ..errors import ConfigError, InvalidArgument
+from ..errors._arguments import check_type
 from ._base import BaseBackplane
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ class PostgresBackplane(BaseBackplane):
 
     def __init__(self, dsn: str, *, secret: str | bytes | None = None, lease: float = 10.0) -> None:
         super().__init__(secret=secret, lease=lease)
+        check_type(str, "an address as text", dsn=dsn)
         try:
             from psycopg import ProgrammingError
             from psycopg.conninfo import make_conninfo

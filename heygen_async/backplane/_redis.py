@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from .._redact import Secret
 from ..errors import ConfigError, InvalidArgument
+from ..errors._arguments import check_type
 from ._base import BaseBackplane
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class RedisBackplane(BaseBackplane):
 
     def __init__(self, url: str, *, secret: str | bytes | None = None, lease: float = 10.0) -> None:
         super().__init__(secret=secret, lease=lease)
+        check_type(str, "an address as text", url=url)
         try:
             from redis.asyncio.connection import parse_url
         except ImportError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+from collections.abc import Callable
 
 import anyio
 import pytest
@@ -11,7 +12,8 @@ import pytest
 from backplane.fleet import Fleet, fleet, last
 from backplane.memory import MemoryEngine
 from flows import clock, pass_time
-from heygen_async import Cadence, ConfigError, HeyGen
+from heygen_async import Cadence, ConfigError, HeyGen, InvalidArgument
+from heygen_async.backplane import PostgresBackplane, RedisBackplane
 from heygen_async.testing import Simulator
 from polling.events import RENDERING
 
@@ -261,6 +263,25 @@ def test_tokens_are_no_secret(engine: MemoryEngine) -> None:
     with pytest.raises(ConfigError, match="secret"):
         HeyGen(access_token="a-token", backplane=MemoryBackplane(engine))
     HeyGen(access_token="a-token", backplane=MemoryBackplane(engine, secret="long and random"))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: HeyGen("a-key", backplane="redis://localhost"),  # type: ignore[arg-type]
+        lambda: RedisBackplane("http://localhost"),
+        lambda: RedisBackplane(6379),  # type: ignore[arg-type]
+        lambda: RedisBackplane("redis://localhost", lease=0.5),
+        lambda: RedisBackplane("redis://localhost", secret=""),
+        lambda: PostgresBackplane("http://localhost"),
+        lambda: PostgresBackplane("postgresql://localhost/app", secret=5),  # type: ignore[arg-type]
+    ],
+    ids=["none", "scheme", "number", "lease", "empty", "database", "type"],
+)
+def test_bad_arguments_are_refused_by_name(make: Callable[[], object]) -> None:
+    """What cannot work is refused where it is given, and says by name what it is."""
+    with pytest.raises(InvalidArgument, match=r"^(backplane|url|lease|secret|dsn): "):
+        make()
 
 
 async def test_a_closed_client_leaves_nothing(engine: MemoryEngine, anyio_backend: object) -> None:

@@ -137,12 +137,11 @@ async def test_a_webhook_to_one_process_wakes_all(tmp_path: pathlib.Path, engine
             webhook = {"event_type": "video_agent.success", "event_data": {"session_id": session_id}}
             told_at = time.monotonic()
             running.workers[place % 4].pass_on(json.dumps(webhook))
-            await running.wait(
-                lambda name=session_id: all(
-                    "generating" in one.seen[name, "0"].statuses for one in running.workers
-                ),
-                "the state in all processes",
-            )
+
+            def is_known(session_id: str = session_id) -> bool:
+                return all("generating" in one.seen[session_id, "0"].statuses for one in running.workers)
+
+            await running.wait(is_known, "the state in all processes")
             late += [max(one.seen[session_id, "0"].moments[-1] for one in running.workers) - told_at]
 
     print(f"a webhook is a state in all processes within {statistics.median(late) * 1000:.0f} ms")
