@@ -117,7 +117,7 @@ class BulkPoller:
             if status not in _ENDED:
                 session.track.record_unchanged(now)
             # This poll shows no progress; whether there is any, a poll of its own shows.
-            session.is_single = status in _ENDED or session.is_stalled(now)
+            session.is_single = status in _ENDED or session.stalls_at <= now
         self._poll_longest_unread([session for session in batch if not session.is_single], now)
 
     def _record_refusal(self, error: APIError | InvalidArgument) -> None:

@@ -47,13 +47,8 @@ def write(track: SessionTracker, cursor: int) -> bytes:
     """Return the session as plain JSON; messages up to the cursor count as delivered."""
     state = track.state
     if state is not None:
-        reason = state.failure_reason
-        state = structs.replace(
-            state,
-            messages=(),
-            new_messages=(),
-            failure_reason=None if reason is None else clean(reason),
-        )
+        reason = None if state.failure_reason is None else clean(state.failure_reason)
+        state = structs.replace(state, messages=(), new_messages=(), failure_reason=reason)
     seen, shown = track.conversation.fingerprints(cursor), track.conversation.shown
     ref = _Ref(
         v=_VERSION,

@@ -196,25 +196,19 @@ class WatchedSession:
             and self.watchers[0].cadence is None
         )
 
-    def is_stalled(self, now: float) -> bool:
-        """Whether, as far as is known, nothing moved for as long as one of the watchers allows."""
+    @property
+    def stalls_at(self) -> float:
+        """When the first of its watchers counts it as stalled, if nothing moves; NEVER for none."""
         if self.is_quiet:
-            return False
-        return any(watcher.stalls_at is not None and watcher.stalls_at <= now for watcher in self.watchers)
+            return NEVER
+        return min((watcher.stalls_at for watcher in self.watchers), default=NEVER)
 
     def fit_due(self, due: float, now: float) -> float:
         """Bring a poll forward for an event that came during the last one, and to the next deadline or stall."""
         if self.signals is not None and self.signals.wanted > self.polled_at:
             self.is_single = True
             due = min(due, self.signals.wanted)
-        if now < self.deadline < due:
-            due = self.deadline
-        if not self.is_quiet:
-            for watcher in self.watchers:
-                stalls_at = watcher.stalls_at
-                if stalls_at is not None and now < stalls_at < due:
-                    due = stalls_at
-        return due
+        return min(due, *(moment for moment in (self.deadline, self.stalls_at) if moment > now))
 
 
 def _ends_watch(error: HeyGenError) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import math
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -144,9 +145,9 @@ class Watcher:
         check_callable(**given(cadence=self.cadence, on_outage=self.on_outage))
 
     @property
-    def stalls_at(self) -> float | None:
-        """When the session counts as stalled if nothing moves."""
-        return None if self.stall_timeout is None else self._last_moved + self.stall_timeout
+    def stalls_at(self) -> float:
+        """When the session counts as stalled if nothing moves; infinite for never."""
+        return math.inf if self.stall_timeout is None else self._last_moved + self.stall_timeout
 
     @property
     def _last_moved(self) -> float:
@@ -199,7 +200,7 @@ class Watcher:
             hint = (
                 "Do not answer that pause again: it may be paid for twice. Look at the session, or wait on."
             )
-        elif self.stalls_at is not None and self.stalls_at <= now:
+        elif self.stalls_at <= now:
             problem, hint = f"has not moved for {now - self._last_moved:.0f} seconds", None
         else:
             return
