@@ -70,9 +70,8 @@ class PollPlanner:
         if watcher.delivered_revision is None or session.track.is_stale:
             return now
         cadence = watcher.cadence or self._cadence
-        if any(
-            other is not watcher and (other.cadence or self._cadence) is cadence for other in session.watchers
-        ):
+        others = (other for other in session.watchers if other is not watcher)
+        if any((other.cadence or self._cadence) is cadence for other in others):
             return NEVER
         read_at = session.track.read_at or now
         return read_at + self._ask(session, cadence, self._context(session, read_at, share))

@@ -103,10 +103,8 @@ class BulkPoller:
             self.share = len(batch)
             ids = [session.track.video_id or "" for session in batch]
             try:
-                shown = {
-                    row.video_id: row.status
-                    for row in (await self._api.attempt(video_api.statuses(ids))).data
-                }
+                rows = (await self._api.attempt(video_api.statuses(ids))).data
+                shown = {row.video_id: row.status for row in rows}
             except (APIError, InvalidArgument) as error:
                 self._record_refusal(error)
         now = _clock.now()

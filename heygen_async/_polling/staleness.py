@@ -147,9 +147,8 @@ class StaleGuard(Struct):
     def _is_from_before(self, mark: str, message: Message) -> bool:
         if self.before is not None and mark in self.before:
             return True
-        return (
-            self.sent_at is not None and message.created_at is not None and message.created_at < self.sent_at
-        )
+        made_at = message.created_at
+        return self.sent_at is not None and made_at is not None and made_at < self.sent_at
 
     def _find_ours(self, new: Sequence[Message], *, is_certain: bool) -> int | None:
         """Find our message; an echo that cannot be recognised is the first new one of the user."""

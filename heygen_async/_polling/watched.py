@@ -89,8 +89,7 @@ class WatchedSession:
         self.watchers.append(watcher)
         self.for_video |= watcher.for_video
         self.progress |= watcher.progress
-        if watcher.deadline is not None and watcher.deadline < self.deadline:
-            self.deadline = watcher.deadline
+        self.deadline = min(self.deadline, watcher.deadline)
         self.is_quiet = watcher.is_quiet and (self.is_quiet or len(self.watchers) == 1)
 
     def remove(self, watcher: Watcher) -> None:
@@ -107,8 +106,7 @@ class WatchedSession:
         """Work out again what the watchers want of a poll."""
         self.for_video = any(watcher.for_video for watcher in self.watchers)
         self.progress = any(watcher.progress for watcher in self.watchers)
-        deadlines = [watcher.deadline for watcher in self.watchers if watcher.deadline is not None]
-        self.deadline = min(deadlines, default=NEVER)
+        self.deadline = min((watcher.deadline for watcher in self.watchers), default=NEVER)
         self.is_quiet = all(watcher.is_quiet for watcher in self.watchers)
 
     # -- what they get --
@@ -169,7 +167,7 @@ class WatchedSession:
         """End the watches whose deadline passed more than the grace ago."""
         # Added, as for the timer: subtracted from the moment it may come out a hair short, for ever.
         for watcher in self.watchers:
-            if watcher.deadline is not None and watcher.deadline + grace <= now:
+            if watcher.deadline + grace <= now:
                 watcher.fail_late()
         self.drop_done()
 
@@ -208,7 +206,7 @@ class WatchedSession:
         if self.signals is not None and self.signals.wanted > self.polled_at:
             self.is_single = True
             due = min(due, self.signals.wanted)
-        return min(due, *(moment for moment in (self.deadline, self.stalls_at) if moment > now))
+        return min([due, *(moment for moment in (self.deadline, self.stalls_at) if moment > now)])
 
 
 def _ends_watch(error: HeyGenError) -> bool:

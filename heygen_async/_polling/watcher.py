@@ -131,7 +131,7 @@ class Watcher:
     accept_stale: bool = True
     on_outage: OnOutage | None = None
     began: float | None = None
-    deadline: float | None = None
+    deadline: float = math.inf
     delivered_revision: int | None = None
     is_done: bool = False
     is_stopped: bool = False
@@ -162,7 +162,7 @@ class Watcher:
         """Start the time; a watch that goes on after a cancelled step keeps its own."""
         if self.began is None:
             self.began = now
-            self.deadline = None if self.timeout is None else now + self.timeout
+            self.deadline = math.inf if self.timeout is None else now + self.timeout
 
     # -- from the scheduler --
 
@@ -197,9 +197,7 @@ class Watcher:
         since = None if self.accept_stale else track.stalled_since(now)
         if since is not None:
             problem = f"still shows the state from before a message of {now - since:.0f} seconds ago"
-            hint = (
-                "Do not answer that pause again: it may be paid for twice. Look at the session, or wait on."
-            )
+            hint = "Do not answer that pause again: it may be paid for twice. Read the session, or wait on."
         elif self.stalls_at <= now:
             problem, hint = f"has not moved for {now - self._last_moved:.0f} seconds", None
         else:

@@ -24,12 +24,12 @@ from ..models import SentMessage
 from .evidence import LAG_TIMES, PATIENCE_TIMES, SKEW, read_pauses, unless_failing
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Sequence
 
     from .._api.calls import Call
-    from .._api.responses import Envelope
     from .._http.client import ApiClient
     from .._http.open_writes import SendGuard
+    from .._polling.reads import Ask
     from .._polling.state import SessionTracker
     from .._resources._context import Core
     from ..errors import InvalidRequest
@@ -60,10 +60,8 @@ async def send(
     """
     core.api.bind()
     if track.is_sending:
-        raise SessionBusy(
-            f"Another message to session {track.session_id} is under way.",
-            **refs.facts(track, cursor),
-        )
+        problem = f"Another message to session {track.session_id} is under way."
+        raise SessionBusy(problem, **refs.facts(track, cursor))
     track.is_sending = True
     try:
         write = PendingWrite(call, guard=send_guard)
@@ -117,12 +115,10 @@ def _is_paused(track: SessionTracker) -> bool:
     return track.state is not None and track.state.is_paused and not track.is_stale
 
 
-async def _read_session(
-    read: Callable[[Call[SessionData]], Awaitable[Envelope[SessionData]]], track: SessionTracker
-) -> SessionData:
+async def _read_session(ask: Ask, track: SessionTracker) -> SessionData:
     """Read the session into what is known of it."""
     asked = _clock.now()
-    session = (await read(session_api.session(track.session_id))).data
+    session = (await ask(session_api.session(track.session_id))).data
     track.record_session(session, asked=asked, now=_clock.now())
     return session
 

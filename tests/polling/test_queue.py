@@ -128,3 +128,10 @@ def test_a_look_at_the_stall() -> None:
     item = record(stall=30.0)
 
     assert 30.0 == item.fit_due(75.0, now=10.0)
+
+
+def test_a_look_when_both_have_passed() -> None:
+    """A deadline and a stall that have passed bring no further poll forward."""
+    item = record(timeout=20.0, stall=10.0)
+
+    assert 75.0 == item.fit_due(75.0, now=30.0)
