@@ -266,24 +266,11 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Build the pages of the API into `build/docs`; that every name on them leads somewhere is a test."""
-    install_groups(session, "docs")
-    session.install("-e", ".[durable]")  # pdoc reads the types of what the extra brings
-    # What hangs on a client is documented where it is written.
-    resources = [f"heygen_async._resources.{name}" for name in ("videos", "assets", "catalog", "webhooks")]
-    groups = ["heygen_async._sessions.sessions", *resources]
-    session.run(
-        "pdoc",
-        "--docformat=google",
-        "--output-directory=build/docs",
-        "heygen_async",
-        "heygen_async.durable",
-        "heygen_async.testing",
-        "heygen_async.testing.pytest_plugin",
-        *groups,
-        # pdoc does not see what an alias from another module imports for type checkers only; those do.
-        env={"PYTHONWARNINGS": "error,ignore:Error parsing type annotation:UserWarning"},
-    )
+    """Build guides and API as one site into `build/docs`; a link that leads nowhere fails it, like any warning."""
+    install_groups(session, "docs", project=False)
+    session.run("python", ".github/docs/build.py", "build/pages")
+    quiet = {"NO_MKDOCS_2_WARNING": "1"}  # the theme's advertisement
+    session.run("mkdocs", "build", "--strict", "--quiet", "--config-file=.github/docs/mkdocs.yml", env=quiet)
 
 
 @nox.session

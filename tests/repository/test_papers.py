@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from repository import house
+from repository.test_exports import exports
 
 if TYPE_CHECKING:
     import pathlib
@@ -87,3 +88,15 @@ def test_the_top_holds_what_every_project_has() -> None:
     here = {path.name for path in house.ROOT.iterdir() if path.name[0] != "." and path.suffix != ".mp4"}
 
     assert usual | folders == here - made
+
+
+def test_every_public_name_is_on_a_page_of_the_site() -> None:
+    """A reader of the site finds each public name, once."""
+    pages = sorted(house.ROOT.glob(".github/docs/api/*.md"))
+    named = [
+        name for page in pages for name in re.findall(r"^::: (\S+)$", page.read_text("utf-8"), re.MULTILINE)
+    ]
+    public = {name for name, _ in exports() if name.startswith("heygen_async.")}
+
+    assert set() == public - set(named)
+    assert len(named) == len(set(named))
