@@ -13,16 +13,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from .errors import InvalidArgument
-from .errors._arguments import (
-    check_callable,
-    check_count,
-    check_number,
-    check_positive,
-    check_text,
-    check_type,
-    list_of,
-)
+from .errors import InvalidArgument, _arguments
 from .models import SessionStatus
 
 __all__ = ["Cadence", "Durations", "Expected", "PollContext", "bounded", "schedule"]
@@ -168,8 +159,8 @@ class Cadence:
     __slots__ = ("_interval", "_name")
 
     def __init__(self, interval: Callable[[PollContext], float], name: str = "Cadence(...)") -> None:
-        check_callable(interval=interval)
-        check_text(name=name)
+        _arguments.check_callable(interval=interval)
+        _arguments.check_text(name=name)
         self._interval = interval
         self._name = name
 
@@ -188,7 +179,7 @@ class Cadence:
         Raises:
             InvalidArgument: Not a positive number.
         """
-        check_positive(seconds=seconds)
+        _arguments.check_positive(seconds=seconds)
         return cls(lambda _: seconds, f"Cadence.constant({seconds:g})")
 
     @classmethod
@@ -207,8 +198,8 @@ class Cadence:
         Raises:
             InvalidArgument: Not positive numbers, or a jitter outside 0 to 1.
         """
-        check_positive(first=first, factor=factor, longest=longest)
-        check_number(0, 1, jitter=jitter)
+        _arguments.check_positive(first=first, factor=factor, longest=longest)
+        _arguments.check_number(0, 1, jitter=jitter)
 
         def interval(context: PollContext) -> float:
             try:
@@ -232,13 +223,13 @@ class Cadence:
             InvalidArgument: Not positive numbers.
         """
         try:
-            pairs = [(seconds, count) for seconds, count in list_of("steps", steps)]
+            pairs = [(seconds, count) for seconds, count in _arguments.list_of("steps", steps)]
         except (TypeError, ValueError):
             raise InvalidArgument("steps", "must be pairs of seconds and a count") from None
         for seconds, count in pairs:
-            check_positive(steps=seconds)
-            check_count(steps=count)
-        check_positive(then=then)
+            _arguments.check_positive(steps=seconds)
+            _arguments.check_count(steps=count)
+        _arguments.check_positive(then=then)
         plan = tuple(seconds for seconds, count in pairs for _ in range(count))
         return cls(
             lambda context: plan[context.polls] if context.polls < len(plan) else then,
@@ -261,19 +252,19 @@ class Cadence:
         Raises:
             InvalidArgument: Not a positive number.
         """
-        check_positive(worth=worth)
+        _arguments.check_positive(worth=worth)
         return cls(lambda context: _adaptive(context, worth), f"Cadence.adaptive(worth={worth:g})")
 
 
 def schedule(given: Callable[[PollContext], float]) -> Cadence:
     """Return a schedule within bounds, also a caller's own."""
-    check_callable(given=given)
+    _arguments.check_callable(given=given)
     return given if isinstance(given, Cadence) else Cadence(given)
 
 
 def bounded(seconds: float) -> float:
     """Return the interval within what a watch can bear; nonsense counts as the longest."""
-    check_type(int | float, "a number", seconds=seconds)
+    _arguments.check_type(int | float, "a number", seconds=seconds)
     return min(max(seconds, _SHORTEST), _LONGEST) if math.isfinite(seconds) else _LONGEST
 
 

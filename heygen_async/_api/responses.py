@@ -17,8 +17,7 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec import field as wire_field
 
-from .. import errors
-from .._redact import clean, host
+from .. import _redact, errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -179,9 +178,9 @@ def read(
 def _redirect(
     name: str, status: int, headers: Mapping[str, str], secrets: Iterable[str]
 ) -> errors.BadResponse:
-    target = host(headers.get("location", "")) if "location" in headers else "nowhere"
+    target = _redact.clean(_redact.host(headers["location"]), secrets) if "location" in headers else "nowhere"
     return errors.BadResponse(
-        f"The answer to {name} is a redirect ({status}) to {clean(target, secrets)}; redirects are not followed.",
+        f"The answer to {name} is a redirect ({status}) to {target}; redirects are not followed.",
         status=status,
         hint="Check base_url: the API itself does not redirect.",
     )
@@ -199,7 +198,7 @@ def _read_leniently(
         raw = load_object(body)
         return decoder.decode_leniently(raw) if raw.get("error") is None else None
     except (ValueError, RecursionError) as error:
-        problem = clean(str(error), secrets)
+        problem = _redact.clean(str(error), secrets)
         raise errors.BadResponse(
             f"The answer to {name} is not as documented: {problem}", status=status
         ) from error
@@ -249,7 +248,7 @@ def refusal(
         code=code,
         param=_word(error, "param", secrets),
         doc_url=_word(error, "doc_url", secrets),
-        request_id=clean(headers["x-request-id"], secrets) if "x-request-id" in headers else None,
+        request_id=_redact.clean(headers["x-request-id"], secrets) if "x-request-id" in headers else None,
         retry_after=_retry_after(headers),
         from_service=from_service,
     )
@@ -268,7 +267,7 @@ def _word(error: dict[str, object], name: str, secrets: Iterable[str]) -> str | 
     value = error.get(name)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return None if value is None or value == "" else clean(str(value), secrets)
+    return None if value is None or value == "" else _redact.clean(str(value), secrets)
 
 
 def _kind(status: int, code: str | None, *, empty: bool) -> type[errors.APIError]:

@@ -86,34 +86,27 @@ class EventHook:
     _stop: Callable[[Exception], None]
 
     async def emit(self, event: BatchEvent) -> None:
-        """Deliver an event; what the callback raises is logged, since the job must not suffer from it."""
-        try:
-            await self._call(event)
-        except Exception:
-            extra = {"event": "on_event_failed", "kind": event.kind, "session_id": event.session_id}
-            log.exception("on_event failed on %r of job %s", event.kind, clean(event.key), extra=extra)
-
-    async def emit_or_stop(self, event: BatchEvent) -> None:
         """
-        Deliver an event that the caller must be able to write down.
+        Deliver an event; what the callback raises is logged, since the job must not suffer from it.
 
         Raises:
-            Exception: Whatever the callback raised; creating has ended then.
+            Exception: What the callback raised on an event that it must write down; creating has ended then.
         """
-        try:
-            await self._call(event)
-        except Exception as error:
-            self._stop(error)
-            raise
-
-    async def _call(self, event: BatchEvent) -> None:
         on_event, budget = self._options.on_event, self._options.budget
-        if on_event is not None:
-            if budget.rate is not None:
-                event = replace(event, spent=budget.spent, reserved=budget.reserved)
+        if on_event is None:
+            return
+        if budget.rate is not None:
+            event = replace(event, spent=budget.spent, reserved=budget.reserved)
+        try:
             result = on_event(event)
             if inspect.isawaitable(result):
                 await result
+        except Exception as error:
+            if event.kind in ("creating", "created"):
+                self._stop(error)
+                raise
+            extra = {"event": "on_event_failed", "kind": event.kind, "session_id": event.session_id}
+            log.exception("on_event failed on %r of job %s", event.kind, clean(event.key), extra=extra)
 
 
 @dataclass(slots=True)
@@ -195,7 +188,7 @@ class JobRunner:
                 self._key,
                 store=MemoryStore(self._job.idempotency_key or str(uuid.uuid4()), self._job.begun_at),
                 slot=self._slot,
-                record=self._events.emit_or_stop,
+                record=self._events.emit,
                 on_orphan=self._keep_orphan,
             )
         runner = self._runner = self._run_session(session)
@@ -227,8 +220,7 @@ class JobRunner:
         self._is_emitted = True
         with anyio.move_on_after(self._factory.core.api.timeouts.write, shield=True):
             try:
-                event = replace(runner.event("created"), ref=runner.session.ref())
-                await self._events.emit_or_stop(event)
+                await self._events.emit(replace(runner.event("created"), ref=runner.session.ref()))
             except Exception as error:  # noqa: BLE001 - it is the outcome's, after the session's end
                 self._event_error = error
 

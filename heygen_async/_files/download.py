@@ -22,8 +22,7 @@ from .._http.retry import Tries
 from .._redact import clean
 from ..errors import APIError, BadResponse, ConnectionLost, DownloadError, InvalidArgument, TransportError
 from ..errors._arguments import check_callable, check_type, given
-from . import byte_ranges, content
-from .media_types import HEAD_BYTES
+from . import byte_ranges, media_types
 from .part_file import PartFile
 from .progress import Meter
 
@@ -209,7 +208,7 @@ class _FileDownload:
             if response.status not in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:
                 return responses.refusal(response.status, response.headers, {})
             content_type = response.headers.get("content-type", "")
-            if self._start and response.status == HTTPStatus.OK and content.is_page_type(content_type):
+            if self._start and response.status == HTTPStatus.OK and media_types.is_page_type(content_type):
                 # Before anything is written: a login page must not cost the half file.
                 raise BadResponse("The storage host sent an HTML page in place of the rest.", status=200)
             try:
@@ -224,9 +223,9 @@ class _FileDownload:
             await self._receive(response, at)
         if part.info.total not in {None, part.size}:
             raise ConnectionLost(f"The file broke off after {part.size:,} of {part.info.total:,} bytes.")
-        head = await _in_thread(self._remote, partial(part.read_head, HEAD_BYTES))
+        head = await _in_thread(self._remote, partial(part.read_head, media_types.HEAD_BYTES))
         try:
-            content.check_content(self._remote.name, content_type, head)
+            media_types.check_content(self._remote.name, content_type, head)
         except BadResponse:
             part.forget()
             raise

@@ -18,9 +18,8 @@ from aiohttp.http_exceptions import ContentEncodingError
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from .. import errors
+from .. import _redact, errors
 from .._config import MAX_BODY_BYTES
-from .._redact import Secret, clean, host
 from .failures import describe
 from .limits import TimeoutWheel
 from .links import resolve_link
@@ -158,7 +157,7 @@ class AiohttpTransport:
             raise _translate(error, what, secrets) from _sanitize(error, secrets)
         except RuntimeError as error:
             raise errors.ClientStateError(
-                f"The HTTP session cannot be used: {clean(str(error))}",
+                f"The HTTP session cannot be used: {_redact.clean(str(error))}",
                 hint="Keep the session given as http= open, and use it in the event loop it was made in.",
             ) from error
 
@@ -329,7 +328,7 @@ async def _keep_open(session: aiohttp.ClientSession) -> AsyncGenerator[None, Non
 def _secrets_of(request: Request) -> tuple[str, ...]:
     """Return what must not be shown of the headers of a request."""
     values = request.headers.values()
-    return tuple(value.removeprefix("Bearer ") for value in values if isinstance(value, Secret))
+    return tuple(value.removeprefix("Bearer ") for value in values if isinstance(value, _redact.Secret))
 
 
 _FOREIGN = (aiohttp.ClientError, OSError, ValueError, EOFError)
@@ -355,13 +354,16 @@ def _sanitize(error: Exception, secrets: Iterable[str] = ()) -> Exception:
     under: BaseException | None = error
     while under is not None:
         if isinstance(under, aiohttp.ClientResponseError):
-            shown, bare = URL(host(str(under.request_info.real_url))), CIMultiDictProxy(CIMultiDict[str]())
+            shown, bare = (
+                URL(_redact.host(str(under.request_info.real_url))),
+                CIMultiDictProxy(CIMultiDict[str]()),
+            )
             under.request_info = aiohttp.RequestInfo(shown, under.request_info.method, bare, shown)
             under.history = ()
         # Timeouts and bad links quote the whole address, proxies their password, garbled heads what was echoed.
-        under.args = (clean(str(under), secrets),) if under.args else ()
+        under.args = (_redact.clean(str(under), secrets),) if under.args else ()
         for name, value in vars(under).items():
             if name == "message" or isinstance(value, str | URL):
-                setattr(under, name, clean(str(value), secrets))
+                setattr(under, name, _redact.clean(str(value), secrets))
         under = under.__cause__ or under.__context__
     return error

@@ -11,8 +11,21 @@ import math
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from .. import errors
 from .._api.calls import Kind
+from ..errors import (
+    APIError,
+    BadResponse,
+    Conflict,
+    ConnectFailed,
+    ConnectionLost,
+    Forbidden,
+    HeyGenError,
+    InsufficientCredit,
+    RateLimited,
+    RequestTimeout,
+    ServerError,
+    Unauthorized,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,42 +51,42 @@ class Delivery(Enum):
     FINAL = auto()
 
 
-def delivery(error: errors.HeyGenError) -> Delivery:  # noqa: C901 - a table
+def delivery(error: HeyGenError) -> Delivery:  # noqa: C901 - a table
     """Classify a failed exchange."""
     match error:
-        case errors.ConnectFailed():
+        case ConnectFailed():
             return Delivery.NOT_DONE
-        case errors.BadResponse(status=int(status)) if 300 <= status < 400:
+        case BadResponse(status=int(status)) if 300 <= status < 400:
             return Delivery.UNCLEAR
-        case errors.RequestTimeout() | errors.ConnectionLost() | errors.BadResponse() | errors.ServerError():
+        case RequestTimeout() | ConnectionLost() | BadResponse() | ServerError():
             return Delivery.MAYBE_DONE
-        case errors.RateLimited(code="quota_exceeded"):
+        case RateLimited(code="quota_exceeded"):
             return Delivery.FINAL
         case (
-            errors.RateLimited()
-            | errors.Conflict(code="request_in_progress" | "resource_not_ready" | "brand_kit_not_ready")
+            RateLimited()
+            | Conflict(code="request_in_progress" | "resource_not_ready" | "brand_kit_not_ready")
         ):
             return Delivery.NOT_DONE
-        case errors.Conflict(code=None):
+        case Conflict(code=None):
             return Delivery.UNCLEAR
-        case errors.APIError() if error.status in _TRANSIENT:
+        case APIError() if error.status in _TRANSIENT:
             return Delivery.MAYBE_DONE
-        case errors.APIError() if not error.from_service and error.status not in _NOT_FORWARDED:
+        case APIError() if not error.from_service and error.status not in _NOT_FORWARDED:
             return Delivery.UNCLEAR
         case _:
             return Delivery.FINAL
 
 
-def may_be_done(error: errors.HeyGenError) -> bool:
+def may_be_done(error: HeyGenError) -> bool:
     """Whether a write that failed so may have been done: it is recovered before it is sent again."""
     return delivery(error) in (Delivery.MAYBE_DONE, Delivery.UNCLEAR)
 
 
-def is_refused_for_all(error: errors.HeyGenError) -> bool:
+def is_refused_for_all(error: HeyGenError) -> bool:
     """Whether every further request would be refused alike, so that watchers must know at once."""
-    if isinstance(error, errors.InsufficientCredit | errors.Forbidden):
+    if isinstance(error, InsufficientCredit | Forbidden):
         return error.from_service
-    return isinstance(error, errors.Unauthorized)
+    return isinstance(error, Unauthorized)
 
 
 class Tries:
@@ -94,7 +107,7 @@ class Tries:
         self._waits = waits(policy.base, policy.longest)
         self._floors = waits(SHORTEST_PACE, LONGEST_FLOOR)
 
-    def wait_after(self, kind: Kind, error: errors.HeyGenError, *, elapsed: float) -> float | None:
+    def wait_after(self, kind: Kind, error: HeyGenError, *, elapsed: float) -> float | None:
         """
         Return the seconds until a call is sent again, `count` exchanges and `elapsed` seconds after its start.
 
@@ -105,7 +118,7 @@ class Tries:
             return None
         return self.wait_again(error, elapsed=elapsed)
 
-    def wait_again(self, error: errors.HeyGenError, *, elapsed: float) -> float | None:
+    def wait_again(self, error: HeyGenError, *, elapsed: float) -> float | None:
         """Return the seconds until another exchange, whatever is known of the last; None when enough was tried."""
         policy, asked = self._policy, requested_pace(error)
         floor = next(self._floors) if asked is not None and asked < SHORTEST_PACE else SHORTEST_PACE
@@ -124,12 +137,12 @@ def waits(base: float, longest: float) -> Iterator[float]:
         yield float(step)
 
 
-def requested_pace(error: errors.HeyGenError) -> float | None:
+def requested_pace(error: HeyGenError) -> float | None:
     """Return the seconds the service asked to wait, None when it did not."""
-    return error.retry_after if isinstance(error, errors.APIError) else None
+    return error.retry_after if isinstance(error, APIError) else None
 
 
-def pause(error: errors.HeyGenError, own: float, *, jitter: float, floor: float = SHORTEST_PACE) -> float:
+def pause(error: HeyGenError, own: float, *, jitter: float, floor: float = SHORTEST_PACE) -> float:
     """
     Return the pace the service asked for, a little longer; or our own wait, somewhat shorter.
 
@@ -149,7 +162,7 @@ class Throttle:
         self._floor = SHORTEST_PACE
 
     def refuse(
-        self, error: errors.HeyGenError, *, now: float, unpaced: float, longest: float, jitter: float
+        self, error: HeyGenError, *, now: float, unpaced: float, longest: float, jitter: float
     ) -> None:
         """Take a refusal in; those of one pause count once."""
         if now >= self.resume:

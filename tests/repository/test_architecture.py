@@ -42,7 +42,6 @@ PURE_FILES: Final = {
     "backplane/_peers.py",
     "backplane/_shares.py",
     "_files/byte_ranges.py",
-    "_files/content.py",
     "_files/media_types.py",
     "_files/names.py",
     "_http/links.py",
