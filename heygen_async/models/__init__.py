@@ -13,7 +13,7 @@ from ._assets import AssetUrl as AssetUrl
 from ._assets import File as File
 from ._assets import OnProgress as OnProgress
 from ._assets import Transfer as Transfer
-from ._base import Id, Int  # noqa: F401 - named by annotations, which are read in this module
+from ._base import Id, Int  # noqa: F401 # pyright: ignore[reportUnusedImport] - annotations are read in this module
 from ._catalog import AutoReload as AutoReload
 from ._catalog import AvatarGroup as AvatarGroup
 from ._catalog import AvatarLook as AvatarLook
