@@ -1,5 +1,6 @@
 """
-Writes `answers/`: every field of every model absent, null, of a wrong type, absurdly large, and beside an unknown one.
+Writes `answers/`: every field of every model absent, null, of a wrong type, absurdly large, and beside an unknown one,
+inside objects and lists too.
 
 Run it from the repository's root (`python -m corpus.generate`, with `tests` on the path) after a model has changed,
 and read what changed before you commit it.
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import json
 import pathlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import NODEFAULT, inspect
@@ -17,10 +18,15 @@ from msgspec import NODEFAULT, inspect
 from heygen_async.models._base import Amounts
 from strategies import ANSWERS
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 FOLDER = pathlib.Path(__file__).with_name("answers")
 LONG = "@long text"  # stands for 100,000 characters
 HUGE = "@huge number"  # stands for a number of 400 digits
 DECISIVE = {"video_id"}
+LEFT_OUT = "left out"  # what becomes of a row or of an object without which the rest is worth reading
+REFUSED = "refused"
 SCALARS: dict[type[inspect.Type], object] = {
     inspect.IntType: 7,
     inspect.FloatType: 1.5,
@@ -94,7 +100,66 @@ def answers() -> dict[str, dict[str, Any]]:
                     data[item.encode_name] = value
                 becomes = expected(model, item, flaw, is_list=is_list)
                 found[f"{name}-{item.name}-{flaw}"] = entry(name, data, becomes, item.name, is_list=is_list)
+            found |= inner_answers(name, good, item, is_list=is_list)
     return found
+
+
+def inner_answers(
+    name: str, good: dict[str, Any], item: inspect.Field, *, is_list: bool
+) -> dict[str, dict[str, Any]]:
+    """The answers with a flaw inside one of their fields."""
+    found: dict[str, dict[str, Any]] = {}
+    for flaw, value, inner in inner_flaws(plain(item.type)):
+        becomes = carried(item, inner)
+        if becomes == LEFT_OUT and not is_list:
+            becomes = REFUSED
+        data = good | {item.encode_name: value}
+        found[f"{name}-{item.name}.{flaw}"] = entry(name, data, becomes, item.name, is_list=is_list)
+    return found
+
+
+def inner_flaws(kind: inspect.Type) -> Iterator[tuple[str, Any, Any]]:
+    """Each flaw inside an object or a list: its name, the value that has it, and what must become of that."""
+    match kind:
+        case inspect.StructType():
+            yield from flaws_of_object(kind)
+        case inspect.VarTupleType():
+            good = sample(kind.item_type)
+            for flaw, value in flaws(kind.item_type).items():
+                if value is not ...:
+                    yield f"item-{flaw}", [good, value], [good, value] if value == LONG else [good]
+            for flaw, value, becomes in inner_flaws(kind.item_type):
+                kept = becomes if becomes == REFUSED else [good] if becomes == LEFT_OUT else [good, becomes]
+                yield f"item.{flaw}", [good, value], kept
+        case inspect.DictType():
+            for flaw, value in {"null": None, "odd": [], "huge": LONG}.items():
+                yield f"value-{flaw}", {"a": value}, {"a": value}
+        case _:
+            return
+
+
+def flaws_of_object(kind: inspect.StructType) -> Iterator[tuple[str, Any, Any]]:
+    """The same of an object: each of its fields has each flaw."""
+    good, is_amount = sample(kind), issubclass(kind.cls, Amounts)
+    yield "unknown", good | {"unheard_of": [1]}, good
+    for item in kind.fields:
+        others = {key: other for key, other in good.items() if key != item.encode_name}
+        for flaw, value in flaws(item.type).items():
+            becomes = expected(kind, item, flaw, is_list=True)
+            if becomes not in (LEFT_OUT, REFUSED):
+                becomes = good | {item.encode_name: becomes}
+            data = others if value is ... else others | {item.encode_name: value}
+            yield f"{item.name}-{flaw}", data, REFUSED if is_amount and becomes == LEFT_OUT else becomes
+        for flaw, value, inner in inner_flaws(plain(item.type)):
+            becomes = carried(item, inner)
+            if becomes not in (LEFT_OUT, REFUSED):
+                becomes = good | {item.encode_name: becomes}
+            yield f"{item.name}.{flaw}", others | {item.encode_name: value}, becomes
+
+
+def carried(item: inspect.Field, becomes: Any) -> Any:
+    """What becomes of a field, by what becomes of its value: what is left out has its default, or costs the whole."""
+    return default(item) if becomes == LEFT_OUT and not item.required else becomes
 
 
 def expected(model: inspect.StructType, item: inspect.Field, flaw: str, *, is_list: bool) -> Any:
@@ -107,9 +172,9 @@ def expected(model: inspect.StructType, item: inspect.Field, flaw: str, *, is_li
     )
     is_missing = flaw in ("absent", "null")
     if is_amount and not is_missing:
-        return "refused"
+        return REFUSED
     if item.required or (item.name in DECISIVE and not is_missing):
-        return "left out" if is_list else "refused"
+        return LEFT_OUT if is_list else REFUSED
     return default(item)
 
 
