@@ -264,7 +264,8 @@ def schedule(given: Callable[[PollContext], float]) -> Cadence:
 
 def bounded(seconds: float) -> float:
     """Return the interval within what a watch can bear; nonsense counts as the longest."""
-    _arguments.check_type(int | float, "a number", seconds=seconds)
+    if not isinstance(seconds, int | float):
+        raise InvalidArgument("seconds", "must be a number")
     return min(max(seconds, _SHORTEST), _LONGEST) if math.isfinite(seconds) else _LONGEST
 
 

@@ -116,8 +116,10 @@ def read_call(
     name: str, route: str, decoder: Decoder[T], *, query: Mapping[str, object] | None = None, **ids: str
 ) -> Call[T]:
     """Ask for something: only what is given of the query is sent."""
-    path, asked = _fill(route, ids), given(**query or {})
-    return Call(name, Kind.READ, "GET", route, f"{path}?{urlencode(asked)}" if asked else path, decoder)
+    path = _fill(route, ids)
+    if query and (asked := given(**query)):
+        path = f"{path}?{urlencode(asked)}"
+    return Call(name, Kind.READ, "GET", route, path, decoder)
 
 
 def list_call(
@@ -146,4 +148,6 @@ def change_call(
 
 
 def _fill(route: str, ids: Mapping[str, str]) -> str:
-    return route.format(**{name: segment(name, value) for name, value in ids.items()}) if ids else route
+    for name, value in ids.items():
+        route = route.replace(f"{{{name}}}", segment(name, value))
+    return route

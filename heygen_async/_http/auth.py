@@ -33,14 +33,9 @@ class Authenticator:
         }
         self._lock = anyio.Lock()
         self.headers: dict[str, str] = {}
+        self.secrets: tuple[str, ...] = ()  # what must not be shown
         if credential.value is not None:
             self._show(credential.value)
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """What must not be shown."""
-        shown = self.headers.get(self._credential.header)
-        return () if shown is None else (Secret(shown.removeprefix("Bearer ")),)
 
     async def ready(self) -> None:
         """Ask for the first token."""
@@ -68,6 +63,7 @@ class Authenticator:
 
     def _show(self, value: Secret) -> None:
         self.headers = {**self._base, self._credential.header: value}
+        self.secrets = (Secret(value.removeprefix("Bearer ")),)
 
 
 AccessToken = str | Callable[[], str | Awaitable[str]]

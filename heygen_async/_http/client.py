@@ -250,14 +250,16 @@ class ApiClient:
             APIError: The service refused, with the number of attempts.
         """
         self.bind()
-        started = _clock.now()
-        tries = Tries(self.retry, self.rng.random)
+        started, number = _clock.now(), 0
+        tries: Tries | None = None  # most calls need no second try
         maybe_deleted = False
         while True:
-            tries.count += 1
+            number += 1
             try:
-                return await self.attempt(call, tries.count)
+                return await self.attempt(call, number)
             except errors.HeyGenError as error:
+                tries = tries or Tries(self.retry, self.rng.random)
+                tries.count = number
                 nothing = call.decoder.without_body
                 if maybe_deleted and nothing is not None and isinstance(error, errors.NotFound):
                     return responses.Envelope(data=nothing())  # an earlier attempt did it
@@ -265,9 +267,9 @@ class ApiClient:
                 wait = tries.wait_after(call.kind, error, elapsed=_clock.now() - started)
                 if wait is None:
                     if isinstance(error, errors.APIError):
-                        error.attempts = tries.count
+                        error.attempts = number
                     raise
-                self.record_retry(call, error, wait, tries.count)
+                self.record_retry(call, error, wait, number)
             await _clock.sleep(wait)
 
     async def call_without_recovery(self, call: Call[T]) -> Envelope[T]:

@@ -36,7 +36,7 @@ class CreateQueue:
     """
 
     def __init__(self) -> None:
-        self.throttle = Throttle()
+        self.throttle: Throttle = Throttle()
         self._is_full = self._is_stopped = False
         self._holder: PendingWrite[Any] | None = None
         self._waiting: list[tuple[int, PendingWrite[Any]]] = []

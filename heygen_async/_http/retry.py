@@ -158,7 +158,7 @@ class Throttle:
     """When calls of one kind may go on after a 429; the shortest pause grows while refusals follow each other."""
 
     def __init__(self) -> None:
-        self.resume = -math.inf  # loop time
+        self.resume: float = -math.inf  # loop time
         self._floor = SHORTEST_PACE
 
     def refuse(

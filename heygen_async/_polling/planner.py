@@ -58,8 +58,10 @@ class PollPlanner:
         `share` is the number of sessions that the poll's one request serves, 0 for a request of its own.
         """
         context = self._context(session, now, share)
-        schedules = {watcher.cadence or self._cadence for watcher in session.watchers}
-        return now + min((self._ask(session, cadence, context) for cadence in schedules), default=NEVER)
+        wait = NEVER
+        for cadence in {watcher.cadence or self._cadence for watcher in session.watchers}:
+            wait = min(wait, self._ask(session, cadence, context))
+        return now + wait
 
     def first_poll(self, session: WatchedSession, watcher: Watcher, now: float, share: int) -> float:
         """

@@ -206,7 +206,9 @@ class WatchedSession:
         if self.signals is not None and self.signals.wanted > self.polled_at:
             self.is_single = True
             due = min(due, self.signals.wanted)
-        return min([due, *(moment for moment in (self.deadline, self.stalls_at) if moment > now)])
+        for moment in (self.deadline, self.stalls_at):
+            due = moment if now < moment < due else due
+        return due
 
 
 def _ends_watch(error: HeyGenError) -> bool:

@@ -90,10 +90,12 @@ class PollWorkers:
 
     def _wake(self) -> None:
         """Have the next poll begun in time, which may be sooner than all that was known of."""
+        if self._api.loop is None or len(self._workers) >= self._allowed:
+            return  # where all workers are busy, the first to be done takes what is due
         first = min(self._alone.first(), self._together.first())
         moment = max(first, self._next_start, self._api.polls.resume)
-        if self._api.loop is None or moment == NEVER or len(self._workers) >= self._allowed:
-            return  # where all workers are busy, the first to be done takes what is due
+        if moment == NEVER:
+            return
         if self._timer is not None:
             if self._timer.when() <= moment:
                 return
@@ -211,9 +213,13 @@ class PollQueue:
 
     def first(self) -> float:
         """Return the first moment, NEVER when there is none."""
-        while self._heap and not _waiting(self._heap[0]):
+        while self._heap:
+            moment, number, sessions = self._heap[0]
+            for session in sessions:
+                if session.entry == number and session.watchers:
+                    return moment
             heappop(self._heap)
-        return self._heap[0][0] if self._heap else NEVER
+        return NEVER
 
 
 def _waiting(entry: Entry) -> Sequence[WatchedSession]:
