@@ -26,14 +26,20 @@ PEERS = (
     _generated.ASYNCIO,
 )
 OURS = "heygen_async"
+PARTS = {  # what a program of each kind begins with
+    "heygen_async": "from heygen_async import HeyGen",
+    "heygen_async.models": "import heygen_async.models",
+    "heygen_async.webhooks": "import heygen_async.webhooks",
+    "asyncio and msgspec": "import asyncio, msgspec",
+}
 
 
 def run(*, quick: bool) -> Row:
     """Import everything in a fresh interpreter, in turn."""
     _generated.make()
-    names = [OURS, *(name for name in PEERS if importlib.util.find_spec(name) is not None)]
-    timed = {name: partial(_imported, f"import {name}") for name in ("", *names)}
-    timed[""] = partial(_imported, "pass")
+    names = [name for name in PEERS if importlib.util.find_spec(name) is not None]
+    statements = {"": "pass", **PARTS, **{name: f"import {name}" for name in names}}
+    timed = {name: partial(_imported, statement) for name, statement in statements.items()}
     measured = rounds(timed, 2 if quick else 5)
     bare = measured.pop("")
     for row in measured.values():
@@ -58,5 +64,5 @@ def _spent() -> float:
 
 
 def _loads_aiohttp() -> bool:
-    statement = f"import sys, {OURS}; sys.exit('aiohttp' in sys.modules)"
+    statement = f"import sys; {PARTS[OURS]}; sys.exit('aiohttp' in sys.modules)"
     return subprocess.run([sys.executable, "-c", statement], check=False).returncode != 0
