@@ -6,9 +6,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, convert
+from msgspec.structs import asdict, fields
+
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler
+    from pydantic_core import CoreSchema
 
 # An id may have any character: it is escaped where a path is built. A pattern here would double the time of a read.
 Id = Annotated[str, Meta(min_length=1)]
@@ -43,6 +48,22 @@ class Dated(Struct, frozen=True, kw_only=True):
     def created(self) -> datetime | None:
         """When it was made; None when the service did not say."""
         return moment(self.created_at)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        # Called by pydantic alone, for instance for the response model of a web framework.
+        from pydantic_core import core_schema as core
+
+        columns = {
+            each.name: core.typed_dict_field(handler.generate_schema(each.type), required=each.required)
+            for each in fields(cls)
+        }
+        shape = core.typed_dict_schema(columns, cls_name=cls.__name__)
+        return core.no_info_plain_validator_function(
+            lambda value: value if isinstance(value, cls) else convert(value, cls),
+            json_schema_input_schema=shape,
+            serialization=core.plain_serializer_function_ser_schema(asdict, return_schema=shape),
+        )
 
 
 class Amounts(Struct, frozen=True):
