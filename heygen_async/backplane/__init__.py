@@ -12,8 +12,8 @@ secret: the engine's other users may read what your sessions say, though not who
 
 from .._polling.backplane import Backplane as Backplane
 from ._base import BaseBackplane as BaseBackplane
-from ._engine import Connection as Connection
+from ._engine import BackplaneConnection as BackplaneConnection
 from ._postgres import PostgresBackplane as PostgresBackplane
 from ._redis import RedisBackplane as RedisBackplane
 
-__all__ = ["Backplane", "BaseBackplane", "Connection", "PostgresBackplane", "RedisBackplane"]
+__all__ = ["Backplane", "BackplaneConnection", "BaseBackplane", "PostgresBackplane", "RedisBackplane"]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from .._polling.planner import SharedPolls
     from .._polling.scheduler import PollScheduler
-    from ._engine import Connection
+    from ._engine import BackplaneConnection
 
 
 class BaseBackplane(ABC):
@@ -43,7 +43,7 @@ class BaseBackplane(ABC):
         self._lease = lease
 
     @abstractmethod
-    def connect(self, channel: str) -> AbstractAsyncContextManager[Connection]:
+    def connect(self, channel: str) -> AbstractAsyncContextManager[BackplaneConnection]:
         """
         Connect to the engine.
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
 
-class Connection(Protocol):
+class BackplaneConnection(Protocol):
     """
     A connection to an engine, of one client.
 
@@ -71,9 +71,9 @@ class Connection(Protocol):
         ...
 
 
-class Engine(Protocol):
+class BackplaneEngine(Protocol):
     """What a backplane connects to."""
 
-    def connect(self, channel: str) -> AbstractAsyncContextManager[Connection]:
+    def connect(self, channel: str) -> AbstractAsyncContextManager[BackplaneConnection]:
         """Connect to a channel."""
         ...

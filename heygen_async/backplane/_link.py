@@ -17,7 +17,7 @@ from ._messages import Release
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ._engine import Connection, Engine
+    from ._engine import BackplaneConnection, BackplaneEngine
     from ._messages import Item, Sealer
 
 _TICK = 1.0  # seconds between two signs that the engine is there
@@ -27,7 +27,7 @@ _FIRST_RETRY = 0.25  # seconds, doubled each time
 _LONGEST_RETRY = 5.0
 
 
-class Exchange(Protocol):
+class BackplanePeer(Protocol):
     """
     What one process has to say, and what it does with what it hears.
 
@@ -88,7 +88,7 @@ class BackplaneLink:
         sharing: Says what to send, and takes what comes.
     """
 
-    def __init__(self, engine: Engine, sharing: Exchange) -> None:
+    def __init__(self, engine: BackplaneEngine, sharing: BackplanePeer) -> None:
         self._engine = engine
         self._sharing = sharing
         self._alarm = _concurrency.Alarm()
@@ -149,11 +149,11 @@ class BackplaneLink:
                 await self._serve(connection)
                 group.cancel_scope.cancel()
 
-    async def _receive(self, connection: Connection) -> None:
+    async def _receive(self, connection: BackplaneConnection) -> None:
         while True:
             self._sharing.take(await connection.receive())
 
-    async def _serve(self, connection: Connection) -> None:
+    async def _serve(self, connection: BackplaneConnection) -> None:
         """Send, give up and renew, until the client is closed."""
         sent_at = _clock.now()
         while True:
@@ -173,7 +173,7 @@ class BackplaneLink:
             if self._sharing.is_echo_missing and _clock.now() - sent_at > 3 * _LONGEST:
                 raise TimeoutError("what was sent did not come back")
 
-    async def _release(self, connection: Connection) -> None:
+    async def _release(self, connection: BackplaneConnection) -> None:
         released, self._sharing.released = self._sharing.released, {}
         names = [self._sharing.sealer.name(session_id) for session_id in released]
         with anyio.fail_after(_LONGEST):
@@ -182,7 +182,7 @@ class BackplaneLink:
             session_ids = (session_id for session_id, its_heir in released.items() if its_heir == heir)
             self._sharing.announce(Release(heir, tuple(session_ids)))
 
-    async def _renew(self, connection: Connection) -> None:
+    async def _renew(self, connection: BackplaneConnection) -> None:
         """Renew the leases when that is due; in between an empty request shows that the engine is there."""
         asked = _clock.now()
         if asked < min(self._renew_at, self._ask_at):

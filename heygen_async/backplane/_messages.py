@@ -108,7 +108,7 @@ class Event(Struct, frozen=True, array_like=True, tag=True):
 Item = Hello | Welcome | Join | Release | Wish | Read | Sent | Event
 
 
-class Message(Struct, frozen=True, array_like=True):
+class BackplaneMessage(Struct, frozen=True, array_like=True):
     """
     Items that travel together.
 
@@ -138,18 +138,18 @@ class Sealer:
         root = hmac.digest(secret, base_url.encode(), "sha256")
         self._key = hmac.digest(root, b"seal", "sha256")
         self.channel: str = "heygen_" + hmac.digest(root, b"channel", "sha256")[:16].hex()
-        self._decoder = msgspec.msgpack.Decoder(Message)
+        self._decoder = msgspec.msgpack.Decoder(BackplaneMessage)
 
     def name(self, session_id: str) -> str:
         """Return what the lease of a session is called."""
         return blake2b(session_id.encode(), digest_size=16, key=self._key, person=b"lease").hexdigest()
 
-    def seal(self, message: Message) -> bytes:
+    def seal(self, message: BackplaneMessage) -> bytes:
         """Return the message as it travels."""
         body = msgspec.msgpack.encode(message)
         return self._seal(body) + body
 
-    def open(self, payload: bytes) -> Message | None:
+    def open(self, payload: bytes) -> BackplaneMessage | None:
         """Return the message that was sealed; None for anything else."""
         seal, body = payload[:_SEAL], payload[_SEAL:]
         if not hmac.compare_digest(seal, self._seal(body)):

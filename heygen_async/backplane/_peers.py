@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ._messages import Hello, Welcome
 
 if TYPE_CHECKING:
-    from ._messages import Message
+    from ._messages import BackplaneMessage
 
 _MOST = 1000  # processes that are remembered
 
@@ -34,7 +34,7 @@ class Peers:
         self._numbers: OrderedDict[str, int] = OrderedDict()
         self._nonces: list[bytes] = []
 
-    def accept(self, message: Message) -> bool:
+    def accept(self, message: BackplaneMessage) -> bool:
         """Whether a message counts. What it asks for a welcome gets one even if it does not: that costs nothing."""
         known = self._numbers.get(message.sender)
         if known is not None and message.number <= known:

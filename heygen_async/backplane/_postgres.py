@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from psycopg import AsyncConnection, Notify
 
-    from ._engine import Connection
+    from ._engine import BackplaneConnection
 
 _CONNECT = 2  # seconds
 _PIECE = 7_800  # characters: a NOTIFY carries less than 8,000
@@ -107,7 +107,7 @@ class PostgresBackplane(BaseBackplane):
             ) from None
 
     @asynccontextmanager
-    async def connect(self, channel: str) -> AsyncGenerator[Connection]:
+    async def connect(self, channel: str) -> AsyncGenerator[BackplaneConnection]:
         """
         Connect, by one connection for what is sent and one for what is received.
 

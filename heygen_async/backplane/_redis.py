@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
     from redis.asyncio.client import PubSub
 
-    from ._engine import Connection
+    from ._engine import BackplaneConnection
 
 _CONNECT = 2.0  # seconds
 
@@ -83,7 +83,7 @@ class RedisBackplane(BaseBackplane):
         self._url = Secret(url)
 
     @asynccontextmanager
-    async def connect(self, channel: str) -> AsyncGenerator[Connection]:
+    async def connect(self, channel: str) -> AsyncGenerator[BackplaneConnection]:
         """
         Connect, by one connection for what is sent and one for what is received.
 

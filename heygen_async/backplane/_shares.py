@@ -9,9 +9,12 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
+from .._polling.staleness import Evidence
 from ._messages import UNSHARED
 
 if TYPE_CHECKING:
+    from .._polling.staleness import StaleGuard
+    from .._polling.state import SessionTracker
     from ..models import SessionState
     from ._messages import Read, Sent
 
@@ -149,3 +152,11 @@ class Share:
             return False
         self.next_at = due
         return True
+
+
+def has_read(track: SessionTracker, guard: StaleGuard) -> bool:
+    """Whether the conversation was read here with the message already."""
+    if track.state is None or not track.state.messages:
+        return False
+    shown = guard.look_for_ours(track.state.messages, shows_user=track.conversation.shows_user)
+    return shown in (Evidence.SHOWN, Evidence.ANSWERED)

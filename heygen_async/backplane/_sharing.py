@@ -15,15 +15,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .. import _clock
 from .._polling.planner import SharedPolls
-from .._polling.staleness import Evidence
 from .._polling.state import Change, ReadTarget
 from ._link import BackplaneLink
 from ._messages import (
+    BackplaneMessage,
     Event,
     Hello,
     Item,
     Join,
-    Message,
     Read,
     Release,
     Sealer,
@@ -33,17 +32,16 @@ from ._messages import (
     encode_session,
 )
 from ._peers import Peers
-from ._shares import Share, Verdict
+from ._shares import Share, Verdict, has_read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from .._polling.scheduler import PollScheduler
-    from .._polling.staleness import StaleGuard
     from .._polling.state import SessionTracker
     from .._polling.watched import WatchedSession
     from ..models import SessionState
-    from ._engine import Engine
+    from ._engine import BackplaneEngine
 
 log = logging.getLogger("heygen_async")
 
@@ -83,7 +81,9 @@ class PollSharing(SharedPolls):
         greeted_at: When the others have had their time to answer.
     """
 
-    def __init__(self, engine: Engine, scheduler: PollScheduler, sealer: Sealer, lease: float) -> None:
+    def __init__(
+        self, engine: BackplaneEngine, scheduler: PollScheduler, sealer: Sealer, lease: float
+    ) -> None:
         self.is_away: bool | None = False
         self.reads: int = 0
         self.lease: float = lease
@@ -203,7 +203,7 @@ class PollSharing(SharedPolls):
         items += [self._read_item(read, now) for read in reads]
         if welcome is not None:
             items.insert(0, welcome)
-        return self.sealer.seal(Message(self.owner, self._number, tuple(items)))
+        return self.sealer.seal(BackplaneMessage(self.owner, self._number, tuple(items)))
 
     def _read_item(self, read: PendingRead, now: float) -> Read:
         session, share, state = read.session, read.share, read.state
@@ -378,7 +378,7 @@ class PollSharing(SharedPolls):
                 return
             share.announcement, share.sent_at = sent, now
         track = self._scheduler.trackers.find(sent.session_id)
-        if track is not None and not _has_read(track, sent.guard):
+        if track is not None and not has_read(track, sent.guard):
             sent.guard.since = now
             track.begin_run(sent.guard, now)
         if share is not None and share.holds(now):
@@ -386,11 +386,3 @@ class PollSharing(SharedPolls):
 
     def _take_event(self, event: Event) -> None:
         self._scheduler.on_event(event.session_id, event.video_id, verified=event.is_verified)
-
-
-def _has_read(track: SessionTracker, guard: StaleGuard) -> bool:
-    """Whether the conversation was read here with the message already."""
-    if track.state is None or not track.state.messages:
-        return False
-    shown = guard.look_for_ours(track.state.messages, shows_user=track.conversation.shows_user)
-    return shown in (Evidence.SHOWN, Evidence.ANSWERED)

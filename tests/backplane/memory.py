@@ -9,7 +9,7 @@ import anyio
 import anyio.lowlevel
 
 import flows
-from heygen_async.backplane import BaseBackplane, Connection
+from heygen_async.backplane import BackplaneConnection, BaseBackplane
 
 
 class MemoryEngine:
@@ -53,7 +53,7 @@ class MemoryBackplane(BaseBackplane):
         self.engine = engine
 
     @asynccontextmanager
-    async def connect(self, channel: str) -> AsyncGenerator[Connection]:
+    async def connect(self, channel: str) -> AsyncGenerator[BackplaneConnection]:
         """Connect."""
         if not self.engine.is_up:
             raise ConnectionRefusedError("the engine is stopped")

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from heygen_async.backplane._messages import (
     UNSHARED,
+    BackplaneMessage,
     Hello,
     Item,
-    Message,
     Read,
     Sealer,
     Welcome,
@@ -34,9 +34,9 @@ STATE = SessionState(
 )
 
 
-def message(number: int, *items: Item, sender: str = "a") -> Message:
+def message(number: int, *items: Item, sender: str = "a") -> BackplaneMessage:
     """A message of a process."""
-    return Message(sender, number, items)
+    return BackplaneMessage(sender, number, items)
 
 
 def read(

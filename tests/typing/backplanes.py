@@ -9,7 +9,13 @@ from contextlib import asynccontextmanager
 from typing import assert_type
 
 from heygen_async import HeyGen
-from heygen_async.backplane import Backplane, BaseBackplane, Connection, PostgresBackplane, RedisBackplane
+from heygen_async.backplane import (
+    Backplane,
+    BackplaneConnection,
+    BaseBackplane,
+    PostgresBackplane,
+    RedisBackplane,
+)
 
 BACKPLANES: tuple[Backplane, ...] = (
     RedisBackplane("redis://localhost"),
@@ -40,7 +46,7 @@ class NatsBackplane(BaseBackplane):
     """A backplane on it."""
 
     @asynccontextmanager
-    async def connect(self, channel: str) -> AsyncGenerator[Connection]:
+    async def connect(self, channel: str) -> AsyncGenerator[BackplaneConnection]:
         """Connect."""
         yield NatsConnection()
 
