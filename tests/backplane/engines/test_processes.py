@@ -61,8 +61,10 @@ async def test_four_processes_send_the_requests_of_one(
 
     print(f"requests of one process {one.reads}, of four {four.reads}")
     assert four.reads <= 1.1 * one.reads
-    seen = [tuple(watch.statuses) for worker in four.workers for watch in worker.seen.values()]
-    assert [("thinking", "generating", "completed")] * 4 * 50 * 25 == seen
+    seen = [watch.statuses for worker in four.workers for watch in worker.seen.values()]
+    life = list(ORDER)  # of which a watch that begins late, on a busy machine, sees the end
+    assert 4 * 50 * 25 == len(seen)
+    assert [] == [statuses for statuses in seen if statuses != life[-len(statuses) :]]
 
 
 async def test_holders_are_killed_and_stopped(tmp_path: pathlib.Path, engine: tuple[Server, str]) -> None:
@@ -129,10 +131,10 @@ async def test_a_webhook_to_one_process_wakes_all(tmp_path: pathlib.Path, engine
     """A webhook that reaches one process is a poll within 100 ms and a state in the others within 250 ms, mostly."""
     late: list[float] = []
     async with crew(
-        service(5, 1_000), tmp_path, sessions=9, workers=4, backplane=engine[1], every=600
+        service(15, 1_000), tmp_path, sessions=9, workers=4, backplane=engine[1], every=600
     ) as running:
         await running.watched(*running.workers)
-        await anyio.sleep(max(0.0, running.began + 6 - time.monotonic()))
+        await anyio.sleep(max(0.0, running.began + 16 - time.monotonic()))
         for place, session_id in enumerate(running.session_ids):
             webhook = {"event_type": "video_agent.success", "event_data": {"session_id": session_id}}
             told_at = time.monotonic()
