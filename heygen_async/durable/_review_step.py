@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from .. import _clock
+from .._polling.messages import compare_texts
 from .._sessions.review import answer_of
 from .._sessions.send import APPROVAL
 from .._sessions.session import Answer, stop_session
@@ -22,6 +23,7 @@ from ._workflows import FINISH, FOLLOW, NOTHING
 
 if TYPE_CHECKING:
     from .. import Session
+    from ..models import Message
     from ._job_context import JobContext
     from ._schema import JobRow, Stage
 
@@ -142,13 +144,16 @@ async def _has_moved_on(session: Session) -> bool:
 def _contains(before: SessionState, now: SessionState, answer: Answer) -> bool:
     """Whether a conversation has our words since a pause, by the service's own clock."""
     words = answer.message if isinstance(answer, Reply) else getattr(answer, "message", None) or APPROVAL
-    known = sum(
-        message.role == "user" and message.content.strip() == words.strip() for message in before.messages
-    )
+    known, same = _echoes(before, words), _echoes(now, words)
     newest_at = max((message.created_at or 0 for message in before.messages), default=0)
-    same = [
+    return len(same) > len(known) or any((message.created_at or 0) > newest_at for message in same)
+
+
+def _echoes(state: SessionState, words: str) -> list[Message]:
+    """Return the messages that may be our words: their echo may be altered, or empty (contract.md, 17)."""
+    return [
         message
-        for message in now.messages
-        if message.role == "user" and message.content.strip() == words.strip()
+        for message in state.messages
+        if message.role == "user"
+        and (not message.content.strip() or compare_texts(words, message.content) != "other")
     ]
-    return len(same) > known or any((message.created_at or 0) > newest_at for message in same)
