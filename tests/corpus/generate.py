@@ -132,7 +132,8 @@ def inner_flaws(kind: inspect.Type) -> Iterator[tuple[str, Any, Any]]:
                 kept = becomes if becomes == REFUSED else [good] if becomes == LEFT_OUT else [good, becomes]
                 yield f"item.{flaw}", [good, value], kept
         case inspect.DictType():
-            for flaw, value in {"null": None, "odd": [], "huge": LONG}.items():
+            odd: dict[str, Any] = {"null": None, "odd": [], "huge": LONG}
+            for flaw, value in odd.items():
                 yield f"value-{flaw}", {"a": value}, {"a": value}
         case _:
             return
