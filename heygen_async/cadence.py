@@ -263,7 +263,12 @@ def schedule(given: Callable[[PollContext], float]) -> Cadence:
 
 
 def bounded(seconds: float) -> float:
-    """Return the interval within what a watch can bear; nonsense counts as the longest."""
+    """
+    Return the interval within what a watch can bear; what is not finite counts as the longest.
+
+    Raises:
+        InvalidArgument: It is no number.
+    """
     if not isinstance(seconds, int | float):
         raise InvalidArgument("seconds", "must be a number")
     return min(max(seconds, _SHORTEST), _LONGEST) if math.isfinite(seconds) else _LONGEST

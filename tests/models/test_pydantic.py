@@ -35,7 +35,13 @@ async def _video() -> Video:
 async def get(path: str) -> Any:
     """What the app answers, without a server."""
     sent: list[MutableMapping[str, Any]] = []
-    line = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": []}
+    scope: dict[str, Any] = {
+        "type": "http",
+        "method": "GET",
+        "path": path,
+        "query_string": b"",
+        "headers": [],
+    }
 
     async def receive() -> dict[str, Any]:
         return {"type": "http.request"}
@@ -43,7 +49,7 @@ async def get(path: str) -> Any:
     async def send(message: MutableMapping[str, Any]) -> None:
         sent.append(message)
 
-    await app(line, receive, send)
+    await app(scope, receive, send)
     return json.loads(sent[1]["body"])
 
 
