@@ -16,7 +16,7 @@ if typing.TYPE_CHECKING:
     from . import models as models
     from . import webhooks as webhooks
     from ._batch import *  # noqa: F403
-    from ._public import *  # noqa: F403
+    from ._client import *  # noqa: F403
 else:
     # A program that reads webhooks pays for neither HTTP nor polling, one without batches not for those.
     _MODULES = ("cadence", "models", "webhooks")
@@ -26,10 +26,10 @@ else:
         if name in _MODULES:
             return import_module(f"{__name__}.{name}")
         if name == "__all__":
-            _publish("_public")
+            _publish("_client")
             _publish("_batch")
             return [*sorted(filter(_is_class, globals())), "cadence", "errors", "models", "webhooks"]
-        for room in ("_public", "_batch"):
+        for room in ("_client", "_batch"):
             if _is_class(name) and name not in globals():
                 _publish(room)
         try:

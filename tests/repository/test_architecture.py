@@ -25,7 +25,6 @@ ROOMS: Final = (
     ("_sessions",),
     ("_batch",),
     ("_client",),
-    ("_public",),
     ("__init__",),
     ("backplane", "durable", "testing"),
     ("_cli",),

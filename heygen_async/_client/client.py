@@ -8,29 +8,29 @@ import os
 import random
 from typing import TYPE_CHECKING, Literal, Self
 
-from . import _config
-from ._api import raw as raw_api
-from ._config import RetryPolicy, Timeouts
-from ._http import auth
-from ._http.auth import AccessToken, Authenticator
-from ._http.client import ApiClient
-from ._http.hooks import Hooks, OnRequest, OnRetry, OnTransition
-from ._http.proxies import read_proxies
-from ._polling.backplane import share_polls
-from ._polling.notify import EventNotifier
-from ._polling.refs import Trackers
-from ._polling.scheduler import PollScheduler
-from ._resources._context import Core
-from ._resources.assets import Assets
-from ._resources.catalog import Account, Avatars, BrandGlossaries, BrandKits, Styles, Voices
-from ._resources.videos import Videos
-from ._resources.webhooks import Webhooks
-from ._sessions.create import SessionFactory
-from ._sessions.sessions import Sessions
-from ._version import __version__
-from .cadence import Cadence, PollContext
-from .errors import InsufficientCredit, InvalidArgument, Unauthorized
-from .errors._arguments import check_callable, check_count, check_positive, check_type, given
+from .. import _config
+from .._api import raw as raw_api
+from .._config import RetryPolicy, Timeouts
+from .._http import auth
+from .._http.auth import AccessToken, Authenticator
+from .._http.client import ApiClient
+from .._http.hooks import Hooks, OnRequest, OnRetry, OnTransition
+from .._http.proxies import read_proxies
+from .._polling.backplane import share_polls
+from .._polling.notify import EventNotifier
+from .._polling.refs import Trackers
+from .._polling.scheduler import PollScheduler
+from .._resources._context import Core
+from .._resources.assets import Assets
+from .._resources.catalog import Account, Avatars, BrandGlossaries, BrandKits, Styles, Voices
+from .._resources.videos import Videos
+from .._resources.webhooks import Webhooks
+from .._sessions.create import SessionFactory
+from .._sessions.sessions import Sessions
+from .._version import __version__
+from ..cadence import Cadence, PollContext
+from ..errors import InsufficientCredit, InvalidArgument, Unauthorized
+from ..errors._arguments import check_callable, check_count, check_positive, check_type, given
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,14 +38,14 @@ if TYPE_CHECKING:
 
     import aiohttp
 
-    from ._batch import Batch, Finding, Rate
-    from ._batch.job_runner import OnEvent
-    from ._batch.job_source import Jobs
-    from ._http.transport import Transport
-    from ._polling.backplane import Backplane
-    from ._sessions.session import BatchReviewer
-    from .models import Statistics
-    from .webhooks import UnverifiedEvent, WebhookEvent
+    from .._batch import Batch, Finding, Rate
+    from .._batch.job_runner import OnEvent
+    from .._batch.job_source import Jobs
+    from .._http.transport import Transport
+    from .._polling.backplane import Backplane
+    from .._sessions.session import BatchReviewer
+    from ..models import Statistics
+    from ..webhooks import UnverifiedEvent, WebhookEvent
 
 
 class HeyGen:
@@ -116,7 +116,7 @@ class HeyGen:
 
         def open_transport() -> Transport:
             # Here, not above: the HTTP library is most of the cost of importing this package.
-            from ._http import aiohttp_transport
+            from .._http import aiohttp_transport
 
             return aiohttp_transport.open_transport(
                 http, timeouts=timeouts, max_connections=max_connections, proxies=proxies
@@ -229,10 +229,10 @@ class HeyGen:
             DownloadError: Upon entering: the folder cannot be made.
         """
         # Here, like what `check` needs: a program without batches does not pay for them when it starts.
-        from ._batch import Batch
-        from ._batch.budget import Budget
-        from ._batch.job_runner import LocalBatchOptions
-        from ._batch.output_folder import OutputFolder
+        from .._batch import Batch
+        from .._batch.budget import Budget
+        from .._batch.job_runner import LocalBatchOptions
+        from .._batch.output_folder import OutputFolder
 
         check_type(str | os.PathLike | None, "a path", download_to=download_to)
         options = LocalBatchOptions(
@@ -268,7 +268,7 @@ class HeyGen:
             InvalidArgument: `jobs` is no iterable of jobs.
             Unauthorized: The service refuses the credential.
         """
-        from ._batch.check import check
+        from .._batch.check import check
 
         return await check(self._core, jobs, rate=rate)
 
