@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 from .. import _clock, _concurrency
@@ -76,8 +77,9 @@ class PollScheduler:
         share_polls: Callable[[PollScheduler], SharedPolls],
     ) -> None:
         self._api = api
-        self._most = most
-        self._rate = rate
+        self._make_workers = partial(
+            PollWorkers, api, most=most, rate=rate, poll=self._poll, fail_all=self._fail_all
+        )
         self._share_polls = share_polls
         self.trackers: Trackers = trackers
         self.on_event: Callable[..., object] = lambda *_, **__: None
@@ -91,13 +93,7 @@ class PollScheduler:
         self.sessions: dict[str, WatchedSession] = {}
         self._bulk = BulkPoller(self._api)
         self.sharing: SharedPolls = self._share_polls(self)
-        self._workers = PollWorkers(
-            self._api,
-            most=self._most,
-            rate=self._rate,
-            poll=self._poll,
-            fail_all=self._fail_all,
-        )
+        self._workers = self._make_workers()
 
     # -- watchers come and go --
 
@@ -257,32 +253,34 @@ class PollScheduler:
 
     async def _poll(self, batch: Sequence[WatchedSession]) -> None:
         """Read sessions, deliver what changed to their watchers, schedule their next polls."""
-        is_single, change = len(batch) == 1, Change.NOTHING
         try:
-            if is_single:
-                change = await self._read(batch[0])
-            else:
-                await self._bulk.poll(batch)
+            change = await self._read(batch)
         except (KeyboardInterrupt, SystemExit):  # where the loop lives on, so do its watches
             now = _clock.now()
             for session in batch:
                 self._enqueue(session, now + _RESTART, now)
             raise
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - no watcher may wait for ever
-            now, cause = _clock.now(), self._explain(error)
-            for session in batch:
-                self._record_failure(session, cause, now)
-                self._schedule(session, now)
+        except asyncio.CancelledError:
+            if _concurrency.is_cancelled():
+                raise
+            # It came from within: what asks for tokens has cancelled something of its own.
+            self._record_failure(batch, ConnectionLost("The exchange was cancelled by what makes it."))
+        except Exception as error:  # noqa: BLE001 - no watcher may wait for ever
+            self._record_failure(batch, error)
         else:
             now = _clock.now()
             self._workers.widen(now)
             self.sharing.publish([session for session in batch if not session.is_single], now)
-            if is_single:
+            if len(batch) == 1:
                 self._record_read(batch[0], change, now)
             else:
                 self._record_shared_read(batch, now)
 
-    async def _read(self, session: WatchedSession) -> Change:
+    async def _read(self, batch: Sequence[WatchedSession]) -> Change:
+        if len(batch) > 1:
+            await self._bulk.poll(batch)
+            return Change.NOTHING
+        session = batch[0]
         self._api.counters.polls += 1
         session.is_single = False
         session.polled_at = _clock.now()
@@ -308,25 +306,20 @@ class PollScheduler:
         if alike:
             self._schedule_together(alike, now)
 
-    def _explain(self, error: BaseException) -> Exception:
-        if isinstance(error, asyncio.CancelledError):
-            if _concurrency.is_cancelled():
-                raise error
-            # It came from within: what asks for tokens has cancelled something of its own.
-            return ConnectionLost("The exchange was cancelled by what makes it.")
+    def _record_failure(self, batch: Sequence[WatchedSession], error: Exception) -> None:
+        """Count a failed poll; it ends the watches only if it is final or the failure budget is spent."""
+        now = _clock.now()
         if not isinstance(error, HeyGenError):
             log.error("A poll failed unexpectedly", exc_info=error, extra={"event": "poll_failed"})
-        assert isinstance(error, Exception)  # noqa: S101 - what was caught
-        return error
-
-    def _record_failure(self, session: WatchedSession, error: Exception, now: float) -> None:
-        """Count a failed poll; it ends the watches only if it is final or the failure budget is spent."""
         if isinstance(error, RateLimited):
             self._workers.narrow()
-        session.record_failure(error, now, outage=self._api.timeouts.outage)
-        if session.failures >= _TRIES_FOR_A_REASON and (change := session.track.record_no_reason(now=now)):
-            session.record_success(now)
-            self._deliver(session, change, now)
+        for session in batch:
+            session.record_failure(error, now, outage=self._api.timeouts.outage)
+            is_given_up = session.failures >= _TRIES_FOR_A_REASON
+            if is_given_up and (change := session.track.record_no_reason(now=now)):
+                session.record_success(now)
+                self._deliver(session, change, now)
+            self._schedule(session, now)
 
     def _deliver(self, session: WatchedSession, change: Change, now: float) -> None:
         """Give watchers what changed, and learn from it."""
