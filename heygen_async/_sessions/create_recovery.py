@@ -27,8 +27,7 @@ from .evidence import (
     OwnSessions,
     read_listing,
     read_pauses,
-    unless_failing,
-    user_texts,
+    read_user_texts,
 )
 from .matching import Doubt, Found, candidates, compare_prompt, match_create
 
@@ -73,13 +72,12 @@ class PendingCreate:
     is_inherited: bool
     on_orphan: Callable[[Session], None] | None
     lag: float = 0.0
-    ended: float = field(init=False)
+    ended: float = 0.0
     seen: dict[str, _Sighting] = field(default_factory=dict[str, _Sighting])
     _started: float = field(init=False)
 
     def __post_init__(self) -> None:
-        self.ended = self.write.began
-        self._started = _clock.now() - (_clock.wall() - self.ended)
+        self._started = _clock.now() - (_clock.wall() - self.write.began)
 
     @property
     def name(self) -> str:
@@ -270,11 +268,9 @@ class CreateRecovery:
     async def _user_texts(self, session_id: str) -> list[str] | None:
         """Return what a session shows of its user; None while it cannot be read."""
         if session_id not in self._texts:
-            answer = await unless_failing(self._api.call(session_api.session(session_id)))
-            texts = [] if answer is None else user_texts(answer.data.messages)
-            if not any(text.strip() for text in texts):
-                # A sibling may have had more luck meanwhile.
-                return self._texts.get(session_id, None if answer is None else [])
+            texts = await read_user_texts(self._api, session_id)
+            if not texts:
+                return self._texts.get(session_id, texts)  # a sibling may have had more luck meanwhile
             self._texts[session_id] = texts
             for old in list(self._texts)[:-_TEXTS_KEPT]:
                 del self._texts[old]

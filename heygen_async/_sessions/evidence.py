@@ -4,6 +4,7 @@ What recoveries of creates and sends go by: the account's newest sessions, and h
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterator, Mapping, Sequence
 
     from .._http.client import ApiClient
-    from ..models import Message, SessionSummary
+    from ..models import SessionSummary
 
 T = TypeVar("T")
 
@@ -46,9 +47,16 @@ async def unless_failing(asking: Awaitable[T]) -> T | None:
         return None
 
 
-def user_texts(messages: Sequence[Message]) -> list[str]:
-    """Return the texts a session shows of its user, oldest first."""
-    return [message.content for message in reversed(messages) if message.role == "user"]
+async def read_user_texts(api: ApiClient, session_id: str) -> list[str] | None:
+    """Return the texts a session shows of its user, but for blank ones; None while it cannot be read."""
+    answer = await unless_failing(api.call(session_api.session(session_id)))
+    if answer is None:
+        return None
+    return [
+        message.content
+        for message in answer.data.messages
+        if message.role == "user" and message.content.strip()
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +71,6 @@ class Listing:
 
     rows: Mapping[str, SessionSummary]
     is_whole: bool
-
-    def missing(self, own: Mapping[str, float]) -> list[str]:
-        """Return which of our sessions should be listed and are not; `own` says when the service made each."""
-        oldest = min((row.created_at for row in self.rows.values()), default=float("inf"))
-        return [one for one, at in own.items() if one not in self.rows and (self.is_whole or at > oldest)]
 
 
 async def read_listing(api: ApiClient, since: float, *, pages: int = PAGES) -> Listing | None:
@@ -106,8 +109,6 @@ class OwnSessions:
         adopters: The keys of creates that took over a session instead of getting it as their answer.
     """
 
-    __slots__ = ("_created", "_exact", "_owned", "adopters")
-
     def __init__(self) -> None:
         self.adopters: dict[str, str | None] = {}
         self._owned: dict[str, float] = {}
@@ -135,22 +136,23 @@ class OwnSessions:
 
     def lag(self, listing: Listing) -> float:
         """Return for how long at least a session of ours has been missing from the list; 0 when none is."""
-        now = _clock.now()
-        recent = {one: (at, now - known) for one, (_, at, known) in self._created.items()}
-        created = {one: at for one, (at, age) in recent.items() if at and age < _REMEMBERED}
-        return max((recent[one][1] for one in listing.missing(created)), default=0.0)
+        oldest = min((row.created_at for row in listing.rows.values()), default=math.inf)
+        now, missing_for = _clock.now(), 0.0
+        for session_id, (_, at, known) in self._created.items():
+            is_due = at and now - known < _REMEMBERED and (listing.is_whole or at > oldest)
+            if is_due and session_id not in listing.rows:
+                missing_for = max(missing_for, now - known)
+        return missing_for
 
     def record_echo(self, sent: str, shown: Sequence[str]) -> None:
         """Take how the service shows a prompt of ours."""
-        if texts := [text for text in shown if text.strip()]:
-            self._exact = sent in texts and self._exact is not False
+        if shown:
+            self._exact = sent in shown and self._exact is not False
 
     async def echoes_exactly(self, api: ApiClient) -> bool:
         """Whether the service shows the prompts of our own sessions to the letter; reads one if need be."""
         for session_id, (prompt, _, _) in list(self._created.items())[::-1][:_READ_FOR_ECHO]:
             if self._exact is not None:
                 break
-            answer = await unless_failing(api.call(session_api.session(session_id)))
-            if answer is not None:
-                self.record_echo(prompt, user_texts(answer.data.messages))
+            self.record_echo(prompt, await read_user_texts(api, session_id) or ())
         return self._exact is True
