@@ -167,10 +167,7 @@ def normalize_text(text: str) -> str:
     import html  # a table of all its entities, for the few texts that are compared
 
     for _ in range(_UNESCAPES):
-        unescaped = html.unescape(text)
-        if unescaped == text:
-            break
-        text = unescaped
+        text = html.unescape(text)
     text = _INVISIBLE.sub("", _SURROGATES.sub("\ufffd", text)).translate(_TYPOGRAPHY)
     return " ".join(unicodedata.normalize("NFC", text).split())
 

@@ -26,8 +26,6 @@ _SEARCHES_APART = 0.1
 class EventNotifier:
     """Brings polls forward for one client."""
 
-    __slots__ = ("_api", "_scheduler", "_searched_at")
-
     def __init__(self, api: ApiClient, scheduler: PollScheduler) -> None:
         self._api = api
         self._scheduler = scheduler

@@ -43,8 +43,6 @@ class PollPlanner:
         webhooks: How far webhooks can be relied on.
     """
 
-    __slots__ = ("_cadence", "_rng", "durations", "webhooks")
-
     def __init__(self, cadence: Callable[[PollContext], float], rng: random.Random) -> None:
         self._cadence = cadence
         self._rng = rng

@@ -112,10 +112,10 @@ class BulkPoller:
             status = shown.get(session.track.video_id, VideoStatus.NOT_FOUND)
             if status is VideoStatus.NOT_FOUND:
                 session.unshared_video = session.track.video_id
-            if status not in _ENDED:
+            if not status.is_terminal:
                 session.track.record_unchanged(now)
             # This poll shows no progress; whether there is any, a poll of its own shows.
-            session.is_single = status in _ENDED or session.stalls_at <= now
+            session.is_single = status.is_terminal or session.stalls_at <= now
         self._poll_longest_unread([session for session in batch if not session.is_single], now)
 
     def _record_refusal(self, error: APIError | InvalidArgument) -> None:
@@ -132,6 +132,3 @@ class BulkPoller:
         if now - longest.polled_at >= _LONG_UNREAD:
             self._single_at = now
             longest.is_single = True
-
-
-_ENDED = frozenset(status for status in VideoStatus if status.is_terminal)

@@ -115,8 +115,6 @@ class Trackers:
         on_transition: Called with each state that is a transition.
     """
 
-    __slots__ = ("_known", "_on_transition")
-
     def __init__(self, on_transition: Callable[[SessionState], None] | None = None) -> None:
         self._on_transition = on_transition
         self._known: WeakValueDictionary[str, SessionTracker] = WeakValueDictionary()

@@ -106,7 +106,9 @@ class StaleGuard(Struct):
             shown = Evidence.ABSENT
         elif data.messages:
             shown = self.look_for_ours(data.messages, shows_user=conversation.shows_user)
-        if status.is_terminal and (has_new_video or not self._may_be_old_end(data)):
+        # One that was at work since, and shows no message that says otherwise, has ended anew.
+        may_be_old = self.status in (None, status) and (bool(data.messages) or self.is_blocking)
+        if status.is_terminal and (has_new_video or not may_be_old):
             return Staleness.NEW
         if not (status.is_paused or status.is_terminal):
             # In a conversation that has our message, or never shows it, what pauses after this is new.
@@ -158,11 +160,6 @@ class StaleGuard(Struct):
                 if self.sent.is_echo(new[place].content):
                     return place
         return users[0] if users and is_certain else None
-
-    def _may_be_old_end(self, data: SessionData) -> bool:
-        if not data.messages and not self.is_blocking:
-            return False  # it was at work since, and shows nothing that says otherwise
-        return self.status in (None, data.status)
 
     def _is_only_doubted(self, shown: Evidence, now: float) -> bool:
         """Whether a doubted pause has stood for so long without an answer that it is one."""

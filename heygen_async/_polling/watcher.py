@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import math
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol, Self
@@ -29,7 +29,7 @@ from ..errors import (
     WatchTimeout,
 )
 from ..errors._arguments import check_callable, check_positive, check_text, given, list_of
-from ..models import SessionStatus
+from ..models import SessionState, SessionStatus
 from . import refs
 from .messages import failure, last_words
 from .state import Change
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from ..cadence import PollContext
-    from ..models import SessionState
     from .state import SessionTracker
 
 
@@ -85,6 +84,7 @@ class Outage(Struct, frozen=True, kw_only=True):
 OnOutage = Callable[[Outage], Awaitable[None] | None]
 
 
+@dataclass(slots=True, eq=False)
 class MessageCursor:
     """
     Where a session's handle stands in the conversation.
@@ -93,10 +93,7 @@ class MessageCursor:
         cursor: The number of the last message any of its watches has delivered.
     """
 
-    __slots__ = ("__weakref__", "cursor")
-
-    def __init__(self, cursor: int = 0) -> None:
-        self.cursor: int = cursor
+    cursor: int = 0
 
 
 @dataclass(slots=True, eq=False, repr=False, kw_only=True)
@@ -284,7 +281,7 @@ class Scheduler(Protocol):
     def remove(self, watcher: Watcher) -> None: ...
 
 
-class Watch:
+class Watch(AsyncIterator[SessionState]):
     """
     An asynchronous iterator of a session's states.
 
@@ -300,9 +297,6 @@ class Watch:
         self._watcher = watcher
         self._handle = handle
         self._loop: asyncio.AbstractEventLoop | None = None  # where it is followed
-
-    def __aiter__(self) -> Self:
-        return self
 
     async def __anext__(self) -> SessionState:
         """

@@ -95,8 +95,6 @@ class WebhookReliability:
     event was only slower than the poll, it is excused.
     """
 
-    __slots__ = ("_misses", "_records")
-
     def __init__(self) -> None:
         self._records: dict[SessionStatus, _AnnouncedEnds] = {}
         self._misses: deque[_Miss] = deque(maxlen=_MOST_MISSES)  # the newest first

@@ -180,8 +180,6 @@ class PollQueue:
     Sessions that are due together are put together: one entry for a hundred sessions that share their polls.
     """
 
-    __slots__ = ("_heap", "_most")
-
     def __init__(self) -> None:
         self._heap: list[Entry] = []
         self._most = _SPARE

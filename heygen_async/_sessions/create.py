@@ -162,8 +162,7 @@ class SessionFactory:
         """
         api, key = self.core.api, call.key or ""
         api.bind()
-        known = None if begun_at is not None else self._session_of(key, mode)
-        if known is not None:
+        if begun_at is None and (known := self._session_of(key, mode)) is not None:
             return known
         shielded = self._under_way.get(key)
         if shielded is None or shielded.task.cancelling():
@@ -195,7 +194,9 @@ class SessionFactory:
             if create.write.was_repeated:
                 self._repeated.append(create)
                 self._follow_up.schedule()
-        return self._open(data, mode)
+        tracker, now = self._trackers.of(data.session_id, mode), _clock.now()
+        tracker.record_session(data, asked=now, now=now)
+        return Session(self.core, tracker)
 
     async def _make_once(self, create: PendingCreate) -> SessionData:
         api, write, asked = self.core.api, create.write, _clock.now()
@@ -225,11 +226,6 @@ class SessionFactory:
         self._made[create.write.call.key or ""] = _Made(data.session_id, now)
         while len(self._made) > _KEYS_KEPT:
             self._made.popitem(last=False)
-
-    def _open(self, data: SessionData, mode: str) -> Session:
-        track, now = self._trackers.of(data.session_id, mode), _clock.now()
-        track.record_session(data, asked=now, now=now)
-        return Session(self.core, track)
 
     def _session_of(self, key: str, mode: str) -> Session | None:
         """Return the session that a create with this key has made, as long as it is remembered."""

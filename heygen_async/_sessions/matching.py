@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from .._polling.messages import Likeness, compare_texts
 
+_LIKEST_FIRST: tuple[Likeness, ...] = ("same", "similar", "other")
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -38,11 +40,8 @@ class Doubt:
 
 def compare_prompt(sent: str, texts: Sequence[str]) -> Likeness | None:
     """Compare a prompt with the texts of a session's user; None when there is none that can be read."""
-    likenesses = {compare_texts(sent, text) for text in texts if text.strip()}
-    for likeness in ("same", "similar", "other"):
-        if likeness in likenesses:
-            return likeness
-    return None
+    likenesses = (compare_texts(sent, text) for text in texts if text.strip())
+    return min(likenesses, key=_LIKEST_FIRST.index, default=None)
 
 
 def candidates(found: Sequence[Found], *, others_count: bool) -> tuple[str, ...]:

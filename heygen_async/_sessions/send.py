@@ -170,12 +170,10 @@ async def _recover(api: ApiClient, send: PendingSend) -> SentMessage | None:
     until_absent = max(settle_time, LAG_TIMES * track.conversation.lag)
     patience = max(PATIENCE_TIMES * settle_time, min(until_absent, api.retry.max_elapsed))
     for count, wait in enumerate(read_pauses()):
-        was_delivered: bool | None
         session = await unless_failing(_read_session(api.call, track))
-        if session is None:
-            was_delivered = await _has_new_video(api, track) or None
-        else:
-            was_delivered = _was_delivered(api, send, session)
+        was_delivered = (
+            await _has_new_video(api, track) if session is None else _was_delivered(api, send, session)
+        )
         if was_delivered:
             return SentMessage(session_id=track.session_id, title=None if session is None else session.title)
         elapsed = _clock.now() - started
@@ -187,10 +185,10 @@ async def _recover(api: ApiClient, send: PendingSend) -> SentMessage | None:
     return None
 
 
-async def _has_new_video(api: ApiClient, track: SessionTracker) -> bool:
-    """Whether our message set off a video, behind which the session has vanished (contract.md, 1)."""
+async def _has_new_video(api: ApiClient, track: SessionTracker) -> bool | None:
+    """Whether our message set off a video, behind which the session has vanished (contract.md, 1); None if not."""
     answer = await unless_failing(api.call(session_api.session_videos(track.session_id)))
-    return answer is not None and bool(answer.data) and answer.data[0].id != track.video_id
+    return (answer is not None and bool(answer.data) and answer.data[0].id != track.video_id) or None
 
 
 def _was_delivered(api: ApiClient, send: PendingSend, session: SessionData) -> bool | None:

@@ -404,9 +404,9 @@ class Session:
         state = await self._last(watcher)
         info = self._track.finished_video
         if info is None:
-            asks = last_words(state)
+            asks = last_words(state) or "it waits for an answer."
             raise SessionPaused(
-                f"Session {self.id} is {state.status}: {clean(asks) if asks else 'it waits for an answer.'}",
+                f"Session {self.id} is {state.status}: {clean(asks)}",
                 session_id=self.id,
                 last_state=state,
                 ref=self.ref(),
@@ -495,8 +495,7 @@ async def stop_session(session: Session) -> Video:
 
 async def _newest_video(session: Session) -> Video:
     """Return what a stopped session has: if need be the video of an earlier run, since no new one will come."""
-    async for video in session.videos():
-        if video.is_downloadable:
-            return video
-        break
+    newest = await anext(session.videos(), None)
+    if newest is not None and newest.is_downloadable:
+        return newest
     return await session.video(timeout=_STOPPING)

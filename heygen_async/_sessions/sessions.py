@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 class Sessions:
     """The account's Video Agent sessions; `heygen.sessions`."""
 
-    __slots__ = ("_factory",)
-
     def __init__(self, factory: SessionFactory) -> None:
         self._factory = factory
 
