@@ -53,7 +53,7 @@ class Envelope(Struct, Generic[T], frozen=True, kw_only=True, gc=False):
 @dataclass(slots=True, eq=False)
 class Decoder(Generic[T]):
     """
-    What a kind of answer is decoded to; its decoder is made when the first one comes, not at import.
+    What a kind of answer is decoded to.
 
     Args:
         type: The envelope.
@@ -64,7 +64,6 @@ class Decoder(Generic[T]):
     type: type[Envelope[T]]
     _fill: Mapping[str, object] = field(default_factory=dict[str, object])
     without_body: Callable[[], T] | None = None
-    _decode: Callable[[bytes], Envelope[T]] | None = None
 
     def decode(self, body: bytes) -> Envelope[T]:
         """
@@ -73,9 +72,7 @@ class Decoder(Generic[T]):
         Raises:
             msgspec.DecodeError: They are no JSON, or of another shape.
         """
-        if self._decode is None:
-            self._decode = msgspec.json.Decoder(self.type).decode
-        return self._decode(body)
+        return msgspec.json.decode(body, type=self.type)
 
     def decode_leniently(self, raw: dict[str, object]) -> Envelope[T]:
         """
@@ -290,15 +287,21 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     try:
         seconds = float(given)
     except ValueError:
-        if not given:
+        until, now = read_date(given), read_date(headers.get("date", ""))
+        if until is None or now is None:
             return None
-        from email.utils import (
-            parsedate_to_datetime,  # a calendar: a tenth of our import, needed for few answers
-        )
-
-        try:
-            until, now = parsedate_to_datetime(given), parsedate_to_datetime(headers.get("date", ""))
-            seconds = (until - now).total_seconds()
-        except (ValueError, TypeError, OverflowError):
-            return None
+        seconds = until - now
     return max(0.0, seconds) if math.isfinite(seconds) else None  # the pace has a floor: `_http.retry.pause`
+
+
+def read_date(text: str) -> float | None:
+    """Return the date in a header in Unix seconds; None when it is none, or names no zone."""
+    if not text:
+        return None
+    from email.utils import parsedate_to_datetime  # a calendar: a tenth of our import, needed for few answers
+
+    try:
+        date = parsedate_to_datetime(text)
+        return date.timestamp() if date.tzinfo else None
+    except (ValueError, TypeError, OverflowError):
+        return None

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Struct
 
+from .._api.responses import read_date
 from ..errors import BadResponse
 
 if TYPE_CHECKING:
@@ -100,12 +101,7 @@ def _validator(headers: Mapping[str, str]) -> str | None:
     tag = headers.get("etag", "")
     if tag and not tag.startswith("W/"):
         return tag
-    modified = headers.get("last-modified")
-    from email.utils import parsedate_to_datetime  # only downloads need a calendar
-
-    try:
-        age = parsedate_to_datetime(headers.get("date", "")) - parsedate_to_datetime(modified or "")
-    except (TypeError, ValueError, OverflowError):
-        return None
+    modified = headers.get("last-modified", "")
+    now, then = read_date(headers.get("date", "")), read_date(modified)
     # RFC 9110, 8.8.2.2: within the same second the file could have been written twice.
-    return modified if age.total_seconds() >= 1 else None
+    return modified if now is not None and then is not None and now - then >= 1 else None

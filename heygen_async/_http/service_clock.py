@@ -7,6 +7,8 @@ from __future__ import annotations
 import math
 from collections import deque
 
+from .._api.responses import read_date
+
 _KEPT = 8  # answers: enough to narrow the second that a header is precise to
 
 
@@ -29,7 +31,9 @@ class ServiceClock:
     def offset(self) -> tuple[float, float] | None:
         """Return the least and the most that the service's time is ahead of the loop's; None when nothing is known."""
         measured = [
-            (at, sent, received) for date, sent, received in self._dates if (at := _unix(date)) is not None
+            (at, sent, received)
+            for date, sent, received in self._dates
+            if (at := read_date(date)) is not None
         ]
         low, high = float("-inf"), float("inf")
         for at, sent, received in measured or self._times:
@@ -43,12 +47,3 @@ class ServiceClock:
         """Return the least second that the service may have written at a moment of the loop; None when unknown."""
         offset = self.offset()
         return None if offset is None or moment is None else math.floor(moment + offset[0])
-
-
-def _unix(date: str) -> float | None:
-    from email.utils import parsedate_to_datetime  # a tenth of our import, needed when an answer is lost
-
-    try:
-        return parsedate_to_datetime(date).timestamp()
-    except (ValueError, TypeError, OverflowError):
-        return None
