@@ -11,12 +11,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, cast
-from urllib.parse import urlsplit
 
 from msgspec import Meta
 
 from ..errors import InvalidArgument
-from ..errors._arguments import check_choice, check_text, check_type, list_of
+from ..errors._arguments import check_choice, check_https, check_text, check_type, list_of
 from ..models import (
     Asset,
     AssetBase64,
@@ -160,9 +159,7 @@ def _attachment(name: str, item: object) -> AssetUrl | AssetId | AssetBase64:
     if isinstance(item, str):
         item = AssetUrl(url=item)
     if isinstance(item, AssetUrl):
-        check_text(**{name: item.url})
-        if not _is_https(item.url):
-            raise InvalidArgument(name, "must be a public https address")
+        check_https("a public https address", **{name: item.url})
         return item
     if isinstance(item, Asset):
         return AssetId(asset_id=item.id)
@@ -171,14 +168,6 @@ def _attachment(name: str, item: object) -> AssetUrl | AssetId | AssetBase64:
     raise InvalidArgument(
         name, f"must be an AssetId, AssetUrl, AssetBase64 or https address, not {type(item).__name__}"
     )
-
-
-def _is_https(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    return parts.scheme == "https" and bool(parts.hostname)
 
 
 def session(session_id: str) -> Call[SessionData]:

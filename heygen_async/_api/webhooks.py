@@ -5,10 +5,9 @@ The calls about webhooks: endpoints, the events there are, and those that were s
 from __future__ import annotations
 
 from collections.abc import Iterable
-from urllib.parse import urlsplit
 
 from ..errors import InvalidArgument
-from ..errors._arguments import check_text, list_of
+from ..errors._arguments import check_https, check_text, list_of
 from ..webhooks import WebhookEndpoint, WebhookEvent, WebhookEventType, WebhookSecret
 from .calls import Call, PageQuery, change_call, list_call, read_call, segment
 from .responses import ANYTHING, Decoder, Envelope
@@ -86,17 +85,6 @@ def _names(events: Iterable[str]) -> list[str]:
 
 
 def _address(url: str) -> str:
-    check_text(url=url)
-    if not _is_reachable(url):
-        raise InvalidArgument("url", "must be an https address that the service can reach")
-    return url
-
-
-def _is_reachable(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname
-    except ValueError:
-        return False
     # Plain http is for a simulator on this machine.
-    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and host in _HERE))
+    check_https("an https address that the service can reach", _HERE, url=url)
+    return url

@@ -10,11 +10,12 @@ import math
 import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypeGuard, TypeVar
+from urllib.parse import urlsplit
 
 from . import InvalidArgument
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from types import UnionType
 
 T = TypeVar("T")
@@ -95,6 +96,17 @@ def check_text(**arguments: object) -> None:
     )
 
 
+def check_https(words: str, plain_hosts: Collection[str] = (), /, **arguments: object) -> None:
+    """
+    Refuse what is no https address; to some hosts plain http will do.
+
+    Raises:
+        InvalidArgument: It is not; the message says `words`.
+    """
+    check_text(**arguments)
+    _check(arguments, lambda value: _is_https(str(value), plain_hosts), words)
+
+
 def check_choice(choices: Sequence[str | None], /, **arguments: object) -> None:
     """
     Refuse what is none of some words.
@@ -119,6 +131,15 @@ def list_of(name: str, values: Iterable[T]) -> list[T]:
 
 def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_https(url: str, plain_hosts: Collection[str]) -> bool:
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+    except ValueError:
+        return False
+    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and host in plain_hosts))
 
 
 def _check(arguments: Mapping[str, object], is_right: Callable[[object], bool], words: str) -> None:
