@@ -7,7 +7,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from ..models import Asset, AssetState
 from .calls import Call, Kind, change_call, choose_key, id_list, read_call
@@ -36,14 +36,8 @@ class Uploaded(Struct, frozen=True, kw_only=True):
 
     def to_asset(self, name: str) -> Asset:
         """Return it as the asset it is."""
-        return Asset(
-            id=self.asset_id,
-            name=name,
-            url=self.url,
-            mime_type=self.mime_type,
-            size_bytes=self.size_bytes,
-            status=self.status,
-        )
+        told = structs.asdict(self)  # named alike but for the id
+        return Asset(id=told.pop("asset_id"), name=name, **told)
 
 
 class UploadSlot(Struct, frozen=True, kw_only=True):

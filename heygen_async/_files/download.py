@@ -87,7 +87,7 @@ async def download_file(
     path = await _in_thread(remote, choose)
     part = await _in_thread(remote, partial(PartFile, path, remote.what, resume=resume))
     try:
-        await _FileDownload(remote, part, on_progress).run()
+        await _FileDownload(remote, part, Meter(on_progress, part.info.total), remote.url).run()
         await _in_thread(remote, partial(part.finish, overwrite=overwrite))
     finally:
         with anyio.CancelScope(shield=True):
@@ -122,18 +122,17 @@ def _choose_path(target: Path, name: str, *, is_folder: bool, overwrite: bool) -
     return path
 
 
+@dataclass(slots=True, eq=False)
 class _FileDownload:
     """The attempts of one download."""
 
-    def __init__(self, remote: RemoteFile, part: PartFile, on_progress: OnProgress | None) -> None:
-        self._api = remote.api
-        self._remote = remote
-        self._part = part
-        self._meter = Meter(on_progress, part.info.total)
-        self._url = remote.url
-        self._start = 0  # where the range of the current attempt begins
-        self._is_fresh = False  # the link was asked for after a refusal
-        self._wants_whole = False  # the host refuses ranges
+    _remote: RemoteFile
+    _part: PartFile
+    _meter: Meter
+    _url: str | None
+    _start: int = 0  # where the range of the current attempt begins
+    _is_fresh: bool = False  # the link was asked for after a refusal
+    _wants_whole: bool = False  # the host refuses ranges
 
     async def run(self) -> None:
         """Repeat until the file is whole; attempts are counted from the last one that brought something new."""
@@ -155,12 +154,12 @@ class _FileDownload:
             wait = self._pause(tries, problem, _clock.now() - since)
             extra = {"event": "transfer_retry", "operation": "download", "after": wait}
             log.info("%s broke off; again in %.1f s", self._remote.what, wait, extra=extra)
-            self._api.counters.retries += 1
+            self._remote.api.counters.retries += 1
             await _clock.sleep(wait)
         await self._meter.finish(self._part.size)
 
     def _new_tries(self) -> Tries:
-        return Tries(self._api.retry, self._api.rng.random)
+        return Tries(self._remote.api.retry, self._remote.api.rng.random)
 
     async def _link(self) -> str:
         if self._url is None:
@@ -204,7 +203,8 @@ class _FileDownload:
         """Fetch what is missing; return what the storage host refused it with, None when the file is whole."""
         part = self._part
         self._start = 0 if self._wants_whole else byte_ranges.next_start(part.info, part.size)
-        async with self._api.download(url, byte_ranges.range_headers(part.info, self._start)) as response:
+        asked = byte_ranges.range_headers(part.info, self._start)
+        async with self._remote.api.download(url, asked) as response:
             if response.status not in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:
                 return responses.refusal(response.status, response.headers, {})
             content_type = response.headers.get("content-type", "")

@@ -50,9 +50,8 @@ class PartFile:
         self._file = os.fdopen(_open_plain(self._path, os.O_RDWR | os.O_CREAT), "r+b")
         try:
             self._lock()
-            self.info = self._read_info() if resume else PartInfo(of=of)
-            if self.info.of != of:
-                self.info = PartInfo(of=of)
+            left = self._read_info() if resume else None
+            self.info = left if left is not None and left.of == of else PartInfo(of=of)
             self.size = os.fstat(self._file.fileno()).st_size if self.info.validator else 0
         except BaseException:
             self._file.close()
@@ -74,12 +73,12 @@ class PartFile:
         if not os.path.samestat(os.fstat(self._file.fileno()), self._path.stat()):
             raise BlockingIOError
 
-    def _read_info(self) -> PartInfo:
+    def _read_info(self) -> PartInfo | None:
         try:
             with open(self._info_path, "rb", opener=_open_plain) as file:
-                return byte_ranges.read(file.read(_INFO_BYTES)) or PartInfo(of="")
+                return byte_ranges.read(file.read(_INFO_BYTES))
         except FileNotFoundError:
-            return PartInfo(of="")
+            return None
 
     def forget(self) -> None:
         """Trust nothing that is here; the next start begins a new version."""

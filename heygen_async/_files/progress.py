@@ -28,7 +28,7 @@ class Meter:
     async def report(self, done: int) -> None:
         """Report so many bytes, unless something was reported a moment ago."""
         if self._on_progress is not None and _clock.now() - self._last >= _EMIT_EVERY:
-            await self._emit(done)
+            await self._emit(self._on_progress, done)
 
     async def finish(self, done: int) -> None:
         """Tell of the end, a tenth of a second after anything else."""
@@ -36,13 +36,10 @@ class Meter:
             return
         await _clock.sleep(max(0.0, self._last + _EMIT_EVERY - _clock.now()))
         self.total = done
-        await self._emit(done)
+        await self._emit(self._on_progress, done)
 
-    async def _emit(self, done: int) -> None:
-        assert self._on_progress is not None  # noqa: S101 - both callers have looked
+    async def _emit(self, on_progress: OnProgress, done: int) -> None:
         now = self._last = _clock.now()
-        answer = self._on_progress(
-            Transfer(done_bytes=done, total_bytes=self.total, elapsed=now - self._started)
-        )
+        answer = on_progress(Transfer(done_bytes=done, total_bytes=self.total, elapsed=now - self._started))
         if inspect.isawaitable(answer):
             await answer

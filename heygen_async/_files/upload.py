@@ -61,10 +61,7 @@ class Uploads:
 
     async def once(self, sha256: str, upload: Callable[[], Awaitable[Asset]]) -> Asset:
         """Return the asset with this content; upload it if there is none yet."""
-        lock = self._locks.get(sha256)
-        if lock is None:
-            lock = self._locks[sha256] = anyio.Lock()
-        async with lock:
+        async with self._locks.setdefault(sha256, anyio.Lock()):
             asset = self._assets.get(sha256)
             if asset is None:
                 asset = self._assets[sha256] = await upload()
@@ -128,9 +125,11 @@ async def _upload_direct(api: ApiClient, source: Source, meter: Meter, name: str
                 )
             expires = asked + slot.expires_in_seconds
         tries.count += 1
-        problem = await _put(api, slot, Content(source, meter))
-        if problem is None:
-            return (await api.call(asset_api.complete(slot.asset_id, source.sha256))).data
+        try:
+            await _put(api, slot, Content(source, meter))
+            break
+        except (APIError, TransportError) as error:
+            problem = error
         # Only the number of tries counts, not their time: each may take an hour and be worth it.
         if isinstance(problem, APIError) and problem.status in _EXPIRED:
             slot, wait = None, tries.wait_again(problem, elapsed=0.0)
@@ -142,19 +141,16 @@ async def _upload_direct(api: ApiClient, source: Source, meter: Meter, name: str
         log.info("An upload broke off; again in %.1f s", wait, extra=extra)
         api.counters.retries += 1
         await _clock.sleep(wait)
+    return (await api.call(asset_api.complete(slot.asset_id, source.sha256))).data
 
 
-async def _put(api: ApiClient, slot: UploadSlot, body: Content) -> APIError | TransportError | None:
+async def _put(api: ApiClient, slot: UploadSlot, body: Content) -> None:
     """Send the bytes; the headers are signed, so they go out as they came, and no key with them."""
     limit = api.timeouts.write
     request = Request("PUT", slot.upload_url, slot.upload_headers, body, limit, "an upload to storage")
-    try:
-        answer = await api.hooks.send(api.bind(), request)
-    except TransportError as error:
-        return error
-    if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
-        return None
-    return responses.refusal(answer.status, answer.headers, {})
+    answer = await api.hooks.send(api.bind(), request)
+    if not HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
+        raise responses.refusal(answer.status, answer.headers, {})
 
 
 async def wait_until_usable(api: ApiClient, asset: Asset, timeout: float | None) -> Asset:

@@ -109,36 +109,36 @@ class Content:
         """The bytes of the whole body."""
         return len(self.before) + self.source.size + len(self.after)
 
-    def __aiter__(self) -> AsyncIterator[memoryview]:
+    def __aiter__(self) -> AsyncIterator[bytes | memoryview]:
         return _UploadParts(self)
 
 
+@dataclass(slots=True, eq=False)
 class _UploadParts:
     """One way through a body; an object, since a generator that is left half-way wants to be closed."""
 
-    def __init__(self, content: Content) -> None:
-        self._content = content
-        self._rest = memoryview(content.before)
-        self._at = 0
-        self._given = -len(content.before)
-        self._is_over = False
+    _content: Content
+    _sent: int = 0
+    _rest: bytes | memoryview = b""
 
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> memoryview:
-        size = self._content.source.size
-        await self._content.meter.report(min(max(self._given, 0), size))
-        while not self._rest:
-            if self._at < size:
-                self._rest = memoryview(await self._content.source.batch(self._at))
-                self._at += len(self._rest)
-            elif self._is_over:
-                raise StopAsyncIteration
+    async def __anext__(self) -> bytes | memoryview:
+        content, size = self._content, self._content.source.size
+        at = self._sent - len(content.before)  # in the file
+        await content.meter.report(min(max(at, 0), size))
+        if self._sent == content.length:
+            raise StopAsyncIteration
+        if not self._rest:
+            if at < 0:
+                self._rest = content.before
+            elif at < size:
+                self._rest = memoryview(await content.source.batch(at))
             else:
-                self._rest, self._is_over = memoryview(self._content.after), True
+                self._rest = content.after
         piece, self._rest = self._rest[:_PIECE_BYTES], self._rest[_PIECE_BYTES:]
-        self._given += len(piece)
+        self._sent += len(piece)
         return piece
 
 
