@@ -209,7 +209,8 @@ class Batch:
             await anyio.lowlevel.checkpoint_if_cancelled()
             assert self._group is not None  # noqa: S101 - it was entered
             self._alive += 1
-            slot = Slot(self._slots, is_attempt=True)
+            slot = Slot(self._slots)
+            slot.take()
             self._group.start_soon(self._run_job, job, key, slot, name=f"heygen_async job {item.position}")
 
     async def _wait_for_room(self, job: Job, key: str, cost: float) -> Exception | None:

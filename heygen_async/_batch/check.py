@@ -24,6 +24,7 @@ from ..errors._arguments import check_type
 from ..models import Asset, AssetBase64, AssetId, AssetUrl
 from .budget import Rate
 from .job_source import check_jobs, read_jobs
+from .second_tries import EMPTY
 
 if TYPE_CHECKING:
     from .._resources._context import Core
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from .job_source import Jobs
 
 _LONG_PROMPT: Final = 2_500  # characters; longer ones have been seen to be followed in part only
-_EMPTY: Final = 0.5  # a create is refused below it (contract.md, Errors)
 _READY: Final = frozenset({None, "completed", "complete", "active", "ready"})
 _READS_AT_ONCE: Final = 4
 _PAGE: Final = 100
@@ -88,9 +88,8 @@ _LISTS: Final[Mapping[str, type[Styles | BrandKits | BrandGlossaries]]] = {
     "brand_kit_id": BrandKits,
     "brand_glossary_id": BrandGlossaries,
 }
-_Uses = dict[
-    str, list[tuple[Finding, str | None]]
-]  # of each id: findings to be, and their jobs' orientations
+# Of each id: findings to be, and their jobs' orientations.
+_Uses = dict[str, list[tuple[Finding, str | None]]]
 _Read = Callable[[], Awaitable[Mapping[str, _Judgement]]]
 
 
@@ -232,7 +231,7 @@ class _Check:
         return _Judgement(_unready(look_id, look.status), orientation=orientation)
 
     async def _check_credit(self, cost: float) -> None:
-        of_all, needed = Finding(position=0, key="", argument=""), max(cost, _EMPTY)
+        of_all, needed = Finding(position=0, key="", argument=""), max(cost, EMPTY)
         try:
             wallet = (await Account(self._core).me()).wallet
         except Unauthorized:

@@ -185,23 +185,13 @@ class _Use(Enum):
     PAUSE = auto()  # it works no more and will again: it holds none
 
 
+@dataclass(slots=True, eq=False)
 class Slot:
-    """
-    One job's slot in a local batch; see `SendSlot`.
+    """One job's slot in a local batch; see `SendSlot`."""
 
-    Args:
-        slots: Those of the batch.
-        is_attempt: Whether the first request may be sent at once: only while the limit is open.
-    """
-
-    __slots__ = ("_has_session", "_slots", "_use")
-
-    def __init__(self, slots: Slots, *, is_attempt: bool = False) -> None:
-        self._slots = slots
-        self._has_session = False
-        self._use = _Use.NONE
-        if is_attempt:
-            self._attempt()
+    _slots: Slots
+    _has_session: bool = False
+    _use: _Use = _Use.NONE
 
     async def acquire(self) -> None:
         """Wait until a request may be sent."""
@@ -219,13 +209,14 @@ class Slot:
             raise NotStarted
         # A cancel that arrives together with the notification is not raised by the wait.
         await anyio.lowlevel.checkpoint_if_cancelled()
-        self._attempt()
+        self.take()
 
     @property
     def _is_unwanted(self) -> bool:
         return not self._has_session and self._slots.stopped_by is not None
 
-    def _attempt(self) -> None:
+    def take(self) -> None:
+        """Take it for a request that may be sent at once: only while the limit is open."""
         self._slots.limit.attempt()
         self._change(_Use.ATTEMPT)
 

@@ -257,7 +257,12 @@ class JobRunner:
             log.error("Session %s was not written down", session.id, exc_info=self._event_error, extra=extra)
         if self._options.on_exit == "stop" and not (session.state and session.state.is_terminal):
             with anyio.move_on_after(self._factory.core.api.timeouts.write, shield=True):
-                await _stop(session)
+                try:
+                    await session.stop()
+                except HeyGenError as error:
+                    kind = type(error).__name__
+                    extra = {"event": "stop_failed", "session_id": session.id, "error": kind}
+                    log.warning("Session %s could not be stopped: %s", session.id, kind, extra=extra)
 
     # -- the file --
 
@@ -268,11 +273,3 @@ class JobRunner:
         path = await folder.save(video, self._key, again=self._is_resumed, on_progress=emit)
         await self._events.emit(replace(runner.event("downloaded"), path=path))
         return path
-
-
-async def _stop(session: Session) -> None:
-    try:
-        await session.stop()
-    except HeyGenError as error:
-        extra = {"event": "stop_failed", "session_id": session.id, "error": type(error).__name__}
-        log.warning("Session %s could not be stopped: %s", session.id, type(error).__name__, extra=extra)

@@ -16,13 +16,13 @@ from .job import Job
 Jobs = Iterable[Job | str] | AsyncIterable[Job | str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Item:
     """One job; or what is wrong with it, then `job` may be None."""
 
     position: int
     key: str
-    job: Job | None
+    job: Job | None = None
     error: InvalidArgument | None = None
 
 
@@ -54,19 +54,17 @@ async def read_jobs(jobs: Jobs, *, name_of: Callable[[str], str] = str) -> Async
     try:
         async for value in iterator:
             position += 1
-            job, key = None, str(position)
+            item = Item(position, key=str(position))
             try:
-                job = _job_of(value, position)
-                key = job.key or key
-                before = positions.setdefault(name_of(key), position)
+                item.job = _job_of(value, position)
+                item.key = item.job.key or item.key
+                before = positions.setdefault(name_of(item.key), position)
                 if before != position:
-                    raise InvalidArgument(
-                        "key", f"{clean(repr(key))} of job {position} is that of job {before}"
-                    )
+                    problem = f"{clean(repr(item.key))} of job {position} is that of job {before}"
+                    raise InvalidArgument("key", problem)
             except InvalidArgument as error:
-                yield Item(position, key, job, error)
-            else:
-                yield Item(position, key, job)
+                item.error = error
+            yield item
     finally:
         close = getattr(iterator, "aclose", None)
         if close is not None and iterator is not jobs:  # then it was made here

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .job import Job, Outcome
 
 PAUSE_SECONDS: Final = 30.0  # before a second try
-_EMPTY: Final = 0.5  # a create is refused below it (contract.md, Errors)
+EMPTY: Final = 0.5  # a create is refused below it (contract.md, Errors)
 
 # What a reason speaks of that would be the same the next time: policy, credit, input.
 _LASTING = re.compile(
@@ -71,7 +71,7 @@ class Balance:
     async def is_empty(self) -> bool:
         """Return whether nothing can be paid for; also when that cannot be known."""
         balance = await self.read()
-        return balance is None or balance < _EMPTY
+        return balance is None or balance < EMPTY
 
     async def fell_by_more_than(self, cost: float) -> bool:
         """Return whether more is gone than was delivered and reserved: failed sessions cost something then."""

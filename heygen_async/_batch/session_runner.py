@@ -28,7 +28,7 @@ from ..models import Approve, Message, Reply, Stop
 from .job import BatchEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable
 
     from .._http.open_writes import SendGuard
     from .._resources.videos import Video
@@ -208,6 +208,7 @@ def may_exist(error: Exception) -> bool:
     )
 
 
+@dataclass(slots=True, eq=False)
 class SessionHistory:
     """
     What a job remembers of its session beside the session's own ref.
@@ -218,14 +219,9 @@ class SessionHistory:
         refusals: Answers in a row that the session refused for its state.
     """
 
-    __slots__ = ("refusals", "states", "worked")
-
-    def __init__(
-        self, states: Iterable[SessionState] = (), *, worked: float = 0.0, refusals: int = 0
-    ) -> None:
-        self.states: deque[SessionState] = deque(states, maxlen=STATES)
-        self.worked: float = worked
-        self.refusals: int = refusals
+    states: deque[SessionState] = field(default_factory=partial(deque, maxlen=STATES))
+    worked: float = 0.0
+    refusals: int = 0
 
     def add(self, state: SessionState) -> None:
         """Keep a state if it is a transition."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import deque
 from dataclasses import MISSING, fields
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +22,7 @@ from .._api import sessions as session_api
 from .._api.sessions import CreateRequest
 from .._batch import job as job_module
 from .._batch.job import Job
-from .._batch.session_runner import SessionHistory, without_messages
+from .._batch.session_runner import STATES, SessionHistory, without_messages
 from .._redact import clean
 from ..errors import ConfigError, HeyGenError, InvalidArgument
 from ..models import (
@@ -338,7 +339,7 @@ def write_history(history: SessionHistory) -> str:
 def read_history(written: str | None) -> SessionHistory:
     """Return a history from JSON; an empty one when nothing was written."""
     record = StatesRecord(v=VERSION) if written is None else read(StatesRecord, written)
-    return SessionHistory(record.states, worked=record.worked, refusals=record.refusals)
+    return SessionHistory(deque(record.states, maxlen=STATES), record.worked, record.refusals)
 
 
 def read_failures(outcome: str | None) -> tuple[ErrorRecord, ...]:
