@@ -14,9 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 SHOWN = 200  # characters of a foreign text in a message: enough to recognise, too few to flood a log
-_SEARCHED = (
-    2_000  # characters of it that are looked through: addresses shrink when they lose their signatures
-)
+# Characters of it that are looked through: addresses shrink when they lose their signatures.
+_SEARCHED = 2_000
 
 _WORD = re.compile(r"[^\s\"'<>]+")
 _NAMED_SECRET = re.compile(

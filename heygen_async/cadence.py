@@ -286,15 +286,11 @@ def _adaptive(context: PollContext, worth: float) -> float:
     # The first polls of sessions that began together are strewn widely; later ones need only not fall into step.
     wait *= 0.5 + context.jitter if context.polls == 0 else 0.85 + 0.3 * context.jitter
     if context.since_webhook is not None:
-        return min(
-            wait, max(context.since_webhook, _OFTENEST)
-        )  # the service announced what it does not show yet
-    return max(wait, _safety(context)) if context.webhook_streak else wait
-
-
-def _safety(context: PollContext) -> float:
-    """Return how long a webhook is relied on that has shown so often that it works."""
-    return min(context.webhook_streak * _SAFETY_POLL, _RAREST_SAFETY_POLL) * (0.7 + 0.3 * context.jitter)
+        # The service announced what it does not show yet.
+        return min(wait, max(context.since_webhook, _OFTENEST))
+    # The oftener webhooks have shown that they work, the longer they are relied on.
+    relied_on = min(context.webhook_streak * _SAFETY_POLL, _RAREST_SAFETY_POLL)
+    return max(wait, relied_on * (0.7 + 0.3 * context.jitter))
 
 
 def _balance(context: PollContext, worth: float) -> float:

@@ -76,11 +76,9 @@ def request(
 
 
 def _query(params: Mapping[str, object] | None) -> str:
-    if params is None:
-        return ""
-    check_type(Mapping, "a mapping of names to values", params=params)
+    check_type(Mapping | None, "a mapping of names to values", params=params)
     given: list[tuple[str, str]] = []
-    for name, value in params.items():
+    for name, value in (params or {}).items():
         if not isinstance(name, str) or not isinstance(value, str | int | float | bool | None):
             raise InvalidArgument("params", "must map names to text, numbers, true, false or None")
         if value is not None:

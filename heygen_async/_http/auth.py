@@ -37,12 +37,8 @@ class Authenticator:
         if credential.value is not None:
             self._show(credential.value)
 
-    async def ready(self) -> None:
-        """Ask for the first token."""
-        await self.renew(self.headers)
-
     async def renew(self, refused: Mapping[str, str]) -> bool:
-        """Replace the headers that were refused; False when there is nothing to ask. One asks, the others wait."""
+        """Replace headers that were refused, or are empty yet; False when there is nothing to ask. One asks for all."""
         ask = self._credential.ask
         if ask is None:
             return False

@@ -161,7 +161,7 @@ class ApiClient:
         identity, is_renewed = self.identity, False
         while True:
             if not identity.headers:
-                await identity.ready()
+                await identity.renew(identity.headers)
             used = identity.headers
             sent = _clock.now()
             try:

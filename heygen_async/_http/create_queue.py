@@ -4,8 +4,8 @@ The line of creates that wait for room under the job cap.
 
 from __future__ import annotations
 
-import heapq
 import math
+from bisect import insort
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +65,6 @@ class CreateQueue:
                 self._is_full = self.throttle.resume > _clock.now()
         finally:
             if is_held:
-                self._holder = None
                 self._call_next()
 
     def stop(self) -> None:
@@ -89,7 +88,7 @@ class CreateQueue:
         """Wait in line, then for the pace; return whether it is this write's turn, False for an abandoned one."""
         latest = math.inf if write.max_wait is None else started + write.max_wait
         entry = (write.number, write)
-        heapq.heappush(self._waiting, entry)
+        insort(self._waiting, entry)
         try:
             while not write.is_abandoned and (self._holder is not None or self._waiting[0] is not entry):
                 self.check_open(write)
@@ -97,7 +96,6 @@ class CreateQueue:
                 await write.alarm.wait(None if latest == math.inf else latest)
         finally:
             self._waiting.remove(entry)
-            heapq.heapify(self._waiting)
         if self._holder is not None:
             return False
         self._holder = write
@@ -107,12 +105,12 @@ class CreateQueue:
                 self._check_wait(latest, resume)
                 await write.alarm.wait(resume)
         except BaseException:
-            self._holder = None
             self._call_next()
             raise
         return True
 
     def _call_next(self) -> None:
+        self._holder = None
         if self._waiting:
             self._waiting[0][1].alarm.ring()
 

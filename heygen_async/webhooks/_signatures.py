@@ -82,11 +82,6 @@ def check_time(headers: Headers, now: float, tolerance: float, *, required: bool
             raise StaleTimestamp(f"The delivery's {TIMESTAMP} is more than {tolerance:g} seconds from now.")
 
 
-def fingerprint(body: bytes) -> str:
-    """Return the id of an event that has none: the same body is the same event."""
-    return f"sha256:{hashlib.sha256(body).hexdigest()}"
-
-
 def _values(headers: Headers, names: frozenset[str]) -> list[str]:
     """Find a header in any spelling; a plain dict has no idea of case, and some mappings have a name twice."""
     return [

@@ -7,6 +7,7 @@ signed. Either way an event is a reason to poll, never a state: give it to `HeyG
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Protocol
@@ -105,22 +106,19 @@ def verify(
     """
     _signatures.check_headers(headers)
     check_number(0, math.inf, tolerance=tolerance)
-    _check_seen(seen)
+    if not (seen is None or callable(seen) or hasattr(seen, "add")):
+        raise InvalidArgument("seen", "must be a SeenEvents, a set or a callable")
     raw = _signatures.check_body(body)
     _signatures.check_signature(headers, raw, _signatures.check_secrets(secrets))
     _signatures.check_time(headers, _clock.wall(), tolerance, required=require_timestamp)
-    event = read_event(raw, _signatures.fingerprint(raw))
+    # An event without an id gets one: the same body is the same event.
+    event = read_event(raw, f"sha256:{hashlib.sha256(raw).hexdigest()}")
     if seen is not None and _is_replay(seen, event.id):
         raise Replayed(
             "This event was accepted before.",
             hint="Answer 200, so that it is not sent again, and do nothing else with the delivery.",
         )
     return event
-
-
-def _check_seen(seen: object) -> None:
-    if not (seen is None or callable(seen) or hasattr(seen, "add")):
-        raise InvalidArgument("seen", "must be a SeenEvents, a set or a callable")
 
 
 def _is_replay(seen: SeenStore | Callable[[str], bool], event_id: str) -> bool:
