@@ -181,9 +181,9 @@ class Watcher:
             self._wake()
 
     def _check_video(self, state: SessionState, now: float) -> None:
-        reason = self.track.video_failure(now)
-        if reason is not None:
-            self.fail(session_failed(self, *reason))
+        why = self.track.video_failure(now)
+        if why is not None:
+            self.fail(session_failed(self, why))
         elif self.track.finished_video is not None:
             self._pending = state
             self.end()
@@ -348,11 +348,10 @@ class Watch(AsyncIterator[SessionState]):
 # ---- errors -------------------------------------------------------------------------------------------------------
 
 
-def session_failed(watcher: Watcher, reason: str | None = None, source: str | None = None) -> SessionFailed:
-    """Return the error of a session that ended without a video."""
+def session_failed(watcher: Watcher, why: tuple[str, str] | None = None) -> SessionFailed:
+    """Return the error of a session that ended without a video; `why` is the reason and its source."""
     track = watcher.track
-    if reason is None or source is None:
-        reason, source = failure(track.video, track.conversation.messages)
+    reason, source = why or failure(track.video, track.conversation.messages)
     code = None if track.video is None else track.video.failure_code
     kind = OutOfCredit if is_about_credit(code) else SessionFailed
     words = last_words(track.state) if source == "sdk" else None

@@ -301,10 +301,9 @@ class SessionFactory:
         Its last pause may have been answered by a process that ended before it could record that, and the service
         may show the pause for a while: answered twice, an approval is a revision that is paid for.
         """
-        track, cursor = self._trackers.restore(ref)
-        self._recovery.own.add(track.session_id)
-        track.doubt(since=_clock.now(), settle=self.core.api.timeouts.settle)
-        return Session(self.core, track, cursor)
+        session = self.restore(ref)
+        self._trackers.of(session.id).doubt(since=_clock.now(), settle=self.core.api.timeouts.settle)
+        return session
 
 
 def _is_incognito(call: Call[SessionData]) -> bool:

@@ -39,16 +39,13 @@ async def answer_of(
     """
     if reviewer is None or session.mode == "generate":
         return None  # that mode takes no messages, though it may ask (contract.md, 4)
-    if isinstance(reviewer, Reply | Approve | Stop):
-        return None if rounds >= _ROUNDS else _next(reviewer, state)
-    returned = reviewer(session, state)
-    return await returned if inspect.isawaitable(returned) else returned
-
-
-def _next(answer: Answer, state: SessionState) -> Answer:
-    if isinstance(answer, Reply) and any(
-        message.role == "user" and message.content.strip() == answer.message.strip()
+    if not isinstance(reviewer, Reply | Approve | Stop):
+        returned = reviewer(session, state)
+        return await returned if inspect.isawaitable(returned) else returned
+    if rounds >= _ROUNDS:
+        return None
+    is_sent = isinstance(reviewer, Reply) and any(
+        message.role == "user" and message.content.strip() == reviewer.message.strip()
         for message in state.messages
-    ):
-        return Approve()
-    return answer
+    )
+    return Approve() if is_sent else reviewer

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from .._polling.reads import Ask
     from .._polling.state import SessionTracker
     from .._resources._context import Core
-    from ..errors import InvalidRequest
     from ..models import Message, SessionData
 
 APPROVAL = "Looks good, go ahead and generate."
@@ -64,8 +63,7 @@ async def send(
         raise SessionBusy(problem, **refs.facts(track, cursor))
     track.is_sending = True
     try:
-        write = PendingWrite(call, guard=send_guard)
-        write.candidates = (track.session_id,)
+        write = PendingWrite(call, guard=send_guard, candidates=(track.session_id,))
         work = _send(core, track, write, message, is_approval=is_approval)
         return await core.api.writes.start(write, work, partial(_log_delivered, call)).wait()
     except HeyGenError as error:
@@ -243,12 +241,3 @@ def check_chat(mode: str | None) -> None:
             "was created with mode='generate' and takes no messages",
             hint="Create it with mode='chat'.",
         )
-
-
-def may_refuse_auto_proceed(error: InvalidRequest) -> bool:
-    """
-    Whether a refusal may be about `auto_proceed`: the guide has it, the current schema refuses it (contract.md).
-
-    It need not name the field, and asking without it costs nothing: a refused message was not delivered.
-    """
-    return error.code in (None, "invalid_parameter") or error.param == "auto_proceed"
