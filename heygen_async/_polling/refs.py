@@ -40,9 +40,6 @@ class _Ref(Struct, frozen=True, kw_only=True, omit_defaults=True):
     revised: str | None = None
 
 
-_DECODER = msgspec.json.Decoder(_Ref)
-
-
 def write(track: SessionTracker, cursor: int) -> bytes:
     """Return the session as plain JSON; messages up to the cursor count as delivered."""
     state = track.state
@@ -89,7 +86,7 @@ def read(ref: bytes | str, known: Mapping[str, SessionTracker]) -> tuple[Session
         InvalidArgument: These are not the bytes of a ref, or those of a later version.
     """
     try:
-        found = _DECODER.decode(ref)
+        found = msgspec.json.decode(ref, type=_Ref)
     except (msgspec.DecodeError, ValueError, RecursionError, TypeError) as error:
         raise InvalidArgument("ref", f"is not what Session.ref() returned: {clean(str(error))}") from error
     if found.v != _VERSION:

@@ -125,7 +125,7 @@ class Watcher:
     stall_timeout: float | None = None
     cadence: Callable[[PollContext], float] | None = None
     cursor: int = 0
-    accept_stale: bool = True
+    accept_stale: bool = False
     on_outage: OnOutage | None = None
     began: float | None = None
     deadline: float = math.inf
@@ -296,6 +296,7 @@ class Watch(AsyncIterator[SessionState]):
         self._scheduler = scheduler
         self._watcher = watcher
         self._handle = handle
+        watcher.cursor = handle.cursor
         self._loop: asyncio.AbstractEventLoop | None = None  # where it is followed
 
     async def __anext__(self) -> SessionState:

@@ -47,16 +47,15 @@ async def upload_files(core: Core, files: Iterable[File], build: Callable[..., C
     assets: dict[int, Asset] = {}
 
     async def upload_one(number: int, path: os.PathLike[str]) -> None:
-        name = f"files[{number}]"
         try:
             async with open_source(path) as source:
                 assets[number] = await core.uploads.once(source.sha256, partial(upload, core.api, source))
         except UploadError as error:
-            raise UploadError(f"{name}: {error}", hint=error.hint) from error
+            raise UploadError(f"files[{number}]: {error}", hint=error.hint) from error
         except (APIError, TransportError) as error:
             if is_refused_for_all(error):
                 raise  # it is not about this file
-            raise UploadError(f"{name}: {os.fspath(path)} could not be uploaded: {error}") from error
+            raise UploadError(f"files[{number}]: {os.fspath(path)} could not be uploaded: {error}") from error
 
     await concurrently([partial(upload_one, number, path) for number, path in paths.items()], most=_AT_ONCE)
     return build(files=[assets.get(number, item) for number, item in enumerate(items)])

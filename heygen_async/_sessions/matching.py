@@ -40,7 +40,7 @@ class Doubt:
 
 def compare_prompt(sent: str, texts: Sequence[str]) -> Likeness | None:
     """Compare a prompt with the texts of a session's user; None when there is none that can be read."""
-    likenesses = (compare_texts(sent, text) for text in texts if text.strip())
+    likenesses: set[Likeness] = {compare_texts(sent, text) for text in texts if text.strip()}
     return min(likenesses, key=_LIKEST_FIRST.index, default=None)
 
 

@@ -91,17 +91,16 @@ async def _send(
         is_approval=is_approval,
         last=conversation.messages[-1] if conversation.messages else None,
     )
-    settle, stale = api.timeouts.settle, api.timeouts.stale
     try:
         sent = await send_write(api, write, partial(_recover, api, pending))
     except Conflict:
-        track.doubt(since=_clock.now(), settle=settle, stale=stale)
+        track.doubt(since=_clock.now(), settle=api.timeouts.settle, stale=api.timeouts.stale)
         raise
     track.record_send(
         message,
         since=_clock.now(),
-        settle=settle,
-        stale=stale,
+        settle=api.timeouts.settle,
+        stale=api.timeouts.stale,
         cursor=pending.cursor,
         sent_at=api.service_clock.earliest(write.sent_at),
     )

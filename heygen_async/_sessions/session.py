@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -163,7 +164,6 @@ class Session:
             stall_timeout=stall_timeout,
             progress=bool(progress),
             cadence=cadence,
-            cursor=self._handle.cursor,
             accept_stale=accept_stale,
             on_outage=on_outage,
         )
@@ -203,15 +203,13 @@ class Session:
             timeout=self._seconds(timeout),
             stall_timeout=stall_timeout,
             cadence=cadence,
-            cursor=self._handle.cursor,
-            accept_stale=False,
             on_outage=on_outage,
         )
         return await self._last(watcher)
 
     async def _last(self, watcher: Watcher) -> SessionState:
         last: SessionState | None = None
-        cursor = watcher.cursor
+        cursor = self._handle.cursor
         async with Watch(self._core.scheduler, watcher, self._handle) as states:
             async for state in states:
                 last = state
@@ -309,9 +307,8 @@ class Session:
         if self._core.takes_auto_proceed:
             key = None if idempotency_key is None else f"{choose_key(idempotency_key)[:240]}:auto"
             try:
-                return await self._send(
-                    build(auto_proceed=True, idempotency_key=key), words, is_approval=True
-                )
+                call = build(auto_proceed=True, idempotency_key=key)
+                return await self._send(call, words, is_approval=True)
             except InvalidRequest as error:
                 # The guide has it, the current schema refuses it (contract.md). A refusal need not name the field, and
                 # asking without it costs nothing: a refused message was not delivered.
@@ -397,8 +394,6 @@ class Session:
             until=statuses(SETTLED, TERMINAL),
             timeout=self._seconds(timeout),
             for_video=True,
-            cursor=self._handle.cursor,
-            accept_stale=False,
         )
         state = await self._last(watcher)
         info = self._track.finished_video
@@ -469,13 +464,11 @@ async def deliver_answer(session: Session, answer: object, idempotency_key: str 
 async def stop_session(session: Session) -> Video:
     """Stop; the status of a stopped session is not documented, so a video is taken if there is one."""
     await session.stop()
-    try:
+    with suppress(WatchTimeout):
         async with session.watch(until=TERMINAL, timeout=_STOPPING) as states:
             async for state in states:
                 if state.is_terminal and state.failure_reason is None:
                     return await _newest_video(session)
-    except WatchTimeout:
-        pass
     raise SessionFailed(
         f"Session {session.id} was stopped by the reviewer.",
         session_id=session.id,
