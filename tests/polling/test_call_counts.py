@@ -14,9 +14,10 @@ from heygen_async import Cadence, HeyGen
 from heygen_async._http.transport import BufferedResponse
 
 if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
     from types import FrameType
 
-    from heygen_async._http.transport import Request
+    from heygen_async._http.transport import Request, ResponseStream
 
 pytestmark = pytest.mark.anyio
 
@@ -40,6 +41,9 @@ class Service:
     async def send(self, request: Request) -> BufferedResponse:
         self.reads += 1
         return BufferedResponse(200, HEADERS, ANSWER % (self.reads % 97))
+
+    def stream(self, request: Request) -> AbstractAsyncContextManager[ResponseStream]:
+        raise NotImplementedError
 
     async def aclose(self) -> None:
         pass

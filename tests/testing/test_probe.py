@@ -316,7 +316,9 @@ async def test_whatever_a_service_answers_there_is_a_report(seed: int) -> None:
             return dice.choice(junk)
         if isinstance(value, dict):
             return {name: spoil(member) for name, member in cast("dict[str, Any]", value).items()}
-        return [spoil(item) for item in cast("list[Any]", value)] if isinstance(value, list) else value
+        if isinstance(value, list):
+            return [spoil(item) for item in cast("list[object]", value)]
+        return value
 
     simulator = Simulator(seed=seed)
     transport = AlteredTransport(simulator, {"": spoil})
@@ -335,7 +337,7 @@ def plant(value: Any, name: str = "") -> Any:
         planted = {key: plant(member, key) for key, member in members.items()}
         return {**planted, "surprise": "canary", "open": {"canary": "canary"}, "of canary 7": 1}
     if isinstance(value, list):
-        return [plant(item, name) for item in cast("list[Any]", value)]
+        return [plant(item, name) for item in cast("list[object]", value)]
     words = {
         "status",
         "type",
