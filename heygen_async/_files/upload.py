@@ -29,7 +29,7 @@ from .upload_source import Content
 if TYPE_CHECKING:
     from .._api.assets import Uploaded, UploadSlot
     from .._http.client import ApiClient
-    from ..models import Asset, AssetState, OnProgress
+    from ..models import Asset, OnProgress
     from .upload_source import Source
 
 log = logging.getLogger("heygen_async")
@@ -162,38 +162,32 @@ async def wait_until_usable(api: ApiClient, asset: Asset, timeout: float | None)
         TransportError: The service could not be asked.
         APIError: The service refused.
     """
-    if asset.status in _FAILED:
-        raise _failure(asset, None)
-    if asset.status not in _UNFINISHED:
-        return asset
+    problem: dict[str, object] | None = None
+    pause = _FIRST_POLL
     with anyio.move_on_after(timeout):
-        return await _poll(api, asset)
+        while asset.status in _UNFINISHED:
+            await _clock.sleep(pause)
+            pause = min(pause * _FACTOR, _LONGEST_PAUSE)
+            try:
+                rows = (await api.call(asset_api.statuses([asset.id]))).data
+            except APIError as error:
+                if error.status in {403, 404, 405}:
+                    return asset  # this service has no such statuses
+                raise
+            for row in rows:
+                if row.asset_id == asset.id:
+                    asset, problem = replace(asset, status=row.status), row.error
+        if asset.status in _FAILED:
+            raise _failure(asset, problem)
+        return asset
     raise UploadError(
         f"The service was still processing {asset.name!r} ({asset.id}) after {timeout:g} seconds.",
         hint="Wait on with `assets.statuses`, or upload with a longer `timeout`.",
     )
 
 
-async def _poll(api: ApiClient, asset: Asset) -> Asset:
-    pause = _FIRST_POLL
-    while True:
-        await _clock.sleep(pause)
-        pause = min(pause * _FACTOR, _LONGEST_PAUSE)
-        try:
-            rows = (await api.call(asset_api.statuses([asset.id]))).data
-        except APIError as error:
-            if error.status in {403, 404, 405}:
-                return asset  # this service has no such statuses
-            raise
-        state = next((row for row in rows if row.asset_id == asset.id), None)
-        if state is not None and state.status in _FAILED:
-            raise _failure(asset, state)
-        if state is not None and state.status not in _UNFINISHED:
-            return replace(asset, status=state.status)
-
-
-def _failure(asset: Asset, state: AssetState | None) -> UploadError:
-    reason = None if state is None or state.error is None else state.error.get("message")
+def _failure(asset: Asset, problem: dict[str, object] | None) -> UploadError:
+    reason = None if problem is None else problem.get("message")
     words = f": {clean(reason)}" if isinstance(reason, str) and reason else "."
     return UploadError(
         f"The service could not process {asset.name!r} ({asset.id}){words}",
