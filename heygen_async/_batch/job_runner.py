@@ -248,13 +248,9 @@ class JobRunner:
         session = runner.session
         if not self._is_emitted:
             await self._emit_created(runner)
-        if self._event_error is not None:  # no outcome will carry it
-            extra = {
-                "event": "unwritten",
-                "session_id": session.id,
-                "error": type(self._event_error).__name__,
-            }
-            log.error("Session %s was not written down", session.id, exc_info=self._event_error, extra=extra)
+        if (failure := self._event_error) is not None:  # no outcome will carry it
+            extra = {"event": "unwritten", "session_id": session.id, "error": type(failure).__name__}
+            log.error("Session %s was not written down", session.id, exc_info=failure, extra=extra)
         if self._options.on_exit == "stop" and not (session.state and session.state.is_terminal):
             with anyio.move_on_after(self._factory.core.api.timeouts.write, shield=True):
                 try:

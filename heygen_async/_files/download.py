@@ -7,6 +7,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
@@ -104,13 +105,10 @@ def check_target(target: str | os.PathLike[str]) -> bool:
     """
     path = os.fspath(target) if isinstance(target, os.PathLike) else target
     check_type(str, "the path of a file or a folder", target=path)
-    try:
-        encoded = os.fsencode(path)
-    except UnicodeEncodeError:
-        encoded = b"\0"
-    if b"\0" in encoded:
-        raise InvalidArgument("target", f"must be a path that a file can have, not {path!a}")
-    return path.endswith(("/", os.sep))
+    with suppress(UnicodeEncodeError):
+        if b"\0" not in os.fsencode(path):
+            return path.endswith(("/", os.sep))
+    raise InvalidArgument("target", f"must be a path that a file can have, not {path!a}")
 
 
 def _choose_path(target: Path, name: str, *, is_folder: bool, overwrite: bool) -> Path:

@@ -5,6 +5,7 @@ Links to storage hosts, sent as they are: a signature covers every byte of them,
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from urllib.parse import urljoin, urlsplit
 
 from ..errors import BadResponse
@@ -37,18 +38,12 @@ def resolve_link(link: str, base: str) -> str:
     cut = re.search(r"[/?]", rest)
     place, path = (rest[: cut.start()], rest[cut.start() :]) if cut else (rest, "")
     if not place.isascii():
-        place = _ascii_host(place, host)
+        with suppress(UnicodeError):  # what has no such form is refused below
+            place = place.replace(host, host.encode("idna").decode("ascii"))
     if _UNSENDABLE.search(place):
         raise BadResponse("The link to the file has no readable host.")
     path = path if path.startswith("/") else f"/{path}"
     return f"{scheme}://{place}{_UNSENDABLE.sub(_escape, path)}"
-
-
-def _ascii_host(place: str, host: str) -> str:
-    try:
-        return place.replace(host, host.encode("idna").decode("ascii"))
-    except UnicodeError as error:
-        raise BadResponse("The link to the file has no readable host.") from error
 
 
 def _escape(found: re.Match[str]) -> str:

@@ -155,9 +155,13 @@ def read_event(body: bytes, fallback_id: str = "") -> WebhookEvent:
     data = cast("dict[str, object]", payload) if isinstance(payload, dict) else dict[str, object]()
     if _text(data, "callback_id") is None and "callback_id" in members:  # seen in both places
         data["callback_id"] = members["callback_id"]
+    # Some receivers that the service itself publishes read `event` (contract.md, contradictions).
+    kind = _text(members, "event_type") or _text(members, "event")
+    if kind is None:
+        raise BadPayload("The body names no event_type.")
     return WebhookEvent(
         id=_text(members, "event_id") or fallback_id,
-        type=_type(members),
+        type=kind,
         data=data,
         created_at=_text(members, "created_at"),
     )
@@ -169,14 +173,6 @@ def _decode(body: bytes) -> dict[str, object]:
     except (msgspec.DecodeError, ValueError, RecursionError):
         # Not as the cause either: a parser's message may quote the body.
         raise BadPayload("The body is not a JSON object.") from None
-
-
-def _type(members: Mapping[str, object]) -> str:
-    # Some receivers that the service itself publishes read `event` (contract.md, contradictions).
-    name = _text(members, "event_type") or _text(members, "event")
-    if name is None:
-        raise BadPayload("The body names no event_type.")
-    return name
 
 
 def _text(members: Mapping[str, object], name: str) -> str | None:
