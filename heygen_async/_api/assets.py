@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, structs
 
 from ..models import Asset, AssetState
-from .calls import Call, Kind, change_call, choose_key, id_list, read_call
+from .calls import Call, Kind, bulk_call, change_call, choose_key, read_call
 from .responses import ANYTHING, Decoder, Envelope
 
 if TYPE_CHECKING:
@@ -98,9 +98,7 @@ def read(asset_id: str) -> Call[Asset]:
 
 def statuses(asset_ids: Sequence[str]) -> Call[tuple[AssetState, ...]]:
     """Read the statuses of up to 100 assets at once."""
-    route = f"{_ASSETS}/statuses"
-    path = f"{route}?asset_ids={id_list('asset_ids', asset_ids)}"
-    return Call("asset_statuses", Kind.READ, "GET", route, path, _STATUSES)
+    return bulk_call("asset_statuses", f"{_ASSETS}/statuses", _STATUSES, "asset_ids", asset_ids)
 
 
 def delete(asset_id: str) -> Call[object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..models import VideoInfo, VideoState
-from .calls import Call, Kind, PageQuery, change_call, id_list, list_call, read_call
+from .calls import Call, PageQuery, bulk_call, change_call, list_call, read_call
 from .responses import ANYTHING, Decoder, Envelope
 
 VIDEO = Decoder(Envelope[VideoInfo])
@@ -32,6 +32,4 @@ def videos(**query: PageQuery) -> Call[tuple[VideoInfo, ...]]:
 
 def statuses(video_ids: Iterable[str]) -> Call[tuple[VideoState, ...]]:
     """Read the statuses of up to 100 videos at once."""
-    route = "/v3/videos/statuses"
-    path = f"{route}?video_ids={id_list('video_ids', video_ids)}"
-    return Call("statuses", Kind.READ, "GET", route, path, STATUSES)
+    return bulk_call("statuses", "/v3/videos/statuses", STATUSES, "video_ids", video_ids)
