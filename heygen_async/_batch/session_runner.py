@@ -219,7 +219,7 @@ class SessionHistory:
         refusals: Answers in a row that the session refused for its state.
     """
 
-    states: deque[SessionState] = field(default_factory=partial(deque, maxlen=STATES))
+    states: deque[SessionState] = field(default_factory=partial(deque["SessionState"], maxlen=STATES))
     worked: float = 0.0
     refusals: int = 0
 
