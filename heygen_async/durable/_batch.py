@@ -13,6 +13,8 @@ in this process or in another one that opens the same batch: give a PostgreSQL a
 from __future__ import annotations
 
 import logging
+import math
+import os
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -32,7 +34,16 @@ from ..errors import (
     InvalidArgument,
     Unauthorized,
 )
-from ..errors._arguments import check_count
+from ..errors._arguments import (
+    check_callable,
+    check_count,
+    check_number,
+    check_positive,
+    check_text,
+    check_type,
+    given,
+    list_of,
+)
 from ..models import Approve, Reply, Stop
 from . import _records
 from ._outcomes import outcome_of, review_of, status_of
@@ -49,7 +60,6 @@ from ._types import (
 )
 
 if TYPE_CHECKING:
-    import os
     from types import TracebackType
 
     from .._batch.budget import Rate
@@ -117,21 +127,28 @@ class DurableBatch:
         on_event: OnEvent | None = None,
         download_to: str | os.PathLike[str] | None = None,
         heygen: HeyGen | None = None,
-        stop_on: tuple[type[HeyGenError], ...] = (Unauthorized, InsufficientCredit),
+        stop_on: type[HeyGenError] | tuple[type[HeyGenError], ...] = (Unauthorized, InsufficientCredit),
         work: bool = True,
         poll_interval: float = 1.0,
         max_spend: float | None = None,
         rate: Rate | None = None,
         retry_failed: int = 0,
     ) -> None:
+        from .._client import HeyGen
+
+        check_text(url=url)
         _records.check_name(name)
-        check_budget(max_spend, rate)
+        check_count(max_in_flight=max_in_flight)
         check_count(0, retry_failed=retry_failed)
-        if max_in_flight < 1:
-            raise InvalidArgument("max_in_flight", "must be at least 1")
-        if not poll_interval > 0:
-            raise InvalidArgument("poll_interval", "must be a positive number of seconds")
+        check_positive(poll_interval=poll_interval)
         check_reviewer(reviewer)
+        check_callable(**given(on_event=on_event))
+        check_type(str | os.PathLike, "a path", **given(download_to=download_to))
+        check_type(HeyGen, "a client", **given(heygen=heygen))
+        check_budget(max_spend, rate)
+        kinds = (stop_on,) if isinstance(stop_on, type) else tuple(list_of("stop_on", stop_on))
+        for kind in kinds:
+            check_type(type, "a class of errors, or several", stop_on=kind)
         self._url = url
         self._name = name
         self._heygen = heygen
@@ -141,7 +158,7 @@ class DurableBatch:
             reviewer=reviewer,
             on_event=on_event,
             download_to=None if download_to is None else Path(download_to),
-            stop_on=stop_on,
+            stop_on=kinds,
             poll=poll_interval,
             max_spend=max_spend,
             rate=rate,
@@ -436,7 +453,7 @@ class DurableBatch:
             DatabaseUnavailable: The database does not answer.
             ClientStateError: The batch is not open.
         """
-        wanted = None if keys is None else [keys] if isinstance(keys, str) else list(keys)
+        wanted = None if keys is None else [keys] if isinstance(keys, str) else list_of("keys", keys)
         for key in wanted or ():
             await self._known(key)
         begun = await self._open.access.ask(self._open.maintenance.begin_again, wanted)
@@ -454,9 +471,11 @@ class DurableBatch:
             How many.
 
         Raises:
+            InvalidArgument: Not a number of seconds.
             DatabaseUnavailable: The database does not answer.
             ClientStateError: The batch is not open.
         """
+        check_number(0, math.inf, older_than=older_than)
         return await self._open.access.ask(self._open.maintenance.purge, _clock.wall() - older_than)
 
 

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 from .._batch.budget import most_cost
 from .._batch.job import Job
+from .._batch.job_source import check_jobs
 from ..errors import InvalidArgument
+from ..errors._arguments import check_type
 from . import _records
 from ._types import ChangedJob
 
@@ -25,9 +27,11 @@ async def read_chunks(
     rate: Rate | None = None,
 ) -> AsyncIterator[list[tuple[str, str, str]]]:
     """Yield the jobs a thousand at a time; see `_write`. With a rate each must say how long its video will be."""
+    check_jobs(jobs)
     chunk: list[tuple[str, str, str]] = []
     async for item in _each(jobs):
         job = Job(item) if isinstance(item, str) else item
+        check_type(Job, "jobs or prompts", jobs=job)
         most_cost(job, rate)
         chunk.append(_write(job, positions))
         if len(chunk) == _CHUNK:
