@@ -221,10 +221,11 @@ class PollScheduler:
         """Have watches end at their deadline also where no poll comes back in time."""
         moment = session.deadline + _LAST_POLL
         if session.timer is not None:
-            if session.timer.when() <= moment:
+            if session.timer_at <= moment:
                 return
             session.timer.cancel()
         if self._loop is not None and moment < NEVER:
+            session.timer_at = moment
             session.timer = self._loop.call_at(moment, self._end_late, session, context=_NO_CONTEXT)
 
     def _end_late(self, session: WatchedSession) -> None:

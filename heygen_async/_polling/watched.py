@@ -46,6 +46,7 @@ class WatchedSession:
         is_polling: Whether a poll is under way.
         deadline: The first deadline of its watchers; NEVER for none.
         timer: Ends the watchers of that deadline, if no poll does.
+        timer_at: Its moment.
         for_video: Whether a watcher waits for the video itself.
         progress: Whether a watcher wants progress and messages.
         is_quiet: Whether an answer without news concerns no watcher.
@@ -69,6 +70,7 @@ class WatchedSession:
     delivered_revision: int = -1
     deadline: float = NEVER
     timer: asyncio.TimerHandle | None = None
+    timer_at: float = NEVER
     is_polling: bool = False
     is_quiet: bool = False
     is_single: bool = False

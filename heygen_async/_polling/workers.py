@@ -65,6 +65,7 @@ class PollWorkers:
         self._spacing = 0.0 if rate is None else 1.0 / rate
         self._next_start = 0.0  # when the next may start, as far as the rate goes
         self._timer: asyncio.TimerHandle | None = None  # for the next poll, unless all workers are busy
+        self._timer_at = NEVER  # kept here: a handle of uvloop has no `when` once its moment is there
         self._workers: set[asyncio.Task[None]] = set()
         self._alone, self._together = PollQueue(), PollQueue()
         self._lateness: deque[float] = deque(maxlen=_LATENESS)
@@ -97,10 +98,11 @@ class PollWorkers:
         if moment == NEVER:
             return
         if self._timer is not None:
-            if self._timer.when() <= moment:
+            if self._timer_at <= moment:
                 return
             self._timer.cancel()
         # In a context of its own: polls are for all watchers, and no part of the first one's request or trace.
+        self._timer_at = moment
         self._timer = self._api.loop.call_at(moment, self._begin, context=contextvars.Context())
 
     def rest(self) -> None:
