@@ -51,12 +51,9 @@ def assert_forwards(workers: list[Worker]) -> None:
 async def test_four_processes_send_the_requests_of_one(
     tmp_path: pathlib.Path, engine: tuple[Server, str]
 ) -> None:
-    """
-    Four processes with 25 watchers on each of 50 sessions send about the requests of one, and each watch is whole.
-
-    In virtual time it is at most 1.1 times as many (`test_shared_polls.py`); here a process that a busy machine starts
-    late polls for itself until it has met the others.
-    """
+    """Four processes with 25 watchers on each of 50 sessions send about as many requests as one."""
+    # In virtual time it is at most 1.1 times as many (test_shared_polls.py); here a process that a busy machine
+    # starts late polls for itself until it has met the others.
     async with (
         crew(service(8, 14), tmp_path, sessions=50, workers=1) as one,
         crew(service(8, 14), tmp_path, sessions=50, workers=4, watchers=25, backplane=engine[1]) as four,
