@@ -40,8 +40,6 @@ log = logging.getLogger("heygen_async")
 _TRIES_FOR_A_REASON = 3  # failed reads of a failed session's video before its reason is taken from elsewhere
 _SAMPLE = 4  # of those polled together, how many the schedule is asked for; the first to be due counts
 _LAST_POLL = 5.0  # seconds after a deadline in which the poll made at it may still bring the end
-# Timers are for all watchers, and no part of the first one's request or trace.
-_NO_CONTEXT = contextvars.Context()
 _RESTART = 0.05  # seconds after an interrupt until polling goes on, where the loop does
 _MOST_UNKNOWN = 100  # statuses this release does not know that are logged
 
@@ -226,7 +224,9 @@ class PollScheduler:
             session.timer.cancel()
         if self._loop is not None and moment < NEVER:
             session.timer_at = moment
-            session.timer = self._loop.call_at(moment, self._end_late, session, context=_NO_CONTEXT)
+            # In a context of its own, as the polls: it is for all watchers, and loops of two threads cannot share one.
+            context = contextvars.Context()
+            session.timer = self._loop.call_at(moment, self._end_late, session, context=context)
 
     def _end_late(self, session: WatchedSession) -> None:
         session.timer = None
