@@ -204,9 +204,9 @@ def failure(video: VideoInfo | None, messages: Sequence[Message]) -> tuple[str, 
     Both of the video's fields are often null (contract.md, 2). The agent's last words are no reason: they may be its
     friendly first line (contract.md, 8). `messages` oldest first.
     """
-    for told in () if video is None else (video.failure_message, video.failure_code):
-        if told and told.strip():
-            return told, "video"
+    for reason in () if video is None else (video.failure_message, video.failure_code):
+        if reason and reason.strip():
+            return reason, "video"
     for message in reversed(messages):
         if message.type == "error" and message.content.strip():
             return message.content, "error_message"

@@ -2,7 +2,7 @@
 A session as bytes: what another process needs to go on with it, and nothing that must stay secret.
 
 Messages and addresses are left out (they are read again); fingerprints of the messages already delivered keep them
-from being told twice.
+from being delivered twice.
 """
 
 from __future__ import annotations

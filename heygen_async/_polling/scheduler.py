@@ -2,8 +2,8 @@
 One scheduler for all watches of a client: decides which session is polled next and delivers what that brings.
 
 A watched session is a plain object in a queue; the watchers of one session share its polls, and nothing here waits
-per watcher. Polls run in a few workers (`workers.py`). Sessions that render are polled together
-(`bulk.py`). What an answer means is decided in `state.py`, when to poll in `cadence.py`.
+per watcher. Polls run in a few workers (`workers.py`). Sessions that render are polled together (`reads.py`). What an
+answer means is decided in `state.py`, when to poll in `cadence.py`.
 """
 
 from __future__ import annotations

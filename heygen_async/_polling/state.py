@@ -1,8 +1,8 @@
 """
 What a session's answers mean over time: the one place that compares statuses.
 
-A `SessionTracker` is fed with what was read (`saw_*`), with what was sent (`sent`), and answers two: what to read
-next (`look`) and what is known (`state`). It never waits and never reads a clock; moments come in as seconds.
+A `SessionTracker` records what was read and what was sent (`record_*`), and answers two questions: what to read next
+(`next_read`) and what is known (`state`). It never waits and never reads a clock; moments come in as seconds.
 
 The arrows between statuses are only inferred (contract.md), so none is enforced: whatever is read is believed,
 except what was true before the caller spoke (`StaleGuard`).
@@ -143,7 +143,7 @@ class SessionTracker:
         return self.state is not None and self.state.status == SessionStatus.COMPLETED
 
     def is_fresh(self, now: float) -> bool:
-        """Whether the state may be handed out as the newest without a look."""
+        """Whether the state may be handed out as the newest without a read."""
         is_believed = self.state is not None and not self.is_stale
         return is_believed and self.read_at is not None and now - self.read_at <= FRESH
 
@@ -306,16 +306,16 @@ class SessionTracker:
             self.revised = None
         return self.record_video(videos[0], asked=asked, now=now)
 
-    def record_missing(self, look: ReadTarget, *, now: float) -> Change:
+    def record_missing(self, target: ReadTarget, *, now: float) -> Change:
         """Take a 404: some are for a while, and a session may vanish once its video exists (contract.md, 1)."""
         if self._failed is not None:
             return self.record_no_reason(now=now)
-        if look is ReadTarget.SESSION and self.video_id not in (None, self.revised):
+        if target is ReadTarget.SESSION and self.video_id not in (None, self.revised):
             self._authority = ReadTarget.VIDEO
             return Change.READ_AGAIN
         if self.state is None:
             return Change.GONE
-        if look is ReadTarget.SESSION:
+        if target is ReadTarget.SESSION:
             self._authority = ReadTarget.VIDEOS
             return Change.READ_AGAIN  # its video may be there, although its id was never told
         if self._authority is ReadTarget.VIDEOS:

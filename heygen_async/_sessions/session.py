@@ -57,7 +57,7 @@ class Session:
     One Video Agent session; made by `heygen.sessions`.
 
     Handles of the same session share what is known and what is polled. A handle's watches continue each other: a
-    message told by one is not told again by the next; `heygen.sessions.attach(session.id)` makes a handle that
+    message delivered by one does not come again with the next; `heygen.sessions.attach(session.id)` makes a handle that
     starts from the beginning.
     """
 

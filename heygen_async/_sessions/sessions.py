@@ -130,9 +130,9 @@ class Sessions:
 
     def restore(self, ref: bytes | str) -> Session:
         """
-        Return the session of a `Session.ref()`, or of an error's `ref`; messages told before are not told again.
+        Return the session of a `Session.ref()`, or of an error's `ref`; messages delivered before do not come again.
 
-        Whoever had it may have gone on with it, so its state is read before it is told, also when it is watched here.
+        Whoever had it may have gone on with it, so its state is read before it is shown, also when it is watched here.
 
         Raises:
             InvalidArgument: Not a ref, or one of a later release.
