@@ -55,7 +55,12 @@ def test_the_package_says_that_it_is_typed() -> None:
 
 def test_every_extra_has_code_behind_it() -> None:
     """An extra is declared once the module that needs it exists."""
-    behind = {"cli": "_cli/app.py", "durable": "durable/__init__.py"}
+    behind = {
+        "cli": "_cli/app.py",
+        "durable": "durable/__init__.py",
+        "postgres": "backplane/_postgres.py",
+        "redis": "backplane/_redis.py",
+    }
 
     for extra in METADATA.get_all("Provides-Extra") or []:
         assert (house.PACKAGE / behind[extra]).is_file()
