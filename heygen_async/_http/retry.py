@@ -83,7 +83,7 @@ def may_be_done(error: HeyGenError) -> bool:
 
 
 def is_refused_for_all(error: HeyGenError) -> bool:
-    """Whether every further request would be refused alike, so that watchers must know at once."""
+    """Whether it is about the credential or the account: every further request would be refused alike."""
     if isinstance(error, InsufficientCredit | Forbidden):
         return error.from_service
     return isinstance(error, Unauthorized)

@@ -10,16 +10,8 @@ import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ..errors import (
-    APIError,
-    Forbidden,
-    HeyGenError,
-    InsufficientCredit,
-    NotFound,
-    RateLimited,
-    TransportError,
-    Unauthorized,
-)
+from .._http.retry import is_refused_for_all
+from ..errors import APIError, HeyGenError, NotFound, RateLimited, TransportError
 from .state import Change
 from .watcher import Outage
 
@@ -220,8 +212,6 @@ def _ends_watch(error: HeyGenError) -> bool:
     Final are a refused credential, the service's own 402 and 403, a 404 after its grace, and what is no answer at all
     (a closed client). All else may pass: an answer of something in between, of any status, is one failed poll.
     """
-    if isinstance(error, Forbidden | InsufficientCredit | NotFound):
+    if isinstance(error, NotFound):
         return error.from_service
-    if isinstance(error, Unauthorized):
-        return True
-    return not isinstance(error, APIError | TransportError)
+    return is_refused_for_all(error) or not isinstance(error, APIError | TransportError)
