@@ -16,7 +16,7 @@ from .._api.calls import Kind
 from .._redact import clean
 from ..errors import APIError, Conflict, HeyGenError, InvalidRequest, OutcomeUnknown, RateLimited
 from .create_queue import CAP_HINT
-from .retry import IN_PROGRESS, Tries, may_be_done
+from .retry import IN_PROGRESS, Delivery, Tries, delivery, may_be_done
 
 if TYPE_CHECKING:
     from .client import ApiClient
@@ -150,7 +150,7 @@ def _unanswered(write: PendingWrite[Any], problem: HeyGenError) -> OutcomeUnknow
 def _explain(write: PendingWrite[Any], problem: HeyGenError, attempts: int) -> HeyGenError:
     if isinstance(problem, APIError):
         problem.attempts = max(attempts, 1)
-    is_cap = isinstance(problem, RateLimited) and problem.code != "quota_exceeded"
+    is_cap = isinstance(problem, RateLimited) and delivery(problem) is not Delivery.FINAL
     if is_cap and write.call.kind is Kind.CREATE:
         problem.hint = CAP_HINT
         problem.__notes__ = [f"Hint: {CAP_HINT}"]
