@@ -138,7 +138,7 @@ class AiohttpTransport:
             ClientStateError: The session given by the caller is closed.
         """
         async with self._slots:
-            with self._translated(request.route or "the request", _secrets_of(request)):
+            with self._translated(request, request.route or "the request"):
                 if self._is_closed:
                     raise RuntimeError("Session is closed")
                 if request.body is None or isinstance(request.body, bytes):
@@ -146,7 +146,7 @@ class AiohttpTransport:
                 return await self._upload(request, request.body)
 
     @contextmanager
-    def _translated(self, what: str, secrets: tuple[str, ...] = ()) -> Generator[None]:
+    def _translated(self, request: Request, what: str) -> Generator[None]:
         """Have no error of a library come out."""
         try:
             yield
@@ -154,6 +154,7 @@ class AiohttpTransport:
             if self._is_closed and isinstance(error, TimeoutError):
                 lost = errors.ConnectionLost("The client was closed while this was under way.")
                 raise lost from _sanitize(error)
+            secrets = _secrets_of(request)
             raise _translate(error, what, secrets) from _sanitize(error, secrets)
         except RuntimeError as error:
             raise errors.ClientStateError(
@@ -172,7 +173,7 @@ class AiohttpTransport:
         limits = aiohttp.ClientTimeout(
             total=None, sock_connect=self._timeouts.connect, sock_read=self._timeouts.transfer
         )
-        with self._translated("the download"):
+        with self._translated(request, "the download"):
             response = await self._follow(request, request.url, limits)
         self._answering.add(response)
         try:
