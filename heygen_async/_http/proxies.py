@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -73,6 +74,7 @@ def _address(scheme: str, value: str) -> str:
     return address
 
 
+@lru_cache  # asked at every request about the same few hosts, and to parse an address is slow
 def _covers(entry: str, host: str, port: int | None) -> bool:
     if entry == "*":
         return True
