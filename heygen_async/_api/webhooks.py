@@ -29,7 +29,8 @@ def create(url: str, events: Iterable[str] | None, entity_id: str | None) -> Cal
     if events is not None:
         body["events"] = _names(events)
     if entity_id is not None:
-        body["entity_id"] = segment("entity_id", entity_id)
+        segment("entity_id", entity_id)
+        body["entity_id"] = entity_id
     return change_call("create_endpoint", "POST", _ENDPOINTS, _REGISTERED, body=body)
 
 

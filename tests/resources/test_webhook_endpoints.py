@@ -57,6 +57,13 @@ async def test_a_lost_answer_registers_once(heygen: HeyGen, service: Simulator, 
     assert 1 == len(await all_of(heygen.webhooks.endpoints.list()))
 
 
+async def test_an_entity_is_named_to_the_letter(heygen: HeyGen, line: Line) -> None:
+    """The id of an entity stands in the body as it was given, without the escapes that a path would need."""
+    await heygen.webhooks.endpoints.create(URL, entity_id="ent/1 é")
+
+    assert "ent/1 é" == json.loads(line.sent[-1].body or b"")["entity_id"]
+
+
 async def test_what_was_sent_can_be_looked_up(heygen: HeyGen, service: Simulator) -> None:
     """The history has what an endpoint missed, as events that `notify` takes."""
     service.script(Scenario.failing("generating"), prompt="doomed")
