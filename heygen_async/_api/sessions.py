@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 from msgspec import Meta
 
 from ..errors import InvalidArgument
-from ..errors._arguments import check_choice, check_https, check_text, check_type, list_of
+from ..errors._arguments import check_choice, check_https, check_text, check_type, given, list_of
 from ..models import (
     Asset,
     AssetBase64,
@@ -129,7 +129,7 @@ def send(
 
 
 def _passed(options: Mapping[str, object]) -> dict[str, object]:
-    passed = {name: value for name, value in options.items() if value is not None}
+    passed = given(**options)
     check_type(bool, "true or false", **{name: passed[name] for name in passed.keys() & _SWITCHES})
     check_text(**{name: passed[name] for name in passed.keys() - _SWITCHES})
     return passed
