@@ -19,6 +19,7 @@ import anyio
 from .. import _clock
 from .._api import responses
 from .._api.calls import Kind
+from .._http.links import EXPIRED
 from .._http.retry import Tries
 from .._redact import clean
 from ..errors import APIError, BadResponse, ConnectionLost, DownloadError, InvalidArgument, TransportError
@@ -36,8 +37,6 @@ T = TypeVar("T")
 
 log = logging.getLogger("heygen_async")
 
-# How storage hosts answer an expired link; only a fresh link shows whether it was that.
-_EXPIRED = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 # These refuse the moment, not the range that was asked for.
 _TRANSIENT = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 _BATCH_BYTES = 2 * 1024 * 1024  # for one trip to a worker thread
@@ -180,7 +179,7 @@ class _FileDownload:
             DownloadError: There is none.
         """
         status = error.status if isinstance(error, APIError) else None
-        if status in _EXPIRED and not (self._is_fresh and self._start):
+        if status in EXPIRED and not (self._is_fresh and self._start):
             self._url, self._is_fresh = None, True
             wait = tries.wait_again(error, elapsed=elapsed)
             # A fresh link works at once, or it was not the link.

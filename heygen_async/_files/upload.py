@@ -18,6 +18,7 @@ from .. import _clock
 from .._api import assets as asset_api
 from .._api import responses
 from .._api.calls import Kind
+from .._http.links import EXPIRED
 from .._http.retry import Tries
 from .._http.transport import Request
 from .._redact import clean
@@ -36,9 +37,6 @@ log = logging.getLogger("heygen_async")
 
 _KEPT = 1024  # files; a batch of a hundred thousand jobs must not grow with their number
 _NAME_CHARACTERS = 255
-
-# What storage hosts say to an address whose time is over, however they word it.
-_EXPIRED = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 
 # What a large file goes through at the service after its bytes have come (contract.md, Uploads). A service that has no
 # status for assets, or a word for it that nobody knows, counts as done: a create that names the file is answered
@@ -131,7 +129,7 @@ async def _upload_direct(api: ApiClient, source: Source, meter: Meter, name: str
         except (APIError, TransportError) as error:
             problem = error
         # Only the number of tries counts, not their time: each may take an hour and be worth it.
-        if isinstance(problem, APIError) and problem.status in _EXPIRED:
+        if isinstance(problem, APIError) and problem.status in EXPIRED:
             slot, wait = None, tries.wait_again(problem, elapsed=0.0)
         else:
             wait = tries.wait_after(Kind.REPEATABLE, problem, elapsed=0.0)

@@ -6,9 +6,13 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from http import HTTPStatus
 from urllib.parse import urljoin, urlsplit
 
 from ..errors import BadResponse
+
+# How storage hosts answer an expired link, however they word it; only a fresh one shows whether it was that.
+EXPIRED = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 
 # What no request line can hold; everything else, `%` above all, stays as the host wrote it.
 _UNSENDABLE = re.compile(r"[^!#-;=?-~]")
