@@ -125,7 +125,7 @@ class PollContext(Struct, frozen=True, kw_only=True):
         elapsed: Seconds in that status, as seen from here.
         progress: 0 to 100, as the service shows it; it may jump, fall back and rest at 99.
         history: Pairs of (seconds in this status, progress), oldest first, at each change of progress.
-        polls: Looks in this status so far.
+        polls: Polls in this status so far.
         unchanged: Seconds since anything moved.
         jitter: A random number from 0 up to 1, drawn for this poll, to spread sessions that started together.
         expected: How long this status lasts, from what the client has seen (`Durations`); None before it has.

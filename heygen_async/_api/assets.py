@@ -50,7 +50,7 @@ class UploadSlot(Struct, frozen=True, kw_only=True):
     max_bytes: int
 
     def __repr__(self) -> str:
-        return f"Slot(asset_id={self.asset_id!r})"
+        return f"UploadSlot(asset_id={self.asset_id!r})"
 
 
 _UPLOADED = Decoder(Envelope[Uploaded])

@@ -1,8 +1,7 @@
 """
-The service's language: every path, header and body it takes, and what its answers mean.
+Sessions of the Video Agent: their paths and bodies, and how their answers are read.
 
-Bytes in, values out: nothing here waits, keeps time or opens a connection. Rules come from `contract.md`; arguments
-are checked here because the limits are the wire's. Answers are read in `responses.py`.
+Rules come from `contract.md`; arguments are checked here because the limits are the wire's.
 """
 
 from __future__ import annotations

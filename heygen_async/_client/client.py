@@ -62,7 +62,7 @@ class HeyGen:
         base_url: `HEYGEN_API_BASE`, else the service's address, when None. Plain http only to this machine.
         timeouts: How long to wait for what.
         retry: When to try again.
-        cadence: When to look at watched sessions; adaptive when None.
+        cadence: When to poll watched sessions; adaptive when None.
         max_connections: Exchanges under way at once; further ones wait in line.
         requests_per_second: Polls a second at most, spread evenly; no limit when None.
         trust_env: Whether to use the proxies of the environment, as they are now: `HTTP_PROXY`, `HTTPS_PROXY`, else
@@ -156,11 +156,11 @@ class HeyGen:
 
     def notify(self, event: WebhookEvent | UnverifiedEvent) -> bool:
         """
-        Look now at the session or video a webhook is about, if anybody watches it; return whether anybody does.
+        Poll now the session or video a webhook is about, if it is watched; return whether it is.
 
-        Nothing else in the event is believed: the watchers are told what the look finds. However many events come,
-        each session is looked at about once a second at most. Where verified events have shown that they tell the
-        end of a rendering, the default schedule relies on them and looks rarely; when they cease it looks as before.
+        Nothing else in the event is believed: the watchers get what the poll finds. However many events come, each
+        session is polled about once a second at most. Where verified events have shown that they announce the end
+        of a rendering, the default schedule relies on them and polls rarely; when they cease it polls as before.
         This does no I/O itself; call it from the client's event loop.
 
         Args:

@@ -1,8 +1,5 @@
 """
-The service's words as values: frozen structs that tolerate fields they do not know.
-
-Wire integers keep their wire names (`created_at`, Unix seconds); the aware datetime
-is a property beside them. Sets the service extends are open enums: an unknown word survives as itself.
+Sessions: what the service says of them, what a client knows of them, and what a reviewer answers.
 """
 
 from __future__ import annotations

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-# ---- this client --------------------------------------------------------------------------------------------------
-
 
 class Statistics(Struct, frozen=True, kw_only=True):
     """
@@ -20,9 +18,9 @@ class Statistics(Struct, frozen=True, kw_only=True):
         bytes_received: Bytes of answers, uncompressed.
         watchers: Watchers alive now.
         watched: Sessions they watch.
-        due: Sessions whose look is due and in line.
-        in_flight: Looks under way.
-        lateness_p50: Seconds between due and sent of the newest 1,000 looks, the median.
+        due: Sessions whose poll is due and in line.
+        in_flight: Polls under way.
+        lateness_p50: Seconds between due and sent of the newest 1,000 polls, the median.
         lateness_p99: The same, of the slowest of a hundred.
         shared_reads: Reads by other processes that served watchers here.
         is_backplane_away: Whether the other processes cannot be reached, so that this one polls for itself; None
