@@ -107,7 +107,7 @@ class HeyGen:
         )
         check_callable(**callables)
         check_type(random.Random | None, "a random.Random", rng=rng)
-        _check_parts(http, backplane)
+        _check_http(http)
         check_count(max_connections=max_connections)
         check_positive(**given(requests_per_second=requests_per_second))
 
@@ -342,8 +342,6 @@ class HeyGen:
         return f"<HeyGen {'closed' if core is None or core.api.is_closed else 'open'}>"
 
 
-def _check_parts(http: object, backplane: object) -> None:
+def _check_http(http: object) -> None:
     if http is not None and not (hasattr(http, "send") or hasattr(http, "request")):
         raise InvalidArgument("http", "must be an aiohttp.ClientSession or a Transport")
-    if backplane is not None and not hasattr(backplane, "share_polls"):
-        raise InvalidArgument("backplane", "must be a backplane of `heygen_async.backplane`")
