@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from hypothesis import strategies as st
 
@@ -45,6 +45,20 @@ headers: Final = st.fixed_dictionaries(
         "location": st.text(max_size=40).map("http://".__add__) | st.sampled_from(["http://[", "/login"]),
     },
 )
+
+
+def changed(value: object, data: st.DataObject, others: st.SearchStrategy[object] = json_values) -> object:
+    """The value with something else, or nothing, in one place at any depth."""
+    if isinstance(value, dict | list) and value and data.draw(st.booleans()):
+        members = cast("dict[str, object] | list[object]", value)
+        keyed = members if isinstance(members, dict) else {str(n): item for n, item in enumerate(members)}
+        key = data.draw(st.sampled_from(list(keyed)))
+        if data.draw(st.booleans()):
+            keyed = keyed | {key: changed(keyed[key], data, others)}
+        else:
+            keyed = {name: item for name, item in keyed.items() if name != key}
+        return keyed if isinstance(members, dict) else list(keyed.values())
+    return data.draw(others)
 
 
 def messages(*, times: st.SearchStrategy[int | None] | None = None) -> st.SearchStrategy[Message]:

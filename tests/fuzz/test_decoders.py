@@ -8,7 +8,7 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -24,7 +24,7 @@ from heygen_async._http.links import resolve_link
 from heygen_async._polling import refs
 from heygen_async._redact import clean, host
 from heygen_async.webhooks import parse_unverified, sign, verify
-from strategies import ANSWERS, json_values
+from strategies import ANSWERS, changed, json_values
 from strategies import headers as any_headers
 
 if TYPE_CHECKING:
@@ -61,7 +61,8 @@ _EVENT: Final[dict[str, object]] = {
     "event_data": {"session_id": "s", "video_id": "v", "url": "https://f.test/v.mp4"},
     "created_at": "2026-01-01T00:00:00Z",
 }
-_EXTREMES: Final = st.sampled_from(cast("list[object]", ["x" * 5_000, "/" * 5_000, 10**300, [[[]]] * 50]))
+_EXTREMES: Final[list[object]] = ["x" * 5_000, "/" * 5_000, 10**300, [[[]]] * 50]
+_VALUES: Final = json_values | st.sampled_from(_EXTREMES)
 _ODD_TEXTS: Final = st.text(max_size=40) | st.text(
     "ab/\\:@?#%&=[].,;\"'\n\r\t\x00\x1b 0é\u202e\ud800", max_size=60
 )
@@ -74,20 +75,6 @@ def share(part: float) -> settings:
     """Return the settings of a test that gets this part of the examples."""
     checks = [HealthCheck.too_slow, HealthCheck.data_too_large]
     return settings(max_examples=max(1, int(_EXAMPLES * part)), deadline=None, suppress_health_check=checks)
-
-
-def changed(value: object, data: st.DataObject) -> object:
-    """The value with something else, or nothing, in one place at any depth."""
-    if isinstance(value, dict | list) and value and data.draw(st.booleans()):
-        members = cast("dict[str, object] | list[object]", value)
-        keyed = members if isinstance(members, dict) else {str(n): item for n, item in enumerate(members)}
-        key = data.draw(st.sampled_from(list(keyed)))
-        if data.draw(st.booleans()):
-            keyed = keyed | {key: changed(keyed[key], data)}
-        else:
-            keyed = {name: item for name, item in keyed.items() if name != key}
-        return keyed if isinstance(members, dict) else list(keyed.values())
-    return data.draw(json_values | _EXTREMES)
 
 
 def written(value: object, data: st.DataObject) -> bytes:
@@ -121,7 +108,7 @@ def survives(read: Callable[[], object]) -> None:
 def test_answers(name: str, status: int, headers: dict[str, str], data: st.DataObject) -> None:
     """Any answer with any headers is a value or a typed error."""
     decoder, good = ANSWERS[name]
-    body = written(changed(good, data), data)
+    body = written(changed(good, data, _VALUES), data)
     survives(lambda: responses.read("the call", decoder, status, headers, body, ("a secret",)))
 
 
@@ -129,7 +116,7 @@ def test_answers(name: str, status: int, headers: dict[str, str], data: st.DataO
 @given(st.data())
 def test_refs(data: st.DataObject) -> None:
     """Any bytes are a ref or are refused."""
-    ref = written(changed(_REF, data), data)
+    ref = written(changed(_REF, data, _VALUES), data)
     survives(lambda: refs.read(ref, {}))
 
 
@@ -137,7 +124,7 @@ def test_refs(data: st.DataObject) -> None:
 @given(st.data(), st.dictionaries(st.text(max_size=20), st.text(max_size=80), max_size=3))
 def test_deliveries(data: st.DataObject, headers: dict[str, str]) -> None:
     """Any delivery is an event or is refused, signed or not."""
-    body = written(changed(_EVENT, data), data)
+    body = written(changed(_EVENT, data, _VALUES), data)
     survives(lambda: parse_unverified(body))
     survives(lambda: verify(headers, body, "s"))
     signed = sign(body, "s") | headers
@@ -148,7 +135,7 @@ def test_deliveries(data: st.DataObject, headers: dict[str, str]) -> None:
 @given(st.data(), st.sampled_from(["csv", "jsonl"]), _ODD_TEXTS)
 def test_job_files(data: st.DataObject, form: str, cell: str) -> None:
     """Any file is rows or is refused with its faults."""
-    line = written(changed(_ROW, data), data)
+    line = written(changed(_ROW, data, _VALUES), data)
     table = f"prompt,key,files\n{cell},k,\nA tour,{cell},{cell}\n".encode("utf-8", "surrogatepass")
     body = line + b"\n" + line if form == "jsonl" else table + line
     file = JobFile("jobs", io.BytesIO(body), form, RowReader(Path(), "chat"))  # type: ignore[arg-type]
