@@ -39,7 +39,7 @@ class Conversations(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.now = 0.0
+        self.now = 1_000.0  # a message of the time 0 would have no time
         self.history = [Snapshot("thinking", (self.message("user", "An espresso machine"),))]
         self.newest_read = 0
         self.is_open = False  # whether a pause waits for its answer
