@@ -8,16 +8,16 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol
 
-from msgspec import Struct, field
+from msgspec import field
 
 from .._redact import clean
-from ._base import Int, moment
+from ._base import Int, Value, moment
 
 if TYPE_CHECKING:
     from datetime import datetime
 
 
-class Linked(Struct, frozen=True):
+class Linked(Value, frozen=True):
     """A value with addresses in it; its repr shows them without their signatures."""
 
     def __repr__(self) -> str:
@@ -35,13 +35,13 @@ class AssetUrl(Linked, frozen=True, kw_only=True, tag_field="type", tag="url"):
     url: str
 
 
-class AssetId(Struct, frozen=True, kw_only=True, tag_field="type", tag="asset_id"):
+class AssetId(Value, frozen=True, kw_only=True, tag_field="type", tag="asset_id"):
     """A file uploaded before."""
 
     asset_id: str
 
 
-class AssetBase64(Struct, frozen=True, kw_only=True, tag_field="type", tag="base64"):
+class AssetBase64(Value, frozen=True, kw_only=True, tag_field="type", tag="base64"):
     """A small file sent inline; `data` is base64 text."""
 
     media_type: str
@@ -83,7 +83,7 @@ class Asset(Linked, frozen=True, kw_only=True):
         return moment(self.uploaded_at)
 
 
-class AssetState(Struct, frozen=True, kw_only=True):
+class AssetState(Value, frozen=True, kw_only=True):
     """
     One row of `heygen.assets.statuses`; an id the service does not know has status `not_found`.
 
@@ -97,7 +97,7 @@ class AssetState(Struct, frozen=True, kw_only=True):
     error: dict[str, object] | None = None
 
 
-class Transfer(Struct, frozen=True, kw_only=True):
+class Transfer(Value, frozen=True, kw_only=True):
     """
     How far an upload or a download is.
 

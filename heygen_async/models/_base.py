@@ -34,7 +34,34 @@ def moment(seconds: float | None) -> datetime | None:
         return None
 
 
-class Dated(Struct, frozen=True, kw_only=True):
+class Value(Struct, frozen=True):
+    """What the service says, or is told; web frameworks that are built on pydantic take it as a model."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        # Called by pydantic alone, for instance for the response model of a web framework.
+        from pydantic_core import core_schema as core
+
+        columns = {
+            each.name: core.typed_dict_field(handler.generate_schema(each.type), required=each.required)
+            for each in fields(cls)
+        }
+        shape = core.typed_dict_schema(columns, cls_name=cls.__name__)
+        names = {each.name: each.encode_name for each in fields(cls)}
+
+        def read(value: object) -> Value:
+            if isinstance(value, dict):
+                value = {names.get(name, name): each for name, each in value.items()}
+            return value if isinstance(value, cls) else convert(value, cls)
+
+        return core.no_info_plain_validator_function(
+            read,
+            json_schema_input_schema=shape,
+            serialization=core.plain_serializer_function_ser_schema(asdict, return_schema=shape),
+        )
+
+
+class Dated(Value, frozen=True, kw_only=True):
     """
     What was made at some time.
 
@@ -49,24 +76,8 @@ class Dated(Struct, frozen=True, kw_only=True):
         """When it was made; None when the service did not say."""
         return moment(self.created_at)
 
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
-        # Called by pydantic alone, for instance for the response model of a web framework.
-        from pydantic_core import core_schema as core
 
-        columns = {
-            each.name: core.typed_dict_field(handler.generate_schema(each.type), required=each.required)
-            for each in fields(cls)
-        }
-        shape = core.typed_dict_schema(columns, cls_name=cls.__name__)
-        return core.no_info_plain_validator_function(
-            lambda value: value if isinstance(value, cls) else convert(value, cls),
-            json_schema_input_schema=shape,
-            serialization=core.plain_serializer_function_ser_schema(asdict, return_schema=shape),
-        )
-
-
-class Amounts(Struct, frozen=True):
+class Amounts(Value, frozen=True):
     """What decides about money: all its fields are right, or none is there."""
 
 

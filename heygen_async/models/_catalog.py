@@ -7,14 +7,12 @@ answer is refused.
 
 from __future__ import annotations
 
-from msgspec import Struct
-
-from ._base import Amounts, Dated, Int
+from ._base import Amounts, Dated, Int, Value
 
 # ---- catalog ------------------------------------------------------------------------------------------------------
 
 
-class Style(Struct, frozen=True, kw_only=True):
+class Style(Value, frozen=True, kw_only=True):
     """A curated visual style; pass `style_id` to `sessions.create`."""
 
     style_id: str
@@ -25,7 +23,7 @@ class Style(Struct, frozen=True, kw_only=True):
     aspect_ratio: str | None = None
 
 
-class BrandKit(Struct, frozen=True, kw_only=True):
+class BrandKit(Value, frozen=True, kw_only=True):
     """Colours and logo of a brand; pass `brand_kit_id` to `sessions.create`."""
 
     brand_kit_id: str
@@ -34,7 +32,7 @@ class BrandKit(Struct, frozen=True, kw_only=True):
     logo_url: str | None = None
 
 
-class BrandGlossary(Struct, frozen=True, kw_only=True):
+class BrandGlossary(Value, frozen=True, kw_only=True):
     """Names and terms of a brand; pass `brand_glossary_id` to `sessions.create`."""
 
     brand_glossary_id: str
@@ -43,7 +41,7 @@ class BrandGlossary(Struct, frozen=True, kw_only=True):
     updated_at: str
 
 
-class Voice(Struct, frozen=True, kw_only=True):
+class Voice(Value, frozen=True, kw_only=True):
     """A narration voice; pass `voice_id` to `sessions.create`."""
 
     voice_id: str
@@ -76,7 +74,7 @@ class VoiceDetail(Dated, frozen=True, kw_only=True):
     failure_message: str | None = None
 
 
-class TrainingError(Struct, frozen=True, kw_only=True):
+class TrainingError(Value, frozen=True, kw_only=True):
     """Why an avatar could not be trained."""
 
     code: str = ""
@@ -99,7 +97,7 @@ class AvatarGroup(Dated, frozen=True, kw_only=True):
     error: TrainingError | None = None
 
 
-class AvatarLook(Struct, frozen=True, kw_only=True):
+class AvatarLook(Value, frozen=True, kw_only=True):
     """One look of an avatar; its `id` is the `avatar_id` to pass."""
 
     id: str
@@ -168,7 +166,7 @@ class UsageBased(Amounts, frozen=True, kw_only=True):
     spending_current_usd: float | None = None
 
 
-class User(Struct, frozen=True, kw_only=True):
+class User(Value, frozen=True, kw_only=True):
     """The caller's account; one of `wallet`, `subscription`, `usage_based` is filled, as `billing_type` says."""
 
     username: str = ""

@@ -4,15 +4,12 @@ Sessions: what the service says of them, what a client knows of them, and what a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from msgspec import Struct, field
+from msgspec import field
 
 from ._assets import Linked
-from ._base import Dated, Id, Int, OpenStrEnum, moment
-
-if TYPE_CHECKING:
-    from datetime import datetime
+from ._base import Dated, Id, Int, OpenStrEnum, Value
 
 
 class SessionStatus(OpenStrEnum):
@@ -107,20 +104,15 @@ class SessionState(SessionData, frozen=True, kw_only=True, gc=False):
         return self.status.is_terminal
 
 
-class SessionSummary(Struct, frozen=True, kw_only=True):
+class SessionSummary(Dated, frozen=True, kw_only=True):
     """One line of the session list; it carries no status."""
 
     session_id: Id
     created_at: Int
     title: str | None = None
 
-    @property
-    def created(self) -> datetime | None:
-        """When the session was created."""
-        return moment(self.created_at)
 
-
-class SentMessage(Struct, frozen=True, kw_only=True):
+class SentMessage(Value, frozen=True, kw_only=True):
     """
     The service took a message.
 
@@ -148,7 +140,7 @@ class ResourceInfo(Linked, Dated, frozen=True, kw_only=True):
 # ---- what a reviewer answers --------------------------------------------------------------------------------------
 
 
-class Reply(Struct, frozen=True, kw_only=True):
+class Reply(Value, frozen=True, kw_only=True):
     """Answer the agent with a message, with the options of `session.send`."""
 
     message: str
@@ -157,13 +149,13 @@ class Reply(Struct, frozen=True, kw_only=True):
     brand_kit_id: str | None = None
 
 
-class Approve(Struct, frozen=True, kw_only=True):
+class Approve(Value, frozen=True, kw_only=True):
     """Approve the storyboard, in these words or in the SDK's."""
 
     message: str | None = None
 
 
-class Stop(Struct, frozen=True, kw_only=True):
+class Stop(Value, frozen=True, kw_only=True):
     """End the run at its next checkpoint."""
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
+from ._base import Value
 
 
-class Statistics(Struct, frozen=True, kw_only=True):
+class Statistics(Value, frozen=True, kw_only=True):
     """
     What a client has done so far; a snapshot that does not change any more.
 

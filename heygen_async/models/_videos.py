@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
-
 from ._assets import Linked
-from ._base import Dated, Id, Int, OpenStrEnum, moment
+from ._base import Dated, Id, Int, OpenStrEnum, Value, moment
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -63,7 +61,7 @@ class VideoInfo(Linked, Dated, frozen=True, kw_only=True):
         return self.status is VideoStatus.COMPLETED and bool(self.video_url)
 
 
-class VideoState(Struct, frozen=True, kw_only=True, gc=False):
+class VideoState(Value, frozen=True, kw_only=True, gc=False):
     """One row of `videos.statuses`; an id the service does not know has status `not_found`."""
 
     status: VideoStatus

@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+import builtins
 import json
 import subprocess
 import sys
+import typing
 from collections.abc import MutableMapping
-from typing import Any
+from typing import Any, get_args, get_origin
 
+import msgspec
 import pytest
 from fastapi import FastAPI
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from heygen_async import Message, SessionState, SessionStatus, Video, VideoStatus
+from heygen_async import Message, SessionState, SessionStatus, Video, VideoStatus, models
 
 STATE = SessionState(
     session_id="sess_1",
     status=SessionStatus.REVIEWING,
     messages=(Message(role="model", content="Shall I go ahead?", created_at=1),),
 )
+VALUES = [
+    each for each in vars(models).values() if isinstance(each, type) and issubclass(each, msgspec.Struct)
+]
+WORDS: dict[type, st.SearchStrategy[Any]] = {
+    str: st.text(min_size=1),
+    int: st.integers(-(2**63), 2**63 - 1),
+    float: st.floats(allow_nan=False, allow_infinity=False),
+    object: st.text(),
+}
 app = FastAPI()
 
 
@@ -30,6 +44,24 @@ async def _state() -> SessionState:
 @app.get("/video")
 async def _video() -> Video:
     return Video(id="vid_1", status=VideoStatus("completed"))
+
+
+def built(kind: Any) -> st.SearchStrategy[Any]:
+    """Values of a type, with all its fields."""
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return st.builds(kind, **{each.name: built(each.type) for each in msgspec.structs.fields(kind)})
+    arguments = [built(each) for each in get_args(kind) if each is not Ellipsis]
+    match get_origin(kind):
+        case None:
+            return WORDS[kind] if kind in WORDS else st.from_type(kind)
+        case typing.Annotated:
+            return built(kind.__origin__)
+        case builtins.tuple:
+            return st.lists(arguments[0], max_size=2).map(tuple)
+        case builtins.dict:
+            return st.dictionaries(*arguments, max_size=2)
+        case _:
+            return st.one_of(arguments)
 
 
 async def get(path: str) -> Any:
@@ -85,6 +117,19 @@ def test_a_state_goes_out_and_comes_back() -> None:
     state = SessionState(session_id="sess_1", status=SessionStatus("dreaming"))
 
     assert [STATE, state] == [adapter.validate_json(adapter.dump_json(each)) for each in (STATE, state)]
+
+
+@pytest.mark.parametrize("kind", VALUES)
+@settings(max_examples=10)
+@given(data=st.data())
+def test_every_value_goes_out_and_comes_back(kind: type[msgspec.Struct], data: st.DataObject) -> None:
+    """Whatever the package returns or takes as a value can be a field or a model, under the names it has here."""
+    value = data.draw(built(kind))
+    adapter = TypeAdapter(kind)
+    shown = adapter.dump_python(value, mode="json")
+
+    assert set(kind.__struct_fields__) == set(shown)
+    assert value == adapter.validate_json(adapter.dump_json(value))
 
 
 def test_what_is_no_state_is_refused() -> None:
