@@ -32,6 +32,7 @@ PYTHONS: Final = nox.project.python_versions(PYPROJECT)
 DEMO: Final = "examples/interactive_session.py"
 # One process for each core, and no more than four: each of them collects all tests. The quick ones take from the slow.
 PARALLEL: Final = ("-n", "logical", "--maxprocesses=4", "--dist=worksteal")
+PRISM: Final = "5.16.0"
 # What says the same on every Python: long runs, answers in files, and checks of the repository itself.
 SAME_ON_EVERY_PYTHON: Final = ("chaos", "corpus", "repository")
 
@@ -352,6 +353,31 @@ def contract(session: nox.Session) -> None:
             *session.posargs,
             env={"PYTHONPATH": "tests", "SCHEMATHESIS_HOOKS": "contract.fuzz"},
         )
+
+
+@nox.session
+def prism(session: nox.Session) -> None:
+    """Have the Prism proxy compare all that the client and the simulator say to each other with the contract."""
+    install_groups(session, "prism")
+    folder = session.create_tmp()
+    quiet = ("--no-audit", "--no-fund", "--loglevel=error")
+    session.run("npm", "install", f"--prefix={folder}", *quiet, f"@stoplight/prism-cli@{PRISM}")
+    program = f"{folder}/node_modules/@stoplight/prism-cli/dist/index.js"
+    session.run("python", "-m", "contract.prism", program, env={"PYTHONPATH": str(ROOT / "tests")})
+
+
+@nox.session
+def generated(session: nox.Session) -> None:
+    """Have a client that is generated from the contract use every operation of the simulator."""
+    install_groups(session, "generated")
+    folder = session.create_tmp()
+    options = ("--meta=none", "--overwrite", f"--output-path={folder}/generated_client")
+    contract = "--path=tests/contract/openapi.strict.yaml"
+    session.run("openapi-python-client", "generate", contract, *options, silent=True)
+    path = os.pathsep.join([str(ROOT / "tests"), folder])
+    with simulator(session, "--api-key", "contract-key", "--speed", "100") as url:
+        program = ("-m", "contract.generated", "generated_client", url, "contract-key")
+        session.run("python", *program, env={"PYTHONPATH": path})
 
 
 @nox.session

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from heygen_async import Session, Video
     from heygen_async._http.transport import Request
 
-PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)
-LARGE = PNG + bytes(33_000_000)
+PDF = b"%PDF-1.4\n%%EOF\n"  # text, since some proxies read a form as text
+LARGE = PDF + bytes(33_000_000)
 
 
 class Keeper(MemoryTransport):
@@ -78,8 +78,8 @@ async def catalog(heygen: HeyGen) -> None:
 
 async def files(heygen: HeyGen) -> str:
     """Upload both ways, read, delete; the id of one that is left."""
-    small = await heygen.assets.upload(PNG, filename='a "b"\r\nc.png')
-    large = await heygen.assets.upload(LARGE, filename="large.png")
+    small = await heygen.assets.upload(PDF, filename='a "b"\r\nc.pdf')
+    large = await heygen.assets.upload(LARGE, filename="large.pdf")
     await heygen.assets.get(small.id)
     await heygen.assets.delete(large.id)
     return small.id
@@ -172,20 +172,25 @@ async def refusals(heygen: HeyGen) -> None:
         await heygen.sessions.create("p", extra={"visibility": "private"})
 
 
-async def everything(keeper: Keeper, service: Simulator, folder: pathlib.Path) -> None:
+async def everything(heygen: HeyGen, service: Simulator, folder: pathlib.Path) -> None:
     """The whole tour."""
+    await catalog(heygen)
+    await webhooks(heygen)
+    session = await conversation(heygen, await files(heygen))
+    film = await session.video()
+    await films(heygen, film, folder)
+    service.script(Scenario.question())
+    await reviewed(heygen)
+    stopped = await heygen.sessions.create("One shot", mode="generate")
+    await stopped.stop()
+    await refusals(heygen)
+    await drain(heygen.webhooks.events())
+
+
+async def keep_everything(keeper: Keeper, service: Simulator, folder: pathlib.Path) -> None:
+    """The whole tour, in one process."""
     async with HeyGen(service.api_key, base_url=service.base_url, http=keeper) as heygen:
-        await catalog(heygen)
-        await webhooks(heygen)
-        session = await conversation(heygen, await files(heygen))
-        film = await session.video()
-        await films(heygen, film, folder)
-        service.script(Scenario.question())
-        await reviewed(heygen)
-        stopped = await heygen.sessions.create("One shot", mode="generate")
-        await stopped.stop()
-        await refusals(heygen)
-        await drain(heygen.webhooks.events())
+        await everything(heygen, service, folder)
 
 
 @functools.cache
@@ -194,5 +199,5 @@ def exchanges() -> tuple[Exchange, ...]:
     service = Simulator()
     keeper = Keeper(service)
     with tempfile.TemporaryDirectory() as folder:
-        run(everything, keeper, service, pathlib.Path(folder))
+        run(keep_everything, keeper, service, pathlib.Path(folder))
     return tuple(one for one in keeper.kept if one.path.startswith("/v3/"))
