@@ -1,6 +1,5 @@
 """Video sessions for people in browsers, with FastAPI: `uvicorn fastapi_app:app --app-dir examples`."""
 
-import asyncio
 import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -11,7 +10,7 @@ from fastapi.responses import JSONResponse, RedirectResponse, StreamingResponse
 
 from heygen_async import HeyGen, HeyGenError, Replayed, WebhookError, webhooks
 from heygen_async.backplane import RedisBackplane
-from web_backend import EVENTS, answer_of, open_events, stop_on_signals
+from web_backend import EVENTS, answer_of, open_events, stop_on_signals, unless_left
 
 SECRETS = os.environ.get("HEYGEN_WEBHOOK_SECRET", "").split()
 REDIS = os.environ.get("REDIS_URL")  # for several workers: each session is polled once for all of them
@@ -44,21 +43,11 @@ async def refused(_request: Request, error: HeyGenError) -> Response:
 @app.post("/sessions", status_code=201)
 async def create(request: Request, prompt: Text, key: Key = None) -> dict[str, str]:
     """Start a session, once for each key: a browser that left and tries again with its key gets the same one."""
-    making = asyncio.ensure_future(heygen.sessions.create(prompt, idempotency_key=key, max_wait=0))
-    leaving = asyncio.ensure_future(
-        request.receive()
-    )  # no server tells a plain handler that its browser has left
-    try:
-        await asyncio.wait({making, leaving}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        leaving.cancel()
-        making.cancel()  # unless it is done
-    await asyncio.wait({making})
-    if making.cancelled():
-        raise HTTPException(
-            499
-        )  # what was made is in the log, and in `heygen.sessions.orphans` for who comes for it
-    return {"id": making.result().id}
+    making = heygen.sessions.create(prompt, idempotency_key=key, max_wait=0)
+    session = await unless_left(request.receive, making)
+    if session is None:
+        raise HTTPException(499)
+    return {"id": session.id}
 
 
 @app.post("/sessions/{session_id}/messages", status_code=204)

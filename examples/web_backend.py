@@ -1,12 +1,13 @@
-"""What the two web apps share: errors as HTTP answers, a session as server-sent events, an orderly end."""
+"""What the web apps share: errors as HTTP answers, a session as server-sent events, browsers that leave, the end."""
 
 import asyncio
 import json
 import signal
 import threading
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TypeVar
 
 from heygen_async import (
     ClientStateError,
@@ -26,6 +27,8 @@ from heygen_async import (
     UploadError,
     Watch,
 )
+
+T = TypeVar("T")
 
 HEARTBEAT = 15.0  # seconds; keeps proxies from cutting a quiet stream, and finds browsers that are gone
 EVENTS = {"cache-control": "no-store", "content-type": "text/event-stream", "x-accel-buffering": "no"}
@@ -57,6 +60,23 @@ def answer_of(error: HeyGenError) -> tuple[int, dict[str, object], dict[str, str
     if isinstance(error, RateLimited):
         headers["retry-after"] = str(max(1, round(error.retry_after or 1)))
     return status, body, headers
+
+
+async def unless_left(receive: Callable[[], Awaitable[object]], work: Coroutine[None, None, T]) -> T | None:
+    """
+    Return what a browser waits for, None when it has left: no ASGI server tells a plain handler.
+
+    A session that was made all the same is in the log, and in `heygen.sessions.orphans` for the one who comes for it.
+    """
+    making = asyncio.ensure_future(work)
+    leaving = asyncio.ensure_future(receive())  # there is nothing more to receive but that
+    try:
+        await asyncio.wait({making, leaving}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        leaving.cancel()
+        making.cancel()  # unless it is done
+    await asyncio.wait({making})
+    return None if making.cancelled() else making.result()
 
 
 async def open_events(session: Session) -> AsyncGenerator[bytes]:

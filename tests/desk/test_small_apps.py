@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-APPS = ("fastapi_app", "aiohttp_app")
+APPS = ("fastapi_app", "litestar_app", "aiohttp_app")
 SECRET = "whsec_of_the_app"
 JSON_BODY = {"content-type": "application/json"}
 BODY = (
@@ -42,7 +43,7 @@ class Site(Protocol):
 
 
 class AsgiSite(Visitor):
-    """An app of FastAPI."""
+    """An app of FastAPI or Litestar."""
 
     async def until(self, path: str, status: str) -> list[JSON]:
         """Follow an event stream to a status, then leave."""
@@ -78,7 +79,7 @@ def loaded(name: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, house.ROOT / "examples" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)  # Litestar looks it up there
     spec.loader.exec_module(module)
     return module
 
@@ -91,7 +92,7 @@ async def opened(name: str) -> AsyncGenerator[Site]:
         async with TestClient(TestServer(app)) as client:
             yield AiohttpSite(client)
     else:
-        async with app.router.lifespan_context(app):
+        async with app.lifespan() if name == "litestar_app" else app.router.lifespan_context(app):
             yield AsgiSite(app)
 
 

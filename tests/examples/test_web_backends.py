@@ -1,10 +1,11 @@
-"""The two web apps on real servers: browsers that leave and come again, streams that fail, and the end of a process."""
+"""The web apps on real servers: browsers that leave and come again, streams that fail, and the end of a process."""
 
 from __future__ import annotations
 
 import asyncio
 import importlib.util
 import json
+import logging
 import os
 import re
 import signal
@@ -41,18 +42,11 @@ if TYPE_CHECKING:
     from programs import Programs
 
 EXAMPLES: Final = house.ROOT / "examples"
-APPS: Final = ("fastapi_app", "aiohttp_app")
+APPS: Final = ("fastapi_app", "litestar_app", "aiohttp_app")
+UVICORN: Final = ("-m", "uvicorn", "--app-dir", str(EXAMPLES), "--port", "0", "--no-access-log")
 COMMANDS: Final = {
-    "fastapi_app": (
-        "-m",
-        "uvicorn",
-        "fastapi_app:app",
-        "--app-dir",
-        str(EXAMPLES),
-        "--port",
-        "0",
-        "--no-access-log",
-    ),
+    "fastapi_app": (*UVICORN, "fastapi_app:app"),
+    "litestar_app": (*UVICORN, "litestar_app:app"),
     "aiohttp_app": (str(EXAMPLES / "aiohttp_app.py"),),
 }
 GUARD: Final = 60.0  # seconds; against hanging only
@@ -63,7 +57,7 @@ def loaded(name: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)  # Litestar looks it up there
     spec.loader.exec_module(module)
     return module
 
@@ -173,6 +167,7 @@ async def test_dropped_creates_have_names(
     """Of fifty creates whose browsers have left, each session is an orphan with its key, and in the log."""
     service.faults.add("slow", on="create", times=None, seconds=0.3)
     async with opened(name) as (browser, heygen):
+        logging.getLogger("heygen_async").addHandler(caplog.handler)  # Litestar takes those of the root away
         forms = [asyncio.create_task(browser.create(f"form-{n}", f"Video {n}")) for n in range(50)]
         await until(lambda: len(service.ledger.creates) == 50)
         for form in forms:
@@ -180,6 +175,7 @@ async def test_dropped_creates_have_names(
         await asyncio.wait(forms)
         await until(lambda: len(heygen.sessions.orphans) == 50)
         orphans = heygen.sessions.orphans.drain()
+        logging.getLogger("heygen_async").removeHandler(caplog.handler)
     logged = [record for record in caplog.records if getattr(record, "event", "") == "cancelled_write"]
 
     assert set(service.ledger.sessions) == {orphan.id for orphan in orphans}

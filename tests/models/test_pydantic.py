@@ -6,9 +6,8 @@ import builtins
 import json
 import subprocess
 import sys
-import typing
 from collections.abc import MutableMapping
-from typing import Any, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
 import pytest
@@ -48,14 +47,14 @@ async def _video() -> Video:
 
 def built(kind: Any) -> st.SearchStrategy[Any]:
     """Values of a type, with all its fields."""
-    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        return st.builds(kind, **{each.name: built(each.type) for each in msgspec.structs.fields(kind)})
+    if get_origin(kind) is Annotated:
+        return built(get_args(kind)[0])
     arguments = [built(each) for each in get_args(kind) if each is not Ellipsis]
     match get_origin(kind):
+        case None if kind in VALUES:
+            return st.builds(kind, **{each.name: built(each.type) for each in msgspec.structs.fields(kind)})
         case None:
-            return WORDS[kind] if kind in WORDS else st.from_type(kind)
-        case typing.Annotated:
-            return built(kind.__origin__)
+            return WORDS.get(kind, st.from_type(kind))
         case builtins.tuple:
             return st.lists(arguments[0], max_size=2).map(tuple)
         case builtins.dict:
