@@ -69,7 +69,7 @@ class ServedDesk:
         self._settings = settings
         self._port = port
         self._ready: Future[Server] = Future()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
+        self._thread = threading.Thread(target=self._run)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -78,10 +78,22 @@ class ServedDesk:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._ready.result().should_exit = True
+        """End as at a signal, which reaches no thread but the main one: streams first, or the server waits for them."""
+        server = self._ready.result()
+        asyncio.run_coroutine_threadsafe(self._app.state.board.stop(), self._loop).result()
+        server.should_exit = True
         self._thread.join()
 
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except BaseException as error:  # uvicorn exits where its port is taken
+            if self._ready.done():
+                raise
+            self._ready.set_exception(error)
+
     async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
         async with SimulatorServer(self.agent) as agent:
             self.heygen = HeyGen(
                 self.agent.api_key,
@@ -90,8 +102,8 @@ class ServedDesk:
                 timeouts=TIMEOUTS,
                 retry=RETRY,
             )
-            server = Announcing(create_app(self.heygen, self._settings), self._port, self._ready)
-            await server.serve()
+            self._app = create_app(self.heygen, self._settings)
+            await Announcing(self._app, self._port, self._ready).serve()
 
 
 class Announcing(Server):
