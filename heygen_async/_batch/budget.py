@@ -10,9 +10,9 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from .._http.retry import may_be_done
 from ..errors import ClientStateError, InvalidArgument, SessionFailed
 from ..errors._arguments import check_positive, check_text, check_type, given
-from .session_runner import may_exist
 
 if TYPE_CHECKING:
     from ..models import VideoInfo
@@ -63,7 +63,7 @@ def paid_seconds(*, video: VideoInfo | None, error: Exception | None, session_id
         return video.duration
     if isinstance(error, SessionFailed):
         return 0.0  # a failed job is not charged
-    if session_id is None and error is not None and not may_exist(error):
+    if session_id is None and error is not None and not may_be_done(error):
         return 0.0
     return None
 

@@ -23,7 +23,7 @@ from .._polling.state import SETTLED, TERMINAL
 from .._sessions.attachments import upload_files
 from .._sessions.review import answer_of
 from .._sessions.session import REFUSALS, deliver_answer
-from ..errors import ClientStateError, Conflict, HeyGenError, OutcomeUnknown, RateLimited
+from ..errors import ClientStateError, Conflict, OutcomeUnknown, RateLimited
 from ..models import Approve, Message, Reply, Stop
 from .job import BatchEvent
 
@@ -199,13 +199,6 @@ async def _send_when_room(slot: SendSlot, send: Callable[[], Awaitable[T]]) -> T
         else:
             await slot.accept()
             return result
-
-
-def may_exist(error: Exception) -> bool:
-    """Return whether a create that failed so may have made a session all the same."""
-    return isinstance(error, OutcomeUnknown) or (
-        isinstance(error, HeyGenError) and delivery(error) is Delivery.MAYBE_DONE
-    )
 
 
 @dataclass(slots=True, eq=False)

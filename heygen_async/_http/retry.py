@@ -21,6 +21,7 @@ from ..errors import (
     Forbidden,
     HeyGenError,
     InsufficientCredit,
+    OutcomeUnknown,
     RateLimited,
     RequestTimeout,
     ServerError,
@@ -51,7 +52,7 @@ class Delivery(Enum):
     FINAL = auto()
 
 
-def delivery(error: HeyGenError) -> Delivery:  # noqa: C901 - a table
+def delivery(error: Exception) -> Delivery:  # noqa: C901 - a table
     """Classify a failed exchange."""
     match error:
         case ConnectFailed():
@@ -59,6 +60,8 @@ def delivery(error: HeyGenError) -> Delivery:  # noqa: C901 - a table
         case BadResponse(status=int(status)) if 300 <= status < 400:
             return Delivery.UNCLEAR
         case RequestTimeout() | ConnectionLost() | BadResponse() | ServerError():
+            return Delivery.MAYBE_DONE
+        case OutcomeUnknown():
             return Delivery.MAYBE_DONE
         case RateLimited(code="quota_exceeded"):
             return Delivery.FINAL
@@ -77,7 +80,7 @@ def delivery(error: HeyGenError) -> Delivery:  # noqa: C901 - a table
             return Delivery.FINAL
 
 
-def may_be_done(error: HeyGenError) -> bool:
+def may_be_done(error: Exception) -> bool:
     """Whether a write that failed so may have been done: it is recovered before it is sent again."""
     return delivery(error) in (Delivery.MAYBE_DONE, Delivery.UNCLEAR)
 

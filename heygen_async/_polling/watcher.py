@@ -17,17 +17,8 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from msgspec import Struct, structs
 
+from .. import _redact, errors
 from .._api.responses import is_about_credit
-from .._redact import clean
-from ..errors import (
-    ClientStateError,
-    HeyGenError,
-    OutOfCredit,
-    SessionFailed,
-    SessionStalled,
-    StateUnknown,
-    WatchTimeout,
-)
 from ..errors._arguments import check_callable, check_positive, check_text, given, list_of
 from ..models import SessionState, SessionStatus
 from . import refs
@@ -35,8 +26,6 @@ from .messages import failure, last_words
 from .state import Change
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from ..cadence import PollContext
     from .state import SessionTracker
 
@@ -73,7 +62,7 @@ class Outage(Struct, frozen=True, kw_only=True):
 
     session_id: str
     seconds: float
-    error: HeyGenError | None = None
+    error: errors.HeyGenError | None = None
 
     @property
     def is_over(self) -> bool:
@@ -200,7 +189,7 @@ class Watcher:
         else:
             return
         facts = refs.facts(track, self.cursor)
-        self.fail(SessionStalled(f"Session {track.session_id} {problem}.", hint=hint, **facts))
+        self.fail(errors.SessionStalled(f"Session {track.session_id} {problem}.", hint=hint, **facts))
 
     def report(self, outage: Outage) -> None:
         """Have the reader's callback called with an outage that has begun or is over."""
@@ -213,12 +202,14 @@ class Watcher:
         track = self.track
         word = "not read yet" if track.state is None else f"{track.state.status} at {track.state.progress} %"
         late = f"Session {track.session_id} is late: {word} at the deadline."
-        self.fail(WatchTimeout(late, **refs.facts(track, self.cursor)))
+        self.fail(errors.WatchTimeout(late, **refs.facts(track, self.cursor)))
 
-    def fail_unknown(self, cause: HeyGenError) -> None:
+    def fail_unknown(self, cause: errors.HeyGenError) -> None:
         """End the watch because the service could not be asked for too long."""
-        unknown = f"Session {self.track.session_id} could not be read for too long: {clean(str(cause))}"
-        error = StateUnknown(unknown, **refs.facts(self.track, self.cursor))
+        unknown = (
+            f"Session {self.track.session_id} could not be read for too long: {_redact.clean(str(cause))}"
+        )
+        error = errors.StateUnknown(unknown, **refs.facts(self.track, self.cursor))
         error.__cause__ = cause
         self.fail(error)
 
@@ -259,7 +250,7 @@ class Watcher:
             if self.is_done:
                 return None
             if self._waiter is not None:
-                raise ClientStateError(
+                raise errors.ClientStateError(
                     "Two tasks await the same watch.",
                     hint="Call session.watch() once for each reader; polls are shared.",
                 )
@@ -331,9 +322,7 @@ class Watch(AsyncIterator[SessionState]):
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     async def aclose(self) -> None:
@@ -349,16 +338,16 @@ class Watch(AsyncIterator[SessionState]):
 # ---- errors -------------------------------------------------------------------------------------------------------
 
 
-def session_failed(watcher: Watcher, why: tuple[str, str] | None = None) -> SessionFailed:
+def session_failed(watcher: Watcher, why: tuple[str, str] | None = None) -> errors.SessionFailed:
     """Return the error of a session that ended without a video; `why` is the reason and its source."""
     track = watcher.track
     reason, source = why or failure(track.video, track.conversation.messages)
     code = None if track.video is None else track.video.failure_code
-    kind = OutOfCredit if is_about_credit(code) else SessionFailed
+    kind = errors.OutOfCredit if is_about_credit(code) else errors.SessionFailed
     words = last_words(track.state) if source == "sdk" else None
-    quote = "" if words is None else f" The agent's last words: {clean(words)!r}"
+    quote = "" if words is None else f" The agent's last words: {_redact.clean(words)!r}"
     return kind(
-        f"Session {track.session_id} failed: {clean(reason)}{quote}",
+        f"Session {track.session_id} failed: {_redact.clean(reason)}{quote}",
         reason=reason,
         reason_source=source,
         code=code,

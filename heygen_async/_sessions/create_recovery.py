@@ -16,19 +16,7 @@ from .. import _clock
 from .._api import sessions as session_api
 from ..errors import HeyGenError
 from ..models import SessionData, SessionStatus
-from .evidence import (
-    LAG_TIMES,
-    OLD_PAGES,
-    PAGES,
-    PATIENCE_TIMES,
-    SHORTEST_WAIT,
-    SKEW,
-    Listing,
-    OwnSessions,
-    read_listing,
-    read_pauses,
-    read_user_texts,
-)
+from . import evidence
 from .matching import Doubt, Found, candidates, compare_prompt, match_create
 
 if TYPE_CHECKING:
@@ -94,9 +82,11 @@ class PendingCreate:
         started = self._started if self.is_inherited or sent_at is None else sent_at
         if offset is None:
             here = self.write.began + (started - self._started)
-            return here - SKEW, math.floor(here)
+            return here - evidence.SKEW, math.floor(here)
         start = math.floor(started + offset[0])
-        return (start - SKEW if self.is_inherited else start), start  # its clock was another machine's, maybe
+        return (
+            start - evidence.SKEW if self.is_inherited else start
+        ), start  # its clock was another machine's, maybe
 
 
 class CreateRecovery:
@@ -109,7 +99,7 @@ class CreateRecovery:
     """
 
     def __init__(self, api: ApiClient) -> None:
-        self.own: OwnSessions = OwnSessions()
+        self.own: evidence.OwnSessions = evidence.OwnSessions()
         self._api = api
         self._pending: dict[str, list[PendingCreate]] = {}
         self._lost: list[PendingCreate] = []
@@ -124,7 +114,7 @@ class CreateRecovery:
         except BaseException:
             if create.write.may_exist:
                 create.ended = _clock.wall()
-                self._lost = [lost for lost in self._lost if lost.ended > create.ended - 2 * SKEW]
+                self._lost = [lost for lost in self._lost if lost.ended > create.ended - 2 * evidence.SKEW]
                 self._lost.append(create)
             raise
         finally:
@@ -142,7 +132,7 @@ class CreateRecovery:
         """
         await self._wait_for_siblings(create)
         began, settle_time = _clock.now(), self._api.retry.settle_time
-        for count, wait in enumerate(read_pauses()):
+        for count, wait in enumerate(evidence.read_pauses()):
             listing = await self._read_listing(create)
             found = await self._read_unowned(create, listing)
             echoes_exactly = any(one.likeness in ("other", "similar") for one in found) and (
@@ -170,7 +160,7 @@ class CreateRecovery:
     def _decide(
         self,
         create: PendingCreate,
-        listing: Listing | None,
+        listing: evidence.Listing | None,
         found: list[Found],
         elapsed: float,
         *,
@@ -199,8 +189,8 @@ class CreateRecovery:
         if not create.is_listed:
             return Doubt("the service need not list a session in incognito mode")
         if not listing.is_whole:
-            return Doubt(f"the newest {PAGES * 100} sessions could not be read whole", may_pass=True)
-        if elapsed < LAG_TIMES * create.lag:
+            return Doubt(f"the newest {evidence.PAGES * 100} sessions could not be read whole", may_pass=True)
+        if elapsed < evidence.LAG_TIMES * create.lag:
             return Doubt("the list of sessions lags", may_pass=True)
         return None
 
@@ -209,13 +199,13 @@ class CreateRecovery:
         policy = self._api.retry
         if create.write.is_abandoned:
             return max(policy.max_elapsed, policy.settle_time)
-        return PATIENCE_TIMES * policy.settle_time
+        return evidence.PATIENCE_TIMES * policy.settle_time
 
     # -- siblings --
 
     async def _wait_for_siblings(self, create: PendingCreate) -> None:
         while self._has_sibling_under_way(create):
-            await _clock.sleep(SHORTEST_WAIT)
+            await _clock.sleep(evidence.SHORTEST_WAIT)
 
     def _has_sibling_under_way(self, create: PendingCreate) -> bool:
         return any(
@@ -227,23 +217,24 @@ class CreateRecovery:
     def _is_interchangeable(self, create: PendingCreate) -> bool:
         """Whether any session found may be given to any create: all are the same request, and none ended in doubt."""
         bodies = {other.write.call.body for other in self._pending[create.name] if other.write.is_recovering}
-        since = create.write.began - 2 * SKEW
+        since = create.write.began - 2 * evidence.SKEW
         return len(bodies) == 1 and not any(
             lost.name == create.name and lost.ended > since for lost in self._lost
         )
 
     # -- reading --
 
-    async def _read_listing(self, create: PendingCreate) -> Listing | None:
+    async def _read_listing(self, create: PendingCreate) -> evidence.Listing | None:
         earliest, _ = create.first_moment(self._api.service_clock.offset())
-        listing = await read_listing(self._api, earliest, pages=OLD_PAGES if create.is_inherited else PAGES)
+        pages = evidence.OLD_PAGES if create.is_inherited else evidence.PAGES
+        listing = await evidence.read_listing(self._api, earliest, pages=pages)
         if listing is not None:
             create.lag = max(create.lag, self.own.lag(listing))
             for row in listing.rows.values():
                 create.seen.setdefault(row.session_id, _Sighting(row.created_at)).misses = 0
         return listing
 
-    async def _read_unowned(self, create: PendingCreate, listing: Listing | None) -> list[Found]:
+    async def _read_unowned(self, create: PendingCreate, listing: evidence.Listing | None) -> list[Found]:
         """Return the sessions that may be ours, those first that are more likely."""
         earliest, takeable = create.first_moment(self._api.service_clock.offset())
         found: list[Found] = []
@@ -268,7 +259,7 @@ class CreateRecovery:
     async def _user_texts(self, session_id: str) -> list[str] | None:
         """Return what a session shows of its user; None while it cannot be read."""
         if session_id not in self._texts:
-            texts = await read_user_texts(self._api, session_id)
+            texts = await evidence.read_user_texts(self._api, session_id)
             if not texts:
                 return self._texts.get(session_id, texts)  # a sibling may have had more luck meanwhile
             self._texts[session_id] = texts

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import UNSET, UnsetType, structs
 
+from .. import _redact, errors
 from .._api import sessions as session_api
 from .._api.calls import choose_key
 from .._concurrency import concurrently
@@ -20,19 +21,8 @@ from .._polling.messages import last_words
 from .._polling.reads import read
 from .._polling.state import SETTLED, STOP, TERMINAL, Change
 from .._polling.watcher import MessageCursor, Watch, Watcher, session_failed, statuses
-from .._redact import clean
 from .._resources._context import bind
 from .._resources.videos import Video
-from ..errors import (
-    ClientStateError,
-    Conflict,
-    InvalidArgument,
-    InvalidRequest,
-    NotFound,
-    SessionFailed,
-    SessionPaused,
-    WatchTimeout,
-)
 from ..errors._arguments import check_callable
 from ..models import Approve, File, Reply, SentMessage, SessionState, SessionStatus, Stop
 from .attachments import upload_files
@@ -120,7 +110,7 @@ class Session:
                 break
         self._core.scheduler.deliver(self._track, change)
         if self._track.state is None:
-            raise NotFound("Nothing is known of this session yet.", status=404)
+            raise errors.NotFound("Nothing is known of this session yet.", status=404)
         return self._track.state
 
     def watch(
@@ -214,7 +204,7 @@ class Session:
             async for state in states:
                 last = state
         if last is None or watcher.is_stopped:
-            raise ClientStateError("The client stopped watching before the session settled.")
+            raise errors.ClientStateError("The client stopped watching before the session settled.")
         if last.status == SessionStatus.FAILED:
             raise session_failed(watcher)
         messages, gap = self._track.conversation.since(cursor)
@@ -309,7 +299,7 @@ class Session:
             try:
                 call = build(auto_proceed=True, idempotency_key=key)
                 return await self._send(call, words, is_approval=True)
-            except InvalidRequest as error:
+            except errors.InvalidRequest as error:
                 # The guide has it, the current schema refuses it (contract.md). A refusal need not name the field, and
                 # asking without it costs nothing: a refused message was not delivered.
                 if error.code not in (None, "invalid_parameter") and error.param != "auto_proceed":
@@ -399,8 +389,8 @@ class Session:
         info = self._track.finished_video
         if info is None:
             asks = last_words(state) or "it waits for an answer."
-            raise SessionPaused(
-                f"Session {self.id} is {state.status}: {clean(asks)}",
+            raise errors.SessionPaused(
+                f"Session {self.id} is {state.status}: {_redact.clean(asks)}",
                 session_id=self.id,
                 last_state=state,
                 ref=self.ref(),
@@ -436,7 +426,7 @@ class Session:
             try:
                 await deliver_answer(self, answer)
                 refusals = 0
-            except Conflict:
+            except errors.Conflict:
                 refusals += 1
                 if refusals >= REFUSALS:
                     raise
@@ -458,18 +448,20 @@ async def deliver_answer(session: Session, answer: object, idempotency_key: str 
         case Approve():
             await session.approve(answer.message, idempotency_key=idempotency_key)
         case _:
-            raise InvalidArgument("reviewer", f"returned {type(answer).__name__}, not Reply, Approve or Stop")
+            raise errors.InvalidArgument(
+                "reviewer", f"returned {type(answer).__name__}, not Reply, Approve or Stop"
+            )
 
 
 async def stop_session(session: Session) -> Video:
     """Stop; the status of a stopped session is not documented, so a video is taken if there is one."""
     await session.stop()
-    with suppress(WatchTimeout):
+    with suppress(errors.WatchTimeout):
         async with session.watch(until=TERMINAL, timeout=_STOPPING) as states:
             async for state in states:
                 if state.is_terminal and state.failure_reason is None:
                     return await _newest_video(session)
-    raise SessionFailed(
+    raise errors.SessionFailed(
         f"Session {session.id} was stopped by the reviewer.",
         session_id=session.id,
         reason="Stopped by the reviewer.",

@@ -60,8 +60,6 @@ from ._types import (
 )
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from .._batch.budget import Rate
     from .._batch.job import Job
     from .._client import HeyGen
@@ -198,9 +196,7 @@ class DurableBatch:
             raise
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     async def aclose(self) -> None:

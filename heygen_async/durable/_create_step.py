@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from .. import _clock
 from .._batch.job import BatchEvent, Job
-from .._batch.session_runner import create_session, may_exist
+from .._batch.session_runner import create_session
+from .._http.retry import may_be_done
 from ..errors import HeyGenError, InvalidArgument
 from . import _records
 from ._outcomes import moment
@@ -59,7 +60,7 @@ class Creating:
         try:
             session = await self._make(stage, sender, row, job)
         except context.settings.stop_on as error:
-            if not may_exist(error):
+            if not may_be_done(error):
                 await context.access.persist(context.store.not_created, stage, sender, "queued")
             # Otherwise it stays announced, with the time it was sent: the next opening searches for it.
             self._halt(error)
