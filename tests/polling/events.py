@@ -39,14 +39,16 @@ async def notify_at(heygen: HeyGen, moment: float, event: WebhookEvent | Unverif
     heygen.notify(event)
 
 
-async def render(heygen: HeyGen, *, event_after: float | None = 0.0) -> tuple[float, int]:
-    """Have one session rendered; return how late its end was known, and the polls it took."""
+async def render(
+    heygen: HeyGen, *, event_after: float | None = 0.0, to: HeyGen | None = None
+) -> tuple[float, int]:
+    """Have one session rendered; return how late its end was known, and the polls it took. Events go to `to`."""
     before = looks(heygen)
     session = await heygen.sessions.create("A tour of our bakery", mode="generate")
     ends = clock() + 605
     async with anyio.create_task_group() as group:
         if event_after is not None:
-            group.start_soon(notify_at, heygen, ends + event_after, told(session.id))
+            group.start_soon(notify_at, to or heygen, ends + event_after, told(session.id))
         await session.wait(until=["completed"])
     return session_known(session, ends), looks(heygen) - before
 
