@@ -143,7 +143,7 @@ class _UploadParts:
 
 
 @asynccontextmanager
-async def open_source(source: Uploadable) -> AsyncGenerator[Source]:
+async def open_source(source: Uploadable, filename: str | None = None) -> AsyncGenerator[Source]:
     """
     Open what is to be uploaded; closes what it opened and nothing else.
 
@@ -151,7 +151,7 @@ async def open_source(source: Uploadable) -> AsyncGenerator[Source]:
         InvalidArgument: Nothing that can be uploaded.
         UploadError: It cannot be read, or is empty.
     """
-    label = label_of(source)
+    label = label_of(source, filename)
     file, is_ours = await _file(source, label)
     try:
         ready = await in_thread(label, partial(Source, file, label, _own_name(source)))
@@ -168,11 +168,11 @@ async def open_source(source: Uploadable) -> AsyncGenerator[Source]:
                 await anyio.to_thread.run_sync(file.close)
 
 
-def label_of(source: object) -> str:
-    """Return what to call something in messages."""
+def label_of(source: object, filename: str | None = None) -> str:
+    """Return what to call something in messages: a path, or the name its uploader knows it by."""
     if isinstance(source, str | os.PathLike):
         return str(cast("str | os.PathLike[str]", source))
-    name = _own_name(source)
+    name = filename or _own_name(source)
     return f"The file {name!r}" if name else f"The {type(source).__name__}"
 
 

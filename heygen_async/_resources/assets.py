@@ -59,7 +59,7 @@ class Assets(Group):
         check_callable(**given(on_progress=on_progress))
         check_positive(**given(timeout=timeout))
         self._core.api.bind()
-        async with open_source(source) as ready:
+        async with open_source(source, filename) as ready:
             return await upload(self._core.api, ready, filename, content_type, on_progress, timeout=timeout)
 
     async def get(self, asset_id: str) -> Asset:

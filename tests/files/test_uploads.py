@@ -256,6 +256,15 @@ async def test_wrong_content_is_refused_before_anything_is_sent(
     assert 0 == service.ledger.total_requests
 
 
+@pytest.mark.parametrize("kind", ["bytes", "iterator"])
+async def test_an_error_calls_a_file_by_the_name_it_was_given(
+    heygen: HeyGen, tmp_path: pathlib.Path, kind: str
+) -> None:
+    """What has no name of its own is told apart by `filename=`: a form with twenty files says which is wrong."""
+    with pytest.raises(UploadError, match=r"^The file 'menu\.txt'"):
+        await heygen.assets.upload(as_source(kind, TEXT, tmp_path), filename="menu.txt")
+
+
 def unreadable(kind: str, folder: pathlib.Path) -> Any:
     """Make something that cannot be read."""
     if kind == "pipe":
