@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
+from ..errors._arguments import check_count
+from ._arguments import check_optional
 from ._service.ledger import CreateRecord, MessageRecord, describe
 
 Record = TypeVar("Record", CreateRecord, MessageRecord)
@@ -27,7 +29,10 @@ def find_records(
 
     Raises:
         AssertionError: There are more or fewer; it lists all there are.
+        InvalidArgument: `text` is no text, or `times` no whole number.
     """
+    check_optional(str, "a string", text=text)
+    check_count(0, times=times)
     found = [one for one in records if _fits(one, text, fields)]
     if len(found) != times:
         wanted = [*([] if text is None else [f"with {text!r}"]), *(f"{k}={v!r}" for k, v in fields.items())]

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
+
+from ..errors._arguments import check_choice, check_count, check_number, given
+from ._arguments import check_seconds
 
 Billing = Literal["wallet", "subscription", "usage_based"]
 
@@ -42,3 +46,13 @@ class Moods:
     deleted_videos: Literal["missing", "status"] = "missing"
     message_optional: bool = False
     sends_date: bool = True
+
+    def __post_init__(self) -> None:
+        check_choice(("wallet", "subscription", "usage_based"), billing=self.billing)
+        check_number(-math.inf, math.inf, balance=self.balance)
+        check_number(0, math.inf, price=self.price)
+        check_count(0, **given(burst=self.burst, fails_above=self.fails_above))
+        check_seconds(congestion=self.congestion, asset_seconds=self.asset_seconds)
+        check_number(0, math.nextafter(1, 2), failure_rate=self.failure_rate)
+        check_choice((None, "create", "generating", "never"), video_at=self.video_at)
+        check_choice(("missing", "status"), deleted_videos=self.deleted_videos)

@@ -15,6 +15,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
+from ..errors import InvalidArgument
+from ..errors._arguments import check_choice, check_count, check_positive, check_text, check_type
+from ._arguments import check_optional, check_seconds, check_tuple
+
 if TYPE_CHECKING:
     from ._probe.cassette import Life
 
@@ -28,6 +32,7 @@ FINAL: Final = frozenset({"completed", "failed"})
 THINKING_SECONDS: Final = 20.0
 GENERATING_SECONDS: Final = 90.0
 REVIEW_BEFORE_FAILURE_SECONDS: Final = 30.0
+_VIDEO_MOMENTS: Final = ("create", "generating", "never")
 
 APPROVALS: Final = (
     "approve",
@@ -58,6 +63,10 @@ class Line:
     pictures: int = 0
     is_error: bool = False
 
+    def __post_init__(self) -> None:
+        check_type(str, "a string", content=self.content)
+        check_count(0, pictures=self.pictures)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
@@ -75,6 +84,12 @@ class Step:
     seconds: float = math.inf
     progress: tuple[int, int] = (0, 0)
     says: tuple[Line, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_text(status=self.status)
+        check_seconds(seconds=self.seconds)
+        check_tuple(int, "two whole numbers", progress=self.progress)
+        check_tuple(Line, "a tuple of lines", says=self.says)
 
 
 THINK: Final = Step(status="thinking", seconds=THINKING_SECONDS, progress=(0, 35))
@@ -134,6 +149,14 @@ class Scenario:
     failure_code: str = "generation_failed"
     omits_failure: bool = False
 
+    def __post_init__(self) -> None:
+        runs = {name: getattr(self, name) for name in ("opening", "answer", "revision", "approval")}
+        check_tuple(Step, "a tuple of steps", **runs)
+        check_choice(_VIDEO_MOMENTS, video_at=self.video_at)
+        check_seconds(video_lag=self.video_lag, url_lag=self.url_lag)
+        check_optional(str, "a string", failure_reason=self.failure_reason)
+        check_text(failure_code=self.failure_code)
+
     @classmethod
     def chat(cls) -> Scenario:
         """Return the default of `mode="chat"`: think, pause for review, and render once approved."""
@@ -165,8 +188,9 @@ class Scenario:
             mode: Which of the two default lives is cut short.
 
         Raises:
-            ValueError: The life has no such stage.
+            InvalidArgument: The life has no such stage.
         """
+        check_choice(("generate", "chat"), mode=mode)
         base = cls.question() if at == "waiting_for_input" else cls.chat()
         if mode == "generate" and at in ACTIVE:
             base = cls.generate()
@@ -209,6 +233,7 @@ class Scenario:
             ValueError: It is no cassette, or there is no session in it.
             OSError: It cannot be read.
         """
+        check_type(str | os.PathLike, "a path", path=path)
         from ._probe.cassette import load_cassette, read_life
 
         life = read_life(load_cassette(pathlib.Path(path)).exchanges)
@@ -231,13 +256,12 @@ class Scenario:
             with_reason: False leaves every failure field null and the agent silent.
 
         Raises:
-            ValueError: No run has such a stage.
+            InvalidArgument: No run has such a stage.
         """
         reason = FAILURE if with_reason else None
         cut = self._each_run(lambda run: _fail(run, at, reason))
         if cut == self:
-            message = f"No run of this scenario has a stage {at!r}."
-            raise ValueError(message)
+            raise InvalidArgument("at", f"must be a stage of one of the runs; none has {str(at)!r}")
         return replace(cut, failure_reason=reason)
 
     def timed(
@@ -249,7 +273,11 @@ class Scenario:
         Args:
             thinking: Seconds of each thinking step.
             generating: Seconds of each rendering.
+
+        Raises:
+            InvalidArgument: One of them is no number from zero on.
         """
+        check_seconds(thinking=thinking, generating=generating)
         seconds = {"thinking": thinking, "generating": generating}
 
         def retime(run: tuple[Step, ...]) -> tuple[Step, ...]:
@@ -258,7 +286,13 @@ class Scenario:
         return self._each_run(retime)
 
     def at_speed(self, speed: float) -> Scenario:
-        """Return this life with every duration divided by `speed`."""
+        """
+        Return this life with every duration divided by `speed`.
+
+        Raises:
+            InvalidArgument: It is no number above zero.
+        """
+        check_positive(speed=speed)
 
         def hasten(run: tuple[Step, ...]) -> tuple[Step, ...]:
             return tuple(replace(step, seconds=step.seconds / speed) for step in run)
@@ -267,7 +301,13 @@ class Scenario:
         return replace(hastened, video_lag=self.video_lag / speed, url_lag=self.url_lag / speed)
 
     def with_video_at(self, moment: Literal["create", "generating", "never"]) -> Scenario:
-        """Return this life with its `video_id` known from the create on, from rendering on, or never."""
+        """
+        Return this life with its `video_id` known from the create on, from rendering on, or never.
+
+        Raises:
+            InvalidArgument: It is none of these.
+        """
+        check_choice(_VIDEO_MOMENTS, moment=moment)
         return replace(self, video_at=moment)
 
     def with_lag(self, *, video: float = 0.0, url: float = 0.0) -> Scenario:
@@ -277,7 +317,11 @@ class Scenario:
         Args:
             video: Seconds a video stays `processing` after the session completed.
             url: Seconds it then goes without a `video_url`.
+
+        Raises:
+            InvalidArgument: One of them is no number from zero on.
         """
+        check_seconds(video=video, url=url)
         return replace(self, video_lag=video, url_lag=url)
 
     def muted(self) -> Scenario:
@@ -300,7 +344,12 @@ class Scenario:
         Args:
             reason: What a failed video and the agent say.
             code: The code of a failed video; as before when None.
+
+        Raises:
+            InvalidArgument: One of them is no text.
         """
+        check_type(str, "a string", reason=reason)
+        check_optional(str, "a string", code=code)
 
         def change(run: tuple[Step, ...]) -> tuple[Step, ...]:
             return tuple(failed_step(reason) if step.status == "failed" else step for step in run)
@@ -309,7 +358,13 @@ class Scenario:
         return replace(changed, failure_reason=reason, failure_code=code or self.failure_code)
 
     def with_more_thinking(self, seconds: float) -> Scenario:
-        """Return this life with so many seconds added to each thinking step."""
+        """
+        Return this life with so many seconds added to each thinking step.
+
+        Raises:
+            InvalidArgument: It is no number from zero on.
+        """
+        check_seconds(seconds=seconds)
 
         def prolong(run: tuple[Step, ...]) -> tuple[Step, ...]:
             return tuple(

@@ -8,10 +8,13 @@ from dataclasses import replace
 from email.utils import formatdate
 from typing import TYPE_CHECKING
 
+from ..errors._arguments import check_count, check_text, check_type, given
+from ._arguments import check_optional
 from ._expectations import find_records
 from ._faults.schedule import Faults, Rule
 from ._http import EMPTY, Exchange, HttpRequest, HttpResponse, JsonObject, Refusal, as_object, json_response
 from ._moods import Moods
+from ._scenario import Scenario
 from ._service.admission import Admission
 from ._service.assets import UPLOAD_PREFIX
 from ._service.files import answer as file_answer
@@ -34,7 +37,6 @@ from ._storage.links import Storage
 from ._storage.media import PREFIX
 
 if TYPE_CHECKING:
-    from ._scenario import Scenario
     from ._service.timeline import SessionSnapshot
     from ._service.webhook_queue import Notice
 
@@ -94,7 +96,12 @@ class Simulator:
             speed: How many times faster than life sessions go.
             link_ttl: Seconds a video's link stays good.
             moods: How the service behaves where its documents leave it open.
+
+        Raises:
+            InvalidArgument: One of them is not what it should be.
         """
+        check_optional(Scenario, "a scenario", scenario=scenario)
+        check_optional(Moods, "moods", moods=moods)
         settings = ServiceSettings(
             api_key=api_key,
             access_token=access_token,
@@ -155,7 +162,13 @@ class Simulator:
         self._state.settings.idempotency = check_idempotency(value)
 
     def rotate_access_token(self, token: str | None) -> None:
-        """Accept another bearer token from now on; the old one answers 401."""
+        """
+        Accept another bearer token from now on; the old one answers 401.
+
+        Raises:
+            InvalidArgument: It is neither text nor None.
+        """
+        check_text(**given(token=token))
         self._state.settings.access_token = token
 
     def script(self, scenario: Scenario, *, prompt: str | None = None) -> None:
@@ -165,7 +178,12 @@ class Simulator:
         Args:
             scenario: The life.
             prompt: Only sessions whose prompt contains this; None for all.
+
+        Raises:
+            InvalidArgument: One of them is not what it should be.
         """
+        check_type(Scenario, "a scenario", scenario=scenario)
+        check_optional(str, "a string", prompt=prompt)
         self._state.rotation.add(scenario, prompt)
 
     def expect_create(
@@ -181,6 +199,7 @@ class Simulator:
 
         Raises:
             AssertionError: There were more or fewer; it lists all there were.
+            InvalidArgument: `text` is no text, or `times` no whole number.
         """
         return find_records(self.ledger.creates, "create(s)", text, fields, times)
 
@@ -197,6 +216,7 @@ class Simulator:
 
         Raises:
             AssertionError: There were more or fewer; it lists all there were.
+            InvalidArgument: `text` is no text, or `times` no whole number.
         """
         return find_records(self.ledger.messages, "message(s)", text, fields, times)
 
@@ -209,7 +229,9 @@ class Simulator:
 
         Raises:
             AssertionError: There were more or fewer.
+            InvalidArgument: `times` is no whole number.
         """
+        check_count(0, times=times)
         billed = self.ledger.billed
         if len(billed) != times:
             raise AssertionError(f"expected {times} billed video(s), found {len(billed)}\n{self.ledger}")

@@ -17,6 +17,8 @@ from concurrent.futures import Executor
 from contextvars import Context
 from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
+from ..errors._arguments import check_callable
+
 if TYPE_CHECKING:
     from _typeshed import FileDescriptorLike
 
@@ -207,7 +209,9 @@ def run(main: Callable[[*Ts], Coroutine[object, object, T]], *args: *Ts) -> T:
 
     Raises:
         Deadlock: Every task waits for something that never comes; see `VirtualLoop`.
+        InvalidArgument: It cannot be called.
     """
+    check_callable(main=main)
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(main(*args))
 

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
-import re
-from collections.abc import AsyncIterator, Callable
-from typing import TYPE_CHECKING, Any, Final, cast
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from bad_arguments import problems, public_methods
 from heygen_async import (
     Approve,
-    Batch,
     Cadence,
-    ConfigError,
     HeyGen,
-    HeyGenError,
-    InvalidArgument,
     Job,
     Rate,
     Resource,
@@ -33,16 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from flows import Line
-
-ODD: Final = {"None": None, "5": 5, "'5'": "5", "object()": object()}
-# What a parameter takes, by the words of its annotation; a flag is read by its truth, a word of the service's own
-# (Literal) may be sent as it is.
-TAKES: Final = {
-    "None": {"None", "object", "bool"},
-    "5": {"int", "float", "object", "bool"},
-    "'5'": {"str", "object", "bool", "Literal", "Ownership", "AccessToken", "Uploadable"},
-    "object()": {"object", "bool"},
-}
 
 
 def each_second(_: object) -> float:
@@ -96,13 +81,6 @@ FREE: Final[dict[str, Callable[..., object]]] = {
 }
 
 
-def public_methods(kind: type[object], path: str) -> Iterator[str]:
-    """The methods of a class that take anything, as paths from what a test has."""
-    for name, method in inspect.getmembers(kind, inspect.isroutine):
-        if not name.startswith("_") and len(inspect.signature(method).parameters) > 1:
-            yield f"{path}.{name}"
-
-
 def methods() -> Iterator[str]:
     """Every method of the client, its groups, and what they return."""
     heygen = HeyGen("test-key")
@@ -117,59 +95,13 @@ def methods() -> Iterator[str]:
     yield "resource.download"
 
 
-def takes(annotation: str, odd: str) -> bool:
-    """Whether a parameter with such an annotation takes one of the odd values."""
-    outside = re.sub(r"\[[^\[\]]*(\[[^\]]*\][^\[\]]*)*\]", "", annotation)
-    return bool(TAKES[odd] & {word.strip() for word in outside.split("|")})
-
-
-def is_named(error: Exception, name: str) -> bool:
-    """Whether an error is ours and says which argument it is about."""
-    if isinstance(error, InvalidArgument):
-        return name == error.argument.rpartition(".")[2].partition("[")[0]
-    return isinstance(error, ConfigError) and name in str(error)
-
-
-async def settle(result: Any) -> None:
-    """Do what a caller would do with a result, as far as its first item."""
-    if inspect.isawaitable(result):
-        await result
-    elif isinstance(result, Batch):
-        async with result:
-            pass
-    elif isinstance(result, AsyncIterator):
-        await anext(cast("AsyncIterator[object]", result), None)
-
-
-async def problems(function: Callable[..., object], line: Line | None = None) -> list[str]:
-    """What goes wrong when each parameter in turn is what it may not be."""
-    parameters = inspect.signature(function).parameters
-    needed = {name for name, parameter in parameters.items() if parameter.default is parameter.empty}
-    good = {name: GOOD.get(name, ["id_1"] if name.endswith("ids") else "id_1") for name in needed}
-    found: list[str] = []
-    for name, parameter in parameters.items():
-        for odd, value in ODD.items():
-            sent = len(line.sent) if line else 0
-            error: Exception | None = None
-            try:
-                await settle(function(**{**good, name: value}))
-            except Exception as raised:  # noqa: BLE001 - whatever it is, is judged
-                error = raised
-            is_taken = takes(str(parameter.annotation), odd)
-            is_ours = error is None or isinstance(error, HeyGenError)
-            has_sent = line is not None and len(line.sent) > sent
-            if not (is_ours if is_taken else error and is_named(error, name) and not has_sent):
-                found.append(f"{name}={odd}: {error!r}{' after I/O' if has_sent else ''}")
-    return found
-
-
 @pytest.mark.parametrize("name", FREE)
 async def test_functions_and_settings_refuse_bad_arguments(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A function or a setting says in our own error which argument is not what it should be."""
     monkeypatch.setenv("HEYGEN_API_KEY", "test-key")
-    assert [] == await problems(FREE[name])
+    assert [] == await problems(FREE[name], GOOD)
 
 
 @pytest.mark.parametrize("path", sorted(set(methods())))
@@ -192,4 +124,4 @@ async def test_methods_refuse_bad_arguments(
 
     assert isinstance(owners.get("video"), Video | None)
     assert isinstance(owners.get("resource"), Resource | None)
-    assert [] == await problems(function, line)
+    assert [] == await problems(function, GOOD, line)

@@ -55,7 +55,7 @@ PURE_FILES: Final = {
     "webhooks/_signatures.py",
 }
 # What the simulator may know of the client: nothing that spells the service's interface.
-OPEN_TO_TESTING: Final = {"heygen_async", "heygen_async.errors"}
+OPEN_TO_TESTING: Final = {"heygen_async", "heygen_async.errors", "heygen_async.errors._arguments"}
 HTTP_LIBRARY: Final = {
     "_http/aiohttp_transport.py": "aiohttp",
     "testing/_probe/connection.py": "aiohttp",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from ...errors import InvalidArgument
+from ...errors._arguments import check_choice, check_count, check_number, check_type, given, list_of
 from .._http import Exchange, HttpResponse
 from .._service.operations import OPERATIONS
 from .registry import AFTER, BEFORE, FAULTS, SESSION, WEBHOOK, WEBHOOKS, Fault
@@ -97,6 +100,7 @@ class Faults:
     random: random.Random = field(init=False)
 
     def __post_init__(self) -> None:
+        check_type(int, "a whole number", seed=self.seed)
         self.random = random.Random(self.seed)
 
     def add(
@@ -113,13 +117,15 @@ class Faults:
             **params: What the fault's line in `FAULTS` names.
 
         Raises:
-            ValueError: No such fault or operation, or the fault cannot strike there or after processing.
+            InvalidArgument: No such fault or operation, or the fault cannot strike there or after processing.
         """
+        check_count(0, after=after, **given(times=times))
         fault = _known(name, on)
         if params.get("processed") and not fault.may_be_processed:
             others = ", ".join(other.name for other in FAULTS.values() if other.may_be_processed)
-            message = f"{name!r} always means the same; 'processed' is for: {others}."
-            raise ValueError(message)
+            raise InvalidArgument(
+                "processed", f"is for {others}, not for {name}, which always means the same"
+            )
         self._rules.append(Rule(fault, on, times, after, params))
 
     def clear(self) -> None:
@@ -137,13 +143,14 @@ class Faults:
             only: The faults to draw from; None for all that a careful client survives.
 
         Raises:
-            ValueError: No such fault.
+            InvalidArgument: No such fault.
         """
-        names = (
-            list(only) if only is not None else [name for name, fault in FAULTS.items() if fault.survivable]
-        )
+        check_number(0, math.nextafter(1, 2), rate=rate)
+        check_type(int, "a whole number", seed=seed)
+        survivable = [name for name, fault in FAULTS.items() if fault.survivable]
+        names = survivable if only is None else list_of("only", only)
         for name in names:
-            _known(name, None)
+            check_choice(tuple(FAULTS), only=name)
         self._mix = Mix(rate, names, random.Random(seed))
 
     def parse(self, text: str) -> None:
@@ -151,8 +158,9 @@ class Faults:
         Add the faults of a command line: `name[:on[:times]]` or `mix:rate`, separated by commas; times `*` for always.
 
         Raises:
-            ValueError: The text has another form.
+            InvalidArgument: The text has another form.
         """
+        check_type(str, "a string", text=text)
         for item in filter(None, (part.strip() for part in text.split(","))):
             name, on, times, *_ = [*item.split(":"), "", ""]
             if name == "mix":
@@ -175,14 +183,12 @@ class Faults:
 
 
 def _known(name: str, on: str | None) -> Fault:
-    fault = FAULTS.get(name)
-    if fault is None:
-        message = f"There is no fault {name!r}. Known: {', '.join(FAULTS)}."
-        raise ValueError(message)
+    if name not in FAULTS:
+        raise InvalidArgument("name", f"must be a fault, one of {', '.join(FAULTS)}; not {name!r}")
     if on is not None and on not in OPERATIONS | WEBHOOK:
-        message = f"There is no operation {on!r}. Known: {', '.join(sorted(OPERATIONS | WEBHOOK))}."
-        raise ValueError(message)
-    if on is not None and on not in fault.on:
-        message = f"{name!r} cannot strike {on!r}, only: {', '.join(sorted(fault.on))}."
-        raise ValueError(message)
-    return fault
+        names = ", ".join(sorted(OPERATIONS | WEBHOOK))
+        raise InvalidArgument("on", f"must be an operation, one of {names}; not {on!r}")
+    if on is not None and on not in FAULTS[name].on:
+        names = ", ".join(sorted(FAULTS[name].on))
+        raise InvalidArgument("on", f"must be what {name} can strike, one of {names}; not {on!r}")
+    return FAULTS[name]

@@ -12,13 +12,14 @@ import anyio.to_thread
 from msgspec import Struct, structs
 
 from ... import HeyGen, RetryPolicy, __version__
+from ...errors._arguments import check_type
+from .._transports.memory import MemoryTransport
 from .cassette import Cassette, without_secrets
 from .recorder import MOST_REQUESTS, CapReached, Carrier, Recorder
 from .rows import ProbeRow, judge
 from .walk import PAUSE, Walk, make_one_session, read_all
 
 if TYPE_CHECKING:
-    from .._transports.memory import MemoryTransport
     from .exchanges import RecordedExchange
     from .statement import Verdict
 
@@ -84,7 +85,9 @@ class ProbeReport(Struct, frozen=True, kw_only=True):
 
         Raises:
             OSError: It cannot be written.
+            InvalidArgument: It is no path.
         """
+        check_type(str | os.PathLike, "a path", path=path)
         await anyio.to_thread.run_sync(self.cassette.save, pathlib.Path(path))
 
     def _with(self, verdict: Verdict) -> tuple[ProbeRow, ...]:
@@ -127,9 +130,11 @@ async def probe(
 
     Raises:
         ConfigError: No key, or an address that is not safe.
+        InvalidArgument: The transport is none.
         Unauthorized: The service refuses the key.
         TransportError: The service cannot be reached.
     """
+    check_type(MemoryTransport | None, "a simulator's transport, or None", transport=transport)
     async with _open(transport) as carrier:
         recorder = Recorder(carrier, most_requests=MOST_REQUESTS, most_creates=1 if pay else 0)
         heygen = HeyGen(api_key, base_url=base_url, http=recorder, retry=_RETRY)

@@ -7,6 +7,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ...errors import InvalidArgument
 from .._http import HttpResponse, Refusal, invalid
 
 if TYPE_CHECKING:
@@ -68,12 +69,13 @@ def check_idempotency(which: Idempotency) -> Idempotency:
     Check which Video Agent calls honour keys.
 
     Raises:
-        ValueError: It is neither a word known here nor a set of those calls.
+        InvalidArgument: It is neither a word known here nor a set of those calls.
     """
     if which not in ("honoured", "ignored") and not (isinstance(which, AbstractSet) and which <= AGENT_POSTS):
         names = ", ".join(sorted(AGENT_POSTS))
-        message = f"idempotency must be 'honoured', 'ignored', or a set of: {names}; not {which!r}."
-        raise ValueError(message)
+        raise InvalidArgument(
+            "idempotency", f"must be 'honoured', 'ignored', or a set of: {names}; not {which!r}"
+        )
     return which
 
 

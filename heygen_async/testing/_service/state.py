@@ -14,6 +14,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeVar
 
+from ...errors._arguments import check_choice, check_count, check_number, check_positive, check_text, given
+from .._arguments import check_seconds
 from .._http import HttpRequest, HttpResponse, JsonObject, invalid, not_found, page_response
 from .._scenario import Scenario
 from .._storage.media import DURATION_SECONDS
@@ -48,6 +50,15 @@ class ServiceSettings:
     clock_skew: float
     requests_per_second: float | None
     link_ttl: float
+
+    def __post_init__(self) -> None:
+        check_text(api_key=self.api_key, base_url=self.base_url)
+        check_text(**given(access_token=self.access_token))
+        check_count(0, max_jobs=self.max_jobs)
+        check_choice(("openapi", "guide"), contract=self.contract)
+        check_positive(speed=self.speed, **given(requests_per_second=self.requests_per_second))
+        check_seconds(latency=self.latency, link_ttl=self.link_ttl)
+        check_number(-math.inf, math.inf, clock_skew=self.clock_skew)
 
 
 @dataclass(slots=True, kw_only=True)

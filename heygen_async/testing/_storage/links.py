@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import urlencode
 
+from ...errors._arguments import check_choice, check_count, check_text
+from .._arguments import check_optional, check_seconds
 from .._http import HttpRequest, Refusal
 
 CAPTIONS = b"1\n00:00:00,000 --> 00:00:02,000\nAn espresso machine.\n"
@@ -44,6 +46,14 @@ class Storage:
     sent_bytes: int = 0
     _numbers: Iterator[int] = field(default_factory=itertools.count, repr=False)
     _dead: set[str] = field(default_factory=set[str], repr=False)
+
+    def __post_init__(self) -> None:
+        check_text(secret=self.secret, url=self.url)
+        check_optional(bytes, "bytes", video=self.video, captions=self.captions)
+        check_choice(("etag", "weak", "date", "none"), validator=self.validator)
+        check_seconds(upload_seconds=self.upload_seconds)
+        check_count(max_upload_bytes=self.max_upload_bytes)
+        check_count(0, sent_bytes=self.sent_bytes)
 
     def link(self, path: str, expires_at: float) -> str:
         """

@@ -9,16 +9,16 @@ import zlib
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 from urllib.parse import parse_qsl, urlsplit
 
 import anyio
 
 from ...errors import BadResponse, ConnectFailed, ConnectionLost, RequestTimeout
+from ...errors._arguments import check_type
+from .._arguments import check_seconds
 from .._http import Exchange, HttpRequest, HttpResponse, ResponseDelivery
-
-if TYPE_CHECKING:
-    from .._simulator import Simulator
+from .._simulator import Simulator
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 CHUNK_BYTES = 4096
@@ -129,7 +129,12 @@ class MemoryTransport:
             simulator: The service.
             latency: Seconds of every round trip.
             connect: Seconds until a connection is there, before the first byte of a request leaves.
+
+        Raises:
+            InvalidArgument: One of them is not what it should be.
         """
+        check_type(Simulator, "a simulator", simulator=simulator)
+        check_seconds(latency=latency, connect=connect)
         self._simulator = simulator
         self._latency = latency
         self._connect = connect

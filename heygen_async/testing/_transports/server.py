@@ -9,19 +9,19 @@ import struct
 import weakref
 from dataclasses import replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 from urllib.parse import urlsplit
 
 import anyio
 from aiohttp import web
 
+from ...errors._arguments import check_count, check_text, check_type
+from .._arguments import check_optional
 from .._http import Exchange, HttpRequest, HttpResponse, ResponseDelivery
 from .._service.webhooks import webhook_address
+from .._simulator import Simulator
 from .memory import wall_time
 from .webhook_sender import WebhookSender, post, probe
-
-if TYPE_CHECKING:
-    from .._simulator import Simulator
 
 MAX_REQUEST_BYTES = 256 * 1024 * 1024
 SHUTDOWN_SECONDS = 0.1
@@ -58,7 +58,14 @@ class SimulatorServer:
             port: Port to bind; 0 takes a free one.
             storage_port: The same for the files, which are another origin.
             ssl_context: Serve https with this.
+
+        Raises:
+            InvalidArgument: One of them is not what it should be.
         """
+        check_type(Simulator, "a simulator", simulator=simulator)
+        check_text(host=host)
+        check_count(0, 65535, port=port, storage_port=storage_port)
+        check_optional(ssl.SSLContext, "an SSL context", ssl_context=ssl_context)
         self.simulator = simulator
         self._host = host
         self._port = port

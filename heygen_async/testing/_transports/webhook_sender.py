@@ -14,11 +14,12 @@ from urllib.parse import urlsplit
 
 import anyio
 
+from ...errors._arguments import check_callable, check_type
+from .._simulator import Simulator
 from .memory import wall_time
 
 if TYPE_CHECKING:
     from .._service.webhook_queue import Notice
-    from .._simulator import Simulator
 
 log = logging.getLogger("heygen_async.testing")
 
@@ -43,7 +44,12 @@ class WebhookSender:
             simulator: Whose webhooks.
             receiver: Called with each `Notice`, sync or async, whatever its address; returns the HTTP status of its
                 answer, None for 200. What it raises counts as 500.
+
+        Raises:
+            InvalidArgument: One of them is not what it should be.
         """
+        check_type(Simulator, "a simulator", simulator=simulator)
+        check_callable(receiver=receiver)
         self._simulator = simulator
         self._receiver = receiver
         self._woken = anyio.Event()
