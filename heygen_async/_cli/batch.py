@@ -26,9 +26,22 @@ from .forecast import check_lengths, show_findings, show_forecast
 from .interrupt import run_in_thread
 from .job_files import STDIN, JobFile, open_jobs
 from .journal import FINAL, Journal
-from .options import AN_HOUR, Json, Poll, Switch, Timeout, client
+from .options import (
+    AN_HOUR,
+    CURRENCY,
+    Currency,
+    Json,
+    MaxSpend,
+    Poll,
+    Price,
+    RetryFailed,
+    Switch,
+    Timeout,
+    client,
+    rate_of,
+)
 from .output import Output, brief
-from .report import Report, result_of
+from .report import Report, Spending, result_of
 
 if TYPE_CHECKING:
     from heygen_async import BatchEvent, Outcome
@@ -37,7 +50,6 @@ if TYPE_CHECKING:
     from .job_rows import ParsedRow
     from .progress import Board
 
-_CURRENCY: Final = "usd"
 _AT_A_TIME: Final = 50  # rows read in one go, while the batch waits for none of them
 
 
@@ -68,7 +80,7 @@ class CommandOptions:
             words += ["--min-balance", f"{self.min_balance:g}"]
         if self.max_spend is not None and self.rate is not None:
             words += ["--max-spend", f"{self.max_spend:g}", "--rate", f"{self.rate.per_second:g}"]
-            words += ["--currency", self.rate.currency] if self.rate.currency != _CURRENCY else []
+            words += ["--currency", self.rate.currency] if self.rate.currency != CURRENCY else []
         words += ["--retry-failed", str(self.retry_failed)] if self.retry_failed else []
         if self.timeout not in {None, AN_HOUR}:
             words += ["--timeout", f"{self.timeout:g}"]
@@ -86,10 +98,10 @@ async def batch(
     approve: Switch = False,
     resume: Switch = False,
     min_balance: Annotated[float | None, Parameter(validator=Number(gte=0))] = None,
-    max_spend: Annotated[float | None, Parameter(validator=Number(gt=0))] = None,
-    rate: Annotated[float | None, Parameter(validator=Number(gt=0))] = None,
-    currency: str = _CURRENCY,
-    retry_failed: Annotated[int, Parameter(validator=Number(gte=0))] = 0,
+    max_spend: MaxSpend = None,
+    rate: Price = None,
+    currency: Currency = CURRENCY,
+    retry_failed: RetryFailed = 0,
     check: Switch = False,
     dry_run: Switch = False,
     database: str | None = None,
@@ -120,44 +132,39 @@ async def batch(
         Go on with what an earlier run in this folder left: nothing is made twice.
     min_balance
         Begin only if the wallet has this much, in its currency.
-    max_spend
-        Spend no more than this in this run: each video reserves the price of its max_seconds (a column) first.
-    rate
-        What a second of video costs; the service's own page says it.
-    currency
-        What --max-spend and --rate are in.
-    retry_failed
-        How often a job is made again that failed before it had a video, for no reason of policy, credit or input.
     check
         Only look, by free reads, for what would be refused or fail in silence; nothing is created.
     dry_run
         Only say how many videos there would be, what they may cost and how long it may take; nothing is sent.
     database
         Keep the batch in a database (sqlite:///FILE or postgresql://USER@HOST/DATABASE; needs the extra durable):
-        it goes on after any crash by itself, and workers on other machines help.
+        it goes on after any crash by itself, workers on other machines help, and --max-spend is one budget for all.
     name
         The batch's name in the database.
     """
-    price = None if rate is None else Rate(per_second=rate, currency=currency)
     output = Output(is_json=json)
     if check or dry_run:
+        price = None if rate is None else Rate(per_second=rate, currency=currency)
         return await look_ahead(
             jobs, output, at_once=max_in_flight, approve=approve, rate=price, check=check, dry_run=dry_run
         )
-    if (max_spend is None) != (price is None):
-        raise UsageError(
-            "--max-spend and --rate go together: a budget counts by the price of a second of video.",
-            hint="Give both, or neither; --rate alone is for --dry-run and --check.",
-        )
+    price = rate_of(max_spend, rate, currency)
     if database is None and name is not None:
         raise UsageError("--name is for a batch in a database.", hint="Add --database, or leave --name out.")
     if database is not None:
         if name is None or resume or min_balance is not None:
             raise UsageError("--database needs --name, and goes on by itself: no --resume, no --min-balance.")
-        if max_spend is not None or retry_failed:
-            raise UsageError("--max-spend and --retry-failed are for a batch without --database.")
         campaign = DurableOptions(
-            database=database, name=name, out=out, max_in_flight=max_in_flight, approve=approve, poll=poll
+            database=database,
+            name=name,
+            out=out,
+            max_in_flight=max_in_flight,
+            approve=approve,
+            max_spend=max_spend,
+            rate=price,
+            retry_failed=retry_failed,
+            timeout=timeout,
+            poll=poll,
         )
         return await submit(campaign, jobs, output)
     options = CommandOptions(
@@ -314,7 +321,9 @@ class BatchCommand:
         self._heygen = heygen
         self._plan = plan
         self._output = output
-        self._report = Report(plan.journal.ends)
+        self._report = Report(
+            plan.journal.ends, spending=Spending.begin(plan.options.max_spend, plan.options.rate)
+        )
         self._fingerprints: dict[str, str] = {}
         self._view = View(output, self._report, total=plan.total)
 
@@ -342,9 +351,7 @@ class BatchCommand:
             async with batch as outcomes:
                 async for outcome in outcomes:
                     await self._end(outcome)
-        if options.rate is not None:
-            words = f"{batch.spent:.2f} of {options.max_spend:.2f} {options.rate.currency}"
-            self._output.emit("spent", words, spent=batch.spent, max_spend=options.max_spend)
+        self._report.spend(batch.spent, batch.reserved)
         self._conclude()
         return self._report.exit()
 

@@ -42,6 +42,7 @@ class View:
         self.board = Board(
             output.out, total=total, done=report.ends.total(), reachability=output.reachability
         )
+        self.board.spending = report.spending
         self._screen = ExitStack()
 
     def __enter__(self) -> Self:
@@ -58,6 +59,8 @@ class View:
 
     def event(self, event: BatchEvent) -> None:
         """Show what happened to a job."""
+        self._report.spend(event.spent, event.reserved)
+        self.board.spending = self._report.spending
         if event.kind == "ended":
             return  # the outcome is shown once it is written down
         self._draw(event)

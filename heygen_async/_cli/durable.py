@@ -19,13 +19,28 @@ from heygen_async.durable import DurableBatch
 
 from .batch_view import View
 from .exit_codes import UsageError
+from .forecast import check_lengths
 from .job_files import open_jobs
-from .options import Json, Poll, Switch, client
+from .options import (
+    AN_HOUR,
+    CURRENCY,
+    Currency,
+    Json,
+    MaxSpend,
+    Poll,
+    Price,
+    RetryFailed,
+    Switch,
+    Timeout,
+    client,
+    rate_of,
+)
 from .output import Output, brief
-from .report import Report, result_of
+from .report import Report, Spending, result_of
 
 if TYPE_CHECKING:
-    from heygen_async import BatchEvent, Job
+    from heygen_async import BatchEvent, Job, Rate
+    from heygen_async.durable import BatchStatus
     from heygen_async.models import Mode
 
     from .exit_codes import Exit
@@ -43,6 +58,10 @@ class DurableOptions:
     out: Path
     max_in_flight: int
     approve: bool
+    max_spend: float | None = None
+    rate: Rate | None = None
+    retry_failed: int = 0
+    timeout: float | None = AN_HOUR
     poll: float | None
 
 
@@ -53,6 +72,11 @@ async def worker(
     out: Path = Path(),
     max_in_flight: Annotated[int, Parameter(validator=Number(gte=1))] = 10,
     approve: Switch = False,
+    max_spend: MaxSpend = None,
+    rate: Price = None,
+    currency: Currency = CURRENCY,
+    retry_failed: RetryFailed = 0,
+    timeout: Timeout = AN_HOUR,
     poll: Poll = None,
     json: Json = False,
 ) -> int:
@@ -73,7 +97,16 @@ async def worker(
         Approve each storyboard. Otherwise they wait for an answer.
     """
     campaign = DurableOptions(
-        database=database, name=name, out=out, max_in_flight=max_in_flight, approve=approve, poll=poll
+        database=database,
+        name=name,
+        out=out,
+        max_in_flight=max_in_flight,
+        approve=approve,
+        max_spend=max_spend,
+        rate=rate_of(max_spend, rate, currency),
+        retry_failed=retry_failed,
+        timeout=timeout,
+        poll=poll,
     )
     return await DurableCommand(campaign, Output(is_json=json)).run(())
 
@@ -91,13 +124,17 @@ async def submit(campaign: DurableOptions, jobs: str, output: Output) -> int:
         UsageError: The file is wrong.
     """
     with output.busy(f"reading {jobs}"):
-        wanted = await anyio.to_thread.run_sync(_read, jobs, "chat" if campaign.approve else "generate")
+        wanted = await anyio.to_thread.run_sync(_read, jobs, campaign)
     return await DurableCommand(campaign, output).run(wanted)
 
 
-def _read(jobs: str, mode: Mode) -> list[Job]:
+def _read(jobs: str, campaign: DurableOptions) -> list[Job]:
+    mode: Mode = "chat" if campaign.approve else "generate"
     with open_jobs(jobs, mode) as file:
-        return [row.job() for row in file.check()]
+        rows = list(file.check())
+    if campaign.max_spend is not None:
+        check_lengths(rows)
+    return [row.job() for row in rows]
 
 
 async def _refuse_changed(batch: DurableBatch, jobs: Sequence[Job]) -> None:
@@ -119,6 +156,15 @@ async def _refuse_changed(batch: DurableBatch, jobs: Sequence[Job]) -> None:
     )
 
 
+def spending_of(status: BatchStatus) -> Spending | None:
+    """Return what a batch has spent; None without a budget."""
+    if status.max_spend is None or status.currency is None:
+        return None
+    return Spending(
+        spent=status.spent, reserved=status.reserved, max_spend=status.max_spend, currency=status.currency
+    )
+
+
 class DurableCommand:
     """A campaign at work in this process."""
 
@@ -136,7 +182,8 @@ class DurableCommand:
             jobs: What is to be in the batch, too.
         """
         campaign = self._campaign
-        async with client(campaign.poll, self._output.reachability.record) as heygen:
+        record = self._output.reachability.record
+        async with client(campaign.poll, record, timeout=campaign.timeout) as heygen:
             batch = DurableBatch(
                 campaign.database,
                 name=campaign.name,
@@ -145,6 +192,9 @@ class DurableCommand:
                 on_event=self._on_event,
                 download_to=campaign.out,
                 heygen=heygen,
+                max_spend=campaign.max_spend,
+                rate=campaign.rate,
+                retry_failed=campaign.retry_failed,
             )
             with self._output.if_left(_RESUME_HINT):
                 async with batch:
@@ -179,11 +229,13 @@ class DurableCommand:
         if not self._campaign.approve:
             for review in await batch.pending_reviews():
                 self._advise_answer(review.key, review.session_id)
+        self._report.spending = spending_of(status)
         self._view = View(self._output, self._report, total=status.total)
         with self._view:
             async for outcome in batch.outcomes():
                 self._report.add(outcome)
                 self._view.end(outcome, result_of(outcome, "", self._campaign.out))
+        self._report.spending = spending_of(await batch.status(jobs=False))
 
     def _on_event(self, event: BatchEvent) -> None:
         if self._view is not None:

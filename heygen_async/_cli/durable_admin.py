@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from typing import Annotated, Final
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Final
 
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
@@ -15,9 +16,13 @@ from cyclopts.validators import Number
 from heygen_async import Approve, Reply, Stop
 from heygen_async.durable import DurableBatch
 
+from .durable import spending_of
 from .exit_codes import Exit, UsageError
 from .options import Json, Switch, client
 from .output import Output, brief
+
+if TYPE_CHECKING:
+    from heygen_async.durable import BatchStatus, JobStatus
 
 durable = App(name="durable", help="See to a batch in a database: its jobs, their questions, second tries.")
 
@@ -51,18 +56,16 @@ async def status(*, database: Database, name: Name, json: Json = False) -> int:
     async with _open(database, name) as batch:
         now = await batch.status()
         reviews = await batch.pending_reviews()
-    counts = {phase: count for phase, count in now.counts.items() if count}
-    words = ", ".join(f"{count:,} {phase}" for phase, count in counts.items()) or "no jobs"
-    output.emit("status", words, total=now.total, unfinished=now.unfinished, counts=counts)
+    _show_counts(now, output)
+    for job in now.jobs if json else ():
+        fields = {"phase": job.phase, "attempts": job.attempts, "error": job.error}
+        output.emit("job", key=job.key, session_id=job.session_id, **fields)
+    if not now.total:
+        output.advise(
+            "Check --name and --database; `heygen-async batch JOBS --database ...` puts jobs in it."
+        )
     failed = [job for job in now.jobs if job.phase == "failed"]
-    if json:
-        for job in now.jobs:
-            fields = {"phase": job.phase, "attempts": job.attempts, "error": job.error}
-            output.emit("job", key=job.key, session_id=job.session_id, **fields)
-    for job in failed[:_SHOWN]:
-        output.emit("failed", "" if json else f"{brief(job.key)}  {brief(job.error or '', 300)}", key=job.key)
-    if len(failed) > _SHOWN:
-        output.advise(f"and {len(failed) - _SHOWN:,} more that failed: --json shows all.")
+    _show_failed(failed, output)
     for review in reviews:
         asked = next((it.content for it in review.state.messages[::-1] if it.role == "model"), "")
         words = f"{brief(review.key)}  {review.session_id}  {brief(asked, 300)}"
@@ -75,6 +78,26 @@ async def status(*, database: Database, name: Name, json: Json = False) -> int:
     if failed:
         output.advise(f"{_command('durable retry', database, name)} begins those that failed once more.")
     return Exit.DONE
+
+
+def _show_counts(now: BatchStatus, output: Output) -> None:
+    counts = {phase: count for phase, count in now.counts.items() if count}
+    words = ", ".join(f"{count:,} {phase}" for phase, count in counts.items()) or "no jobs"
+    spending = spending_of(now)
+    output.emit("status", words, total=now.total, unfinished=now.unfinished, counts=counts)
+    if spending is not None:
+        output.emit("spent", str(spending), **asdict(spending))
+
+
+def _show_failed(failed: Sequence[JobStatus], output: Output) -> None:
+    for job in failed[:_SHOWN]:
+        output.emit(
+            "failed",
+            "" if output.is_json else f"{brief(job.key)}  {brief(job.error or '', 300)}",
+            key=job.key,
+        )
+    if len(failed) > _SHOWN:
+        output.advise(f"and {len(failed) - _SHOWN:,} more that failed: --json shows all.")
 
 
 @durable.command

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
-from heygen_async import Cadence, HeyGen
+from heygen_async import Cadence, HeyGen, Rate, Timeouts
+
+from .exit_codes import UsageError
 
 if TYPE_CHECKING:
     from heygen_async import RequestEvent
@@ -57,12 +59,55 @@ Files = Annotated[
 ]
 Out = Annotated[Path, Parameter(help="The folder the video goes to, or its file if that ends in .mp4.")]
 Orientation = Literal["landscape", "portrait"]
+MaxSpend = Annotated[
+    float | None,
+    Parameter(
+        validator=Number(gt=0),
+        help="Spend no more than this: each video reserves the price of its max_seconds (a column) first.",
+    ),
+]
+Price = Annotated[
+    float | None,
+    Parameter(validator=Number(gt=0), help="What a second of video costs; the service's own page says it."),
+]
+Currency = Annotated[str, Parameter(help="What --max-spend and --rate are in.")]
+RetryFailed = Annotated[
+    int,
+    Parameter(
+        validator=Number(gte=0),
+        help="How often a job is made again that failed early, for no reason of policy, credit or input.",
+    ),
+]
 
 AN_HOUR: Final = 3600.0
+CURRENCY: Final = "usd"
 
 
-def client(poll: float | None, on_request: Callable[[RequestEvent], None] | None = None) -> HeyGen:
+def client(
+    poll: float | None,
+    on_request: Callable[[RequestEvent], None] | None = None,
+    *,
+    timeout: float | None = AN_HOUR,
+) -> HeyGen:
     """Return a client as the environment sets it: `HEYGEN_API_KEY`, `HEYGEN_API_BASE`, proxies."""
     return HeyGen(
-        cadence=None if poll is None else Cadence.constant(poll), trust_env=True, on_request=on_request
+        cadence=None if poll is None else Cadence.constant(poll),
+        timeouts=Timeouts(watch=timeout),
+        trust_env=True,
+        on_request=on_request,
     )
+
+
+def rate_of(max_spend: float | None, price: float | None, currency: str) -> Rate | None:
+    """
+    Return the rate of a budget; None without one.
+
+    Raises:
+        UsageError: One of the two is missing.
+    """
+    if (max_spend is None) != (price is None):
+        raise UsageError(
+            "--max-spend and --rate go together: a budget counts by the price of a second of video.",
+            hint="Give both, or neither; --rate alone is for --dry-run and --check.",
+        )
+    return None if price is None else Rate(per_second=price, currency=currency)

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
     from rich.progress import Task
 
+    from .report import Spending
+
 _BESIDE: Final = 6  # lines of the screen that are not for sessions
 _ECHO: Final = (
     3  # columns for the ^C that a terminal writes: wrapped, it would leave a line of the board behind
@@ -77,7 +79,12 @@ class _RemainingColumn(TimeRemainingColumn):
 
 
 class Board:
-    """What a screen shows while a batch runs; drawn anew whenever the screen wants it."""
+    """
+    What a screen shows while a batch runs; drawn anew whenever the screen wants it.
+
+    Attributes:
+        spending: What is spent and reserved; None without a budget.
+    """
 
     def __init__(
         self, console: Console, *, total: int, done: int, reachability: Reachability | None = None
@@ -91,6 +98,7 @@ class Board:
             done: Jobs that earlier runs have ended.
             reachability: Whether the service answers.
         """
+        self.spending: Spending | None = None
         self._reachability = reachability or Reachability(console.get_time)
         self._console = console
         self._now = console.get_time
@@ -152,6 +160,8 @@ class Board:
         """Draw it."""
         is_wide = options.max_width >= _NARROW
         lines = Group(self._sessions(options.height or console.height, is_wide=is_wide), self._whole)
+        if self.spending is not None:
+            lines.renderables.append(Text(f"spent {self.spending}"))
         if (outage := self._reachability.outage) is not None:
             lines.renderables.append(Text(f"not reached for {duration(outage)}, trying on", style="bold red"))
         yield from console.render(lines, options.update_width(options.max_width - _ECHO))

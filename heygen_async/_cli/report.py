@@ -5,6 +5,7 @@ How the jobs of a batch ended: the line of each, and the exit code of the run.
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
@@ -28,7 +29,7 @@ from .exit_codes import Exit, hint_of, message_of
 from .output import brief
 
 if TYPE_CHECKING:
-    from heygen_async import Outcome
+    from heygen_async import Outcome, Rate
 
     from .output import Output
 
@@ -96,25 +97,58 @@ def result_of(outcome: Outcome, fingerprint: str, folder: Path) -> dict[str, obj
     }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spending:
+    """What is spent of a budget, and reserved for what is under way."""
+
+    spent: float = 0.0
+    reserved: float = 0.0
+    max_spend: float
+    currency: str
+
+    @classmethod
+    def begin(cls, max_spend: float | None, rate: Rate | None) -> Spending | None:
+        """Return the spending of a batch that begins; None without a budget."""
+        if max_spend is None or rate is None:
+            return None
+        return cls(max_spend=max_spend, currency=rate.currency)
+
+    def __str__(self) -> str:
+        reserved = f", {self.reserved:,.2f} reserved" if round(self.reserved, 2) else ""
+        return f"{self.spent:,.2f} of {self.max_spend:,.2f} {self.currency}{reserved}"
+
+
 class Report:
     """
     The ends so far.
 
     Attributes:
         ends: How many jobs ended in which way, those of earlier runs included.
+        spending: What is spent; None without a budget.
     """
 
-    def __init__(self, ends: Counter[str], *, is_durable: bool = False) -> None:
+    def __init__(
+        self, ends: Counter[str], *, spending: Spending | None = None, is_durable: bool = False
+    ) -> None:
         self.ends = ends
+        self.spending = spending
         self._meaning = _IN_A_DATABASE if is_durable else _MEANING
         self._refuse: HeyGenError | None = None
+        self._not_started: HeyGenError | None = None
         self._in_doubt: dict[str, OutcomeUnknown] = {}
+
+    def spend(self, spent: float | None, reserved: float | None) -> None:
+        """Record what is spent and reserved now, of the budget there may be."""
+        if self.spending is not None and spent is not None:
+            self.spending = replace(self.spending, spent=spent, reserved=reserved or 0.0)
 
     def add(self, outcome: Outcome) -> None:
         """Count a job."""
         self.ends[end_of(outcome)] += 1
         if isinstance(outcome.error, Unauthorized | InsufficientCredit):
             self._refuse = self._refuse or outcome.error
+        elif outcome.not_started and isinstance(outcome.error, HeyGenError):
+            self._not_started = self._not_started or outcome.error
         if isinstance(outcome.error, OutcomeUnknown):
             self._in_doubt[outcome.key] = outcome.error
 
@@ -141,18 +175,19 @@ class Report:
         Args:
             output: Where it is shown.
         """
-        output.emit("finished", **{end: self.ends[end] for end in sorted(self.ends)})
+        spending = {} if self.spending is None else asdict(self.spending)
+        output.emit("finished", **{end: self.ends[end] for end in sorted(self.ends)}, **spending)
         output.show(self._table())
-        for key, error in islice(self._in_doubt.items(), _FEW):
-            output.advise(f"{brief(key)}  {hint_of(error)} None is: give the row a new key.")
-        if self._refuse is not None:
-            output.error(
-                message_of(self._refuse), hint=hint_of(self._refuse), kind=type(self._refuse).__name__
-            )
+        for key, unknown in islice(self._in_doubt.items(), _FEW):
+            output.advise(f"{brief(key)}  {hint_of(unknown)} None is: give the row a new key.")
+        if (error := self._refuse or self._not_started) is not None:
+            output.error(message_of(error), hint=hint_of(error), kind=type(error).__name__)
 
     def _table(self) -> Table:
         table = Table(box=None, show_header=False, pad_edge=False)
         for end, meaning in self._meaning.items():
             if self.ends[end] or end == "completed":
                 table.add_row(f"{self.ends[end]:>7,}", end.replace("_", " "), meaning)
+        if self.spending is not None:
+            table.add_row("", "spent", str(self.spending))
         return table

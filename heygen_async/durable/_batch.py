@@ -16,6 +16,7 @@ import logging
 import math
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -335,12 +336,15 @@ class DurableBatch:
         window = await database.ask(repository.window)
         rows = await database.ask(repository.rows) if jobs else []
         money = await database.ask(repository.money)
-        return BatchStatus(
-            counts=counts,
-            window=window,
-            spent=0.0 if money is None else money.spent,
-            reserved=0.0 if money is None else money.reserved,
-            jobs=tuple(status_of(row) for row in rows),
+        status = BatchStatus(counts=counts, window=window, jobs=tuple(status_of(row) for row in rows))
+        if money is None:
+            return status
+        return replace(
+            status,
+            spent=money.spent,
+            reserved=money.reserved,
+            max_spend=money.max_spend,
+            currency=money.rate.currency,
         )
 
     # -- reviews --

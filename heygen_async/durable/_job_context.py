@@ -7,6 +7,8 @@ from __future__ import annotations
 import inspect
 import logging
 import uuid
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .. import _clock
@@ -19,7 +21,7 @@ from ._concurrency import SharedLimit
 from ._outcomes import outcome_of
 from ._records import VERSION, OutcomeRecord
 from ._schema import MovedOn
-from ._types import ALIVE
+from ._types import ALIVE, DatabaseUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from ..models import VideoInfo
     from ._concurrency import SharedSlot
     from ._database import Access
+    from ._money import Money
     from ._repository import Repository
     from ._schema import JobRow, Stage
     from ._types import BatchSettings, Phase
@@ -59,6 +62,7 @@ class JobContext:
             store, access, settings.max_in_flight, longest_pace=heygen._core.api.retry.max_retry_after
         )
         self._attached: set[str] = set()
+        self._money: Money | None = None
 
     def sender(self) -> str:
         """Return a new name for a sender: of those of a job the newest, which is in its row, may send."""
@@ -107,11 +111,16 @@ class JobContext:
                 self.heygen.sessions.attach(session_id)
 
     async def emit(self, event: BatchEvent) -> None:
-        """Call `on_event`; what that raises is raised."""
-        if self.settings.on_event is not None:
-            result: Any = self.settings.on_event(event)
-            if inspect.isawaitable(result):
-                await result
+        """Call `on_event`, with what the batch has spent now; what that raises is raised."""
+        if self.settings.on_event is None:
+            return
+        with suppress(DatabaseUnavailable):  # then with what was known last
+            self._money = await self.access.ask(self.store.money)
+        if self._money is not None:
+            event = replace(event, spent=self._money.spent, reserved=self._money.reserved)
+        result: Any = self.settings.on_event(event)
+        if inspect.isawaitable(result):
+            await result
 
     async def emit_or_log(self, event: BatchEvent) -> None:
         """Call `on_event`; what that raises is logged."""

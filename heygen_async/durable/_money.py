@@ -63,17 +63,11 @@ class MoneyRows(JobRows):
         budget = connection.execute(query).mappings().first()
         if budget is None:
             return None
-        spent, reserved = connection.execute(
-            sa.select(
-                sa.func.coalesce(sa.func.sum(MONEY.c.spent), 0.0),
-                sa.func.coalesce(sa.func.sum(MONEY.c.reserved), 0.0),
-            ).where(MONEY.c.batch == self.name)
-        ).one()
         return Money(
             max_spend=budget["max_spend"],
             rate=Rate(per_second=budget["per_second"], currency=budget["currency"]),
-            spent=float(spent),
-            reserved=float(reserved),
+            spent=budget["spent"],
+            reserved=budget["reserved"],
             balance=budget["balance"],
         )
 
@@ -91,16 +85,16 @@ class MoneyRows(JobRows):
             InvalidArgument: The job does not say how long its video will be.
         """
         money = self._money(connection)
-        query = sa.select(MONEY.c.reserved).where(MONEY.c.batch == self.name, MONEY.c.key == row.key)
-        if money is None or connection.execute(query).scalar():
+        if money is None or self._reserved_by(connection, row.key):
             return True
         job = _records.read_job(row.job, row.key)
         cost = most_cost(job, money.rate)
         has_session = job.ref is not None and row.attempt == 1  # which is not refused
-        if not (has_session or money.fits(cost)):
-            return False
-        self._add_reservation(connection, row.key, cost)
-        return True
+        self._record_longest(connection, row.key, cost / money.rate.per_second)
+        is_funded = has_session or money.fits(cost)
+        if is_funded:
+            self._add(connection, row.key, reserved=cost)
+        return is_funded
 
     def _reserve_revision(self, connection: sa.Connection, row: JobRow) -> None:
         """
@@ -113,13 +107,25 @@ class MoneyRows(JobRows):
             cost = most_cost(_records.read_job(row.job, row.key), money.rate)
             if not money.fits(cost):
                 raise no_revision(row.key, cost, money.rate)
-            self._add_reservation(connection, row.key, cost)
+            self._add(connection, row.key, reserved=cost)
 
-    def _add_reservation(self, connection: sa.Connection, key: str, cost: float) -> None:
-        mine = (MONEY.c.batch == self.name) & (MONEY.c.key == key)
-        more = sa.update(MONEY).where(mine).values(reserved=MONEY.c.reserved + cost)
-        if not connection.execute(more).rowcount:
-            connection.execute(sa.insert(MONEY).values(batch=self.name, key=key, reserved=cost, spent=0.0))
+    def _reserved_by(self, connection: sa.Connection, key: str) -> float:
+        query = sa.select(MONEY.c.reserved).where(self._money_of(key))
+        return connection.execute(query).scalar() or 0.0
+
+    def _money_of(self, key: str) -> sa.ColumnElement[bool]:
+        return (MONEY.c.batch == self.name) & (MONEY.c.key == key)
+
+    def _record_longest(self, connection: sa.Connection, key: str, seconds: float) -> None:
+        change = sa.update(MONEY).where(self._money_of(key)).values(longest=seconds)
+        if not connection.execute(change).rowcount:
+            connection.execute(sa.insert(MONEY).values(batch=self.name, key=key, longest=seconds))
+
+    def _add(self, connection: sa.Connection, key: str, *, reserved: float, spent: float = 0.0) -> None:
+        """Add to what a job has reserved and spent, and to the sums of all."""
+        for table, which in ((MONEY, self._money_of(key)), (BUDGETS, BUDGETS.c.batch == self.name)):
+            sums = {"reserved": table.c.reserved + reserved, "spent": table.c.spent + spent}
+            connection.execute(sa.update(table).where(which).values(**sums))
 
     def _settle(self, connection: sa.Connection, key: str, seconds: float | None) -> None:
         """
@@ -133,27 +139,36 @@ class MoneyRows(JobRows):
         money = self._money(connection)
         if money is None:
             return
-        cost = MONEY.c.reserved if seconds is None else seconds * money.rate.per_second
-        mine = (MONEY.c.batch == self.name) & (MONEY.c.key == key) & (MONEY.c.reserved > 0)
-        connection.execute(sa.update(MONEY).where(mine).values(spent=MONEY.c.spent + cost, reserved=0.0))
+        if reserved := self._reserved_by(connection, key):
+            spent = reserved if seconds is None else seconds * money.rate.per_second
+            self._add(connection, key, reserved=-reserved, spent=spent)
         self._fund(connection)
 
     def _fund(self, connection: sa.Connection) -> None:
-        """Reserve for the jobs that wait for money, in the order they came, and queue them."""
-        waiting = sa.select(JOBS).where(self._mine(), JOBS.c.phase == "unfunded").order_by(JOBS.c.number)
-        last = 0
-        while found := connection.execute(waiting.where(JOBS.c.number > last).limit(_CHUNK)).mappings().all():
-            for row in (JobRow(**one) for one in found):
-                last = row.number
-                if self._reserve_create(connection, row):
-                    stage = Stage(key=row.key, attempt=row.attempt, turn=row.turn + 1)
-                    self._change(connection, self.stage(row), phase="queued", turn=stage.turn)
-                    self._enqueue(connection, RENDER, stage)
-                elif self._may_be_funded(connection, row):
-                    return  # those behind it do not overtake
+        """
+        Reserve for the jobs that wait for money, in the order they came, and queue them.
 
-    def _may_be_funded(self, connection: sa.Connection, row: JobRow) -> bool:
-        """Return whether there would be money for a job once all reservations had come to nothing."""
-        money = self._money(connection)
-        assert money is not None  # noqa: S101 - or none would wait for it
-        return money.spent + most_cost(_records.read_job(row.job, row.key), money.rate) <= money.most
+        One for which there would be none, even once all reservations had come to nothing, holds nobody up.
+        """
+        is_unfunded, money = self._mine() & (JOBS.c.phase == "unfunded"), self._money(connection)
+        # Asked first: SQLite would go through all jobs in their order to find none.
+        if (
+            money is None
+            or connection.execute(sa.select(JOBS.c.key).where(is_unfunded).limit(1)).first() is None
+        ):
+            return
+        may_be_funded = money.spent + MONEY.c.longest * money.rate.per_second <= money.most
+        waiting = (
+            sa.select(JOBS)
+            .join(MONEY, (MONEY.c.batch == JOBS.c.batch) & (MONEY.c.key == JOBS.c.key))
+            .where(is_unfunded, may_be_funded)
+            .order_by(JOBS.c.number)
+            .limit(_CHUNK)
+        )
+        while found := connection.execute(waiting).mappings().all():
+            for row in (JobRow(**one) for one in found):
+                if not self._reserve_create(connection, row):
+                    return  # those behind it do not overtake
+                stage = Stage(key=row.key, attempt=row.attempt, turn=row.turn + 1)
+                self._change(connection, self.stage(row), phase="queued", turn=stage.turn)
+                self._enqueue(connection, RENDER, stage)

@@ -80,16 +80,20 @@ BUDGETS: Final = sa.Table(
     sa.Column("per_second", sa.Double, nullable=False),
     sa.Column("currency", sa.Text, nullable=False),
     sa.Column("balance", sa.Double),
+    # The sums of the jobs' money, so that an announcement costs the same for any number of them.
+    sa.Column("spent", sa.Double, nullable=False, server_default="0"),
+    sa.Column("reserved", sa.Double, nullable=False, server_default="0"),
 )
 
-# Kept when a job is forgotten: what is spent stays spent.
+# Kept when a job is forgotten: what is spent stays spent. `longest` is in seconds of video.
 MONEY: Final = sa.Table(
     "heygen_money",
     METADATA,
     sa.Column("batch", sa.Text, primary_key=True),
     sa.Column("key", sa.Text, primary_key=True),
-    sa.Column("reserved", sa.Double, nullable=False),
-    sa.Column("spent", sa.Double, nullable=False),
+    sa.Column("longest", sa.Double, nullable=False),
+    sa.Column("reserved", sa.Double, nullable=False, server_default="0"),
+    sa.Column("spent", sa.Double, nullable=False, server_default="0"),
 )
 
 RENDER: Final = "heygen.render.v1"

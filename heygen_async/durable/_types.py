@@ -112,12 +112,16 @@ class BatchStatus:
         jobs: Each job, in the order they were submitted; empty when only the counts were asked for.
         spent: What was spent of the budget, and what unfinished sessions that were left may cost; 0 without a budget.
         reserved: What the jobs under way may still cost.
+        max_spend: The budget; None without one.
+        currency: What the three are in.
     """
 
     counts: dict[str, int]
     window: int
     spent: float = 0.0
     reserved: float = 0.0
+    max_spend: float | None = None
+    currency: str | None = None
     jobs: tuple[JobStatus, ...] = field(default=(), repr=False)
 
     @property

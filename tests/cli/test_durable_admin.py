@@ -35,7 +35,9 @@ class FakeBatch:
             JobStatus(key="a", phase="reviewing", attempts=1, session_id="sess_1"),
             JobStatus(key="b", phase="failed", attempts=1, error="No reason was given."),
         )
-        return BatchStatus(counts={"reviewing": 1, "failed": 1, "queued": 0}, window=10, jobs=jobs)
+        counts = {"reviewing": 1, "failed": 1, "queued": 0}
+        money = {"spent": 8.0, "reserved": 2.5, "max_spend": 1_250.0}
+        return BatchStatus(counts=counts, window=10, jobs=jobs, currency="eur", **money)
 
     async def pending_reviews(self) -> list[PendingReview]:
         since = datetime(2026, 1, 1, tzinfo=UTC)
@@ -72,11 +74,12 @@ def batch(monkeypatch: pytest.MonkeyPatch) -> FakeBatch:
 
 
 async def test_status_shows_what_needs_a_person(user: TerminalUser, batch: FakeBatch) -> None:
-    """`status` counts the jobs, shows what failed and why, what a paused one asks, and how to answer it."""
+    """`status` counts jobs and money, shows what failed and why, what a paused one asks, and how to answer it."""
     printed = await user.types("durable", "status", *WHERE)
 
     assert 0 == printed.code
     assert "1 reviewing, 1 failed" in printed.out
+    assert "8.00 of 1,250.00 eur, 2.50 reserved" in printed.out
     assert "b  No reason was given." in printed.out
     assert "a  sess_1  Here is the storyboard." in printed.out
     assert "heygen-async durable answer KEY --database sqlite:///spring.db --name spring" in printed.err
@@ -89,6 +92,8 @@ async def test_status_for_a_program(user: TerminalUser, batch: FakeBatch) -> Non
     assert {"a": "reviewing", "b": "failed"} == {
         it["key"]: it["phase"] for it in events if it["event"] == "job"
     }
+    [money] = [it for it in events if it["event"] == "spent"]
+    assert (8, 2.5, 1_250) == (money["spent"], money["reserved"], money["max_spend"])
 
 
 @pytest.mark.parametrize(

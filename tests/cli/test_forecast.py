@@ -89,7 +89,7 @@ async def test_a_budget_is_kept(user: TerminalUser) -> None:
     [
         (("--max-spend", "3"), "--max-spend and --rate go together"),
         (PRICE, "--max-spend and --rate go together"),
-        (("--max-spend", "3", *PRICE, "--database", "sqlite:///x.db", "--name", "n"), "without --database"),
+        (("--max-spend", "3", "--database", "sqlite:///x.db", "--name", "n"), "go together"),
         (("--max-spend", "-3", *PRICE), "--max-spend"),
     ],
 )
@@ -105,10 +105,11 @@ async def test_half_a_budget_is_a_mistake(user: TerminalUser, options: tuple[str
 async def test_rows_without_a_length_are_named_before_anything_is_paid(user: TerminalUser) -> None:
     """A budget counts lengths, so a row without one is a mistake of the file, by its line."""
     user.writes("jobs.csv", [ROWS[0], {**ROWS[1], "expected_seconds": "", "max_seconds": ""}])
-    shown = await user.types("batch", "jobs.csv", "--out", "v", *PRICE, "--max-spend", "3")
+    for where in ((), ("--database", "sqlite:///x.db", "--name", "n")):
+        shown = await user.types("batch", "jobs.csv", "--out", "v", *PRICE, "--max-spend", "3", *where)
 
-    assert 2 == shown.code
-    assert "lines without one: 3." in shown.err
+        assert 2 == shown.code
+        assert "lines without one: 3." in shown.err
     assert [] == user.simulator.ledger.creates
 
 

@@ -16,6 +16,7 @@ from heygen_async._cli.batch import CommandOptions, make
 from heygen_async._cli.output import Output
 from heygen_async._cli.progress import Board
 from heygen_async._cli.reachability import Reachability
+from heygen_async._cli.report import Spending
 from heygen_async.testing import MemoryTransport, Scenario
 
 if TYPE_CHECKING:
@@ -68,6 +69,15 @@ def test_a_session_shows_its_phase_and_its_end(console: Console, clock: Clock) -
     board.move("a tour", "generating", 70)
 
     assert ["a", "tour", "generating", "70", "%", "~30", "s", "left"] == shown(board, console)[0]
+
+
+def test_the_money_stands_below(console: Console) -> None:
+    """With a budget the board shows what is spent of it, and what is reserved for the sessions at work."""
+    board = Board(console, total=2, done=0)
+    board.begin("a tour", "creating")
+    board.spending = Spending(spent=1200, reserved=35.5, max_spend=2000, currency="usd")
+
+    assert "spent 1,200.00 of 2,000.00 usd, 35.50 reserved" == " ".join(shown(board, console)[-1])
 
 
 def test_the_whole_counts_what_has_ended(console: Console) -> None:

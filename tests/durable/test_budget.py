@@ -8,7 +8,17 @@ import anyio
 import pytest
 
 from durable.campaign import PATIENCE, campaign, client, ended, service
-from heygen_async import Approve, ClientStateError, InvalidArgument, Job, Outcome, Rate, Reply, SessionFailed
+from heygen_async import (
+    Approve,
+    BatchEvent,
+    ClientStateError,
+    InvalidArgument,
+    Job,
+    Outcome,
+    Rate,
+    Reply,
+    SessionFailed,
+)
 from heygen_async.durable import DurableBatch, _repository
 from heygen_async.testing import MemoryAnswer, MemoryTransport, Scenario, Simulator, SimulatorServer
 
@@ -82,6 +92,20 @@ async def test_nothing_is_created_past_the_budget(database: str) -> None:
     assert {"ok": 5, "not started": 1} == count_ends(second)
     assert pytest.approx([5 * price, 0]) == [later.spent, later.reserved]
     assert 5 == len(simulator.ledger.creates)
+
+
+async def test_events_tell_of_the_money(sqlite: str) -> None:
+    """Each event says what the batch has spent and reserved by then, its end included."""
+    seconds, events = await video_seconds(), list[BatchEvent]()
+    options: dict[str, Any] = {"max_spend": 9, "rate": RATE, "on_event": events.append}
+    async with campaign(sqlite, service(), **options) as batch:
+        await batch.submit(priced(1, seconds=2 * seconds))
+        await ended(batch)
+    money = {event.kind: (event.spent, event.reserved) for event in events}
+    price = seconds * RATE.per_second
+
+    assert pytest.approx((0, 2 * price)) == money["creating"] == money["created"] == money["state"]
+    assert pytest.approx((price, 0)) == money["ended"]
 
 
 async def test_money_that_comes_back_is_spent(database: str) -> None:
@@ -211,6 +235,7 @@ async def test_three_workers_share_one_budget(database: str, crew: Callable[...,
 
     assert {"completed": paid, "unfunded": jobs - paid} == status.counts
     assert pytest.approx([paid * seconds, 0]) == [status.spent, status.reserved]
+    assert (paid + 0.5) * seconds == status.max_spend
     assert paid == len(simulator.ledger.creates) == len(simulator.ledger.billed)
 
 

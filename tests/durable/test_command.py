@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from heygen_async.testing import Simulator, SimulatorServer
+from heygen_async._cli.batch import batch
+from heygen_async.durable import _repository
+from heygen_async.testing import Scenario, Simulator, SimulatorServer
 from repository import house
 
 if TYPE_CHECKING:
@@ -59,6 +61,67 @@ async def test_a_job_edited_under_its_key_is_refused(tmp_path: pathlib.Path) -> 
     assert 2 == done.returncode
     assert "prompt was 'A tour', is 'Another tour'" in " ".join(done.stderr.split())
     assert 1 == len(simulator.ledger.creates)
+
+
+async def test_a_budget_is_one_for_all_commands(tmp_path: pathlib.Path) -> None:
+    """What the first command spends counts for the next; what is left for want of money says so, and can be seen."""
+    (tmp_path / "jobs.csv").write_text(
+        "key,prompt,max_seconds\na,One,4\nb,Two,4\nc,Three,4\n", encoding="utf-8"
+    )
+    where = ("--database", "sqlite:///spring.db", "--name", "spring")
+    work = ("--out", "films", "--poll", "0.2", "--rate", "1")
+    simulator = Simulator(speed=200)
+    async with SimulatorServer(simulator) as server:
+        first = await command(tmp_path, server.url, "batch", "jobs.csv", *where, *work, "--max-spend", "9")
+        status = await command(tmp_path, server.url, "durable", "status", *where)
+        helped = await command(tmp_path, server.url, "worker", *where, *work, "--max-spend", "12")
+
+    assert (1, 0) == (first.returncode, helped.returncode), first.stderr + helped.stderr
+    assert "8.00 of 9.00 usd" in first.stdout
+    assert "larger --max-spend" in first.stderr
+    assert "2 completed, 1 unfunded" in status.stdout
+    assert "8.00 of 9.00 usd" in status.stdout
+    assert "12.00 of 12.00 usd" in helped.stdout
+    assert 3 == len(simulator.ledger.creates)
+
+
+async def test_the_timeout_counts(tmp_path: pathlib.Path) -> None:
+    """A session that takes longer than `--timeout` is late, as without a database; nothing more is paid for it."""
+    (tmp_path / "jobs.csv").write_text("key,prompt\na,One\n", encoding="utf-8")
+    where = ("--database", "sqlite:///spring.db", "--name", "spring", "--out", "films", "--poll", "0.2")
+    simulator = Simulator(scenario=Scenario.stuck())
+    async with SimulatorServer(simulator) as server:
+        done = await command(tmp_path, server.url, "batch", "jobs.csv", *where, "--timeout", "0.5")
+
+    assert 4 == done.returncode, done.stderr
+    assert "late" in done.stdout
+    assert 1 == len(simulator.ledger.creates)
+
+
+async def test_an_early_failure_is_made_again(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--retry-failed` makes a session again that failed in silence; the first one costs nothing."""
+    (tmp_path / "jobs.csv").write_text("prompt\nOne\n", encoding="utf-8")
+    simulator = Simulator(speed=200, scenario=Scenario.silent_failure())
+    monkeypatch.setattr(_repository, "PAUSE_SECONDS", 0.1)
+
+    async def mend() -> None:
+        while not simulator.ledger.creates:
+            await anyio.sleep(0.01)
+        simulator.script(Scenario.generate())
+
+    async with SimulatorServer(simulator) as server, anyio.create_task_group() as group:
+        monkeypatch.setenv("HEYGEN_API_KEY", "test-key")
+        monkeypatch.setenv("HEYGEN_API_BASE", server.url)
+        group.start_soon(mend)
+        url, out = f"sqlite:///{tmp_path / 'spring.db'}", tmp_path / "films"
+        code = await batch(
+            str(tmp_path / "jobs.csv"), out=out, database=url, name="spring", retry_failed=1, poll=0.2
+        )
+
+    assert 0 == code
+    assert (2, 1) == (len(simulator.ledger.creates), len(simulator.ledger.billed))
 
 
 async def test_the_example_goes_on_where_it_was(tmp_path: pathlib.Path) -> None:
