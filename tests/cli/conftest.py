@@ -8,6 +8,7 @@ import pytest
 
 import loops
 from cli.terminal_user import TerminalUser
+from heygen_async._cli.app import app
 from heygen_async.testing import Simulator, SimulatorServer
 from heygen_async.testing._virtual_loop import VirtualLoop
 
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
 def anyio_backend(pytestconfig: pytest.Config) -> object:
     """Asyncio on a loop whose clock jumps to the next timer when nothing else is left to do."""
     return loops.backend(pytestconfig, VirtualLoop)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _first_parse() -> None:
+    """Parse once before there is a loop: pydantic, where imported, reads the disk for cyclopts the first time."""
+    app.parse_args(["sessions", "--limit", "1"])
 
 
 @pytest.fixture
