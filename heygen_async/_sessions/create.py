@@ -123,13 +123,14 @@ class SessionFactory:
     Attributes:
         core: The client's parts.
         orphans: Sessions that no caller has got.
+        recovery: Which sessions are known, and which creates are under way.
     """
 
     def __init__(self, core: Core) -> None:
         self.core: Core = core
         self.orphans: Orphans = Orphans()
         self._trackers = core.scheduler.trackers
-        self._recovery = CreateRecovery(core.api)
+        self.recovery: CreateRecovery = CreateRecovery(core.api)
         self._under_way: dict[str, ShieldedWrite[Session]] = {}
         self._made: OrderedDict[str, _Made] = OrderedDict()
         self._repeated: list[PendingCreate] = []
@@ -174,10 +175,12 @@ class SessionFactory:
                 max_wait=max_wait,
                 guard=send_guard,
             )
+            options = json.loads(call.body) if isinstance(call.body, bytes) else {}
             create = PendingCreate(
                 prompt=prompt,
                 write=write,
-                is_listed=not _is_incognito(call),
+                is_listed=options.get("incognito_mode") is not True,
+                has_files="files" in options,
                 is_inherited=begun_at is not None,
                 on_orphan=on_orphan,
             )
@@ -188,7 +191,7 @@ class SessionFactory:
 
     async def _create(self, create: PendingCreate, mode: str) -> Session:
         try:
-            with self._recovery.track(create):
+            with self.recovery.track(create):
                 data = await self._make_once(create)
         finally:
             if create.write.was_repeated:
@@ -200,7 +203,7 @@ class SessionFactory:
 
     async def _make_once(self, create: PendingCreate) -> SessionData:
         api, write, asked = self.core.api, create.write, _clock.now()
-        recover = partial(self._recovery.recover, create)
+        recover = partial(self.recovery.recover, create)
         data: SessionData | None = None
         if create.is_inherited:
             write.doubt = ConnectionLost("An earlier process may have made this session.")
@@ -210,14 +213,14 @@ class SessionFactory:
         if data is None:
             data = await send_write(api, write, recover)
         # Identical creates may have taken over each other's sessions; a replay of our key then shows theirs.
-        while (key := self._recovery.own.adopters.get(data.session_id, write.call.key)) != write.call.key:
+        while (key := self.recovery.own.adopters.get(data.session_id, write.call.key)) != write.call.key:
             write.call = replace(write.call, key=key)
             data = await send_write(api, write, recover)
         self._record(create, data, asked)
         return data
 
     def _record(self, create: PendingCreate, data: SessionData, asked: float) -> None:
-        own, now = self._recovery.own, _clock.now()
+        own, now = self.recovery.own, _clock.now()
         if own.adopters.get(data.session_id) is None:
             own.record_create(data.session_id, create.prompt, data.created_at, is_listed=create.is_listed)
             if data.created_at:
@@ -262,7 +265,7 @@ class SessionFactory:
         repeated, self._repeated = self._repeated, []
         for create in repeated:
             try:
-                duplicates = await self._recovery.find_duplicates(create)
+                duplicates = await self.recovery.find_duplicates(create)
             except HeyGenError as error:
                 key, kind = create.write.call.key, type(error).__name__
                 extra = {"event": "follow_up_failed", "idempotency_key": key}
@@ -285,13 +288,13 @@ class SessionFactory:
 
     def attach(self, session_id: str) -> Session:
         """Return a handle of a session made elsewhere, which is no longer taken for one of a lost create."""
-        self._recovery.own.add(session_id)
+        self.recovery.own.add(session_id)
         return Session(self.core, self._trackers.of(session_id))
 
     def restore(self, ref: bytes | str, send_guard: SendGuard | None = None) -> Session:
         """Return the session of a ref; see `Sessions.restore`. Its messages are sent only if the guard allows."""
         track, cursor = self._trackers.restore(ref)
-        self._recovery.own.add(track.session_id)
+        self.recovery.own.add(track.session_id)
         return Session(self.core, track, cursor, send_guard)
 
     def resume(self, ref: bytes | str) -> Session:
@@ -304,7 +307,3 @@ class SessionFactory:
         session = self.restore(ref)
         self._trackers.of(session.id).doubt(since=_clock.now(), settle=self.core.api.timeouts.settle)
         return session
-
-
-def _is_incognito(call: Call[SessionData]) -> bool:
-    return isinstance(call.body, bytes) and json.loads(call.body).get("incognito_mode") is True

@@ -20,7 +20,7 @@ from . import evidence
 from .matching import Doubt, Found, candidates, compare_prompt, match_create
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Collection, Generator, Sequence
 
     from .._http.client import ApiClient
     from .._http.open_writes import PendingWrite
@@ -47,6 +47,7 @@ class PendingCreate:
         prompt: Its prompt, to the letter.
         write: What is known of the request.
         is_listed: Whether the service lists what it makes.
+        has_files: Whether files were sent with the prompt.
         is_inherited: Whether an earlier process began it.
         on_orphan: Also gets what it has made and no caller has got.
         ended: When it ended in doubt, in Unix seconds of our clock.
@@ -57,6 +58,7 @@ class PendingCreate:
     prompt: str
     write: PendingWrite[SessionData]
     is_listed: bool
+    has_files: bool
     is_inherited: bool
     on_orphan: Callable[[Session], None] | None
     lag: float = 0.0
@@ -96,10 +98,14 @@ class CreateRecovery:
     Identical creates are interchangeable, so those of one prompt are recovered together: each waits until no sibling
     is under way, then takes a session that is not owned. One that ended in doubt may have left its session behind:
     for a while no other takes one of that prompt.
+
+    Attributes:
+        prompts_elsewhere: Prompts of creates in doubt that may be recovered later, or by another process.
     """
 
     def __init__(self, api: ApiClient) -> None:
         self.own: evidence.OwnSessions = evidence.OwnSessions()
+        self.prompts_elsewhere: Collection[str] = ()
         self._api = api
         self._pending: dict[str, list[PendingCreate]] = {}
         self._lost: list[PendingCreate] = []
@@ -183,6 +189,7 @@ class CreateRecovery:
             pending=sum(other.write.is_recovering for other in self._pending[create.name]),
             interchangeable=self._is_interchangeable(create),
             others_count=others_count,
+            has_files=create.has_files,
         )
         if match is not None:
             return match
@@ -245,16 +252,25 @@ class CreateRecovery:
             if texts is None and listing is not None and session_id not in listing.rows:
                 sighting.misses += 1
             if sighting.misses < _MISSES:
+                likeness = compare_prompt(create.prompt, texts or ())
+                if likeness == "similar" and self._is_of_another(create, texts or ()):
+                    likeness = "other"
                 found.append(
                     Found(
                         session_id,
-                        compare_prompt(create.prompt, texts or ()),
+                        likeness,
                         is_longer=any(len(text) > len(create.prompt) for text in texts or ()),
                         is_before=sighting.created_at < takeable,
                         created_at=sighting.created_at,
                     )
                 )
         return sorted(found, key=lambda one: (one.is_before, one.likeness != "same", -one.created_at))
+
+    def _is_of_another(self, create: PendingCreate, texts: Sequence[str]) -> bool:
+        """Whether a session shows the prompt of another create in doubt ("Film 12" is like "Film 1")."""
+        pending = [siblings[0].prompt for name, siblings in self._pending.items() if name != create.name]
+        others = {*pending, *self.prompts_elsewhere} - {create.prompt}
+        return any(compare_prompt(other, texts) == "same" for other in others)
 
     async def _user_texts(self, session_id: str) -> list[str] | None:
         """Return what a session shows of its user; None while it cannot be read."""

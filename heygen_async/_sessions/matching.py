@@ -17,7 +17,8 @@ class Found:
 
     Attributes:
         session_id: Its id.
-        likeness: How its prompt compares with ours; None while it cannot be read.
+        likeness: How its prompt compares with ours; None while it cannot be read, `other` if it is that of another
+            create in doubt.
         is_longer: Whether it shows more than was sent.
         is_before: Whether it seems older than our attempt, as far as the clocks can be compared.
         created_at: When the service made it, in its own Unix seconds.
@@ -52,7 +53,7 @@ def candidates(found: Sequence[Found], *, others_count: bool) -> tuple[str, ...]
 
 
 def match_create(
-    found: Sequence[Found], *, pending: int, interchangeable: bool, others_count: bool
+    found: Sequence[Found], *, pending: int, interchangeable: bool, others_count: bool, has_files: bool
 ) -> Found | Doubt | None:
     """
     Decide which session a create with an unknown outcome has made; None when it has made none.
@@ -61,8 +62,13 @@ def match_create(
     take any match. When there are more matches than creates, one of them is another process's; when they differ in
     their options, or one has ended in doubt, they cannot be told apart. What seems older than the attempt is never
     taken. A session with other words may be ours, changed beyond recognition, if `others_count`.
+
+    A service that showed our prompt changed would not show it unchanged elsewhere, so the same words are better than
+    similar ones ("Film 1" and "Film 12"); but it may show files as words of a prompt, so not if it `has_files`.
     """
-    matches = [item for item in found if item.likeness in ("same", "similar")]
+    matches = [item for item in found if item.likeness == "same"]
+    if has_files or not matches:
+        matches = [item for item in found if item.likeness in ("same", "similar")]
     if len(matches) > pending:
         return Doubt("several sessions may be it")
     if any(item.likeness is None for item in found):

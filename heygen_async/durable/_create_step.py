@@ -124,6 +124,7 @@ class RowStore:
         self._row = await _announce(self._context, self._stage, self._row)
         await self._context.attach_sessions_of(self._row.prompt_id)
         if self._row.sent_at is not None:
+            await self._context.learn_of_others(self._row.sent_at)
             return moment(self._row.sent_at)
         return self._job.begun_at if self._row.attempt == 1 else None
 

@@ -16,6 +16,7 @@ from .._batch.budget import paid_seconds
 from .._batch.job import BatchEvent, Outcome
 from .._batch.second_tries import Balance, may_succeed_again
 from .._batch.session_runner import SessionRunner
+from .._sessions.evidence import SKEW
 from . import _records
 from ._concurrency import SharedLimit
 from ._outcomes import outcome_of
@@ -24,7 +25,7 @@ from ._schema import MovedOn
 from ._types import ALIVE, DatabaseUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from .. import HeyGen, Session
     from .._http.open_writes import SendGuard
@@ -105,7 +106,21 @@ class JobContext:
 
     async def attach_sessions_of(self, prompt_id: str) -> None:
         """Have the client know the sessions that other jobs made of a prompt, so that it adopts none of them."""
-        for session_id in await self.access.persist(self.store.sessions_of, prompt_id, _clock.wall()):
+        self._attach(await self.access.persist(self.store.sessions_of, prompt_id, _clock.wall()))
+
+    async def learn_of_others(self, sent_at: float) -> None:
+        """
+        Have the client know all that may be mistaken for the session of a create that an earlier process sent.
+
+        Prompts of one batch are often alike ("Film 1" and "Film 12"), and a service may show them cut short.
+        """
+        self._attach(await self.access.persist(self.store.sessions_since, sent_at - SKEW))
+        rows = await self.access.persist(self.store.creates_in_doubt)
+        prompts = {_records.read_job(row.job, row.key).prompt for row in rows}
+        self.heygen._factory.recovery.prompts_elsewhere = prompts
+
+    def _attach(self, session_ids: Iterable[str]) -> None:
+        for session_id in session_ids:
             if session_id not in self._attached:
                 self._attached.add(session_id)
                 self.heygen.sessions.attach(session_id)

@@ -98,6 +98,20 @@ class JobRows:
         with self._reading() as connection:
             return list(connection.execute(query).scalars())
 
+    def sessions_since(self, moment: float) -> list[str]:
+        """Return the sessions, of whatever batch and prompt, that were made since a moment."""
+        query = sa.select(SESSIONS.c.session_id).where(SESSIONS.c.owned_at > moment)
+        with self._reading() as connection:
+            return list(connection.execute(query).scalars())
+
+    def creates_in_doubt(self) -> list[JobRow]:
+        """Return the jobs, of whatever batch, whose create was sent and not recorded."""
+        is_in_doubt = (JOBS.c.phase == "creating") & JOBS.c.sent_at.is_not(None)
+        with self._reading() as connection:
+            return [
+                JobRow(**row) for row in connection.execute(sa.select(JOBS).where(is_in_doubt)).mappings()
+            ]
+
     # -- the work --
 
     def _mine(self) -> sa.ColumnElement[bool]:

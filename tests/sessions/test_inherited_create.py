@@ -142,6 +142,34 @@ async def test_interrupted_twins_are_all_found(idempotency: str) -> None:
     assert 5 == len(service.ledger.sessions)
 
 
+@both_services
+@each("made", [(1, 12), (12,), (1,), ()], ids=str)
+async def test_prompts_that_are_alike_are_told_apart(idempotency: str, made: tuple[int, ...]) -> None:
+    """Creates that died together, of which one prompt begins like another, find the session of their own or make it."""
+    service = served(idempotency)
+    begun_at = now()
+    for number in made:
+        await earlier(service, f"job-{number}", f"A film about the number {number}")
+    async with client(service) as heygen, anyio.create_task_group() as group:
+        sessions: dict[int, Session] = {}
+
+        async def resume(number: int) -> None:
+            prompt, key = f"A film about the number {number}", f"job-{number}"
+            sessions[number] = await heygen.sessions.create(prompt, idempotency_key=key, begun_at=begun_at)
+
+        for number in (1, 12):
+            group.start_soon(resume, number)
+
+    assert {f"A film about the number {number}" for number in (1, 12)} == {
+        create.prompt for create in service.ledger.creates
+    }
+    assert 2 == len(service.ledger.sessions)
+    prompts = {create.session_id: create.prompt for create in service.ledger.creates}
+    assert ["A film about the number 1", "A film about the number 12"] == [
+        prompts[sessions[number].id] for number in (1, 12)
+    ]
+
+
 async def test_it_is_found_behind_thousands_of_newer_ones() -> None:
     """A session is found however many have been made since."""
     service = served(max_jobs=10_000)

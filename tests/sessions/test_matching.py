@@ -19,11 +19,20 @@ each = pytest.mark.parametrize
 
 
 def match(
-    found: list[Found], *, pending: int, interchangeable: bool = True, others_count: bool = False
+    found: list[Found],
+    *,
+    pending: int,
+    interchangeable: bool = True,
+    others_count: bool = False,
+    has_files: bool = False,
 ) -> object:
     """Return the id of what is adopted, the ids of what it may be, UNREADABLE while that may pass, or ABSENT."""
     decision = match_create(
-        found, pending=pending, interchangeable=interchangeable, others_count=others_count
+        found,
+        pending=pending,
+        interchangeable=interchangeable,
+        others_count=others_count,
+        has_files=has_files,
     )
     match decision:
         case Found():
@@ -50,7 +59,8 @@ def match(
         ([OURS[1]], 3, "ours-1"),
         (OURS[:3], 3, "ours-0"),
         (OURS[:2], 1, {"ours-0", "ours-1"}),
-        ([OURS[0], SIMILAR], 1, {"ours-0", "similar"}),
+        ([SIMILAR, OURS[0]], 1, "ours-0"),
+        ([*OURS[:2], SIMILAR], 1, {"ours-0", "ours-1", "similar"}),
         ([OLDER], 1, {"older"}),
         ([OURS[0], OLDER], 1, {"ours-0", "older"}),
         ([OTHER, *OURS], 3, {"ours-0", "ours-1", "ours-2", "ours-3"}),
@@ -83,6 +93,11 @@ def test_other_words_prove_nothing_unless_the_service_echoes() -> None:
 
     assert {"other"} == match([OTHER, older], pending=1, others_count=True)
     assert ABSENT == match([older], pending=1, others_count=True)
+
+
+def test_files_may_be_shown_as_words_of_the_prompt() -> None:
+    """With files the same words are no better than similar ones: those may be the prompt and the files."""
+    assert {"ours-0", "similar"} == match([OURS[0], SIMILAR], pending=1, has_files=True)
 
 
 @each(
