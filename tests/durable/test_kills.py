@@ -107,6 +107,9 @@ async def test_the_database_goes_away_in_the_middle(postgres: Postgres, crew: Ca
         workers = crew(postgres.database(), server.url, "--jobs", "80")
         workers.start()
         workers.start()
+        with anyio.fail_after(PATIENCE):
+            while workers.said.count("working") < 2:  # one that is still opening its batch would rightly end
+                await anyio.sleep(0.05)
         for wanted in (10, 40):
             with anyio.fail_after(PATIENCE):
                 while len(simulator.ledger.creates) < wanted and not workers.are_done:
