@@ -19,7 +19,7 @@ from pathlib import Path
 
 from ._measure import Row, machine
 
-NAMES = ("import", "decode", "polls", "scale", "watchers", "poll", "batch")
+NAMES = ("import", "decode", "polls", "scale", "watchers", "poll", "batch", "browsers")
 EXTRA = "durable"  # measured where the extra is installed
 PACKAGES = (
     *("heygen-async", "aiohttp", "msgspec", "anyio", "httpx", "httpcore", "pydantic", "attrs", "uvloop"),

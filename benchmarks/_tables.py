@@ -75,6 +75,17 @@ _BATCH = {
     "requests_each": "requests / job",
     "cpu_ms_each": "CPU ms / job",
 }
+_BROWSERS = {
+    "phase": "phase",
+    "browsers": "browsers",
+    "streams": "streams opened",
+    "events": "states sent",
+    "polls": "polls",
+    "polls_each": "polls / session and minute",
+    "mb": "memory, MB",
+    "descriptors": "descriptors",
+    "cpu_percent": "CPU %",
+}
 
 
 def page(results: Mapping[str, Row]) -> str:
@@ -149,5 +160,6 @@ _BODIES = {
     "watchers": _watchers,
     "poll": _poll,
     "batch": _batch,
+    "browsers": lambda result: [table(result["rows"], _BROWSERS)],
     "durable": _durable,
 }

@@ -229,6 +229,25 @@ async def test_a_quiet_stream_has_a_heartbeat(name: str, monkeypatch: pytest.Mon
             assert heygen.statistics().polls <= 2
 
 
+@pytest.mark.parametrize("name", APPS)
+async def test_browsers_that_come_and_go_share_polls(name: str) -> None:
+    """However many browsers come to a session and leave again, it is polled as for one, and for none no more."""
+
+    async def come_and_go(browser: Browser, session_id: str) -> None:
+        for _ in range(3):
+            async with browser.follow(session_id) as answer:
+                assert b"event: state\n" == await answer.content.readline()
+
+    async with opened(name) as (browser, heygen), asyncio.timeout(GUARD):
+        _, made = await browser.create()
+        async with asyncio.TaskGroup() as group:
+            for _ in range(30):
+                group.create_task(come_and_go(browser, made["id"]))
+        await until(lambda: heygen.statistics().watchers == 0)
+        assert heygen.statistics().polls < 30  # of ninety streams; a busy machine takes some seconds
+        assert 0 == heygen.statistics().watched
+
+
 # ---- the end of a process -----------------------------------------------------------------------------------------
 
 
