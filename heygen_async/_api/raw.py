@@ -31,7 +31,7 @@ class WholeBody(Decoder[dict[str, object]]):
     def __init__(self) -> None:
         super().__init__(Envelope[dict[str, object]], without_body=dict[str, object])
 
-    def decode(self, body: bytes) -> Envelope[dict[str, object]]:
+    def _decode(self, body: bytes) -> Envelope[dict[str, object]]:
         """
         Return what the bytes say.
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 NULL = b"null"
+_NO_ERROR = Raw(NULL)
 _BODILESS = (HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT)
 
 
@@ -38,7 +39,7 @@ class Envelope(Struct, Generic[T], frozen=True, kw_only=True, gc=False):
     """
 
     data: T
-    error: Raw = Raw(NULL)
+    error: Raw = _NO_ERROR
     has_more: bool | None = None
     next_token: str | None = None
     faults: tuple[str, ...] = wire_field(default=(), name=" faults")  # names no service sends
@@ -59,20 +60,23 @@ class Decoder(Generic[T]):
         type: The envelope.
         fill: What members of `data` are taken to be when they are missing or wrong, although they decide.
         without_body: Makes what a success without a body means; None when there must be one.
+
+    Attributes:
+        decode: Bytes to an envelope; raises `msgspec.DecodeError` where they are no JSON, or of another shape.
     """
 
     type: type[Envelope[T]]
     _fill: Mapping[str, object] = field(default_factory=dict[str, object])
     without_body: Callable[[], T] | None = None
+    decode: Callable[[bytes], Envelope[T]] = field(init=False)
 
-    def decode(self, body: bytes) -> Envelope[T]:
-        """
-        Return what the bytes say.
+    def __post_init__(self) -> None:
+        self.decode = self._decode
 
-        Raises:
-            msgspec.DecodeError: They are no JSON, or of another shape.
-        """
-        return msgspec.json.decode(body, type=self.type)
+    def _decode(self, body: bytes) -> Envelope[T]:
+        # Made with the first answer: the decoders of all types would be a good part of our import.
+        self.decode = msgspec.json.Decoder(self.type).decode
+        return self.decode(body)
 
     def decode_leniently(self, raw: dict[str, object]) -> Envelope[T]:
         """
@@ -158,16 +162,16 @@ def read(
         APIError: The service refused, in whatever form.
         BadResponse: It is not what the service documents; the message names the place.
     """
-    if status >= HTTPStatus.BAD_REQUEST:
+    if status >= 400:
         raise _refusal(status, headers, body, secrets)
-    if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+    if not 200 <= status < 300:
         raise _redirect(name, status, headers, secrets)
     envelope: Envelope[T] | None
     try:
         envelope = decoder.decode(body)
     except (msgspec.DecodeError, ValueError, RecursionError):
         envelope = _read_leniently(name, decoder, status, body, secrets)
-    if envelope is not None and bytes(envelope.error) == NULL:
+    if envelope is not None and (envelope.error is _NO_ERROR or bytes(envelope.error) == NULL):
         return envelope
     raise _refusal(status, headers, body, secrets)
 
