@@ -72,7 +72,8 @@ def request(
         raise InvalidArgument("json", "cannot be sent with GET; queries go to params")
     key = None if idempotency_key is None and kind is not Kind.SEND else choose_key(idempotency_key)
     body = None if json is None else encode("json", json)
-    return Call("request", kind, method.upper(), path, path + _query(params), WholeBody(), body, key)
+    route = "/".join(path.split("/")[:3])  # ids come after that, and a route has none
+    return Call("request", kind, method.upper(), route, path + _query(params), WholeBody(), body, key)
 
 
 def _query(params: Mapping[str, object] | None) -> str:

@@ -105,6 +105,7 @@ class Batch:
             raise ClientStateError("A batch is run once.", hint="Make a new one with heygen.batch(...).")
         core, options = self._factory.core, self._options
         core.api.bind()
+        core.scheduler.trackers.tracing.record_batch(self)
         if options.folder is not None:
             await options.folder.prepare()
         if options.min_balance is not None:

@@ -191,6 +191,7 @@ class JobRunner:
                 record=self._events.emit,
                 on_orphan=self._keep_orphan,
             )
+        self._factory.core.scheduler.trackers.tracing.join(session.id)
         runner = self._runner = self._run_session(session)
         await self._emit_created(runner)
         return runner

@@ -41,8 +41,8 @@ class RequestEvent(Struct, frozen=True, kw_only=True):
 
     Attributes:
         method: Such as `GET`.
-        route: The path's template, such as `/v3/video-agents/{session_id}`; of files `a download` and the like. It has
-            no ids in it, so it makes a good name for a metric.
+        route: The path's template, such as `/v3/video-agents/{session_id}`; of files `a download` and the like, of
+            `heygen.request` the path's first two parts. It has no ids in it, so it makes a good name for a metric.
         status: The HTTP status; None when no answer came.
         elapsed: Seconds from when it could have been sent to the whole answer, waiting for a connection included.
         attempt: Which attempt of its call it was, from 1.

@@ -7,6 +7,7 @@ from being delivered twice.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, TypedDict
 from weakref import WeakValueDictionary
 
@@ -22,8 +23,10 @@ from .state import SessionTracker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
 
 _VERSION = 1
+_TRACEPARENT = 55  # characters of one; whether these are one decides who reads them
 
 
 class _Ref(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -38,6 +41,7 @@ class _Ref(Struct, frozen=True, kw_only=True, omit_defaults=True):
     newest_at: int = 0  # the time of its newest message
     guard: StaleGuard | None = None
     revised: str | None = None
+    traceparent: str | None = None
 
 
 def write(track: SessionTracker, cursor: int) -> bytes:
@@ -59,6 +63,7 @@ def write(track: SessionTracker, cursor: int) -> bytes:
         newest_at=track.conversation.newest_at,
         guard=None if track.guard is None else track.guard.without_words(),
         revised=track.revised,
+        traceparent=track.traceparent,
     )
     return msgspec.json.encode(ref)
 
@@ -95,6 +100,7 @@ def read(ref: bytes | str, known: Mapping[str, SessionTracker]) -> tuple[Session
     track = known.get(found.session_id) or SessionTracker(found.session_id, found.mode, found.video_id)
     track.mode = track.mode or found.mode
     track.state = track.state or found.state
+    track.traceparent = track.traceparent or (found.traceparent or "")[:_TRACEPARENT] or None
     shown = [mark for mark in found.seen if mark not in found.gone]
     cursor = track.conversation.recall(found.seen, (*shown, *found.unread), found.newest_at)
     track.read_at = None
@@ -104,15 +110,36 @@ def read(ref: bytes | str, known: Mapping[str, SessionTracker]) -> tuple[Session
     return track, cursor
 
 
+class Tracing:
+    """Where work on sessions is told apart for traces; does nothing: `heygen_async.otel` has one that does."""
+
+    def create(self) -> AbstractContextManager[object]:
+        """Trace a create until it has ended; within it, `join` says which session it has made."""
+        return nullcontext()
+
+    def join(self, session_id: str) -> None:
+        """Have the running task work for a session from here on."""
+
+    def record_video(self, tracker: SessionTracker) -> None:
+        """Record that the video of a session can be downloaded, and was asked for."""
+
+    def record_batch(self, batch: object) -> None:
+        """Record a batch that begins."""
+
+
 class Trackers:
     """
     What one client knows of its sessions: the same for all handles and watches of one.
 
     Args:
         on_transition: Called with each state that is a transition.
+
+    Attributes:
+        tracing: Traces them.
     """
 
     def __init__(self, on_transition: Callable[[SessionState], None] | None = None) -> None:
+        self.tracing: Tracing = Tracing()
         self._on_transition = on_transition
         self._known: WeakValueDictionary[str, SessionTracker] = WeakValueDictionary()
 

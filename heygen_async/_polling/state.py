@@ -74,6 +74,7 @@ class SessionTracker:
         has_read_messages: Whether the conversation has been read since the last message of ours.
         guard: What not to believe yet; None when nothing is in doubt.
         revised: The video of the run before the last message, which a new one is to follow.
+        traceparent: The span that began it, for what traces it on, also elsewhere; None when nothing traces.
     """
 
     session_id: str
@@ -93,6 +94,7 @@ class SessionTracker:
     has_read_messages: bool = False
     guard: StaleGuard | None = None
     revised: str | None = None
+    traceparent: str | None = None
     _failed: SessionData | None = None  # until its video has said why
     # What says how it goes on: where it is 404, its video or its videos.
     _authority: ReadTarget = ReadTarget.SESSION

@@ -191,13 +191,14 @@ class SessionFactory:
 
     async def _create(self, create: PendingCreate, mode: str) -> Session:
         try:
-            with self.recovery.track(create):
+            with self._trackers.tracing.create(), self.recovery.track(create):
                 data = await self._make_once(create)
+                tracker, now = self._trackers.of(data.session_id, mode), _clock.now()
+                self._trackers.tracing.join(data.session_id)
         finally:
             if create.write.was_repeated:
                 self._repeated.append(create)
                 self._follow_up.schedule()
-        tracker, now = self._trackers.of(data.session_id, mode), _clock.now()
         tracker.record_session(data, asked=now, now=now)
         return Session(self.core, tracker)
 

@@ -395,6 +395,7 @@ class Session:
                 last_state=state,
                 ref=self.ref(),
             )
+        self._core.scheduler.trackers.tracing.record_video(self._track)
         return bind(Video, info, self._core)
 
     async def converse(self, reviewer: Reviewer, *, timeout: float | UnsetType | None = UNSET) -> Video:

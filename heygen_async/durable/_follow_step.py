@@ -39,7 +39,7 @@ class Following:
         """Follow the session; of its polls nothing is recorded."""
         context = self._context
         row = await context.row(stage, "rendering", "answered")
-        runner = context.runner(row, context.session(row))
+        runner = context.runner(row, context.take_up(row))
         try:
             state = await runner.follow()
             if state.is_paused and await self._pause(stage, row, runner, state):
@@ -110,7 +110,8 @@ class Following:
     async def _save(self, row: JobRow, record: OutcomeRecord) -> str:
         folder, info = self._context.settings.download_to, record.video
         assert folder is not None and info is not None  # noqa: S101, PT018 - checked before
-        event = BatchEvent(kind="downloading", key=row.key, session_id=row.session_id)
+        session = self._context.take_up(row)
+        event = BatchEvent(kind="downloading", key=row.key, session_id=session.id)
 
         async def emit(transfer: Transfer) -> None:
             await self._context.emit_or_log(replace(event, transfer=transfer))

@@ -86,6 +86,12 @@ class JobContext:
         assert row.ref is not None  # noqa: S101 - written with the session's id
         return self.heygen._factory.restore(row.ref, permit)
 
+    def take_up(self, row: JobRow, permit: SendGuard | None = None) -> Session:
+        """Return the session of a job, whose trace goes on with the step that runs: each is a task of its own."""
+        session = self.session(row, permit)
+        self.heygen._core.scheduler.trackers.tracing.join(session.id)
+        return session
+
     def runner(self, row: JobRow, session: Session, slot: SharedSlot | None = None) -> SessionRunner:
         """Return what runs the session of a job, as far as it was when it was last recorded."""
         return SessionRunner(

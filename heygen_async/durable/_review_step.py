@@ -41,7 +41,7 @@ class Talking:
     async def ask(self, stage: Stage) -> str:
         """Ask the reviewer; nothing is lost if this process ends meanwhile: another asks its own."""
         row = await self._context.row(stage, "reviewing")
-        session = self._context.session(row)
+        session = self._context.take_up(row)
         state = _records.read(PauseRecord, row.pause or "{}").state
         reviewer = self._context.settings.reviewer
         answer = await answer_of(reviewer, session, state, row.turn)
@@ -65,7 +65,7 @@ class Talking:
             await self._context.access.persist(self._context.store.check, stage, sender)
             self._context.sending.add(stage)
 
-        session = self._context.session(row, permit)
+        session = self._context.take_up(row, permit)
         answer = _records.read_answer(_records.read(AnswerRecord, row.answer))
         try:
             if isinstance(answer, Stop):

@@ -26,13 +26,13 @@ ROOMS: Final = (
     ("_batch",),
     ("_client",),
     ("__init__",),
-    ("backplane", "durable", "testing"),
+    ("backplane", "durable", "otel", "testing"),
     ("_cli",),
     ("__main__",),
 )
 FLOORS: Final = {room: floor for floor, rooms in enumerate(ROOMS) for room in rooms}
-# Nothing but the command imports these; the durable batch is built on the client's own parts.
-OUTBUILDINGS: Final = ("backplane", "durable", "testing", "_cli", "__main__")
+# Nothing but the command imports these; the durable batch and traces are built on the client's own parts.
+OUTBUILDINGS: Final = ("backplane", "durable", "otel", "testing", "_cli", "__main__")
 # Read and tested without an event loop.
 PURE: Final = ("_version", "_redact", "models", "errors", "_config", "cadence", "_api")
 PURE_FILES: Final = {

@@ -27,7 +27,11 @@ CLIENT = ("_client", "_api", "_batch", "_files", "_http", "_polling", "_resource
 WHEN_USED = ("backoff", "html", "heygen_async._batch")
 
 BUDGET = 30  # modules of others for a client: 26 on Python 3.11
-EXTRAS = {"heygen_async._cli": "cyclopts", "heygen_async.durable": "dbos"}
+EXTRAS = {
+    "heygen_async._cli": "cyclopts",
+    "heygen_async.durable": "dbos",
+    "heygen_async.otel": "opentelemetry",
+}
 LIBRARIES = ("aiohttp.web", "cyclopts", "dbos", "pytest", "rich.live")
 
 

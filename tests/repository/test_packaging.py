@@ -58,6 +58,7 @@ def test_every_extra_has_code_behind_it() -> None:
     behind = {
         "cli": "_cli/app.py",
         "durable": "durable/__init__.py",
+        "otel": "otel/__init__.py",
         "postgres": "backplane/_postgres.py",
         "redis": "backplane/_redis.py",
     }

@@ -1,4 +1,4 @@
-"""OpenTelemetry's own instrumentation of aiohttp, and what it gets to see of this client."""
+"""Traces of real exchanges: OpenTelemetry's own instrumentation of aiohttp, and ours around it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from heygen_async import Cadence, HeyGen
+from heygen_async import Cadence, HeyGen, otel
 from heygen_async.testing import Scenario, Simulator, SimulatorServer
 from repository import house
 
@@ -58,13 +58,15 @@ def recipe() -> dict[str, Callable[..., object]]:
     return {"url_filter": names["without_query"], "request_hook": names["name_by_route"]}
 
 
-async def one_video(folder: Path) -> None:
+async def one_video(folder: Path, tracing: Tracing | None = None) -> None:
     """Make a video and take it home."""
     simulator = Simulator(api_key=KEY, scenario=Scenario.generate().at_speed(400))
     async with (
         SimulatorServer(simulator) as server,
         HeyGen(KEY, base_url=server.url, cadence=Cadence.constant(0.2)) as heygen,
     ):
+        if tracing is not None:
+            otel.instrument(heygen, tracer_provider=tracing.provider)
         session = await heygen.sessions.create("A tour of our bakery", mode="generate")
         await (await session.video()).download(folder)
 
@@ -103,3 +105,24 @@ async def test_the_recipe_names_spans_by_route(tracing: Tracing, tmp_path: Path)
 
     assert {"POST /v3/video-agents", "GET /v3/video-agents/{id}", "GET /v3/videos/{id}"} <= names
     assert not any("sess_" in name for name in names)
+
+
+async def test_both_together_are_one_tree(tracing: Tracing, tmp_path: Path) -> None:
+    """Where a program has both, what aiohttp does is under the exchange of this client that it is done for."""
+    tracing.start(**recipe())
+    await one_video(tmp_path, tracing)
+    ours = {
+        span.context.span_id: span.name
+        for span in tracing.finished
+        if span.context is not None and is_ours(span)
+    }
+    theirs = [span for span in tracing.finished if not is_ours(span)]
+
+    assert len(ours) == len(theirs) + 1  # the session's own
+    assert {"POST /v3/video-agents", "GET /v3/video-agents/{session_id}", "GET"} <= set(ours.values())
+    assert all(span.parent is not None and span.parent.span_id in ours for span in theirs)
+
+
+def is_ours(span: ReadableSpan) -> bool:
+    """Whether this package has made a span."""
+    return span.instrumentation_scope is not None and span.instrumentation_scope.name == "heygen_async"
