@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from ..errors import InvalidArgument
 from ..errors._arguments import check_choice, check_count, check_positive, check_text, check_type
 from ._arguments import check_optional, check_seconds, check_tuple
+from ._storage.media import VIDEO_SECONDS
 
 if TYPE_CHECKING:
     from ._probe.cassette import Life
@@ -136,6 +137,7 @@ class Scenario:
         failure_reason: What a failed video and the agent say, or None for null fields.
         failure_code: The code of a failed video, where there is a reason.
         omits_failure: Whether a failed video lacks the failure fields rather than having nulls.
+        video_seconds: How long the service says a video is; the file it serves stays the same.
     """
 
     opening: tuple[Step, ...]
@@ -148,12 +150,13 @@ class Scenario:
     failure_reason: str | None = FAILURE
     failure_code: str = "generation_failed"
     omits_failure: bool = False
+    video_seconds: float = VIDEO_SECONDS
 
     def __post_init__(self) -> None:
         runs = {name: getattr(self, name) for name in ("opening", "answer", "revision", "approval")}
         check_tuple(Step, "a tuple of steps", **runs)
         check_choice(_VIDEO_MOMENTS, video_at=self.video_at)
-        check_seconds(video_lag=self.video_lag, url_lag=self.url_lag)
+        check_seconds(video_lag=self.video_lag, url_lag=self.url_lag, video_seconds=self.video_seconds)
         check_optional(str, "a string", failure_reason=self.failure_reason)
         check_text(failure_code=self.failure_code)
 
@@ -323,6 +326,18 @@ class Scenario:
         """
         check_seconds(video=video, url=url)
         return replace(self, video_lag=video, url_lag=url)
+
+    def with_video_seconds(self, seconds: float) -> Scenario:
+        """
+        Return this life with videos of another length, which is what they cost.
+
+        Args:
+            seconds: How long the service says they are; the file it serves stays the same.
+
+        Raises:
+            InvalidArgument: It is no number from zero on.
+        """
+        return replace(self, video_seconds=seconds)
 
     def muted(self) -> Scenario:
         """Return this life with null failure fields and an agent that reports no error."""

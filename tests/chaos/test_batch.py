@@ -14,7 +14,7 @@ import anyio
 import pytest
 
 from heygen_async import Approve, Batch, HeyGen, Job, Reply, Session, SessionState, SessionStatus
-from heygen_async.testing import FAULTS, MemoryTransport, Scenario, Simulator
+from heygen_async.testing import FAULTS, MemoryTransport, Moods, Scenario, Simulator
 
 if TYPE_CHECKING:
     from heygen_async.testing._service.state import Idempotency
@@ -66,14 +66,20 @@ def review(session: Session, state: SessionState) -> Reply | Approve:
     return Reply(message="Newcomers") if state.status == SessionStatus.WAITING_FOR_INPUT else Approve()
 
 
-async def batched(count: int, idempotency: Idempotency, most: int = CAP) -> Report:
-    """Run so many jobs against a service where a twentieth of all exchanges goes wrong."""
-    service = Simulator(seed=SEED, idempotency=idempotency, max_jobs=CAP)
-    service.script(Scenario.question(), prompt="unsure")
-    service.script(Scenario.failing("generating", mode="chat"), prompt="doomed")
+def faulty_service(idempotency: Idempotency, rate: float, moods: Moods | None = None) -> Simulator:
+    """Return a service where this share of all exchanges goes wrong."""
+    service = Simulator(seed=SEED, idempotency=idempotency, max_jobs=CAP, moods=moods)
     unknown = "in_progress" if idempotency == "ignored" else ""  # only who honours keys knows one is in use
     weather = tuple(name for name, fault in FAULTS.items() if fault.survivable and name != unknown)
-    service.faults.mix(RATE, seed=SEED, only=weather)
+    service.faults.mix(rate, seed=SEED, only=weather)
+    return service
+
+
+async def batched(count: int, idempotency: Idempotency, most: int = CAP) -> Report:
+    """Run so many jobs against a service where a twentieth of all exchanges goes wrong."""
+    service = faulty_service(idempotency, RATE)
+    service.script(Scenario.question(), prompt="unsure")
+    service.script(Scenario.failing("generating", mode="chat"), prompt="doomed")
     report = Report(service, count)
 
     async def take_census(run: Batch) -> None:
@@ -85,12 +91,7 @@ async def batched(count: int, idempotency: Idempotency, most: int = CAP) -> Repo
         if event.kind == "created":
             report.told.add(event.session_id)
 
-    heygen = HeyGen(
-        "test-key",
-        base_url=service.base_url,
-        http=MemoryTransport(service, latency=0.1),
-        rng=random.Random(SEED),
-    )
+    heygen = client(service)
     began = anyio.current_time()
     options: dict[str, Any] = {"max_in_flight": most, "reviewer": review, "on_event": listen}
     async with (
@@ -105,6 +106,12 @@ async def batched(count: int, idempotency: Idempotency, most: int = CAP) -> Repo
         group.cancel_scope.cancel()
     report.seconds = anyio.current_time() - began
     return report
+
+
+def client(service: Simulator) -> HeyGen:
+    """Return a client whose dice fall the same way each time."""
+    http = MemoryTransport(service, latency=0.1)
+    return HeyGen("test-key", base_url=service.base_url, http=http, rng=random.Random(SEED))
 
 
 def check(report: Report) -> None:
@@ -133,3 +140,26 @@ async def test_a_hundred_jobs(idempotency: Idempotency, most: int) -> None:
 async def test_three_thousand_jobs(idempotency: Idempotency, most: int) -> None:
     """The same for 3,000 jobs: ten in progress, never more, and hardly ever less."""
     check(await batched(3_000, idempotency, most))
+
+
+@pytest.mark.timeout(300)
+@both_services
+@pytest.mark.parametrize("count", [100, pytest.param(1_000, marks=pytest.mark.chaos)])
+async def test_silent_failures_are_made_up_for(idempotency: Idempotency, count: int) -> None:
+    """
+    Where a quarter of the sessions fails in silence, and a tenth of the exchanges, 98 % of the jobs are delivered.
+
+    Each delivered job is billed once, and no session is made that an outcome does not tell of.
+    """
+    service = faulty_service(idempotency, 2 * RATE, Moods(failure_rate=0.25))
+    jobs = (Job(f"A film, number {number} of them", mode="generate") for number in range(count))
+    async with client(service) as heygen, heygen.batch(jobs, max_in_flight=CAP, retry_failed=3) as run:
+        outcomes = [outcome async for outcome in run]
+    delivered = [outcome.video.id for outcome in outcomes if outcome.video is not None]
+    attempts = Counter({outcome.job.prompt: 1 + len(outcome.failures) for outcome in outcomes if outcome.job})
+
+    assert count == len(outcomes) == len(attempts)
+    assert 0.98 * count <= len(delivered)
+    assert sorted(delivered) == sorted(service.ledger.billed)
+    assert not Counter(create.prompt for create in service.ledger.creates) - attempts
+    assert sum(service.ledger.faults.values()) > 0.09 * service.ledger.total_requests

@@ -95,3 +95,12 @@ def change(url: str, statement: str, **values: object) -> None:
     with engine.begin() as connection:
         connection.execute(sa.text(statement), values)
     engine.dispose()
+
+
+def select(url: str, statement: str) -> tuple[Any, ...]:
+    """Return the first row that a database answers with."""
+    engine = sa.create_engine(_database.parse(url))
+    with engine.connect() as connection:
+        row = connection.execute(sa.text(statement)).one()
+    engine.dispose()
+    return tuple(row)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
 
-from durable.campaign import PATIENCE, campaign, client, ended, service
+from durable.campaign import campaign, client, ended, select, service
+from durable.processes import finished, killed
 from heygen_async import (
     Approve,
     BatchEvent,
@@ -203,40 +205,75 @@ async def test_a_job_is_made_again_only_so_often(sqlite: str, monkeypatch: pytes
     assert (0, 0) == (status.spent, status.reserved)
 
 
-@pytest.mark.timeout(400)
-async def test_three_workers_share_one_budget(database: str, crew: Callable[..., Crew]) -> None:
-    """Of three workers, all killed once, none spends what another has reserved: the budget is used up to its end."""
-    seconds, jobs, paid = await video_seconds(), 16, 9
-    simulator = Simulator(speed=120, max_jobs=20)
-    async with SimulatorServer(simulator) as server:
-        workers = crew(
-            database,
-            server.url,
-            "--jobs",
-            str(jobs),
-            "--cap",
-            "4",
-            "--seconds",
-            str(seconds),
-            "--max-spend",
-            str((paid + 0.5) * seconds),
-        )
-        for _ in range(3):
-            workers.start()
-        for place in range(3):
-            await anyio.sleep(1.5)
-            await anyio.to_thread.run_sync(workers.replace, place)
-        with anyio.fail_after(PATIENCE * 3):
-            while not workers.are_done:
-                await anyio.sleep(0.1)
-    assert [0, 0, 0] == [process.returncode for process in workers.processes], workers.said
-    async with DurableBatch(database, name="spring", work=False) as batch:
-        status = await batch.status()
+ASKED = 10.0  # seconds of each video; what comes is 79 to 174 % of it
+CAP = 4
 
-    assert {"completed": paid, "unfunded": jobs - paid} == status.counts
-    assert pytest.approx([paid * seconds, 0]) == [status.spent, status.reserved]
-    assert (paid + 0.5) * seconds == status.max_spend
-    assert paid == len(simulator.ledger.creates) == len(simulator.ledger.billed)
+
+def film_seconds(number: int) -> float:
+    """Return how long a video turns out."""
+    return ASKED * random.Random(number).uniform(0.79, 1.74)
+
+
+def films_of_any_length(jobs: int) -> Simulator:
+    """A service whose videos are shorter and longer than they were asked to be."""
+    simulator = Simulator(speed=120, max_jobs=20, idempotency="ignored")
+    for number in range(jobs):  # the newest that fits a prompt wins: 12 before 1
+        life = Scenario.generate().with_video_seconds(film_seconds(number))
+        simulator.script(life, prompt=f"number {number}")
+    return simulator
+
+
+async def watch_money(url: str, seen: list[float]) -> None:
+    """Record what is spent and reserved together, time and again."""
+    async with DurableBatch(url, name="spring", work=False) as batch:
+        while True:
+            status = await batch.status(jobs=False)
+            seen.append(status.spent + status.reserved)
+            await anyio.sleep(0.05)
+
+
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize(
+    ("jobs", "kills"),
+    [pytest.param(200, 40, marks=pytest.mark.chaos, id="many"), pytest.param(40, 9, id="few")],
+)
+@pytest.mark.parametrize("longest", [ASKED, 1.74 * ASKED], ids=["longer-than-told", "within-max-seconds"])
+async def test_three_killed_workers_share_one_budget(
+    database: str, crew: Callable[..., Crew], longest: float, jobs: int, kills: int
+) -> None:
+    """
+    Workers that are killed all the time never spend more than the budget while videos keep to `max_seconds`.
+
+    Where videos are longer, it is exceeded by no more than the jobs in flight are longer than they said.
+    """
+    simulator, spend = films_of_any_length(jobs), 0.5 * jobs * ASKED
+    seen: list[float] = []
+    async with SimulatorServer(simulator) as server:
+        numbers = {"jobs": jobs, "cap": CAP, "seconds": longest, "max-spend": spend, "mode": "generate"}
+        workers = crew(database, server.url, *(f"--{name}={value}" for name, value in numbers.items()))
+        async with anyio.create_task_group() as group:
+            group.start_soon(watch_money, database, seen)
+            assert await killed(workers, 3, kills, seed=jobs) >= kills
+            await finished(workers)
+            group.cancel_scope.cancel()
+    async with DurableBatch(database, name="spring", work=False) as batch:
+        status, outcomes = await batch.status(), await ended(batch)
+    made = [int(create.prompt.split()[-1]) for create in simulator.ledger.creates]
+    paid = sum(map(film_seconds, made))
+    over = CAP * max(0.0, 1.74 * ASKED - longest)
+
+    assert len(made) == len(set(made)) == status.counts["completed"] == len(simulator.ledger.billed)
+    assert jobs == len(outcomes)
+    assert pytest.approx([paid, 0]) == [status.spent, status.reserved]
+    assert max(seen) <= (spend + over) * (1 + 1e-9)
+    assert paid <= (spend + over) * (1 + 1e-9)
+    assert spend - longest < paid  # and it is used up
+    rows = select(
+        database, "select sum(spent), sum(reserved), count(*) from heygen_money where reserved <> 0"
+    )
+    assert (None, None, 0) == rows
+    [spent] = select(database, "select sum(spent) from heygen_money")
+    assert pytest.approx(paid) == spent
 
 
 @pytest.mark.parametrize("options", [{"max_spend": 5}, {"rate": RATE}, {"retry_failed": -1}])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ import anyio
 import pytest
 
 from durable.campaign import ended
+from durable.processes import PATIENCE, finished, killed
 from heygen_async.durable import BatchStatus, DurableBatch
 from heygen_async.testing import Simulator, SimulatorServer
 
@@ -23,36 +23,11 @@ pytestmark = [pytest.mark.durable, pytest.mark.timeout(1200)]
 
 MANY = pytest.param(200, 20, marks=pytest.mark.chaos, id="many")
 FEW = pytest.param(60, 6, id="few")
-PATIENCE = 900.0  # a guard against hanging: seconds are expected
-LIVES = (0.4, 1.6)  # seconds between two kills
 
 
 def service(idempotency: Any, *, speed: float = 120) -> Simulator:
     """A service whose sessions take a second."""
     return Simulator(speed=speed, max_jobs=20, idempotency=idempotency)
-
-
-async def killed(crew: Crew, workers: int, kills: int, seed: int) -> int:
-    """Start the workers and kill one or all of them at random moments, so many in all; return how many died."""
-    moments = random.Random(seed)
-    for _ in range(workers):
-        crew.start()
-    deaths = 0
-    while deaths < kills and not crew.are_done:
-        await anyio.sleep(moments.uniform(*LIVES))
-        doomed = range(workers) if moments.random() < 0.4 else [moments.randrange(workers)]
-        for place in doomed:
-            await anyio.to_thread.run_sync(crew.replace, place)
-            deaths += 1
-    return deaths
-
-
-async def finished(crew: Crew) -> None:
-    """Wait until the workers have nothing left to do."""
-    with anyio.fail_after(PATIENCE):
-        while not crew.are_done:
-            await anyio.sleep(0.1)
-    assert [0] * len(crew.processes) == [process.returncode for process in crew.processes], crew.said
 
 
 async def books(url: str, simulator: Simulator, jobs: int) -> None:

@@ -47,11 +47,16 @@ def _take_for_dead(self: Reaper, executor: str) -> Generator[bool]:
     yield executor != self._engine.executor
 
 
-def jobs(count: int, prompts: int, seconds: float | None) -> list[Job]:
+def jobs(options: argparse.Namespace) -> list[Job]:
     """The jobs of every run; fewer prompts than jobs makes twins."""
     return [
-        Job(f"A film about the number {number % prompts}", f"job-{number}", max_seconds=seconds)
-        for number in range(count)
+        Job(
+            f"A film about the number {number % options.prompts}",
+            f"job-{number}",
+            mode=options.mode,
+            max_seconds=options.seconds,
+        )
+        for number in range(options.jobs)
     ]
 
 
@@ -81,7 +86,7 @@ async def work(options: argparse.Namespace) -> None:
             retry_failed=options.retry_failed,
         ) as batch,
     ):
-        await batch.submit(jobs(options.jobs, options.prompts, options.seconds))
+        await batch.submit(jobs(options))
         print("working", flush=True)
         async for outcome in batch.outcomes():
             if not (outcome.ok or outcome.not_started):
@@ -95,6 +100,7 @@ if __name__ == "__main__":
     parser.add_argument("service")
     parser.add_argument("--jobs", type=int, default=200)
     parser.add_argument("--prompts", type=int, default=10_000)
+    parser.add_argument("--mode", default="chat")
     parser.add_argument("--cap", type=int, default=20)
     parser.add_argument("--die-at-create", type=int, default=0)
     parser.add_argument("--max-spend", type=float, help="at one a second of video")

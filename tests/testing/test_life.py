@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from heygen_async.testing import Scenario, Simulator
+from heygen_async.testing import Moods, Scenario, Simulator
 from testing.desk import Desk
 
 
@@ -199,6 +199,20 @@ def test_speed_divides_every_duration() -> None:
     desk.wait(2)
 
     assert "completed" == desk.status(session_id)
+
+
+def test_a_video_is_as_long_as_its_scenario_says() -> None:
+    """The length of a video, which is what it costs, is the scenario's."""
+    service = Simulator(
+        moods=Moods(balance=10, price=0.5), scenario=Scenario.generate().with_video_seconds(7)
+    )
+    desk = Desk(service)
+    session_id = desk.create(mode="generate")
+    desk.wait(500)
+    video_id = desk.read(session_id)["video_id"]
+
+    assert 7 == desk.call("GET", f"/v3/videos/{video_id}").data["duration"]
+    assert 6.5 == desk.call("GET", "/v3/users/me").data["wallet"]["remaining_balance"]
 
 
 def test_messages_are_the_newest_forty(desk: Desk) -> None:

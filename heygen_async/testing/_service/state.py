@@ -18,7 +18,6 @@ from ...errors._arguments import check_choice, check_count, check_number, check_
 from .._arguments import check_seconds
 from .._http import HttpRequest, HttpResponse, JsonObject, invalid, not_found, page_response
 from .._scenario import Scenario
-from .._storage.media import DURATION_SECONDS
 from .timeline import Run, SimulatedSession, view_video
 from .webhook_queue import Endpoint, WebhookQueue
 
@@ -213,16 +212,18 @@ class ServiceState:
         """Return the credit that is left: completed videos are paid for."""
         if not self.moods.price:
             return self.moods.balance
-        return self.moods.balance - self.moods.price * DURATION_SECONDS * len(self.completed_videos(now))
+        seconds = math.fsum(session.scenario.video_seconds for session, _ in self._completed(now))
+        return self.moods.balance - self.moods.price * seconds
 
     def completed_videos(self, now: float) -> list[str]:
         """Return the ids of the videos completed by `now`, oldest session first."""
-        return [
-            run.video_id
-            for session in self.session_order
-            for run in session.runs
-            if run.video_id and view_video(session, run.video_id, now).status == "completed"
-        ]
+        return [video_id for _, video_id in self._completed(now)]
+
+    def _completed(self, now: float) -> Iterator[tuple[SimulatedSession, str]]:
+        for session in self.session_order:
+            for run in session.runs:
+                if run.video_id and view_video(session, run.video_id, now).status == "completed":
+                    yield session, run.video_id
 
     def _next_video(self, session: SimulatedSession) -> str:
         promised = session.promised_video_id

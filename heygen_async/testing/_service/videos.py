@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .._http import HttpResponse, JsonObject, data_response, not_found
-from .._storage.media import DURATION_SECONDS, PREFIX
+from .._storage.media import PREFIX
 from .state import OperationCall, ServiceState, page, status_entry, status_page
 from .timeline import SimulatedSession, view_video
 
@@ -24,7 +24,7 @@ def show_video(state: ServiceState, session: SimulatedSession, video_id: str, no
         "gif_url": None,
         "captioned_video_url": None,
         "subtitle_url": _link(state, f"{video_id}.srt", now) if done and state.storage.captions else None,
-        "duration": DURATION_SECONDS if done else None,
+        "duration": session.scenario.video_seconds if done else None,
         "folder_id": None,
         "output_language": None,
         "failure_code": session.scenario.failure_code if view.failure else None,

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .._http import HttpRequest, HttpResponse, json_response, not_found
 
-DURATION_SECONDS = 4.0
+VIDEO_SECONDS = 4.0
 PREFIX = "/_simulator/media/"
 WIDTH, HEIGHT = 160, 90
 
