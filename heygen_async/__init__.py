@@ -9,7 +9,7 @@ from importlib import import_module
 
 from . import errors as errors
 from ._version import __version__ as __version__
-from .errors import *  # noqa: F403 - every error, as `errors.__all__` lists them
+from .errors import *  # noqa: F403 - every error: that file has nothing else in it
 
 if typing.TYPE_CHECKING:
     from . import cadence as cadence

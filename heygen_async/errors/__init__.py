@@ -18,51 +18,15 @@ Everything that can go wrong, as one tree.
         └─ BadSignature · StaleTimestamp · Replayed · BadPayload
 """
 
-from __future__ import annotations
+import typing as _typing
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
+if _typing.TYPE_CHECKING:
     from datetime import datetime
 
     from ..models import SessionState
 
-__all__ = [
-    "APIError",
-    "BadPayload",
-    "BadResponse",
-    "BadSignature",
-    "ClientStateError",
-    "ConfigError",
-    "Conflict",
-    "ConnectFailed",
-    "ConnectionLost",
-    "DownloadError",
-    "Forbidden",
-    "HeyGenError",
-    "InsufficientCredit",
-    "InvalidArgument",
-    "InvalidRequest",
-    "NotFound",
-    "OutOfCredit",
-    "OutcomeUnknown",
-    "RateLimited",
-    "Replayed",
-    "RequestTimeout",
-    "ServerError",
-    "SessionBusy",
-    "SessionError",
-    "SessionFailed",
-    "SessionPaused",
-    "SessionStalled",
-    "StaleTimestamp",
-    "StateUnknown",
-    "TransportError",
-    "Unauthorized",
-    "UploadError",
-    "WatchTimeout",
-    "WebhookError",
-]
+
+# What stands here without an underscore is public, and an error: the package passes all of it on.
 
 
 class HeyGenError(Exception):
@@ -176,7 +140,7 @@ class OutcomeUnknown(TransportError):
         message: str,
         *,
         idempotency_key: str,
-        started_at: datetime,
+        started_at: "datetime",
         candidates: tuple[str, ...] = (),
         hint: str | None = None,
     ) -> None:
@@ -301,7 +265,7 @@ class SessionError(HeyGenError):
         message: str,
         *,
         session_id: str,
-        last_state: SessionState | None = None,
+        last_state: "SessionState | None" = None,
         ref: bytes = b"",
         hint: str | None = None,
     ) -> None:
@@ -331,7 +295,7 @@ class SessionFailed(SessionError):
         reason: str,
         reason_source: str,
         code: str | None = None,
-        last_state: SessionState | None = None,
+        last_state: "SessionState | None" = None,
         ref: bytes = b"",
     ) -> None:
         super().__init__(message, session_id=session_id, last_state=last_state, ref=ref)

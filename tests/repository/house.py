@@ -57,7 +57,7 @@ def public_modules() -> list[str]:
 
 
 def public_names(module: str) -> list[str]:
-    """What a public module lists: in `__all__`, else as `import X as X`, each at its one import."""
+    """What a public module lists: in `__all__`, else as `import X as X`, else what it defines."""
     loaded = importlib.import_module(module)
     if "__all__" in vars(loaded):  # the package computes its own from what is read here
         return list(loaded.__all__)
@@ -71,6 +71,9 @@ def public_names(module: str) -> list[str]:
         names += [alias.name for alias in node.names if alias.asname == alias.name]
         if node.names[0].name == "*":
             names += public_names(f"{module}.{node.module}")
+    names = names or [
+        node.name for node in tree(pathlib.Path(loaded.__file__)).body if isinstance(node, ast.ClassDef)
+    ]
     return [name for name in names if not name.startswith("_")]
 
 
