@@ -52,13 +52,9 @@ def clean(text: str, secrets: Iterable[str] = ()) -> str:
         text = text.replace(secret, "***")
     if is_cut and margin:
         text = text[:-margin]  # it may end in the first half of one
-    text = _WORD.sub(_bare, text) if "://" in text else text
+    text = _WORD.sub(lambda word: _without_credentials(word[0]), text) if "://" in text else text
     text = _UNSAFE.sub(_visible, _NAMED_SECRET.sub(r"\1\2***", text))
     return text if len(text) <= SHOWN and not is_cut else text[: SHOWN - 1] + "…"
-
-
-def _bare(word: re.Match[str]) -> str:
-    return _without_credentials(word[0])
 
 
 def _without_credentials(address: str) -> str:

@@ -13,12 +13,12 @@ import io
 import os
 import stat
 import threading
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Self, TypeVar, cast
+from typing import IO, TYPE_CHECKING, TypeVar, cast
 
 import anyio
 
@@ -109,37 +109,20 @@ class Content:
         """The bytes of the whole body."""
         return len(self.before) + self.source.size + len(self.after)
 
-    def __aiter__(self) -> AsyncIterator[bytes | memoryview]:
-        return _UploadParts(self)
-
-
-@dataclass(slots=True, eq=False)
-class _UploadParts:
-    """One way through a body; an object, since a generator that is left half-way wants to be closed."""
-
-    _content: Content
-    _sent: int = 0
-    _rest: bytes | memoryview = b""
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> bytes | memoryview:
-        content, size = self._content, self._content.source.size
-        at = self._sent - len(content.before)  # in the file
-        await content.meter.report(min(max(at, 0), size))
-        if self._sent == content.length:
-            raise StopAsyncIteration
-        if not self._rest:
-            if at < 0:
-                self._rest = content.before
-            elif at < size:
-                self._rest = memoryview(await content.source.batch(at))
-            else:
-                self._rest = content.after
-        piece, self._rest = self._rest[:_PIECE_BYTES], self._rest[_PIECE_BYTES:]
-        self._sent += len(piece)
-        return piece
+    async def __aiter__(self) -> AsyncGenerator[bytes | memoryview]:
+        at, size = 0, self.source.size
+        if self.before:
+            yield self.before
+        while at < size:
+            rest = memoryview(await self.source.batch(at))
+            while rest:
+                await self.meter.report(at)
+                piece, rest = rest[:_PIECE_BYTES], rest[_PIECE_BYTES:]
+                yield piece
+                at += len(piece)
+        await self.meter.report(size)
+        if self.after:
+            yield self.after
 
 
 @asynccontextmanager

@@ -75,9 +75,7 @@ class PollScheduler:
         share_polls: Callable[[PollScheduler], SharedPolls],
     ) -> None:
         self._api = api
-        self._make_workers = partial(
-            PollWorkers, api, most=most, rate=rate, poll=self._poll, fail_all=self._fail_all
-        )
+        self._make_workers = partial(PollWorkers, api, most, rate, self._poll, self._fail_all)
         self._share_polls = share_polls
         self.trackers: Trackers = trackers
         self.on_event: Callable[..., object] = lambda *_, **__: None

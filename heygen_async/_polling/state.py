@@ -403,12 +403,7 @@ def _session_of(video: VideoInfo, session_id: str, known: SessionState | None) -
         status = SessionStatus.COMPLETED
     elif video.status == VideoStatus.FAILED:
         status = SessionStatus.FAILED
-    return SessionData(
-        session_id=session_id,
-        status=status,
-        created_at=known.created_at if known else video.created_at or 0,
-        progress=100 if status == SessionStatus.COMPLETED else known.progress if known else 0,
-        title=known.title if known else video.title,
-        video_id=video.id,
-        messages=known.messages if known else (),
-    )
+    created_at, title = video.created_at or 0, video.title
+    data = known or SessionData(session_id=session_id, status=status, created_at=created_at, title=title)
+    progress = 100 if status == SessionStatus.COMPLETED else data.progress
+    return structs.replace(data, status=status, progress=progress, video_id=video.id)

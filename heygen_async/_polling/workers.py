@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections import deque
+from dataclasses import dataclass, field
+from functools import partial
 from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING
@@ -37,6 +39,7 @@ _SPARE = 64  # old entries that may pile up besides as many as there are others
 Entry = tuple[float, int, "Sequence[WatchedSession]"]
 
 
+@dataclass(eq=False, repr=False)
 class PollWorkers:
     """
     Makes the polls that are due, in one loop.
@@ -49,26 +52,20 @@ class PollWorkers:
         fail_all: Ends all watches with an error.
     """
 
-    def __init__(
-        self,
-        api: ApiClient,
-        *,
-        most: int,
-        rate: float | None,
-        poll: Callable[[Sequence[WatchedSession]], Awaitable[None]],
-        fail_all: Callable[[Exception], None],
-    ) -> None:
-        self._api = api
-        self._poll = poll
-        self._fail_all = fail_all
-        self._most = self._allowed = most
-        self._spacing = 0.0 if rate is None else 1.0 / rate
-        self._next_start = 0.0  # when the next may start, as far as the rate goes
-        self._timer: asyncio.TimerHandle | None = None  # for the next poll, unless all workers are busy
-        self._timer_at = NEVER  # kept here: a handle of uvloop has no `when` once its moment is there
-        self._workers: set[asyncio.Task[None]] = set()
+    _api: ApiClient
+    _most: int
+    _rate: float | None
+    _poll: Callable[[Sequence[WatchedSession]], Awaitable[None]]
+    _fail_all: Callable[[Exception], None]
+    _next_start: float = 0.0  # when the next may start, as far as the rate goes
+    _timer: asyncio.TimerHandle | None = None  # for the next poll, unless all workers are busy
+    _timer_at: float = NEVER  # kept here: a handle of uvloop has no `when` once its moment is there
+    _workers: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
+    _lateness: deque[float] = field(default_factory=partial(deque[float], maxlen=_LATENESS))
+
+    def __post_init__(self) -> None:
+        self._allowed = self._most
         self._alone, self._together = PollQueue(), PollQueue()
-        self._lateness: deque[float] = deque(maxlen=_LATENESS)
 
     @property
     def count(self) -> int:
@@ -158,8 +155,8 @@ class PollWorkers:
         batch = self._alone.take(now) if alone <= together else self._together.take(now + _EARLY, STATUS_IDS)
         if batch[0].due > SOONEST:
             self._lateness.append(max(0.0, now - batch[0].due))
-        if self._spacing:
-            self._next_start = max(self._next_start, now) + self._spacing
+        if self._rate is not None:
+            self._next_start = max(self._next_start, now) + 1.0 / self._rate
         for session in batch:
             session.is_polling = True
         return batch
