@@ -146,17 +146,15 @@ class _Check:
 
     def _add_file(self, finding: Finding, file: File) -> None:
         match file:
-            case Asset():
-                self._uses["asset"][file.id].append((finding, None))
-            case AssetId():
-                self._uses["asset"][file.asset_id].append((finding, None))
+            case Asset(id=asset_id) | AssetId(asset_id=asset_id):
+                self._uses["asset"][asset_id].append((finding, None))
             case os.PathLike():
                 self._uses["path"][os.fspath(file)].append((finding, None))
             case AssetBase64() if file.media_type not in SUFFIXES:
                 self.report(finding, f"has the type {file.media_type}, which the service does not take")
             case AssetUrl() | str():
                 url = file if isinstance(file, str) else file.url
-                if url.partition("?")[0].lower().endswith(_PAGES):
+                if url.partition("?")[0].partition("#")[0].lower().endswith(_PAGES):
                     self.report(finding, "seems to be a web page, which the service refuses", is_warning=True)
             case _:
                 pass
@@ -228,7 +226,9 @@ class _Check:
             return _Judgement(f"{look_id!r} is an avatar's id; give the id of one of its looks")
         made_for = look.preferred_orientation
         orientation = made_for if made_for in _ASPECTS.values() else None
-        return _Judgement(_unready(look_id, look.status), orientation=orientation)
+        # contract.md, Observed behaviour, 11
+        bare = "" if look.preview_image_url else f"{look_id!r} has no picture: its videos fail silently"
+        return _Judgement(_unready(look_id, look.status) or bare, orientation=orientation)
 
     async def _check_credit(self, cost: float) -> None:
         of_all, needed = Finding(position=0, key="", argument=""), max(cost, EMPTY)
