@@ -10,26 +10,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from msgspec import field
 
-from .._redact import clean
 from ._base import Int, Value, moment
 
 if TYPE_CHECKING:
     from datetime import datetime
 
 
-class Linked(Value, frozen=True):
-    """A value with addresses in it; its repr shows them without their signatures."""
-
-    def __repr__(self) -> str:
-        shown = (f"{name}={_shown(name, getattr(self, name))}" for name in self.__struct_fields__)
-        return f"{type(self).__name__}({', '.join(shown)})"
-
-
-def _shown(name: str, value: object) -> str:
-    return repr(clean(value)) if isinstance(value, str) and name.endswith("url") else repr(value)
-
-
-class AssetUrl(Linked, frozen=True, kw_only=True, tag_field="type", tag="url"):
+class AssetUrl(Value, frozen=True, kw_only=True, tag_field="type", tag="url"):
     """A file behind a public https address."""
 
     url: str
@@ -51,7 +38,7 @@ class AssetBase64(Value, frozen=True, kw_only=True, tag_field="type", tag="base6
         return f"AssetBase64(media_type={self.media_type!r}, data=<{len(self.data)} characters>)"
 
 
-class Asset(Linked, frozen=True, kw_only=True):
+class Asset(Value, frozen=True, kw_only=True):
     """
     A file at the service; give it to `files=`.
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Self
 from msgspec import Meta, Struct, convert
 from msgspec.structs import asdict, fields
 
+from .._redact import clean
+
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler
     from pydantic_core import CoreSchema
@@ -20,6 +22,12 @@ Id = Annotated[str, Meta(min_length=1)]
 
 # An integer of the wire: one beyond 64 bits is none, and would break arithmetic with floats.
 Int = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+
+# What a notebook shows of a value, as far as it has that.
+_IN_NOTEBOOKS = (
+    *("status", "progress", "title", "name", "resource_type", "mime_type", "duration"),
+    *("failure_reason", "failure_message", "session_id", "video_id", "resource_id", "id"),
+)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -35,7 +43,27 @@ def moment(seconds: float | None) -> datetime | None:
 
 
 class Value(Struct, frozen=True):
-    """What the service says, or is told; web frameworks that are built on pydantic take it as a model."""
+    """
+    What the service says, or is told; web frameworks that are built on pydantic take it as a model.
+
+    What shows it, a log or a notebook, shows addresses without their signatures.
+    """
+
+    def __repr__(self) -> str:
+        shown = (f"{name}={_shown(name, getattr(self, name))}" for name in self.__struct_fields__)
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def _repr_html_(self) -> str | None:
+        # Called by notebooks, which keep it: nothing is read for it, and the page of a video is the only link.
+        from html import escape
+
+        known = {name: getattr(self, name, None) for name in _IN_NOTEBOOKS}
+        cells = {name: escape(clean(str(value))) for name, value in known.items() if value is not None}
+        page = (getattr(self, "video_page_url", None) or "").partition("?")[0].partition("#")[0]
+        if page.startswith("https://") and "@" not in page:
+            cells["page"] = f'<a href="{escape(page)}" rel="noreferrer">{escape(clean(page))}</a>'
+        rows = "".join(f"<tr><th>{name}</th><td>{cell}</td></tr>" for name, cell in cells.items())
+        return f"<table>{rows}</table>" if rows else None
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -59,6 +87,12 @@ class Value(Struct, frozen=True):
             json_schema_input_schema=shape,
             serialization=core.plain_serializer_function_ser_schema(asdict, return_schema=shape),
         )
+
+
+def _shown(name: str, value: object) -> str:
+    text = repr(value)
+    has_address = isinstance(value, str | dict) and (name.endswith("url") or "://" in text)
+    return clean(text) if has_address else text
 
 
 class Dated(Value, frozen=True, kw_only=True):

@@ -8,7 +8,6 @@ from typing import Literal
 
 from msgspec import field
 
-from ._assets import Linked
 from ._base import Dated, Id, Int, OpenStrEnum, Value
 
 
@@ -125,7 +124,7 @@ class SentMessage(Value, frozen=True, kw_only=True):
     title: str | None = None
 
 
-class ResourceInfo(Linked, Dated, frozen=True, kw_only=True):
+class ResourceInfo(Dated, frozen=True, kw_only=True):
     """Something a message refers to: a storyboard picture, a draft, a video; addresses expire."""
 
     resource_id: str

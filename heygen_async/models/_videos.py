@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ._assets import Linked
 from ._base import Dated, Id, Int, OpenStrEnum, Value, moment
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ class VideoStatus(OpenStrEnum):
 # ---- videos -------------------------------------------------------------------------------------------------------
 
 
-class VideoInfo(Linked, Dated, frozen=True, kw_only=True):
+class VideoInfo(Dated, frozen=True, kw_only=True):
     """A video as the service tells it; the addresses are presigned and expire."""
 
     id: Id
