@@ -325,6 +325,7 @@ class HeyGen:
         if not self._core.api.is_closed:
             await self._core.scheduler.aclose()
             await self._factory.aclose()
+            await self._core.scheduler.leave()
             await self._core.api.aclose()
             await self._hooks.aclose()
 

@@ -161,6 +161,16 @@ class SharedPolls:
     def announce_event(self, session_id: str | None, video_id: str | None, *, verified: bool) -> None:
         """Give the others an event."""
 
+    def listen(self) -> None:
+        """Hear from now on which sessions the others make."""
+
+    def announce_create(self, session_id: str) -> None:
+        """Have the others not take a session of this process for one of theirs."""
+
+    def is_elsewhere(self, session_id: str) -> bool:  # noqa: ARG002
+        """Whether another process has made a session."""
+        return False
+
     async def aclose(self) -> None:
         """Leave the others."""
 

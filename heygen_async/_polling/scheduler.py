@@ -156,6 +156,11 @@ class PollScheduler:
             session.is_woken = session.is_polling
             self.poll_by(session, now, now)
 
+    def listen(self) -> None:
+        """Hear from now on which sessions other processes make."""
+        self.follow()
+        self.sharing.listen()
+
     def follow_send(self, track: SessionTracker) -> None:
         """See what becomes of a message that was delivered, and tell the other processes of it."""
         self.follow()
@@ -204,6 +209,10 @@ class PollScheduler:
         self._fail_all(ClientStateError("The client was closed while this watch was on."))
         if self._loop is asyncio.get_running_loop():
             await self._workers.aclose()
+
+    async def leave(self) -> None:
+        """Leave the other processes; creates under way need to know until their end what is theirs."""
+        if self._loop is asyncio.get_running_loop():
             await self.sharing.aclose()
         self._start_over()
 

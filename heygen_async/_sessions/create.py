@@ -130,7 +130,7 @@ class SessionFactory:
         self.core: Core = core
         self.orphans: Orphans = Orphans()
         self._trackers = core.scheduler.trackers
-        self.recovery: CreateRecovery = CreateRecovery(core.api)
+        self.recovery: CreateRecovery = CreateRecovery(core.api, core.scheduler)
         self._under_way: dict[str, ShieldedWrite[Session]] = {}
         self._made: OrderedDict[str, _Made] = OrderedDict()
         self._repeated: list[PendingCreate] = []
@@ -163,6 +163,7 @@ class SessionFactory:
         """
         api, key = self.core.api, call.key or ""
         api.bind()
+        self.core.scheduler.listen()
         if begun_at is None and (known := self._session_of(key, mode)) is not None:
             return known
         shielded = self._under_way.get(key)

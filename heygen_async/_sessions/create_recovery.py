@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from .._http.client import ApiClient
     from .._http.open_writes import PendingWrite
+    from .._polling.scheduler import PollScheduler
     from .session import Session
 
 _MISSES = 4  # readings in a row that show nothing of a session after which it was deleted
@@ -103,8 +104,8 @@ class CreateRecovery:
         prompts_elsewhere: Prompts of creates in doubt that may be recovered later, or by another process.
     """
 
-    def __init__(self, api: ApiClient) -> None:
-        self.own: evidence.OwnSessions = evidence.OwnSessions()
+    def __init__(self, api: ApiClient, scheduler: PollScheduler) -> None:
+        self.own: evidence.OwnSessions = evidence.OwnSessions(scheduler)
         self.prompts_elsewhere: Collection[str] = ()
         self._api = api
         self._pending: dict[str, list[PendingCreate]] = {}
@@ -284,7 +285,7 @@ class CreateRecovery:
         return self._texts[session_id]
 
     async def _adopt(self, create: PendingCreate, found: Found) -> SessionData:
-        self.own.add(found.session_id)
+        self.own.claim(found.session_id)
         self.own.adopters[found.session_id] = create.write.call.key
         self.own.record_echo(create.prompt, self._texts.pop(found.session_id, []))
         try:
@@ -316,5 +317,5 @@ class CreateRecovery:
             and one.session_id not in create.write.candidates
         ]
         for session_id in duplicates:
-            self.own.add(session_id)
+            self.own.claim(session_id)
         return duplicates

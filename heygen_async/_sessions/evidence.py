@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterator, Mapping, Sequence
 
     from .._http.client import ApiClient
+    from .._polling.scheduler import PollScheduler
     from ..models import SessionSummary
 
 T = TypeVar("T")
@@ -105,18 +106,26 @@ class OwnSessions:
     """
     Which sessions this client has: they are not taken for those of lost creates, and tell how the service behaves.
 
+    Nor are those that other processes on a backplane are known to have made.
+
     Attributes:
         adopters: The keys of creates that took over a session instead of getting it as their answer.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, scheduler: PollScheduler) -> None:
         self.adopters: dict[str, str | None] = {}
         self._owned: dict[str, float] = {}
+        self._scheduler = scheduler
         self._created: dict[str, tuple[str, float, float]] = {}  # prompt, the service's time, the loop's time
         self._exact: bool | None = None
 
     def __contains__(self, session_id: str) -> bool:
-        return session_id in self._owned
+        return session_id in self._owned or self._scheduler.sharing.is_elsewhere(session_id)
+
+    def claim(self, session_id: str) -> None:
+        """Take a session that this client has made, so that no other process takes it."""
+        self.add(session_id)
+        self._scheduler.sharing.announce_create(session_id)
 
     def add(self, session_id: str) -> None:
         """Take a session as this client's."""
@@ -129,7 +138,7 @@ class OwnSessions:
 
     def record_create(self, session_id: str, prompt: str, created_at: float, *, is_listed: bool) -> None:
         """Take what the service answered to a create: what its list and its messages show can be held against it."""
-        self.add(session_id)
+        self.claim(session_id)
         self._created[session_id] = prompt, created_at if is_listed else 0.0, _clock.now()
         for old in list(self._created)[:-_SAMPLES]:
             del self._created[old]

@@ -97,6 +97,12 @@ class Sent(Struct, frozen=True, array_like=True, tag=True):
     guard: StaleGuard
 
 
+class Ownership(Struct, frozen=True, array_like=True, tag=True):
+    """A process has made a session: it is not that of a create of another, whose answer was lost."""
+
+    session_id: str
+
+
 class Event(Struct, frozen=True, array_like=True, tag=True):
     """A webhook has reached one process."""
 
@@ -105,7 +111,7 @@ class Event(Struct, frozen=True, array_like=True, tag=True):
     is_verified: bool
 
 
-Item = Hello | Welcome | Join | Release | Wish | Read | Sent | Event
+Item = Hello | Welcome | Join | Release | Wish | Read | Sent | Ownership | Event
 
 
 class BackplaneMessage(Struct, frozen=True, array_like=True):

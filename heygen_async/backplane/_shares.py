@@ -7,7 +7,7 @@ No clock and no I/O: moments come in as loop seconds.
 from __future__ import annotations
 
 from enum import Enum, auto
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from .._polling.staleness import Evidence
 from ._messages import UNSHARED
@@ -15,6 +15,7 @@ from ._messages import UNSHARED
 if TYPE_CHECKING:
     from .._polling.staleness import StaleGuard
     from .._polling.state import SessionTracker
+    from .._polling.watched import WatchedSession
     from ..models import SessionState
     from ._messages import Read, Sent
 
@@ -152,6 +153,17 @@ class Share:
             return False
         self.next_at = due
         return True
+
+
+class PendingRead(NamedTuple):
+    """A read that the others are to get."""
+
+    session: WatchedSession
+    share: Share
+    generation: int
+    sent: int
+    state: SessionState | None
+    age: float
 
 
 def has_read(track: SessionTracker, guard: StaleGuard) -> bool:

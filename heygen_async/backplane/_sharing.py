@@ -11,7 +11,7 @@ import itertools
 import logging
 import math
 import secrets
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from .. import _clock
 from .._polling.planner import SharedPolls
@@ -23,6 +23,7 @@ from ._messages import (
     Hello,
     Item,
     Join,
+    Ownership,
     Read,
     Release,
     Sealer,
@@ -32,7 +33,7 @@ from ._messages import (
     encode_session,
 )
 from ._peers import Peers
-from ._shares import Share, Verdict, has_read
+from ._shares import PendingRead, Share, Verdict, has_read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from .._polling.scheduler import PollScheduler
     from .._polling.state import SessionTracker
     from .._polling.watched import WatchedSession
-    from ..models import SessionState
     from ._engine import BackplaneEngine
 
 log = logging.getLogger("heygen_async")
@@ -51,17 +51,6 @@ _GREETING = 0.1  # seconds for the others to show that they are there, and to se
 _HANDOVER = 0.5  # seconds that must be left to the next poll for another process to make it
 _RAREST = 3600.0  # seconds; a schedule may say never
 _ITEMS = 200  # in one message
-
-
-class PendingRead(NamedTuple):
-    """A read that the others are to get."""
-
-    session: WatchedSession
-    share: Share
-    generation: int
-    sent: int
-    state: SessionState | None
-    age: float
 
 
 class PollSharing(SharedPolls):
@@ -105,6 +94,7 @@ class PollSharing(SharedPolls):
             Join: self._take_join,
             Release: self._take_release,
             Sent: self._take_sent,
+            Ownership: self._peers.record_ownership,
             Event: self._take_event,
         }
 
@@ -160,6 +150,18 @@ class PollSharing(SharedPolls):
     def announce_event(self, session_id: str | None, video_id: str | None, *, verified: bool) -> None:
         """Have the watchers of all processes profit from a webhook that reached this one."""
         self.announce(Event(session_id, video_id, verified))
+
+    def listen(self) -> None:
+        """Hear from now on which sessions the others make."""
+        self._link.wake()
+
+    def announce_create(self, session_id: str) -> None:
+        """Have the others not take a session of this process for one of theirs."""
+        self.announce(Ownership(session_id))
+
+    def is_elsewhere(self, session_id: str) -> bool:
+        """Whether another process has made a session."""
+        return self._peers.own(session_id)
 
     async def aclose(self) -> None:
         """Send what is still to be sent and give up all leases."""
