@@ -31,6 +31,7 @@ def find_records(
         AssertionError: There are more or fewer; it lists all there are.
         InvalidArgument: `text` is no text, or `times` no whole number.
     """
+    __tracebackhide__ = True  # pytest shows the line of the test
     check_optional(str, "a string", text=text)
     check_count(0, times=times)
     found = [one for one in records if _fits(one, text, fields)]

@@ -201,6 +201,7 @@ class Simulator:
             AssertionError: There were more or fewer; it lists all there were.
             InvalidArgument: `text` is no text, or `times` no whole number.
         """
+        __tracebackhide__ = True
         return find_records(self.ledger.creates, "create(s)", text, fields, times)
 
     def expect_message(
@@ -218,6 +219,7 @@ class Simulator:
             AssertionError: There were more or fewer; it lists all there were.
             InvalidArgument: `text` is no text, or `times` no whole number.
         """
+        __tracebackhide__ = True
         return find_records(self.ledger.messages, "message(s)", text, fields, times)
 
     def expect_billed(self, times: int) -> list[str]:
@@ -231,6 +233,7 @@ class Simulator:
             AssertionError: There were more or fewer.
             InvalidArgument: `times` is no whole number.
         """
+        __tracebackhide__ = True
         check_count(0, times=times)
         billed = self.ledger.billed
         if len(billed) != times:

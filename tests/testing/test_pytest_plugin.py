@@ -103,10 +103,12 @@ def test_fixtures_give_a_client_of_a_simulator(printed: str) -> None:
 
 
 def test_a_failed_test_shows_the_ledger(printed: str) -> None:
-    """The report of a failure says what was expected, and what the service saw."""
+    """The report of a failure shows the line of the test, what was expected, and what the service saw."""
     shown = report(printed, "test_failing")
 
     assert "expected 1 create(s) with 'espresso', found 0 among:" in shown
+    assert re.search(r'^> +heygen_simulator.expect_create\("espresso"\)', shown, re.MULTILINE)
+    assert "def find_records" not in shown
     assert "ledger of heygen_simulator" in shown
     assert "1 sessions created, 0 videos billed" in shown
 
