@@ -35,8 +35,8 @@ _SAFETY_POLL = 30.0  # seconds for each announced end in a row: what relies on w
 _RAREST_SAFETY_POLL = 120.0  # so late at most is what a webhook does not tell
 _LONGEST_PHASE = 86_400.0  # seconds; what lasted longer was not watched, or hung
 
-_SHORTEST = 0.2  # seconds; no schedule may turn a watch into a busy loop
-_LONGEST = 3600.0
+SHORTEST = 0.2  # seconds; no schedule may turn a watch into a busy loop
+LONGEST = 3600.0
 
 
 class Expected(Struct, frozen=True):
@@ -156,17 +156,17 @@ class Cadence:
         name: Shown in the repr.
     """
 
-    __slots__ = ("_interval", "_name")
+    __slots__ = ("_name", "interval")
 
     def __init__(self, interval: Callable[[PollContext], float], name: str = "Cadence(...)") -> None:
         _arguments.check_callable(interval=interval)
         _arguments.check_text(name=name)
-        self._interval = interval
+        self.interval = interval
         self._name = name
 
     def __call__(self, context: PollContext) -> float:
         """Return the seconds until the next poll, from 0.2 to 3600."""
-        return bounded(self._interval(context))
+        return bounded(self.interval(context))
 
     def __repr__(self) -> str:
         return self._name
@@ -271,7 +271,7 @@ def bounded(seconds: float) -> float:
     """
     if not isinstance(seconds, int | float):
         raise InvalidArgument("seconds", "must be a number")
-    return min(max(seconds, _SHORTEST), _LONGEST) if math.isfinite(seconds) else _LONGEST
+    return min(max(seconds, SHORTEST), LONGEST) if math.isfinite(seconds) else LONGEST
 
 
 # ---- the adaptive schedule ----------------------------------------------------------------------------------------
@@ -323,4 +323,4 @@ def _rest(context: PollContext, guess: Expected) -> Expected | None:
     # Half of those that lasted so long last so much longer.
     usual = (2 * until**guess.shape + guess.seconds**guess.shape) ** (1 / guess.shape) - until
     trust = progress / 100  # an extrapolation is worth what it is based on
-    return Expected(min(max(left, _OFTENEST), _LONGEST) ** trust * usual ** (1 - trust), _PROGRESS_SHAPE)
+    return Expected(min(max(left, _OFTENEST), LONGEST) ** trust * usual ** (1 - trust), _PROGRESS_SHAPE)

@@ -41,7 +41,12 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[T]):
-    """One call of the API, ready to be sent any number of times; `name` and `route` are for logs."""
+    """
+    One call of the API, ready to be sent any number of times; `name` and `route` are for logs.
+
+    Attributes:
+        known: The digest of the answer that need not be read again, 0 for none; None where each answer is read.
+    """
 
     name: str
     kind: Kind
@@ -52,6 +57,7 @@ class Call(Generic[T]):
     body: bytes | Body | None = None
     key: str | None = None
     content_type: str = "application/json"
+    known: int | None = None
 
 
 def encode(name: str, value: object) -> bytes:
@@ -75,7 +81,7 @@ def choose_key(key: str | None) -> str:
     return key
 
 
-_PLAIN = re.compile(r"[A-Za-z0-9_-]+")
+SAFE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 # ---- paths --------------------------------------------------------------------------------------------------------
@@ -88,7 +94,7 @@ def segment(name: str, value: object) -> str:
     Raises:
         InvalidArgument: It is empty, or a dot segment, which no escape keeps from being one.
     """
-    if isinstance(value, str) and _PLAIN.fullmatch(value):
+    if isinstance(value, str) and SAFE.fullmatch(value):
         return value  # as ids are; a hundred of them go into one request
     check_text(**{name: value})
     if value in (".", ".."):

@@ -11,7 +11,7 @@ import math
 import re
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Generic, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Generic, Never, TypeVar, cast, get_args
 
 import msgspec
 from msgspec import Raw, Struct
@@ -36,6 +36,7 @@ class Envelope(Struct, Generic[T], frozen=True, kw_only=True, gc=False):
     Attributes:
         faults: The places of what could not be read and was left out; none in a good answer.
         skipped: Rows that could not be read: a page that lacks some proves nothing by what is not on it.
+        digest: The hash of the answer's bytes, where the call asks for it; else 0.
     """
 
     data: T
@@ -44,6 +45,7 @@ class Envelope(Struct, Generic[T], frozen=True, kw_only=True, gc=False):
     next_token: str | None = None
     faults: tuple[str, ...] = wire_field(default=(), name=" faults")  # names no service sends
     skipped: int = wire_field(default=0, name=" skipped")
+    digest: int = wire_field(default=0, name=" digest")
 
     @property
     def next_page(self) -> str | None:
@@ -107,6 +109,10 @@ class Decoder(Generic[T]):
 
 
 ANYTHING: Decoder[object] = Decoder(Envelope[object], without_body=lambda: None)
+
+UNCHANGED: Envelope[Never] = cast(
+    "Envelope[Never]", Envelope(data=None)
+)  # in place of an answer that is the known one to the byte
 
 _BY_STATUS: dict[int, type[errors.APIError]] = {
     400: errors.InvalidRequest,

@@ -9,7 +9,7 @@ the HTTP client is most of the cost of an import.
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -27,7 +27,7 @@ from .streaming import UploadStream
 from .transport import BufferedResponse
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 
     from aiohttp.abc import AbstractStreamWriter
 
@@ -138,29 +138,28 @@ class AiohttpTransport:
             ClientStateError: The session given by the caller is closed.
         """
         async with self._slots:
-            with self._translated(request, request.route or "the request"):
+            try:
                 if self._is_closed:
                     raise RuntimeError("Session is closed")
                 if request.body is None or isinstance(request.body, bytes):
                     return await self._exchange(request, request.body)
                 return await self._upload(request, request.body)
+            except _OUTSIDE as error:
+                raise self._explain(error, request, request.route or "the request") from error
 
-    @contextmanager
-    def _translated(self, request: Request, what: str) -> Generator[None]:
-        """Have no error of a library come out."""
-        try:
-            yield
-        except _FOREIGN as error:
-            if self._is_closed and isinstance(error, TimeoutError):
-                lost = errors.ConnectionLost("The client was closed while this was under way.")
-                raise lost from _sanitize(error)
-            secrets = _secrets_of(request)
-            raise _translate(error, what, secrets) from _sanitize(error, secrets)
-        except RuntimeError as error:
-            raise errors.ClientStateError(
+    def _explain(self, error: Exception, request: Request, what: str) -> errors.HeyGenError:
+        """Return what an error of a library means; no secret is left in it."""
+        if isinstance(error, RuntimeError):
+            return errors.ClientStateError(
                 f"The HTTP session cannot be used: {_redact.clean(str(error))}",
                 hint="Keep the session given as http= open, and use it in the event loop it was made in.",
-            ) from error
+            )
+        secrets = _secrets_of(request)
+        meaning = _translate(error, what, secrets)
+        if self._is_closed and isinstance(error, TimeoutError):
+            meaning = errors.ConnectionLost("The client was closed while this was under way.")
+        _sanitize(error, secrets)
+        return meaning
 
     @asynccontextmanager
     async def stream(self, request: Request) -> AsyncGenerator[StreamedResponse, None]:
@@ -173,8 +172,10 @@ class AiohttpTransport:
         limits = aiohttp.ClientTimeout(
             total=None, sock_connect=self._timeouts.connect, sock_read=self._timeouts.transfer
         )
-        with self._translated(request, "the download"):
+        try:
             response = await self._follow(request, request.url, limits)
+        except _OUTSIDE as error:
+            raise self._explain(error, request, "the download") from error
         self._answering.add(response)
         try:
             async with response:
@@ -332,6 +333,7 @@ def _secrets_of(request: Request) -> tuple[str, ...]:
     return tuple(value.removeprefix("Bearer ") for value in values if isinstance(value, _redact.Secret))
 
 
+_OUTSIDE = (aiohttp.ClientError, OSError, ValueError, EOFError, RuntimeError)
 _FOREIGN = (aiohttp.ClientError, OSError, ValueError, EOFError)
 
 

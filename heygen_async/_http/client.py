@@ -10,7 +10,10 @@ import asyncio
 import logging
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeVar
+from http import HTTPStatus
+from typing import TYPE_CHECKING, TypeVar, cast
+
+from msgspec import structs
 
 from .. import _clock, errors
 from .._api import responses
@@ -131,22 +134,13 @@ class ApiClient:
 
     # -- one exchange --
 
-    def request(self, call: Call[T], attempt: int = 1, on_send: Callable[[], None] | None = None) -> Request:
-        """Build what is sent for a call; `attempt` counts from 1, for hooks."""
-        headers: Mapping[str, str] = self.identity.headers
-        if call.body is not None:
-            headers = {**headers, "content-type": call.content_type}
-        if call.key is not None:
-            headers = {**headers, "idempotency-key": call.key}
-        limit = self.timeouts.read if call.kind is Kind.READ else self.timeouts.write
-        url = self.base_url + call.path
-        return Request(call.method, url, headers, call.body, limit, call.route, attempt, on_send)
-
-    async def attempt(
+    async def attempt(  # noqa: C901, PLR0915 - what each poll goes through, in one step
         self, call: Call[T], number: int = 1, on_send: Callable[[], None] | None = None
     ) -> Envelope[T]:
         """
         Make one exchange; a refused token is renewed and the exchange made once more.
+
+        An answer that is the known one of the call, to the byte, is `UNCHANGED`.
 
         Args:
             call: What to send.
@@ -162,36 +156,37 @@ class ApiClient:
         while True:
             if not identity.headers:
                 await identity.renew(identity.headers)
-            used = identity.headers
+            used, transport = identity.headers, self._transport
+            if transport is None or self.loop is not asyncio.get_running_loop():
+                transport = self.bind()
             sent = _clock.now()
+            headers = used if call.key is None and call.body is None else _add_headers(call, used)
+            limit = self.timeouts.read if call.kind is Kind.READ else self.timeouts.write
+            url = self.base_url + call.path
+            request = Request(call.method, url, headers, call.body, limit, call.route, number, on_send)
+            self.counters.requests += 1
+            if on_send is not None and not getattr(transport, "reports_sending", False):
+                on_send()
+            if self.hooks.on_request is None:
+                response = await transport.send(request)
+            else:
+                response = await self.hooks.send(transport, request)
+            self.counters.bytes_received += len(response.body)
+            date = response.headers.get("date")
+            if date is not None and date != self.service_clock.newest:
+                self.service_clock.record_date(date, sent=sent, received=_clock.now())
+            digest = 0 if call.known is None else hash(response.body)
+            if digest and digest == call.known and response.status == HTTPStatus.OK:
+                return cast("Envelope[T]", responses.UNCHANGED)
             try:
-                response = await self.exchange(self.request(call, number, on_send))
-                if date := response.headers.get("date"):
-                    self.service_clock.record_date(date, sent=sent, received=_clock.now())
-                return self.decode(call, response)
+                envelope = self._decode(call, response)
+                return structs.replace(envelope, digest=digest) if digest else envelope
             except errors.Unauthorized as error:
                 if is_renewed or not await identity.renew(used):
                     raise identity.explain(error) from None
             is_renewed = True
 
-    async def exchange(self, request: Request) -> Response:
-        """Send a request and return what came back, whatever it says."""
-        transport = self.bind()
-        self.counters.requests += 1
-        if request.on_send is not None and not getattr(transport, "reports_sending", False):
-            request.on_send()
-        response = await self.hooks.send(transport, request)
-        self.counters.bytes_received += len(response.body)
-        return response
-
-    def decode(self, call: Call[T], response: Response) -> Envelope[T]:
-        """
-        Return what an answer says.
-
-        Raises:
-            TransportError: It cannot be read.
-            APIError: It is a refusal.
-        """
+    def _decode(self, call: Call[T], response: Response) -> Envelope[T]:
         status, body, secrets = response.status, response.body, self.identity.secrets
         if log.isEnabledFor(logging.DEBUG):
             fields = {"event": "answer", "operation": call.name, "route": call.route}
@@ -249,7 +244,6 @@ class ApiClient:
             TransportError: See `attempt`.
             APIError: The service refused, with the number of attempts.
         """
-        self.bind()
         started, number = _clock.now(), 0
         tries: Tries | None = None  # most calls need no second try
         maybe_deleted = False
@@ -310,3 +304,10 @@ class ApiClient:
             error=kind,
         )
         self.hooks.report_retry(event)
+
+
+def _add_headers(call: Call[T], headers: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the headers of a call that changes something."""
+    if call.body is not None:
+        headers = {**headers, "content-type": call.content_type}
+    return headers if call.key is None else {**headers, "idempotency-key": call.key}

@@ -126,8 +126,6 @@ class Hooks:
         Raises:
             TransportError: There is none.
         """
-        if self.on_request is None:
-            return await transport.send(request)
         began = _clock.now()
         try:
             answer = await transport.send(request)

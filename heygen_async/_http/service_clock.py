@@ -13,16 +13,22 @@ _KEPT = 8  # answers: enough to narrow the second that a header is precise to
 
 
 class ServiceClock:
-    """The service's time, in Unix seconds, measured against the loop's."""
+    """
+    The service's time, in Unix seconds, measured against the loop's.
+
+    Attributes:
+        newest: The `Date` that was recorded last: the same again would tell nothing more.
+    """
 
     def __init__(self) -> None:
+        self.newest: str = ""
         self._dates: deque[tuple[str, float, float]] = deque(maxlen=_KEPT)
         self._times: deque[tuple[float, float, float]] = deque(maxlen=_KEPT)
 
     def record_date(self, date: str, *, sent: float, received: float) -> None:
         """Take the `Date` of an answer; the moments are the loop's."""
-        if not self._dates or self._dates[-1][0] != date:
-            self._dates.append((date, sent, received))
+        self.newest = date
+        self._dates.append((date, sent, received))
 
     def record_creation(self, created_at: float, *, sent: float, received: float) -> None:
         """Take when the service says that it made what was asked for: all there is where it sends no `Date`."""

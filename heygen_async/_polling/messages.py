@@ -37,6 +37,7 @@ class Conversation:
     Attributes:
         cursor: The number of the newest message.
         messages: The newest messages, oldest first.
+        window: The newest window, as it was read.
         shown: The fingerprints of the newest window, oldest first.
         newest_at: The service's time of the newest message.
         lag: For how many seconds it has been shown as it was before a message of ours.
@@ -45,12 +46,12 @@ class Conversation:
 
     cursor: int = 0
     messages: Sequence[Message] = ()
+    window: Sequence[Message] = ()
     shown: Sequence[str] = ()
     newest_at: int = 0
     lag: float = 0.0
     shows_user: bool = False
     _gap: int = 0
-    _last: Sequence[Message] = ()
     _numbers: Mapping[str, int] = field(default_factory=lambda: _NONE)
 
     def fingerprints(self, cursor: int) -> list[str]:
@@ -71,14 +72,14 @@ class Conversation:
 
     def add(self, window: Sequence[Message]) -> bool:
         """Take a window as read, newest first; False when it is older than what is known, and is not taken."""
-        if window is self._last or window == self._last:
+        if window is self.window or window == self.window:
             return True
         named = name_messages(window)
         marks = {mark for mark, _ in named}
         newest_at = max((message.created_at or 0 for message in window), default=0)
         if not marks.issuperset(self.shown) and not self._brings_news(marks, newest_at):
             return False
-        self._last, self.newest_at = window, newest_at
+        self.window, self.newest_at = window, newest_at
         self.shown = tuple(mark for mark, _ in named)
         self.shows_user = self.shows_user or any(message.role == "user" for message in window)
         fresh = [(mark, message) for mark, message in named if mark not in self._numbers]
@@ -108,10 +109,10 @@ class Conversation:
 
     def before_answer(self) -> frozenset[str]:
         """Return the fingerprints shown but for messages of the user at the end, which may be answers to a pause."""
-        named = name_messages(self._last)
+        named = name_messages(self.window)
         while named and named[-1][1].role == "user":
             named.pop()
-        return frozenset(mark for mark, _ in named) if self._last else frozenset(self.shown)
+        return frozenset(mark for mark, _ in named) if self.window else frozenset(self.shown)
 
 
 def name_messages(window: Sequence[Message]) -> list[tuple[str, Message]]:

@@ -7,20 +7,24 @@ A caller's schedule is a caller's code: one that raises ends the watches that br
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ..cadence import Durations, PollContext, bounded
+from ..cadence import LONGEST, SHORTEST, Cadence, Durations, PollContext, bounded
 from .watched import NEVER
 from .webhook_signals import WebhookReliability
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Sequence
+    from collections.abc import Collection, Sequence
 
-    from ..models import SessionState
+    from ..cadence import Expected
+    from ..models import SessionState, SessionStatus
     from .state import SessionTracker
     from .watched import WatchedSession
     from .watcher import Watcher
+
+Interval = Callable[[PollContext], float]
 
 log = logging.getLogger("heygen_async")
 
@@ -43,23 +47,62 @@ class PollPlanner:
         webhooks: How far webhooks can be relied on.
     """
 
-    def __init__(self, cadence: Callable[[PollContext], float], rng: random.Random) -> None:
+    def __init__(self, cadence: Interval, rng: random.Random) -> None:
         self._cadence = cadence
         self._rng = rng
         self.durations: Durations = Durations()
+        self._expected: dict[SessionStatus, Expected | None] = {}
         self.webhooks: WebhookReliability = WebhookReliability()
 
-    def next_poll(self, session: WatchedSession, now: float, share: int) -> float:
+    def next_poll(
+        self, session: WatchedSession, now: float, share: int, cadences: Collection[Interval] = ()
+    ) -> float:
         """
         Return when to poll next; of the schedules of several watchers the earliest counts.
 
-        `share` is the number of sessions that the poll's one request serves, 0 for a request of its own.
+        `share` is the number of sessions that the poll's one request serves, 0 for a request of its own; `cadences`
+        are the schedules to ask, where not those of all watchers.
         """
-        context = self._context(session, now, share)
+        watchers, track, signals = session.watchers, session.track, session.signals
+        if len(watchers) == 1:
+            cadences = (watchers[0].cadence or self._cadence,)
+        elif not cadences:
+            cadences = {watcher.cadence or self._cadence for watcher in watchers}
+        status, since = track.phase(for_video=session.for_video)
+        streak = self.webhooks.streak(status, now)
+        # A shared poll shows no progress, so what is known of it is old and would mislead.
+        state = None if share else track.state
+        context = PollContext(
+            status=status,
+            elapsed=max(now - since, 0.0),  # asked about a moment before a message was sent
+            progress=0 if state is None else state.progress,
+            history=() if state is None else track.history,
+            polls=track.polls,
+            unchanged=max(now - track.moved_at, 0.0),
+            jitter=self._rng.random(),
+            expected=self._expected.get(status),
+            shared_by=share or 1,
+            webhook_streak=0 if streak and track.is_completed else streak,
+            since_webhook=None if signals is None else signals.seconds_unconfirmed(now),
+        )
         wait = NEVER
-        for cadence in {watcher.cadence or self._cadence for watcher in session.watchers}:
-            wait = min(wait, self._ask(session, cadence, context))
+        for cadence in cadences:
+            ask = cadence.interval if isinstance(cadence, Cadence) else cadence
+            try:
+                seconds = ask(context)
+                is_within = type(seconds) is float and SHORTEST <= seconds <= LONGEST
+                wait = min(wait, seconds if is_within else bounded(seconds))
+            except Exception as error:
+                log.exception("A schedule failed", extra={"event": "poll_failed"})
+                self._fail(session, cadence, error)
+                wait = min(wait, _AFTER_BROKEN_SCHEDULE)
         return now + wait
+
+    def _fail(self, session: WatchedSession, cadence: Interval, error: Exception) -> None:
+        for watcher in session.watchers:
+            if (watcher.cadence or self._cadence) is cadence:
+                watcher.fail(error)
+        session.drop_done()
 
     def first_poll(self, session: WatchedSession, watcher: Watcher, now: float, share: int) -> float:
         """
@@ -74,7 +117,7 @@ class PollPlanner:
         if any((other.cadence or self._cadence) is cadence for other in others):
             return NEVER
         read_at = session.track.read_at or now
-        return read_at + self._ask(session, cadence, self._context(session, read_at, share))
+        return self.next_poll(session, read_at, share, {cadence})
 
     def begin(self, session: WatchedSession, now: float) -> None:
         """Record where a session stands that is watched from now on."""
@@ -90,6 +133,7 @@ class PollPlanner:
         session.follows = state.status
         if previous is not None and previous == followed:
             self.durations.add(previous, state.elapsed)
+            self._expected[previous] = self.durations.expected(previous)
         if previous is None or previous != session.known:
             return False  # it may have ended long ago: nothing watched it
         names = (session.track.session_id, session.track.video_id)
@@ -97,38 +141,6 @@ class PollPlanner:
         if session.signals is not None:
             session.signals.confirm()
         return is_unreliable
-
-    def _context(self, session: WatchedSession, now: float, share: int) -> PollContext:
-        track, signals = session.track, session.signals
-        status, since = track.phase(for_video=session.for_video)
-        # A shared poll shows no progress, so what is known of it is old and would mislead.
-        state = None if share else track.state
-        return PollContext(
-            status=status,
-            elapsed=max(now - since, 0.0),  # asked about a moment before a message was sent
-            progress=0 if state is None else state.progress,
-            history=() if state is None else track.history,
-            polls=track.polls,
-            unchanged=max(now - track.moved_at, 0.0),
-            jitter=self._rng.random(),
-            expected=self.durations.expected(status),
-            shared_by=share or 1,
-            webhook_streak=0 if track.is_completed else self.webhooks.streak(status, now),
-            since_webhook=None if signals is None else signals.seconds_unconfirmed(now),
-        )
-
-    def _ask(
-        self, session: WatchedSession, cadence: Callable[[PollContext], float], context: PollContext
-    ) -> float:
-        try:
-            return bounded(cadence(context))
-        except Exception as error:
-            log.exception("A schedule failed", extra={"event": "poll_failed"})
-            for watcher in session.watchers:
-                if (watcher.cadence or self._cadence) is cadence:
-                    watcher.fail(error)
-            session.drop_done()
-            return _AFTER_BROKEN_SCHEDULE
 
 
 class SharedPolls:

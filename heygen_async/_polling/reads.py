@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from .. import _clock
 from .._api import sessions as session_api
 from .._api import videos as video_api
+from .._api.responses import UNCHANGED
 from ..errors import APIError, Forbidden, InvalidArgument, InvalidRequest, NotFound
 from ..models import VideoStatus
 from .state import Change, ReadTarget
@@ -36,32 +37,41 @@ class Ask(Protocol):
     async def __call__(self, call: Call[T], /) -> Envelope[T]: ...
 
 
-async def read(track: SessionTracker, ask: Ask, *, for_video: bool = False) -> Change:
+async def read(
+    track: SessionTracker, ask: Ask, asked: float, *, for_video: bool = False
+) -> tuple[Change, float]:
     """
-    Make the read that is due, record it in what is known of the session, and return what it changed.
+    Make the read that is due, record it in what is known of the session, and return what it changed, and when.
+
+    `asked` is the moment from which on the service is asked.
 
     Raises:
         NotFound: It does not exist, and no grace is left in which that may be so for a while.
         TransportError: The service could not be asked.
         APIError: The service refused.
     """
-    target, asked = track.next_read(for_video=for_video), _clock.now()
+    target, known = track.next_read(for_video=for_video), track.digest if track.guard is None else 0
     try:
         if target is ReadTarget.SESSION:
-            session = (await ask(session_api.session(track.session_id))).data
-            return track.record_session(session, asked=asked, now=_clock.now())
-        if target is ReadTarget.VIDEO and track.video_id is not None:
+            answer = await ask(session_api.session(track.session_id, known))
+            now = _clock.now()
+            if answer is UNCHANGED:
+                track.record_unchanged(now)
+                return Change.NOTHING, now
+            change = track.record_session(answer.data, asked=asked, now=now, digest=answer.digest)
+        elif target is ReadTarget.VIDEO and track.video_id is not None:
             video = (await ask(video_api.video(track.video_id))).data
-            return track.record_video(video, asked=asked, now=_clock.now())
-        videos = (await ask(session_api.session_videos(track.session_id))).data
-        return track.record_videos(videos, asked=asked, now=_clock.now())
+            change = track.record_video(video, asked=asked, now=(now := _clock.now()))
+        else:
+            videos = (await ask(session_api.session_videos(track.session_id))).data
+            change = track.record_videos(videos, asked=asked, now=(now := _clock.now()))
     except NotFound as error:
-        if not error.from_service:
-            raise  # a page of something in between says nothing about the session
-        change = track.record_missing(target, now=_clock.now())
-        if Change.GONE in change:
+        change = (
+            track.record_missing(target, now=(now := _clock.now())) if error.from_service else Change.GONE
+        )
+        if Change.GONE in change:  # also where it is a page of something in between, which says nothing
             raise
-        return change
+    return change, now
 
 
 # ---- many with one request ----------------------------------------------------------------------------------------
@@ -75,30 +85,24 @@ class BulkPoller:
     Polls videos in groups.
 
     Attributes:
-        is_offered: Whether the service has the endpoint, as far as is known.
-        share: The number of sessions that shared the last poll.
+        share: The number of sessions that shared the last poll; 0 where the service lacks the endpoint.
     """
 
     def __init__(self, api: ApiClient) -> None:
-        self.is_offered = True
         self.share = 1
         self._api = api
         self._single_at = 0.0
 
-    def share_of(self, session: WatchedSession) -> int:
-        """Return how many sessions share the polls of this one; 0 for polls of its own."""
-        return self.share if self.is_offered and session.is_shared else 0
-
-    async def poll(self, batch: Sequence[WatchedSession]) -> None:
+    async def poll(self, batch: Sequence[WatchedSession]) -> float:
         """
-        Poll up to 100 sessions; those that may have moved must then be polled on their own.
+        Poll up to 100 sessions, and return when; those that may have moved must then be polled on their own.
 
         Raises:
             TransportError: The service could not be asked.
             APIError: The service refused for now.
         """
         shown: dict[str | None, VideoStatus] = {}
-        if self.is_offered:  # else queued before it was known that there is no such endpoint
+        if self.share:  # else queued before it was known that there is no such endpoint
             self._api.counters.bulk_polls += 1
             self.share = len(batch)
             ids = [session.track.video_id or "" for session in batch]
@@ -117,13 +121,14 @@ class BulkPoller:
             # This poll shows no progress; whether there is any, a poll of its own shows.
             session.is_single = status.is_terminal or session.stalls_at <= now
         self._poll_longest_unread([session for session in batch if not session.is_single], now)
+        return now
 
     def _record_refusal(self, error: APIError | InvalidArgument) -> None:
         if isinstance(error, InvalidArgument) or (isinstance(error, InvalidRequest) and error.from_service):
             return  # one of the ids is not taken, so none of these sessions shares its polls
         if not isinstance(error, NotFound | Forbidden) and error.status != HTTPStatus.METHOD_NOT_ALLOWED:
             raise error
-        self.is_offered = False
+        self.share = 0
 
     def _poll_longest_unread(self, sessions: Sequence[WatchedSession], now: float) -> None:
         if not sessions or now - self._single_at < _SINGLE_POLLS_APART:

@@ -120,7 +120,8 @@ class PollScheduler:
         try:
             self._watch_deadline(session)
             if not session.is_polling:
-                due = self.planner.first_poll(session, watcher, now, self._bulk.share_of(session))
+                share = self._bulk.share * session.is_shared
+                due = self.planner.first_poll(session, watcher, now, share)
                 self.poll_by(session, session.fit_due(due, now), now)
         except BaseException:  # an interrupt in the caller's schedule
             self.remove(watcher)
@@ -170,7 +171,7 @@ class PollScheduler:
     def poll_by(self, session: WatchedSession, moment: float, now: float) -> None:
         """Poll a session at a moment at the latest, unless a poll is under way."""
         if not session.is_polling and moment < session.due:
-            self._enqueue(session, moment, now)
+            self._enqueue(session, moment, now, self._bulk.share * session.is_shared)
 
     def deliver(self, track: SessionTracker, change: Change) -> None:
         """Give the watchers of a session what was read outside of their polls, here or in another process."""
@@ -190,7 +191,8 @@ class PollScheduler:
         """Poll all sessions when the schedule says now, if that is sooner than what was planned."""
         now = _clock.now()
         for session in list(self.sessions.values()):
-            self.poll_by(session, self.planner.next_poll(session, now, self._bulk.share_of(session)), now)
+            share = self._bulk.share * session.is_shared
+            self.poll_by(session, self.planner.next_poll(session, now, share), now)
 
     def stop(self) -> None:
         """End all watches after what is still unread, and take no new ones."""
@@ -259,64 +261,62 @@ class PollScheduler:
 
     # -- a poll: read, deliver, schedule --
 
-    async def _poll(self, batch: Sequence[WatchedSession]) -> None:
-        """Read sessions, deliver what changed to their watchers, schedule their next polls."""
+    async def _poll(self, batch: Sequence[WatchedSession], now: float) -> float:
+        """Read sessions, deliver what changed to their watchers, schedule their next polls; return when."""
+        session, change = batch[0], Change.NOTHING
         try:
-            change = await self._read(batch)
-        except (KeyboardInterrupt, SystemExit):  # where the loop lives on, so do its watches
-            now = _clock.now()
-            for session in batch:
-                self._enqueue(session, now + _RESTART, now)
-            raise
-        except asyncio.CancelledError:
-            if _concurrency.is_cancelled():
-                raise
-            # It came from within: what asks for tokens has cancelled something of its own.
-            self._record_failure(batch, ConnectionLost("The exchange was cancelled by what makes it."))
-        except Exception as error:  # noqa: BLE001 - no watcher may wait for ever
-            self._record_failure(batch, error)
-        else:
-            now = _clock.now()
-            self._workers.widen(now)
-            self.sharing.publish([session for session in batch if not session.is_single], now)
-            if len(batch) == 1:
-                self._record_read(batch[0], change, now)
+            if len(batch) > 1:
+                now = await self._bulk.poll(batch)
             else:
-                self._record_shared_read(batch, now)
+                self._api.counters.polls += 1
+                session.is_single, session.polled_at = False, now
+                change, now = await read(session.track, self._api.attempt, now, for_video=session.for_video)
+        except BaseException as error:  # noqa: BLE001 - no watcher may wait for ever
+            return self._handle_error(batch, error)
+        if self._workers.is_narrow:
+            self._workers.widen(now)
+        if self.sharing.is_away is not None:
+            self.sharing.publish(batch, now)
+        for session in batch if len(batch) == 1 else self._schedule_shared(batch, now):
+            if session.failures:
+                session.record_success(now)
+            if session.wants(change):
+                self._deliver(session, change, now)
+            self._schedule(session, now)
+        return now
 
-    async def _read(self, batch: Sequence[WatchedSession]) -> Change:
-        if len(batch) > 1:
-            await self._bulk.poll(batch)
-            return Change.NOTHING
-        session = batch[0]
-        self._api.counters.polls += 1
-        session.is_single = False
-        session.polled_at = _clock.now()
-        return await read(session.track, self._api.attempt, for_video=session.for_video)
-
-    def _record_read(self, session: WatchedSession, change: Change, now: float) -> None:
-        session.record_success(now)
-        if session.wants(change):
-            self._deliver(session, change, now)
-        self._schedule(session, now)
-
-    def _record_shared_read(self, batch: Sequence[WatchedSession], now: float) -> None:
-        """Deliver that sessions still render, and keep those together that nothing sets apart."""
+    def _schedule_shared(self, batch: Sequence[WatchedSession], now: float) -> Sequence[WatchedSession]:
+        """Keep sessions together that still render and that nothing sets apart; return the others."""
         alike: list[WatchedSession] = []
+        others: list[WatchedSession] = []
         for session in batch:
             if session.is_single or not session.is_shared:  # a new watcher may want more than this poll shows
                 session.is_woken = False
-                self._enqueue(session, SOONEST, now)
+                self._enqueue(session, SOONEST, now, share=0)
             elif session.has_default_schedule(now):
                 alike.append(session)
             else:
-                self._record_read(session, Change.NOTHING, now)
+                others.append(session)
         if alike:
             self._schedule_together(alike, now)
+        return others
 
-    def _record_failure(self, batch: Sequence[WatchedSession], error: Exception) -> None:
-        """Count a failed poll; it ends the watches only if it is final or the failure budget is spent."""
+    def _handle_error(self, batch: Sequence[WatchedSession], error: BaseException) -> float:
+        """Count a failed poll; what ends the process or this task is raised again."""
         now = _clock.now()
+        if isinstance(error, KeyboardInterrupt | SystemExit):  # where the loop lives on, so do its watches
+            for session in batch:
+                self._enqueue(session, now + _RESTART, now, self._bulk.share * session.is_shared)
+        if isinstance(error, asyncio.CancelledError) and not _concurrency.is_cancelled():
+            # It came from within: what asks for tokens has cancelled something of its own.
+            error = ConnectionLost("The exchange was cancelled by what makes it.")
+        if not isinstance(error, Exception):
+            raise error
+        self._record_failure(batch, error, now)
+        return now
+
+    def _record_failure(self, batch: Sequence[WatchedSession], error: Exception, now: float) -> None:
+        """Count a failed poll; it ends the watches only if it is final or the failure budget is spent."""
         if not isinstance(error, HeyGenError):
             log.error("A poll failed unexpectedly", exc_info=error, extra={"event": "poll_failed"})
         if isinstance(error, RateLimited):
@@ -352,26 +352,23 @@ class PollScheduler:
         """Decide when to poll next, once watches that are late have ended."""
         if session.deadline <= now:
             session.end_late(now)
-        due = self._next_due(session, now) if session.watchers else NEVER
+        due, share = now, self._bulk.share * session.is_shared
+        if session.failed_since is not None:
+            pause = poll_pause(session.failures, jitter=self._api.rng.random())
+            due = min(now + pause, session.failed_since + self._api.timeouts.outage)
+        elif session.watchers and not session.is_woken:
+            due = self.planner.next_poll(session, now, share)
         if session.watchers:
             session.is_woken = False
-            self._enqueue(session, due, now)
+            self._enqueue(session, due, now, share)
         else:  # all have ended, some perhaps because their schedule failed
             session.is_polling = False
             self._forget_unwatched(session)
 
-    def _next_due(self, session: WatchedSession, now: float) -> float:
-        if session.is_woken:
-            return now
-        if session.failed_since is not None:
-            pause = poll_pause(session.failures, jitter=self._api.rng.random())
-            return min(now + pause, session.failed_since + self._api.timeouts.outage)
-        return self.planner.next_poll(session, now, self._bulk.share_of(session))
-
     def _schedule_together(self, alike: Sequence[WatchedSession], now: float) -> None:
         """Keep together what was polled together: asking the schedule for each would cost more than the poll."""
         sample = alike[:: max(len(alike) // _SAMPLE, 1)]
-        dues = [self.planner.next_poll(one, now, self._bulk.share_of(one)) for one in sample]
+        dues = [self.planner.next_poll(one, now, self._bulk.share) for one in sample]
         due = min(*dues, *(session.deadline for session in alike))
         if not all(session.watchers for session in sample):
             for session in alike:  # a schedule has failed: each is asked, and has its own answer
@@ -380,9 +377,14 @@ class PollScheduler:
         for session in alike:
             session.is_polling = False
             session.due = due
-        self._workers.put(alike, due, is_shared=True)
+        self._workers.together.put(alike, due)
 
-    def _enqueue(self, session: WatchedSession, due: float, now: float) -> None:
+    def _enqueue(self, session: WatchedSession, due: float, now: float, share: int) -> None:
         session.is_polling = False
-        session.due = due = self.sharing.plan(session, session.fit_due(due, now), now)
-        self._workers.put((session,), due, is_shared=self._bulk.share_of(session) > 0)
+        if session.deadline < due or session.signals is not None or not session.is_quiet:
+            due = session.fit_due(due, now)
+        if self.sharing.is_away is not None:
+            due = self.sharing.plan(session, due, now)
+        session.due = due
+        is_shared = share > 0 and not session.is_single
+        (self._workers.together if is_shared else self._workers.alone).put((session,), due)

@@ -75,6 +75,7 @@ class SessionTracker:
         guard: What not to believe yet; None when nothing is in doubt.
         revised: The video of the run before the last message, which a new one is to follow.
         traceparent: The span that began it, for what traces it on, also elsewhere; None when nothing traces.
+        digest: The hash of the answer that `state` was read from; 0 where it is not from one answer alone.
     """
 
     session_id: str
@@ -95,6 +96,7 @@ class SessionTracker:
     guard: StaleGuard | None = None
     revised: str | None = None
     traceparent: str | None = None
+    digest: int = 0
     _failed: SessionData | None = None  # until its video has said why
     # What says how it goes on: where it is 404, its video or its videos.
     _authority: ReadTarget = ReadTarget.SESSION
@@ -116,11 +118,6 @@ class SessionTracker:
     def is_stale(self) -> bool:
         """Whether the newest read showed the state from before a send."""
         return self.guard is not None and self.guard.is_blocking
-
-    @property
-    def is_stale_shown(self) -> bool:
-        """Whether the state from before a send has stood for so long that it is shown, marked."""
-        return self.guard is not None and self.guard.is_shown
 
     def stalled_since(self, now: float) -> float | None:
         """Return since when the service has shown a pause that was answered, if that is too long; else None."""
@@ -213,27 +210,33 @@ class SessionTracker:
             before = self.conversation.before_answer()
             self.guard = StaleGuard(since, settle, stale, None, before, self.state.status)
 
-    def record_session(self, data: SessionData, *, asked: float, now: float) -> Change:
-        """Record a session as read; `asked` is when the read began."""
-        if self._is_too_early(asked):
+    def record_session(self, data: SessionData, *, asked: float, now: float, digest: int = 0) -> Change:
+        """Record a session as read; `asked` is when the read began, `digest` the hash of the bytes."""
+        guard, known = self.guard, () if self.state is None else self.state.messages
+        if guard is not None and self._is_too_early(asked):
             return Change.NOTHING
         self._missing_since = None
         self._authority = ReadTarget.SESSION
         self.polls += 1
-        guard, known = self.guard, () if self.state is None else self.state.messages
         if data.messages == known:
             data = structs.replace(data, messages=known)  # compared once, and kept once
-        if not self.conversation.add(data.messages) and not self._is_newer_all_the_same(data, guard):
+        is_new = data.messages is not self.conversation.window
+        if (
+            is_new
+            and not self.conversation.add(data.messages)
+            and not self._is_newer_all_the_same(data, guard)
+        ):
             return Change.NOTHING
         self.has_read_messages = self.has_read_messages or bool(data.messages)  # a create's answer has none
-        if guard is not None:
-            verdict = guard.judge(data, self.conversation, now, has_new_video=self._has_new_video(data))
-            if verdict is Staleness.OLD:
-                return self._show_stale(data, guard, now)
-            guard.is_blocking = False
-            self.guard = guard if verdict is Staleness.WORKING else None
+        if guard is not None and self._is_old(data, guard, now):
+            return self._show_stale(data, guard, now)
         self.read_at = now
-        self._record_video_id(data.video_id)
+        if data.video_id not in (
+            None,
+            self.revised,
+            self.video_id,
+        ):  # it may name the revised one for a while
+            self.video_id, self.video = data.video_id, None
         was_failed = self.state is not None and self.state.status == SessionStatus.FAILED
         if data.status == SessionStatus.FAILED and self.video_id is not None and not was_failed:
             self._failed = data  # the video knows the reason best
@@ -242,7 +245,14 @@ class SessionTracker:
         if guard is not None and (data.status.is_paused or data.status.is_terminal):
             # It was at work in between, if too shortly to be seen: this is another pause, or end.
             self.revision += Change.TRANSITION not in change
+        self.digest = digest
         return change
+
+    def _is_old(self, data: SessionData, guard: StaleGuard, now: float) -> bool:
+        verdict = guard.judge(data, self.conversation, now, has_new_video=self._has_new_video(data))
+        guard.is_blocking = verdict is Staleness.OLD
+        self.guard = None if verdict is Staleness.NEW else guard
+        return guard.is_blocking
 
     def _is_newer_all_the_same(self, data: SessionData, guard: StaleGuard | None) -> bool:
         """
@@ -264,7 +274,6 @@ class SessionTracker:
 
     def _show_stale(self, data: SessionData, guard: StaleGuard, now: float) -> Change:
         """Keep the state from before to ourselves; once it has stood for long, show it, marked as stale."""
-        guard.is_blocking = True
         if guard.since is None or now - guard.since < guard.settle:
             return Change.NOTHING
         change = self._publish(data, now, is_stale=True)
@@ -332,13 +341,6 @@ class SessionTracker:
 
     # -- the work --
 
-    def _record_video_id(self, video_id: str | None) -> None:
-        # A session may go on naming the revised video when the list has shown the new one.
-        if video_id not in (None, self.revised):
-            self.video_id = video_id
-            if self.video is not None and self.video.id != video_id:
-                self.video = None
-
     def _is_too_early(self, asked: float) -> bool:
         """Whether a question is from before the send and so cannot tell what came of it."""
         guard = self.guard
@@ -384,6 +386,7 @@ class SessionTracker:
             failure_source=source,
             is_stale=is_stale,
         )
+        self.digest = 0
         if Change.TRANSITION in change and self.on_transition is not None:
             self.on_transition(self.state)
         return change

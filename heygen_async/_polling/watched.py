@@ -107,9 +107,10 @@ class WatchedSession:
 
     def wants(self, change: Change) -> bool:
         """Whether an answer concerns a watcher."""
-        if not self.is_quiet or self.delivered_revision != self.track.revision or self.track.is_stale:
+        track = self.track
+        if not self.is_quiet or self.delivered_revision != track.revision or track.guard is not None:
             return True
-        return bool(change) and self.progress
+        return self.progress and bool(change)
 
     def deliver(self, change: Change, now: float) -> None:
         """Give the watchers what an answer changed, and let go of those it was the last for."""
@@ -170,9 +171,10 @@ class WatchedSession:
     @property
     def is_shared(self) -> bool:
         """Whether a poll shared with others is enough: the status of its video says all that is wanted."""
-        if self.is_single or self.progress or not self.track.is_rendering:
+        video_id = self.track.video_id
+        if video_id is None or video_id == self.unshared_video or self.is_single or self.progress:
             return False
-        return self.unshared_video != self.track.video_id
+        return self.track.is_rendering
 
     def has_default_schedule(self, now: float) -> bool:
         """Whether nothing but the client's schedule decides when the next poll is due."""
@@ -191,18 +193,19 @@ class WatchedSession:
     @property
     def stalls_at(self) -> float:
         """When the first of its watchers counts it as stalled, if nothing moves; NEVER for none."""
-        if self.is_quiet:
-            return NEVER
-        return min((watcher.stalls_at for watcher in self.watchers), default=NEVER)
+        return (
+            NEVER if self.is_quiet else min((watcher.stalls_at for watcher in self.watchers), default=NEVER)
+        )
 
     def fit_due(self, due: float, now: float) -> float:
         """Bring a poll forward for an event that came during the last one, and to the next deadline or stall."""
         if self.signals is not None and self.signals.wanted > self.polled_at:
             self.is_single = True
             due = min(due, self.signals.wanted)
-        for moment in (self.deadline, self.stalls_at):
-            due = moment if now < moment < due else due
-        return due
+        due = self.deadline if now < self.deadline < due else due
+        if self.is_quiet or not now < (stalls_at := self.stalls_at) < due:
+            return due
+        return stalls_at
 
 
 def _ends_watch(error: HeyGenError) -> bool:

@@ -157,7 +157,8 @@ class Watcher:
         track, state = self.track, self.track.state
         if state is None or Change.READ_AGAIN in change:
             return
-        if track.is_stale and not (self.accept_stale and track.is_stale_shown):
+        guard = track.guard
+        if guard is not None and guard.is_blocking and not (self.accept_stale and guard.is_shown):
             return
         has_moved = self.progress and (Change.PROGRESS in change or Change.MESSAGES in change)
         if has_moved or self.delivered_revision != track.revision:

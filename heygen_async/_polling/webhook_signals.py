@@ -101,7 +101,8 @@ class WebhookReliability:
 
     def streak(self, status: SessionStatus, now: float) -> int:
         """Return how many announced ends in a row count as trust; 0 when the last is long ago."""
-        return self._records.get(status, _AnnouncedEnds()).trust(now)
+        record = self._records.get(status)
+        return 0 if record is None else record.trust(now)
 
     def record_end(
         self, status: SessionStatus, signals: EventSignals | None, now: float, names: tuple[str | None, ...]

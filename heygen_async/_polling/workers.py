@@ -48,15 +48,21 @@ class PollWorkers:
         api: Knows the loop and the pauses the service asked for.
         most: Polls under way at once.
         rate: Polls a second, spread evenly; None for no limit.
-        poll: Polls sessions that are due together.
+        poll: Polls sessions that are due together, from a moment on; returns when it was done.
         fail_all: Ends all watches with an error.
+
+    Attributes:
+        alone: Sessions that are polled on their own.
+        together: Those that share polls.
+        is_narrow: Whether fewer polls may be under way than usual, since a refusal for the rate.
     """
 
     _api: ApiClient
     _most: int
     _rate: float | None
-    _poll: Callable[[Sequence[WatchedSession]], Awaitable[None]]
+    _poll: Callable[[Sequence[WatchedSession], float], Awaitable[float]]
     _fail_all: Callable[[Exception], None]
+    is_narrow: bool = False
     _next_start: float = 0.0  # when the next may start, as far as the rate goes
     _timer: asyncio.TimerHandle | None = None  # for the next poll, unless all workers are busy
     _timer_at: float = NEVER  # kept here: a handle of uvloop has no `when` once its moment is there
@@ -65,7 +71,8 @@ class PollWorkers:
 
     def __post_init__(self) -> None:
         self._allowed = self._most
-        self._alone, self._together = PollQueue(), PollQueue()
+        self.alone: PollQueue = PollQueue(self._wake)
+        self.together: PollQueue = PollQueue(self._wake)
 
     @property
     def count(self) -> int:
@@ -74,26 +81,20 @@ class PollWorkers:
 
     def count_due(self, now: float) -> int:
         """Return how many sessions are due."""
-        return self._alone.count(now) + self._together.count(now)
+        return self.alone.count(now) + self.together.count(now)
 
     def lateness(self) -> Sequence[float]:
         """Return by how much the last polls were late, sorted."""
         return sorted(self._lateness) or [0.0]
 
-    def put(self, sessions: Sequence[WatchedSession], moment: float, *, is_shared: bool) -> None:
-        """Have sessions polled at a moment and at no other, on their own or together with others."""
-        queue = self._together if is_shared else self._alone
-        if queue.put(sessions, moment):
-            self._wake()
-
     def _wake(self) -> None:
         """Have the next poll begun in time, which may be sooner than all that was known of."""
         if self._api.loop is None or len(self._workers) >= self._allowed:
             return  # where all workers are busy, the first to be done takes what is due
-        first = min(self._alone.first(), self._together.first())
-        moment = max(first, self._next_start, self._api.polls.resume)
-        if moment == NEVER:
+        first = min(self.alone.first, self.together.first)
+        if first == NEVER:
             return
+        moment = max(first, self._next_start, self._api.polls.resume)
         if self._timer is not None:
             if self._timer_at <= moment:
                 return
@@ -104,19 +105,20 @@ class PollWorkers:
 
     def rest(self) -> None:
         """Forget the next poll: nothing is watched any more."""
-        self._alone, self._together = PollQueue(), PollQueue()
+        self.alone, self.together = PollQueue(self._wake), PollQueue(self._wake)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def narrow(self) -> None:
         """Record a refusal for the rate: a slow restart, one poll at a time, follows the pause it asks for."""
-        self._allowed = 1
+        self._allowed, self.is_narrow = 1, self._most > 1
 
     def widen(self, now: float) -> None:
         """Record an answer, after which one more poll may be under way."""
-        if self._allowed < self._most and now >= self._api.polls.resume:
+        if now >= self._api.polls.resume:
             self._allowed += 1
+            self.is_narrow = self._allowed < self._most
             self._wake()
 
     async def aclose(self) -> None:
@@ -134,25 +136,27 @@ class PollWorkers:
         self._timer, now = None, _clock.now()
         try:
             while len(self._workers) < self._allowed and (batch := self._next_batch(now)):
-                worker = asyncio.Task(self._work(batch), loop=self._api.loop, name="heygen_async poll")
+                worker = asyncio.Task(self._work(batch, now), loop=self._api.loop, name="heygen_async poll")
                 self._workers.add(worker)
                 worker.add_done_callback(self._handle_end)
         finally:  # also after an interrupt: the loop may live on
             self._wake()
 
-    async def _work(self, batch: Sequence[WatchedSession]) -> None:
+    async def _work(self, batch: Sequence[WatchedSession], now: float) -> None:
         while batch:
-            await self._poll(batch)
-            batch = self._next_batch(_clock.now())
+            now = await self._poll(batch, now)
+            batch = self._next_batch(now)
 
     def _next_batch(self, now: float) -> Sequence[WatchedSession]:
         """Take what is due longest, unless the service or the rate says to wait."""
         if now < self._next_start or now < self._api.polls.resume or len(self._workers) > self._allowed:
             return ()
-        alone, together = self._alone.first(), self._together.first()
-        if now < alone and now < together:
-            return ()
-        batch = self._alone.take(now) if alone <= together else self._together.take(now + _EARLY, STATUS_IDS)
+        batch: Sequence[WatchedSession] = ()
+        while not batch:  # again where all that was due had been left behind
+            alone, together = self.alone.first, self.together.first
+            if now < alone and now < together:
+                return ()
+            batch = self.alone.take(now) if alone <= together else self.together.take(now, STATUS_IDS, _EARLY)
         if batch[0].due > SOONEST:
             self._lateness.append(max(0.0, now - batch[0].due))
         if self._rate is not None:
@@ -177,14 +181,22 @@ class PollQueue:
     Batches of sessions by the moment of their next poll.
 
     Sessions that are due together are put together: one entry for a hundred sessions that share their polls.
+
+    Args:
+        on_first: Called when what was put in is the first.
+
+    Attributes:
+        first: The first moment, of an entry left behind perhaps; NEVER when there is none.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_first: Callable[[], object]) -> None:
+        self.first: float = NEVER
+        self._on_first = on_first
         self._heap: list[Entry] = []
         self._most = _SPARE
 
-    def put(self, sessions: Sequence[WatchedSession], moment: float) -> bool:
-        """Put sessions in, wherever they were before; True when they are now the first."""
+    def put(self, sessions: Sequence[WatchedSession], moment: float) -> None:
+        """Have sessions polled at a moment and at no other, wherever they were before."""
         number = next(_ENTRIES)
         for session in sessions:
             session.entry = number
@@ -193,13 +205,19 @@ class PollQueue:
             self._heap = [entry for entry in self._heap if _waiting(entry)]
             heapify(self._heap)
             self._most = 2 * len(self._heap) + _SPARE
-        return self._heap[0][1] == number
+        self.first, first, _ = self._heap[0]
+        if first == number:
+            self._on_first()
 
-    def take(self, until: float, most: int = 1) -> Sequence[WatchedSession]:
-        """Remove and return so many at most of those whose moments have come by `until`, the first ones."""
+    def take(self, now: float, most: int = 1, early: float = 0.0) -> Sequence[WatchedSession]:
+        """Remove and return so many at most of those that are due, and if any is, of those that are soon."""
         batch: list[WatchedSession] = []
-        while len(batch) < most and self.first() <= until:
-            batch += _waiting(heappop(self._heap))
+        while len(batch) < most and self.first <= (now + early if batch else now):
+            _, number, sessions = heappop(self._heap)
+            self.first = self._heap[0][0] if self._heap else NEVER
+            for session in sessions:
+                if session.entry == number and session.watchers:
+                    batch.append(session)  # noqa: PERF401 - a comprehension would be one more call for each poll
         if rest := batch[most:]:
             self.put(rest, min(session.due for session in rest))
         return batch[:most]
@@ -207,16 +225,6 @@ class PollQueue:
     def count(self, until: float) -> int:
         """Return how many sessions' moments have come by `until`."""
         return sum(len(_waiting(entry)) for entry in self._heap if entry[0] <= until)
-
-    def first(self) -> float:
-        """Return the first moment, NEVER when there is none."""
-        while self._heap:
-            moment, number, sessions = self._heap[0]
-            for session in sessions:
-                if session.entry == number and session.watchers:
-                    return moment
-            heappop(self._heap)
-        return NEVER
 
 
 def _waiting(entry: Entry) -> Sequence[WatchedSession]:

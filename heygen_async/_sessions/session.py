@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import UNSET, UnsetType, structs
 
-from .. import _redact, errors
+from .. import _clock, _redact, errors
 from .._api import sessions as session_api
 from .._api.calls import choose_key
 from .._concurrency import concurrently
@@ -105,7 +105,7 @@ class Session:
         """
         change = Change.READ_AGAIN
         for _ in range(_READS):
-            change = await read(self._track, self._core.api.call)
+            change, _ = await read(self._track, self._core.api.call, _clock.now())
             if Change.READ_AGAIN not in change:
                 break
         self._core.scheduler.deliver(self._track, change)

@@ -126,7 +126,7 @@ class PollSharing(SharedPolls):
     def publish(self, sessions: Sequence[WatchedSession], now: float) -> None:
         """Give the others what was read here, unless the service was asked before a message was known of."""
         for session in sessions:
-            share = self._shares.get(session.track.session_id)
+            share = None if session.is_single else self._shares.get(session.track.session_id)
             if share is not None and share.holds(now) and session.polled_at >= share.sent_at:
                 self._send_state(session, share, now - session.polled_at)
 

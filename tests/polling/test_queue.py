@@ -23,6 +23,10 @@ def record(name: str = "sess_1", **options: float | None) -> WatchedSession:
     return made
 
 
+def no_wake() -> None:
+    """Take no notice that something is due sooner."""
+
+
 def taken(agenda: PollQueue, until: float) -> list[WatchedSession]:
     """Take all that have come."""
     found: list[WatchedSession] = []
@@ -34,11 +38,11 @@ def taken(agenda: PollQueue, until: float) -> list[WatchedSession]:
 @given(st.lists(st.floats(0, 1000), max_size=30))
 def test_taken_in_order(moments: list[float]) -> None:
     """Records come out by their moments, whatever order they went in."""
-    agenda, records = PollQueue(), [record(f"sess_{n}") for n in range(len(moments))]
+    agenda, records = PollQueue(no_wake), [record(f"sess_{n}") for n in range(len(moments))]
     for item, moment in zip(records, moments, strict=True):
         agenda.put((item,), moment)
     order: list[float] = []
-    while (first := agenda.first()) < NEVER:
+    while (first := agenda.first) < NEVER:
         assert 1 == len(agenda.take(first))
         order.append(first)
 
@@ -47,7 +51,7 @@ def test_taken_in_order(moments: list[float]) -> None:
 
 def test_nothing_before_its_moment() -> None:
     """A record whose moment is still to come stays."""
-    agenda = PollQueue()
+    agenda = PollQueue(no_wake)
     agenda.put((record(),), 5.0)
 
     assert [] == taken(agenda, 4.9)
@@ -56,27 +60,29 @@ def test_nothing_before_its_moment() -> None:
 
 def test_brought_forward() -> None:
     """A record entered again counts once, at its new moment."""
-    agenda, item = PollQueue(), record()
+    agenda, item = PollQueue(no_wake), record()
     agenda.put((item,), 50.0)
 
-    assert agenda.put((item,), 5.0)
+    agenda.put((item,), 5.0)
+
+    assert 5.0 == agenda.first
     assert [item] == taken(agenda, 100.0)
 
 
 def test_moved_to_another_agenda() -> None:
     """A record entered elsewhere leaves nothing behind that counts."""
-    here, there, item = PollQueue(), PollQueue(), record()
+    here, there, item = PollQueue(no_wake), PollQueue(no_wake), record()
     here.put((item,), 5.0)
     there.put((item,), 5.0)
 
     assert [] == taken(here, 10.0)
-    assert NEVER == here.first()
+    assert NEVER == here.first
     assert [item] == taken(there, 10.0)
 
 
 def test_one_of_a_batch_leaves() -> None:
     """Who is entered again on his own comes up once, and the others of his batch without him."""
-    agenda, items = PollQueue(), [record(f"sess_{n}") for n in range(3)]
+    agenda, items = PollQueue(no_wake), [record(f"sess_{n}") for n in range(3)]
     agenda.put(items, 5.0)
     agenda.put((items[1],), 7.0)
 
@@ -86,7 +92,7 @@ def test_one_of_a_batch_leaves() -> None:
 
 def test_counts_who_is_due() -> None:
     """What is due is counted by records, and only those somebody watches."""
-    agenda, items = PollQueue(), [record(f"sess_{n}") for n in range(4)]
+    agenda, items = PollQueue(no_wake), [record(f"sess_{n}") for n in range(4)]
     agenda.put(items[:3], 5.0)
     agenda.put((items[3],), 9.0)
     items[0].watchers.clear()
@@ -97,7 +103,7 @@ def test_counts_who_is_due() -> None:
 
 def test_old_entries_do_not_pile_up() -> None:
     """A session polled for hours leaves no trail of moments that lie ahead."""
-    agenda, item = PollQueue(), record()
+    agenda, item = PollQueue(no_wake), record()
     for n in range(1000):
         agenda.put((item,), 3600.0 + n)
 
@@ -107,12 +113,12 @@ def test_old_entries_do_not_pile_up() -> None:
 
 def test_unwatched_records_are_skipped() -> None:
     """A record nobody watches any more never comes up."""
-    agenda, item = PollQueue(), record()
+    agenda, item = PollQueue(no_wake), record()
     agenda.put((item,), 5.0)
     item.watchers.clear()
 
-    assert NEVER == agenda.first()
     assert [] == taken(agenda, 10.0)
+    assert NEVER == agenda.first
 
 
 def test_a_look_at_the_deadline() -> None:

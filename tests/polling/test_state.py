@@ -158,7 +158,8 @@ def test_time_alone_makes_no_pause_new(reviewing: Walk) -> None:
     """A pause that was answered stays the old one however long it shows; after a while it is shown, marked."""
     reviewing.sent(10, settle=30)
     assert Change.NOTHING == reviewing.saw(39.9, "reviewing", messages=[HELLO, OURS])
-    assert not reviewing.track.is_stale_shown
+    assert reviewing.track.guard is not None
+    assert not reviewing.track.guard.is_shown
     assert Change.MESSAGES == reviewing.saw(40, "reviewing", messages=[HELLO, OURS])
     assert reviewing.state.is_stale
     reviewing.saw(4000, "reviewing", messages=[HELLO, OURS])
