@@ -139,10 +139,9 @@ def bulk_call(name: str, route: str, decoder: Decoder[T], field: str, ids: Itera
         InvalidArgument: There are none, too many, or one that cannot be in a list.
     """
     items = list_of(field, ids)
-    if not 1 <= len(items) <= STATUS_IDS or any("," in str(one) for one in items):
+    if not 1 <= len(items) <= STATUS_IDS or "," in "".join(map(str, items)):
         raise InvalidArgument(field, f"must be 1 to {STATUS_IDS} ids, without commas")
-    # Escaped one by one: quoting the whole takes longer than the answer.
-    listed = "%2C".join([segment(field, one) for one in items])
+    listed = "%2C".join([one if SAFE.fullmatch(one) else segment(field, one) for one in items])
     return Call(name, Kind.READ, "GET", route, f"{route}?{field}={listed}", decoder)
 
 

@@ -77,6 +77,7 @@ async def read(
 # ---- many with one request ----------------------------------------------------------------------------------------
 
 _SINGLE_POLLS_APART = 10.0  # seconds between the polls of one of many on its own
+_ENDED = frozenset(status for status in VideoStatus if status.is_terminal)
 _LONG_UNREAD = 60.0  # seconds without a poll of its own after which a session gets one
 
 
@@ -113,14 +114,18 @@ class BulkPoller:
                 self._record_refusal(error)
         now = _clock.now()
         for session in batch:
-            status = shown.get(session.track.video_id, VideoStatus.NOT_FOUND)
+            track = session.track
+            status = shown.get(track.video_id, VideoStatus.NOT_FOUND)
             if status is VideoStatus.NOT_FOUND:
-                session.unshared_video = session.track.video_id
-            if not status.is_terminal:
-                session.track.record_unchanged(now)
-            # This poll shows no progress; whether there is any, a poll of its own shows.
-            session.is_single = status.is_terminal or session.stalls_at <= now
-        self._poll_longest_unread([session for session in batch if not session.is_single], now)
+                session.unshared_video = track.video_id
+            if status in _ENDED:
+                session.is_single = True
+            else:
+                track.record_unchanged(now)
+                # This poll shows no progress; whether there is any, a poll of its own shows.
+                session.is_single = not session.is_quiet and session.stalls_at <= now
+        if now - self._single_at >= _SINGLE_POLLS_APART:
+            self._poll_longest_unread(batch, now)
         return now
 
     def _record_refusal(self, error: APIError | InvalidArgument) -> None:
@@ -130,10 +135,9 @@ class BulkPoller:
             raise error
         self.share = 0
 
-    def _poll_longest_unread(self, sessions: Sequence[WatchedSession], now: float) -> None:
-        if not sessions or now - self._single_at < _SINGLE_POLLS_APART:
-            return
-        longest = min(sessions, key=lambda session: session.polled_at)
-        if now - longest.polled_at >= _LONG_UNREAD:
+    def _poll_longest_unread(self, batch: Sequence[WatchedSession], now: float) -> None:
+        shared = [session for session in batch if not session.is_single]
+        longest = min(shared, key=lambda session: session.polled_at, default=None)
+        if longest is not None and now - longest.polled_at >= _LONG_UNREAD:
             self._single_at = now
             longest.is_single = True

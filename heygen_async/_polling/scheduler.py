@@ -290,13 +290,13 @@ class PollScheduler:
         alike: list[WatchedSession] = []
         others: list[WatchedSession] = []
         for session in batch:
-            if session.is_single or not session.is_shared:  # a new watcher may want more than this poll shows
+            if session.has_default_schedule(now):
+                alike.append(session)
+            elif session.is_shared:
+                others.append(session)
+            else:  # it may have ended, or a new watcher may want more than this poll shows
                 session.is_woken = False
                 self._enqueue(session, SOONEST, now, share=0)
-            elif session.has_default_schedule(now):
-                alike.append(session)
-            else:
-                others.append(session)
         if alike:
             self._schedule_together(alike, now)
         return others
@@ -369,7 +369,7 @@ class PollScheduler:
         """Keep together what was polled together: asking the schedule for each would cost more than the poll."""
         sample = alike[:: max(len(alike) // _SAMPLE, 1)]
         dues = [self.planner.next_poll(one, now, self._bulk.share) for one in sample]
-        due = min(*dues, *(session.deadline for session in alike))
+        due = min(*dues, *[session.deadline for session in alike])
         if not all(session.watchers for session in sample):
             for session in alike:  # a schedule has failed: each is asked, and has its own answer
                 self._schedule(session, now)

@@ -153,8 +153,8 @@ class SessionTracker:
             self.state is not None
             and self.state.status == SessionStatus.GENERATING
             and self.video_id not in (None, self.revised)
-            and not self.is_stale
             and self._failed is None
+            and (self.guard is None or not self.guard.is_blocking)
         )
 
     @property

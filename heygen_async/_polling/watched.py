@@ -179,8 +179,7 @@ class WatchedSession:
     def has_default_schedule(self, now: float) -> bool:
         """Whether nothing but the client's schedule decides when the next poll is due."""
         return (
-            self.is_shared
-            and self.is_quiet
+            self.is_quiet
             and not self.is_woken
             and self.delivered_revision == self.track.revision
             and self.deadline > now
@@ -188,6 +187,7 @@ class WatchedSession:
             and (self.signals is None or self.signals.is_confirmed)
             and len(self.watchers) == 1
             and self.watchers[0].cadence is None
+            and self.is_shared
         )
 
     @property
