@@ -7,11 +7,9 @@ Foreign text is cut before it is searched, and each search is linear: a long one
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, SupportsIndex
+from collections.abc import Iterable
+from typing import SupportsIndex
 from urllib.parse import urlsplit
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 SHOWN = 200  # characters of a foreign text in a message: enough to recognise, too few to flood a log
 # Characters of it that are looked through: addresses shrink when they lose their signatures.

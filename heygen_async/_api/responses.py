@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Generic, Never, TypeVar, cast, get_args
+from typing import Generic, Never, TypeVar, cast, get_args
 
 import msgspec
 from msgspec import Raw, Struct
 from msgspec import field as wire_field
 
 from .. import _redact, errors
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
 
 T = TypeVar("T")
 

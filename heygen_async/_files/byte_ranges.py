@@ -8,17 +8,14 @@ host decide that (RFC 9110, 13.1.5): the rest when it is, the whole when it chan
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from http import HTTPStatus
-from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
 
 from .._api.responses import read_date
 from ..errors import BadResponse
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 # Sizes have at most 18 digits: longer ones are no sizes, and Python refuses to read very long ones.
 _RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)", re.IGNORECASE)

@@ -11,18 +11,15 @@ import errno
 import os
 import stat
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from . import byte_ranges
 from .byte_ranges import PartInfo
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 _NAME_BYTES = 255  # what file systems take
 _INFO_BYTES = 64 * 1024  # a record is far smaller; what is larger is not ours

@@ -7,15 +7,12 @@ That is `host:port` without a scheme, `ALL_PROXY`, and `NO_PROXY` with suffixes,
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ..errors import ConfigError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 

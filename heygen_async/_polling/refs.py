@@ -7,8 +7,9 @@ from being delivered twice.
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-from typing import TYPE_CHECKING, TypedDict
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import TypedDict
 from weakref import WeakValueDictionary
 
 import msgspec
@@ -20,10 +21,6 @@ from ..errors import InvalidArgument
 from ..models import SessionState
 from .staleness import StaleGuard
 from .state import SessionTracker
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from contextlib import AbstractContextManager
 
 _VERSION = 1
 _TRACEPARENT = 55  # characters of one; whether these are one decides who reads them

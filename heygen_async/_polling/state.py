@@ -10,18 +10,15 @@ except what was true before the caller spoke (`StaleGuard`).
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, Flag, auto
-from typing import TYPE_CHECKING
 
 from msgspec import structs
 
 from ..models import SessionData, SessionState, SessionStatus, VideoInfo, VideoStatus
 from .messages import Conversation, failure
 from .staleness import STALE, SentText, StaleGuard, Staleness, text_mark
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 STOP = frozenset({SessionStatus.REVIEWING, SessionStatus.COMPLETED, SessionStatus.FAILED})
 SETTLED = frozenset({SessionStatus.REVIEWING, SessionStatus.WAITING_FOR_INPUT, SessionStatus.COMPLETED})

@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, TypeGuard, TypeVar
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from types import UnionType
+from typing import TypeGuard, TypeVar
 from urllib.parse import urlsplit
 
 from . import InvalidArgument
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
-    from types import UnionType
 
 T = TypeVar("T")
 

@@ -6,14 +6,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TYPE_CHECKING, Protocol
+from datetime import datetime
+from typing import Protocol
 
 from msgspec import field
 
 from ._base import Int, Value, moment
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 
 class AssetUrl(Value, frozen=True, kw_only=True, tag_field="type", tag="url"):

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import datetime
 
 from ._base import Dated, Id, Int, OpenStrEnum, Value, moment
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 
 class VideoStatus(OpenStrEnum):

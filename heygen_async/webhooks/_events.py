@@ -7,17 +7,15 @@ what is known to be in it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import msgspec
 from msgspec import Struct, field
 
 from .._redact import clean
 from ..errors import BadPayload
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _OBJECT = msgspec.json.Decoder(dict[str, object])
 

@@ -10,15 +10,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Protocol, cast
+from collections.abc import Iterable, Sequence
+from typing import Protocol, cast
 
 from .._redact import Secret
 from ..errors import BadSignature, InvalidArgument, StaleTimestamp
 from ..errors._arguments import check_text, list_of
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 class Headers(Protocol):

@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Iterable
+from typing import Protocol
 
 from .. import _clock
 from ..errors import InvalidArgument, Replayed
@@ -18,9 +19,6 @@ from ..errors._arguments import check_count, check_number, check_text, given
 from . import _signatures
 from ._events import UnverifiedEvent, WebhookEvent, read_event
 from ._signatures import EVENT_ID, SIGNATURE, TIMESTAMP, Headers
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
 
 
 class SeenStore(Protocol):
