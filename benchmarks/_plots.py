@@ -40,16 +40,17 @@ def _bars(axes: Any, names: list[str], values: list[float], title: str) -> None:
     axes.set_yticks(places, names)
     axes.invert_yaxis()
     axes.set_xscale("log")
-    axes.bar_label(axes.containers[0], fmt="%.3g", padding=2, fontsize=7)
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.bar_label(axes.containers[0], fmt="%.3g", padding=2, fontsize=8)
     axes.margins(x=0.25)
-    axes.set_title(title, fontsize=9)
-    axes.tick_params(labelsize=7)
+    axes.set_title(title, fontsize=10)
+    axes.tick_params(labelsize=8)
 
 
 def _poll(result: Row) -> Any:
     cases = [("small", 50), ("large", 50), ("small", 1000), ("large", 1000)]
-    figure, grid = plt.subplots(2, 2, figsize=(13, 8))
-    for axes, (size, callers) in zip(grid.flat, cases, strict=True):
+    figure, grid = plt.subplots(4, 1, figsize=(8, 14))
+    for axes, (size, callers) in zip(grid, cases, strict=True):
         rows = [row for row in result["rows"] if (row["size"], row["callers"]) == (size, callers)]
         rows.sort(key=lambda row: row["cpu_us"])
         title = f"CPU µs for each look: {size} answer, {callers} at once"
@@ -58,7 +59,7 @@ def _poll(result: Row) -> Any:
 
 
 def _decode(result: Row) -> Any:
-    figure, grid = plt.subplots(1, 2, figsize=(13, 4.5))
+    figure, grid = plt.subplots(2, 1, figsize=(8, 6))
     for axes, size in zip(grid, ("small", "large"), strict=True):
         rows = sorted((row for row in result["rows"] if row["size"] == size), key=lambda row: row["us"])
         _bars(axes, [row["decoder"] for row in rows], [row["us"] for row in rows], f"µs to decode, {size}")
@@ -73,7 +74,7 @@ def _import(result: Row) -> Any:
 
 
 def _polls(result: Row) -> Any:
-    figure, grid = plt.subplots(1, 2, figsize=(14, 6), sharey=True)
+    figure, grid = plt.subplots(2, 1, figsize=(8, 11))
     for axes, kind in zip(grid, ("informative", "silent"), strict=True):
         rows = [
             row for row in result["rows"] if row["progress"] == kind and "sessions x" not in row["schedule"]
@@ -101,17 +102,17 @@ def _polls(result: Row) -> Any:
                     fontsize=7,
                 )
         axes.set(xscale="log", yscale="log", xlabel="requests for each finished session")
+        axes.set_ylabel("mean delay of a transition, seconds")
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xticks([20, 50, 100, 200, 500], ["20", "50", "100", "200", "500"])
         axes.set_yticks([1, 2, 5, 10, 20], ["1", "2", "5", "10", "20"])
         axes.set_title(f"progress {kind}: nearer to the lower left is better")
         axes.grid(visible=True, which="both", alpha=0.25)
-    grid[0].set_ylabel("mean delay of a transition, seconds")
     return figure
 
 
 def _watchers(result: Row) -> Any:
-    figure, grid = plt.subplots(1, 3, figsize=(14, 4))
+    figure, grid = plt.subplots(3, 1, figsize=(8, 8))
     said = {
         "cpu_percent": "CPU %",
         "late_p99_ms": "late p99, ms",
@@ -120,8 +121,6 @@ def _watchers(result: Row) -> Any:
     names = [f"{r['client']}: {r['watchers']:,} on {r['sessions']:,}" for r in result["rows"]]
     for axes, (key, title) in zip(grid, said.items(), strict=True):
         _bars(axes, names, [row[key] for row in result["rows"]], title)
-        if axes is not grid[0]:
-            axes.set_yticklabels([])
     return figure
 
 
