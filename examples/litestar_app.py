@@ -90,4 +90,5 @@ app = Litestar(
     [create, send, events, picture, webhook],
     lifespan=[lifespan],
     exception_handlers={HeyGenError: refused},
+    logging_config=None,  # as the process has it: Litestar's own begins a thread that never ends
 )
