@@ -16,7 +16,7 @@ from contextlib import suppress
 from itertools import takewhile
 from typing import Any, Final
 
-from cyclopts import App, CycloptsError, UnusedCliTokensError
+from cyclopts import App, CycloptsError, MissingArgumentError, UnusedCliTokensError
 
 from heygen_async import HeyGenError, __version__
 
@@ -131,6 +131,8 @@ def _report_misuse(tokens: Sequence[str], error: CycloptsError) -> int:
         message = f"Words are left over: {' '.join(unused)}"
         if command in _QUOTED:
             hint = f"Put all of it in quotes: {_quoted(command, tokens)}"
+    if isinstance(error, MissingArgumentError) and error.argument is not None and not error.tokens_so_far:
+        message = f"{error.argument.name} is missing."
     for token in tokens:
         name = token.partition("=")[0]
         if name.startswith("--") and ("key" in name or "token" in name):

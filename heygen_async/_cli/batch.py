@@ -24,7 +24,7 @@ from .durable import DurableOptions, submit
 from .exit_codes import Exit, UsageError
 from .forecast import check_lengths, show_findings, show_forecast
 from .interrupt import run_in_thread
-from .job_files import STDIN, JobFile, open_jobs
+from .job_files import STDIN, JobFile, RowFault, open_jobs
 from .journal import FINAL, Journal
 from .options import (
     AN_HOUR,
@@ -114,9 +114,9 @@ async def batch(
     Make a video of each row of a file.
 
     A file ends in .csv, .jsonl or .ndjson and is UTF-8. Each row has a prompt and, if you like, a key (your name for
-    it) and the options of a session: mode, orientation, avatar_id, voice_id, style_id, brand_kit_id, files (several
-    between semicolons), callback_url, callback_id, incognito_mode, extra (JSON). All rows are checked before anything
-    is created.
+    it) and the options of a session: mode, orientation, avatar_id, voice_id, style_id, brand_kit_id, brand_glossary_id,
+    files (several between semicolons), callback_url, callback_id, incognito_mode, extra (JSON); for a budget,
+    expected_seconds and max_seconds. All rows are checked before anything is created.
 
     Parameters
     ----------
@@ -199,18 +199,20 @@ async def look_ahead(
         check: Whether the service is read.
         dry_run: Whether cost and time are estimated.
     """
-    rows = await run_in_thread(partial(_read_rows, jobs, "chat" if approve else "generate"))
+    rows, faults = await run_in_thread(partial(_survey, jobs, "chat" if approve else "generate", check))
     if dry_run:
         show_forecast(rows, output, at_once=at_once, rate=rate)
     if not check:
         return Exit.DONE
     async with client(None) as heygen:
-        return await show_findings(rows, heygen, output, rate=rate)
+        return await show_findings(rows, faults, heygen, output, rate=rate)
 
 
-def _read_rows(jobs: str, mode: Mode) -> list[ParsedRow]:
+def _survey(jobs: str, mode: Mode, allow_faults: bool) -> tuple[list[ParsedRow], list[RowFault]]:  # noqa: FBT001
     with open_jobs(jobs, mode) as file:
-        return list(file.check())
+        items = list(file.survey() if allow_faults else file.check())
+    faults = [item for item in items if isinstance(item, RowFault)]
+    return [item for item in items if not isinstance(item, RowFault)], faults
 
 
 async def make(heygen: HeyGen, options: CommandOptions, output: Output) -> int:

@@ -71,12 +71,12 @@ async def status(*, database: Database, name: Name, json: Json = False) -> int:
         words = f"{brief(review.key)}  {review.session_id}  {brief(asked, 300)}"
         output.emit("asks", words, key=review.key, session_id=review.session_id, content=asked)
     if reviews:
-        output.advise(f"heygen-async watch {reviews[0].session_id} shows the storyboard's links.")
+        output.advise(f"`heygen-async watch {reviews[0].session_id}` shows the storyboard's links.")
         output.advise(
-            f"{_command('durable answer KEY', database, name)} 'your answer', or --approve, or --stop"
+            f"To answer: {_command('durable answer KEY', database, name)} 'your answer', or --approve, or --stop"
         )
     if failed:
-        output.advise(f"{_command('durable retry', database, name)} begins those that failed once more.")
+        output.advise(f"To begin those that failed once more: {_command('durable retry', database, name)}")
     return Exit.DONE
 
 

@@ -14,6 +14,7 @@ from .output import duration
 if TYPE_CHECKING:
     from heygen_async import HeyGen, Rate
 
+    from .job_files import RowFault
     from .job_rows import ParsedRow
     from .output import Output
 
@@ -97,17 +98,25 @@ def _longest(row: ParsedRow) -> float | None:
 
 
 async def show_findings(
-    rows: Sequence[ParsedRow], heygen: HeyGen, output: Output, *, rate: Rate | None
+    rows: Sequence[ParsedRow],
+    faults: Sequence[RowFault],
+    heygen: HeyGen,
+    output: Output,
+    *,
+    rate: Rate | None,
 ) -> Exit:
     """
     Show what would be refused or fail in silence, all at once and by line; return the exit code.
 
     Args:
         rows: The jobs.
+        faults: The rows that are none.
         heygen: Who reads what the jobs name.
         output: Where it is shown.
         rate: What a second of video costs, if the credit is to be compared.
     """
+    for fault in faults:
+        output.emit("wrong", f"line {fault.line}: {fault.problem}", line=fault.line, problem=fault.problem)
     findings = await heygen.check((row.job() for row in rows), rate=rate)
     for finding in findings:
         line = rows[finding.position - 1].line if finding.position else None
@@ -120,9 +129,14 @@ async def show_findings(
             argument=finding.argument or None,
             problem=finding.problem,
         )
-    wrong = sum(not finding.is_warning for finding in findings)
+    jobs, warnings = len(rows) + len(faults), sum(finding.is_warning for finding in findings)
+    wrong = len(faults) + len(findings) - warnings
     words = "nothing is wrong" if not wrong else f"{wrong:,} would fail or be refused"
     output.emit(
-        "checked", f"{len(rows):,} jobs: {words}", jobs=len(rows), wrong=wrong, warnings=len(findings) - wrong
+        "checked",
+        f"{jobs:,} {'job' if jobs == 1 else 'jobs'}: {words}",
+        jobs=jobs,
+        wrong=wrong,
+        warnings=warnings,
     )
-    return Exit.FAILED if wrong else Exit.DONE
+    return Exit.USAGE if faults else Exit.FAILED if wrong else Exit.DONE

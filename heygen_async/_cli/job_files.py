@@ -85,21 +85,34 @@ class JobFile:
             UsageError: Some are not; all of them are named, once the file is read to its end.
         """
         faults: list[RowFault] = []
-        keys: dict[str, int] = {}
-        for item in self._read():
+        for item in self.survey():
             if isinstance(item, RowFault):
                 faults.append(item)
-            elif (name := item.key.casefold()) in keys:  # one file on some systems
-                where = f"is that of line {keys[name]} too; keys must differ, and not in capitals only"
-                faults.append(RowFault(item.line, f"key: {brief(item.key)!r} {where}"))
-            else:
-                keys[name] = item.line
-                if not faults:
-                    yield item
+            elif not faults:
+                yield item
         if faults:
             raise _refuse(self.name, faults)
-        if not keys:
-            raise UsageError(f"{self.name} has no jobs in it.")
+
+    def survey(self) -> Iterator[ParsedRow | RowFault]:
+        """
+        Yield the good rows, and what is wrong with the others.
+
+        Raises:
+            UsageError: There are none.
+        """
+        is_empty, keys = True, dict[str, int]()
+        for item in self._read():
+            is_empty = False
+            if isinstance(item, RowFault):
+                yield item
+            elif (name := item.key.casefold()) in keys:  # one file on some systems
+                where = f"is that of line {keys[name]} too; keys must differ, and not in capitals only"
+                yield RowFault(item.line, f"key: {brief(item.key)!r} {where}")
+            else:
+                keys[name] = item.line
+                yield item
+        if is_empty:
+            raise UsageError(f"{self.name} has no jobs in it.", hint="Write a line for each video to make.")
 
     def _read(self) -> Iterator[ParsedRow | RowFault]:
         self.file.seek(0)
@@ -179,14 +192,15 @@ def _header(lines: _Lines, source: Iterator[str]) -> tuple[list[str], str]:
     first = next(source, "")
     for delimiter in _DELIMITERS:
         try:
-            names = [
-                name.strip().lower() for name in next(csv.reader([first], delimiter=delimiter), list[str]())
-            ]
+            typed = [name.strip() for name in next(csv.reader([first], delimiter=delimiter), list[str]())]
         except csv.Error:
-            names = []
+            typed = []
+        names = [name.lower() for name in typed]
         if "prompt" in names:
             break
     else:
+        if not first.strip():
+            raise _BrokenError(1, "is empty; write a line such as prompt,key and one for each video below it")
         raise _BrokenError(
             1,
             f"the first line must name the columns, and one of them must be prompt, not {brief(first, 40)!r}; "
@@ -195,7 +209,7 @@ def _header(lines: _Lines, source: Iterator[str]) -> tuple[list[str], str]:
     while names and not names[-1]:
         names.pop()
     try:
-        check_columns(dict.fromkeys(names))
+        check_columns(dict(zip(names, typed, strict=False)))
     except RowError as error:
         raise _BrokenError(lines.number, str(error)) from None
     if len(set(names)) < len(names):
@@ -297,6 +311,8 @@ def read_text(what: str, given: str | None, path: Path | None) -> str:
             hint=f"Give it in quotes, or --{what}-file FILE, or - to read standard input.",
         )
     if given is not None and given != STDIN:
+        if not given.strip():
+            raise UsageError(f"The {what} is empty.", hint=f"Write the {what} between the quotes.")
         return given
     name = "standard input" if path is None else str(path)
     try:

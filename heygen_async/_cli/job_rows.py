@@ -8,7 +8,7 @@ import difflib
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -100,7 +100,7 @@ class RowReader:
         Raises:
             RowError: A column nobody knows, no prompt, a value of the wrong kind, a file that is not there.
         """
-        check_columns(cells)
+        check_columns({name: name for name in cells})
         values = {name: value for name, value in cells.items() if value not in (None, "", [])}
         faults: list[str] = []
         if not str(values.get("prompt", "")).strip():
@@ -121,7 +121,7 @@ class RowReader:
 
     def _value(self, name: str, value: object) -> object:
         if name == "files":
-            return tuple(self._file(item) for item in _texts(value))
+            return find_files(_texts(value), self.folder)
         if name in _SWITCHES:
             return _switch(name, value)
         if name == "extra":
@@ -134,45 +134,57 @@ class RowReader:
             return _choice(name, value)
         return value if name == "prompt" else value.strip()
 
-    def _file(self, item: str) -> str | Path:
-        values = attachment(item)
-        if isinstance(values, str):
-            return values
-        path = self.folder / values
-        try:
-            is_there = path.is_file()
-        except OSError:  # a folder nobody may look into, a name that is too long
-            is_there = False
-        if not is_there:
-            raise RowError(f"files: there is no file {brief(str(path), 120)}")
-        return path
+
+def find_files(items: Iterable[str], folder: Path = Path()) -> tuple[str | Path, ...]:
+    """
+    Return addresses as they are, which the client checks, and anything else as the path of a file; blocks.
+
+    Args:
+        items: What was typed.
+        folder: Where paths start from.
+
+    Raises:
+        RowError: A file is not there.
+    """
+    return tuple(item if "://" in item else _find_file(item, folder) for item in items)
 
 
-def attachment(item: str) -> str | Path:
-    """Return an address as it is, which `Job` and the client check, and anything else as a path."""
+def _find_file(item: str, folder: Path) -> Path:
     # Not Path.expanduser(), which raises where a home is nobody's.
-    return item if "://" in item else Path(os.path.expanduser(item))  # noqa: PTH111
+    path = folder / os.path.expanduser(item)  # noqa: PTH111
+    try:
+        is_there = path.is_file()
+    except OSError:  # a folder nobody may look into, a name that is too long
+        is_there = False
+    if not is_there:
+        raise RowError(f"files: there is no file {brief(str(path), 120)}")
+    return path
 
 
-def check_columns(names: Mapping[str, object]) -> None:
+def check_columns(columns: Mapping[str, str]) -> None:
     """
     Refuse names that stand for nothing, all at once.
+
+    Args:
+        columns: The names, and how they were typed.
 
     Raises:
         RowError: Some do.
     """
-    faults: list[str] = []
-    for name in names:
-        if name not in COLUMNS:
-            word = name.strip().lower()
-            near = difflib.get_close_matches(word, COLUMNS, 1)
-            guess = f" (did you mean {near[0]}?)" if near else ""
-            for column, choices in _CHOICES.items():
-                if word in choices:
-                    guess = f" (write it in a column {column})"
-            faults.append(f"unknown column {brief(name, 40)!r}{guess}")
-    if faults:
-        raise RowError(f"{'; '.join(faults)}; known are {', '.join(COLUMNS)}")
+    guesses = {typed: _guess(name) for name, typed in columns.items() if name not in COLUMNS}
+    if guesses:
+        faults = [f"unknown column {brief(typed, 40)!r}{guess}" for typed, guess in guesses.items()]
+        known = "" if all(guesses.values()) else f"; known are {', '.join(COLUMNS)}"
+        raise RowError(f"{'; '.join(faults)}{known}")
+
+
+def _guess(name: str) -> str:
+    word = name.strip().lower()
+    for column, choices in _CHOICES.items():
+        if word in choices:
+            return f" (write it in a column {column})"
+    near = difflib.get_close_matches(word, COLUMNS, 1)
+    return f" (did you mean {near[0]}?)" if near else ""
 
 
 def _number(name: str, value: object) -> float:

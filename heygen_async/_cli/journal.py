@@ -83,7 +83,9 @@ class Journal:
             self._open(resume=resume)
         except OSError as error:
             self._files.close()
-            raise UsageError(f"{folder} cannot be written: {error.strerror}.") from error
+            raise UsageError(
+                f"{folder} cannot be written: {error.strerror}.", hint="--out names a folder; choose another."
+            ) from error
         except BaseException:
             self._files.close()
             raise

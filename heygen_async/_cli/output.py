@@ -9,6 +9,7 @@ import io
 import json
 import re
 import sys
+import textwrap
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn, TextIO
@@ -82,12 +83,13 @@ class Output:
             self._file.write(json.dumps({"event": event, **fields}) + "\n")
             self._file.flush()
         elif words:
-            self.show(_label(event, words))
+            self.out.print(_label(self.out, event, words), soft_wrap=True)
 
     def show(self, what: RenderableType) -> None:
         """Show a person something; a program does not get it."""
         if not self.is_json:
-            self.out.print(what, soft_wrap=isinstance(what, Text))
+            # For a program a line stays whole; a terminal would break it within a word.
+            self.out.print(what, soft_wrap=isinstance(what, Text) and not self.out.is_terminal)
 
     def ask(self, words: str, **fields: object) -> None:
         """
@@ -113,13 +115,13 @@ class Output:
         """
         if self.is_json:
             self.emit("error", message=message, hint=hint, **fields)
-        self._err.print(_label("error", message), soft_wrap=True)
+        self._err.print(_label(self._err, "error", message), soft_wrap=True)
         if hint:
-            self._err.print(_label("hint", hint), soft_wrap=True)
+            self._err.print(_label(self._err, "hint", hint), soft_wrap=True)
 
     def advise(self, words: str) -> None:
         """Show a person what to do next, beside the output."""
-        self._err.print(_label("hint", words), soft_wrap=True)
+        self._err.print(_label(self._err, "hint", words), soft_wrap=True)
 
     @contextmanager
     def if_left(self, words: str) -> Generator[None]:
@@ -158,8 +160,25 @@ def _plain(words: str) -> Text:
     return Text(safe(words))
 
 
-def _label(label: str, words: str) -> Text:
-    first, *rest = safe(words).split("\n")
+# What is copied into a shell, where half of it would be another command: not broken into lines.
+_COMMANDS = re.compile(r"`[^`\n]+`|heygen-async [^\n]+")
+_GLUE = "\ue000"  # in place of spaces that are no places to break a line
+
+
+def _wrap(words: str, width: int) -> list[str]:
+    """Return the lines of some words, none of them broken within a word, a link or a command."""
+    glued = _COMMANDS.sub(lambda command: command[0].replace(" ", _GLUE), words)
+    lines = [
+        part
+        for line in glued.split("\n")
+        for part in textwrap.wrap(line, width, break_long_words=False, break_on_hyphens=False) or [""]
+    ]
+    return [line.replace(_GLUE, " ") for line in lines]
+
+
+def _label(console: Console, label: str, words: str) -> Text:
+    lines = _wrap(safe(words), max(_LABEL, console.width - _LABEL)) if console.is_terminal else None
+    first, *rest = lines or safe(words).split("\n")
     text = Text(f"{label:<{_LABEL - 1}} ", style=_STYLES.get(label, "dim"))
     text.append(first, style=_STYLES.get(label, "") if label in {"error", "failed", "video"} else "not dim")
     for line in rest:

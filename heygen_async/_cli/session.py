@@ -32,7 +32,7 @@ from .exit_codes import Exit, UsageError, resume_command
 from .follow import check_target, follow, save, show_resources
 from .interrupt import run_in_thread
 from .job_files import STDIN, read_text
-from .job_rows import attachment
+from .job_rows import find_files
 from .options import AN_HOUR, Files, Json, Orientation, Out, Poll, Switch, Timeout, client
 from .output import Output, brief
 from .prompt import Keyboard, LeftUnansweredError, ask, send_answer
@@ -102,6 +102,7 @@ async def run(
             hint="Save it in a file and give --prompt-file.",
         )
     text = await run_in_thread(partial(read_text, "prompt", prompt, prompt_file))
+    files = await run_in_thread(partial(find_files, file))
     await run_in_thread(partial(check_target, out))
     output = Output(is_json=json)
     async with client(poll) as heygen:
@@ -109,7 +110,7 @@ async def run(
             session = await heygen.sessions.create(
                 text,
                 mode="chat" if review else "generate",
-                files=map(attachment, file),
+                files=files,
                 orientation=orientation,
                 avatar_id=avatar_id,
                 voice_id=voice_id,
@@ -189,7 +190,7 @@ async def deliver(session: Session, output: Output, out: Path, *, timeout: float
 def answer_command(session_id: str, state: SessionState | None) -> str:
     """Return the command that goes on with a session that waits."""
     if state is not None and state.status == SessionStatus.REVIEWING:
-        return f"heygen-async approve {session_id}, or heygen-async send {session_id} 'what to change'"
+        return f"`heygen-async approve {session_id}`, or `heygen-async send {session_id} 'what to change'`"
     return f"heygen-async send {session_id} 'your answer'"
 
 
@@ -240,9 +241,10 @@ async def send(
         A text file with the message.
     """
     text = await run_in_thread(partial(read_text, "message", message, message_file))
+    files = await run_in_thread(partial(find_files, file))
     output = Output(is_json=json)
     async with client(None) as heygen:
-        sent = await heygen.sessions.attach(session_id).send(text, files=map(attachment, file))
+        sent = await heygen.sessions.attach(session_id).send(text, files=files)
     output.emit("sent", session_id, session_id=session_id, run_id=sent.run_id)
     output.advise(f"heygen-async watch {session_id}")
     return Exit.DONE
@@ -263,12 +265,14 @@ async def approve(session_id: SessionId, message: str | None = None, /, *, json:
         state = await session.refresh()
         if state.status == SessionStatus.COMPLETED:
             # It would take any message for a revision, and render that.
-            hint = f"heygen-async download {session_id}; heygen-async send {session_id} asks for a revision."
+            hint = (
+                f"`heygen-async download {session_id}`; `heygen-async send {session_id}` asks for a revision."
+            )
             output.error(f"Session {session_id} is completed: nothing is left to approve.", hint=hint)
             return Exit.FAILED
         sent = await session.approve(message)
     output.emit("approved", session_id, session_id=session_id, run_id=sent.run_id)
-    output.advise(f"heygen-async download {session_id}, which waits for the video")
+    output.advise(f"`heygen-async download {session_id}` waits for the video.")
     return Exit.DONE
 
 
@@ -313,7 +317,7 @@ async def open_links(session_id: SessionId, /, *, json: Json = False) -> int:
         state = await session.refresh()
         links = await show_resources(session, output, set())
     if not links:
-        hint = f"heygen-async watch {session_id} shows what it says."
+        hint = f"`heygen-async watch {session_id}` shows what it says."
         output.error(f"Session {session_id} shows nothing yet: it is {state.status}.", hint=hint)
         return Exit.FAILED
     for link in links:

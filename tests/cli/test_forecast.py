@@ -61,6 +61,19 @@ async def test_a_check_names_what_is_wrong_by_its_line(user: TerminalUser) -> No
     assert [] == user.simulator.ledger.creates
 
 
+async def test_a_check_names_faults_of_the_file_too(user: TerminalUser) -> None:
+    """What is wrong with rows as they are written, and with what they name, is shown in one run."""
+    user.writes(
+        "jobs.csv", [{"prompt": "", "avatar_id": "look_1"}, {"prompt": PROMPT, "avatar_id": "look_77"}]
+    )
+    shown = await user.types("batch", "jobs.csv", "--out", "v", "--check")
+
+    assert 2 == shown.code
+    assert "line 2: prompt: is missing" in shown.out
+    assert "line 3 (row-2): avatar_id" in shown.out
+    assert "2 jobs: 2 would fail or be refused" in shown.out
+
+
 async def test_a_check_of_good_jobs_is_exit_code_0(user: TerminalUser) -> None:
     """When nothing is wrong a script can go on."""
     user.writes("jobs.csv", ROWS)

@@ -298,10 +298,11 @@ def test_all_faults_of_a_row_are_named_at_once(tmp_path: pathlib.Path) -> None:
     ("content", "hint"),
     [
         ("A tour,Landscape\n", "put a line such as prompt,key above it"),
-        ("prompt,Landscape\nA tour,x\n", "write it in a column orientation"),
+        ("prompt,Landscape\nA tour,x\n", "unknown column 'Landscape' (write it in a column orientation)"),
+        ("", "write a line such as prompt,key"),
         ("prompt\nA tour\n".encode("utf-16"), "save it as"),
     ],
-    ids=["no header", "a value as a column", "UTF-16"],
+    ids=["no header", "a value as a column", "nothing", "UTF-16"],
 )
 def test_what_people_save_is_explained(tmp_path: pathlib.Path, content: str | bytes, hint: str) -> None:
     """A table that a spreadsheet saved in another way is refused by one message that ends in what to do."""

@@ -41,12 +41,14 @@ async def test_words_from_standard_input(user: TerminalUser, monkeypatch: pytest
     ("words", "said"),
     [
         (("run",), "The prompt is missing"),
+        (("run", "  "), "The prompt is empty"),
         (("run", "A tour", "--prompt-file", "story.txt"), "given twice"),
         (("run", "--prompt-file", "nowhere.txt"), "nowhere.txt cannot be read"),
         (("run", "-", "--review"), "--prompt-file"),
         (("send", "sess_1"), "The message is missing"),
         (("run", "hello", "world"), "Put all of it in quotes: heygen-async run 'hello world'"),
         (("send", "sess_1", "two", "words"), "Put all of it in quotes"),
+        (("batch", "jobs.csv"), "--out is missing"),
     ],
 )
 async def test_missing_words_are_explained(user: TerminalUser, words: tuple[str, ...], said: str) -> None:

@@ -51,6 +51,49 @@ def test_a_voice_takes_words_as_they_are() -> None:
     assert "agent    [bold]:smile:[/bold] [link=x]y \n" == out.getvalue()
 
 
+class Screen(io.StringIO):
+    """A terminal of eighty columns."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def screen(monkeypatch: pytest.MonkeyPatch) -> Screen:
+    """A terminal, on which nothing is coloured."""
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "dumb")
+    return Screen()
+
+
+def test_no_line_of_a_terminal_ends_within_a_word(screen: Screen) -> None:
+    """On a screen words go to the next line whole, below the words before; in a file a line stays a line."""
+    words = "all things considered " * 8 + "https://example.com/" + "a" * 90
+    output, file = Output(out=screen, err=screen), io.StringIO()
+    output.emit("agent", words)
+    output.error(words, hint="see there")
+    Output(out=file).emit("agent", words)
+    lines = screen.getvalue().splitlines()
+
+    assert all(len(line) <= 80 or line.split()[-1].startswith("https") for line in lines)
+    assert {"agent", "error", "hint", ""} == {line[:8].strip() for line in lines}
+    assert 2 * words.split() + ["see", "there"] == " ".join(line[9:] for line in lines).split()
+    assert 1 == file.getvalue().count("\n")
+
+
+def test_a_command_is_not_broken_into_lines(screen: Screen) -> None:
+    """What is copied into a shell stays on one line: the first half of a command may be another command."""
+    first, second = (
+        "heygen-async approve sess_629f6fbed82c07cd",
+        "heygen-async batch jobs.csv " + "--out v " * 9,
+    )
+    Output(err=screen).advise(
+        f"After a look at the storyboard, `{first}`, or begin anew with: {second.strip()}"
+    )
+
+    assert [True, True] == [command.strip() in screen.getvalue() for command in (f"`{first}`", second)]
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "cp437", "utf-8"])
 def test_any_encoding_shows_any_text(encoding: str) -> None:
     """A character that the output's encoding lacks is shown escaped, on the board and in lines."""

@@ -79,10 +79,10 @@ async def test_attachments_go_along(user: TerminalUser) -> None:
 
 
 async def test_a_file_in_the_home_of_nobody_is_told(user: TerminalUser) -> None:
-    """A path that leads nowhere ends it in words, before a session is made."""
+    """A path that leads nowhere is a mistake of the command, said in words, before a session is made."""
     printed = await user.types("run", "A tour", "--file", "~nobody-of-this-name/oven.png")
 
-    assert 1 == printed.code
+    assert 2 == printed.code
     assert "~nobody-of-this-name/oven.png" in printed.err
     assert [] == user.simulator.ledger.creates
 
@@ -158,7 +158,7 @@ async def test_without_answers_the_next_step_is_told(user: TerminalUser, nobody:
     [session] = user.simulator.ledger.sessions
 
     assert 1 == printed.code
-    assert f"heygen-async approve {session}, or heygen-async send {session}" in printed.err
+    assert f"`heygen-async approve {session}`, or `heygen-async send {session}" in printed.err
 
 
 async def test_a_conversation_in_single_commands(user: TerminalUser, nobody: None) -> None:
