@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import email
+import hashlib
 import os
 import pathlib
 import platform
+import re
 import shutil
 import socket
 import subprocess
@@ -243,12 +246,13 @@ def oldest(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style, formatting, spelling and the workflows."""
+    """Check style, formatting, spelling, the workflows and the images of the examples."""
     install_groups(session, "lint", project=False)
     session.run("ruff", "check", *session.posargs)
     session.run("ruff", "format", "--check")
     session.run("codespell")
     session.run("zizmor", "--offline", "--no-progress", "--quiet", ".github")
+    session.run("hadolint", "examples/Dockerfile")
 
 
 @nox.session
@@ -279,12 +283,62 @@ def package(session: nox.Session) -> None:
     """Build once, check what is inside, install it where nothing else is and use it from another folder."""
     session.install("build")
     with tempfile.TemporaryDirectory() as folder:
-        there = pathlib.Path(folder)
-        session.run("python", "-m", "build", "--outdir", folder, silent=True)
-        [wheel] = there.glob("*.whl")
-        [sdist] = there.glob("*.tar.gz")
+        wheel, sdist = build_archives(session, pathlib.Path(folder))
         check_contents(session, wheel, sdist)
+        use_wheel(session, wheel)
 
+
+@nox.session
+def release(session: nox.Session) -> None:
+    """Build a release into `dist`, check all that can be, and stop before the upload; `-- v0.1.0` checks a tag."""
+    session.install("build", "twine")
+    dist = ROOT / "dist"
+    shutil.rmtree(dist, ignore_errors=True)
+    wheel, sdist = build_archives(session, dist)
+    session.run("twine", "check", "--strict", str(wheel), str(sdist))
+    check_contents(session, wheel, sdist)
+    check_version(session, wheel)
+    use_wheel(session, wheel)
+    for archive in (wheel, sdist):
+        session.log(f"{hashlib.sha256(archive.read_bytes()).hexdigest()}  dist/{archive.name}")
+    session.log("Checked, and uploaded nowhere: a pushed tag does that, see CONTRIBUTING.")
+
+
+def build_archives(session: nox.Session, folder: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:
+    """Build the sdist and, from it, the wheel."""
+    session.run("python", "-m", "build", "--outdir", str(folder), silent=True)
+    [wheel] = folder.glob("*.whl")
+    [sdist] = folder.glob("*.tar.gz")
+    return wheel, sdist
+
+
+def check_version(session: nox.Session, wheel: pathlib.Path) -> None:
+    """
+    Fail unless version, changelog and tag agree, and write down what is new for the page of the release.
+
+    The version is in `_version.py` alone. Without a tag, a changelog that begins with what is unreleased makes this a
+    rehearsal.
+    """
+    with zipfile.ZipFile(wheel) as archive:
+        [name] = [one for one in archive.namelist() if one.endswith(".dist-info/METADATA")]
+        version = email.message_from_bytes(archive.read(name))["Version"]
+    _, newest, *_ = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").split("\n## ")
+    title, _, notes = newest.partition("\n")
+    tags, is_rehearsal = session.posargs, title == "[Unreleased]" and not session.posargs
+    if not is_rehearsal and not re.fullmatch(rf"\[{re.escape(version)}\] - \d{{4}}-\d\d-\d\d", title):
+        session.error(f"CHANGELOG.md begins with {title!r}, not with '[{version}] - YYYY-MM-DD'")
+    if tags and tags != [f"v{version}"]:
+        session.error(f"the tag {' '.join(tags)} is not v{version}, the version in heygen_async/_version.py")
+    (ROOT / "build").mkdir(exist_ok=True)
+    (ROOT / "build" / "release-notes.md").write_text(notes.strip() + "\n", encoding="utf-8")
+    if is_rehearsal:
+        session.warn(f"A REHEARSAL: CHANGELOG.md has no '[{version}] - YYYY-MM-DD' yet.")
+
+
+def use_wheel(session: nox.Session, wheel: pathlib.Path) -> None:
+    """Install a wheel where nothing else is and use it from another folder."""
+    with tempfile.TemporaryDirectory() as folder:
+        there = pathlib.Path(folder)
         session.run("python", "-m", "venv", str(there / "env"))
         python = str(there / "env" / ("Scripts" if platform.system() == "Windows" else "bin") / "python")
         session.run(python, "-m", "pip", "install", "--quiet", str(wheel), external=True)

@@ -20,6 +20,16 @@ def test_the_version_is_written_once() -> None:
     assert "version" in PROJECT["dynamic"]
 
 
+def test_the_changelog_names_the_version() -> None:
+    """The newest version in the changelog, once there is one, is that of the package."""
+    changelog = (house.ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    titles = re.findall(r"^## \[(.+?)\]", changelog, re.MULTILINE)
+
+    assert [heygen_async.__version__] == [title for title in titles if title != "Unreleased"][:1] or (
+        ["Unreleased"] == titles
+    )
+
+
 def test_there_are_exactly_four_dependencies() -> None:
     """Run time needs aiohttp, anyio, backoff and msgspec, each with a lower bound and no upper one."""
     wanted = [one for one in importlib.metadata.requires("heygen-async") or [] if "extra ==" not in one]
