@@ -148,7 +148,7 @@ ANSWERS: dict[str, tuple[Decoder[Any], dict[str, object]]] = {
         {"data": {**_SESSION, "progress": 40, "title": "T", "video_id": "v", "messages": [_MESSAGE]}},
     ),
     "SESSIONS": (
-        session_api.SESSIONS,
+        session_api.sessions().decoder,
         {"data": [{"session_id": "s", "created_at": 1, "title": None}], "has_more": True, "next_token": "t"},
     ),
     "SENT": (session_api.SENT, {"data": {"session_id": "s", "run_id": "r", "title": "T"}}),
@@ -159,15 +159,21 @@ ANSWERS: dict[str, tuple[Decoder[Any], dict[str, object]]] = {
     "VIDEO": (video_api.VIDEO, {"data": {**_VIDEO, "duration": 12.5, "video_url": "https://f.test/v.mp4?s=1"}}),
     "VIDEOS": (video_api.VIDEOS, {"data": [_VIDEO], "has_more": False, "next_token": None}),
     "STATUSES": (video_api.STATUSES, {"data": [_STATUS]}),
-    "STYLES": (catalog_api.STYLES, {"data": [{"style_id": "s", "name": "N", "tags": ["a"]}], "has_more": False}),
-    "BRAND_KITS": (catalog_api.BRAND_KITS, {"data": [{"brand_kit_id": "b", "name": "N", "colors": ["#fff"]}]}),
+    "STYLES": (
+        catalog_api.styles().decoder,
+        {"data": [{"style_id": "s", "name": "N", "tags": ["a"]}], "has_more": False},
+    ),
+    "BRAND_KITS": (
+        catalog_api.brand_kits().decoder,
+        {"data": [{"brand_kit_id": "b", "name": "N", "colors": ["#fff"]}]},
+    ),
     "VOICES": (
-        catalog_api.VOICES,
+        catalog_api.voices().decoder,
         {"data": [{"voice_id": "v", "name": "N", "language": "English", "gender": "female", "type": "public",
                    "support_pause": True, "support_locale": False}]},
     ),
-    "AVATARS": (catalog_api.AVATARS, {"data": [{"id": "a", "name": "N", "created_at": 1, "looks_count": 2}]}),
-    "LOOKS": (catalog_api.LOOKS, {"data": [{"id": "l", "name": "N", "avatar_type": "photo_avatar"}]}),
+    "AVATARS": (catalog_api.avatars().decoder, {"data": [{"id": "a", "name": "N", "created_at": 1, "looks_count": 2}]}),
+    "LOOKS": (catalog_api.looks().decoder, {"data": [{"id": "l", "name": "N", "avatar_type": "photo_avatar"}]}),
     "ACCOUNT": (
         catalog_api.ACCOUNT,
         {"data": {"username": "u", "email": None, "first_name": None, "last_name": None, "billing_type": "wallet",

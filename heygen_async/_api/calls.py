@@ -115,9 +115,7 @@ def read_call(
     return Call(name, Kind.READ, "GET", route, path, decoder)
 
 
-def list_call(
-    name: str, route: str, decoder: Decoder[T], query: Mapping[str, PageQuery], *, most: int = 100
-) -> Call[T]:
+def list_call(name: str, route: str, decoder: Decoder[T], most: int = 100, /, **query: PageQuery) -> Call[T]:
     """
     Ask for a page of a list: `limit` rows from `token` on, of those that the filters let through.
 

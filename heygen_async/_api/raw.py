@@ -65,9 +65,7 @@ def request(
     if kind is None:
         raise InvalidArgument("method", f"must be one of {', '.join(_KINDS)}")
     if not isinstance(path, str) or not _PATH.fullmatch(path) or {".", ".."} & set(path.split("/")):
-        raise InvalidArgument(
-            "path", "must be the path of an endpoint, such as /v3/videos; queries go to params"
-        )
+        raise InvalidArgument("path", "must be the path of an endpoint like /v3/videos; queries go to params")
     if json is not None and kind is Kind.READ:
         raise InvalidArgument("json", "cannot be sent with GET; queries go to params")
     key = None if idempotency_key is None and kind is not Kind.SEND else choose_key(idempotency_key)

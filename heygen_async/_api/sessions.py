@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, fields
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, cast
 
 from msgspec import Meta
@@ -28,7 +29,7 @@ from ..models import (
     SessionData,
     SessionSummary,
 )
-from .calls import SAFE, Call, Kind, PageQuery, change_call, choose_key, encode, list_call, read_call, segment
+from .calls import SAFE, Call, Kind, change_call, choose_key, encode, list_call, read_call, segment
 from .responses import ANYTHING, Decoder, Envelope
 from .videos import VIDEOS
 
@@ -176,11 +177,6 @@ def session(session_id: str, known: int | None = None) -> Call[SessionData]:
     return Call("get", Kind.READ, "GET", _SESSION, f"{_SESSIONS}/{name}", SESSION, known=known)
 
 
-def sessions(**query: PageQuery) -> Call[tuple[SessionSummary, ...]]:
-    """List sessions, newest first."""
-    return list_call("list", _SESSIONS, SESSIONS, query)
-
-
 def stop(session_id: str) -> Call[object]:
     """End the run at its next checkpoint; asking twice is the same as asking once."""
     return change_call("stop", "POST", f"{_SESSION}/stop", ANYTHING, body={}, session_id=session_id)
@@ -209,11 +205,14 @@ CREATED = cast("Decoder[SessionData]", Decoder(Envelope[_Created], {"status": "t
 
 SESSION = Decoder(Envelope[SessionData])
 
-SESSIONS = Decoder(Envelope[tuple[SessionSummary, ...]])
 
 SENT = Decoder(Envelope[SentMessage])
 
 RESOURCE = Decoder(Envelope[ResourceInfo])
+
+
+# The sessions, newest first.
+sessions = partial(list_call, "list", _SESSIONS, Decoder(Envelope[tuple[SessionSummary, ...]]))
 
 
 def check_begun_at(begun_at: datetime | None, idempotency_key: str | None) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from ..models import VideoInfo, VideoState
-from .calls import Call, PageQuery, bulk_call, change_call, list_call, read_call
+from .calls import Call, bulk_call, change_call, list_call, read_call
 from .responses import ANYTHING, Decoder, Envelope
 
 VIDEO = Decoder(Envelope[VideoInfo])
@@ -13,6 +14,8 @@ VIDEO = Decoder(Envelope[VideoInfo])
 VIDEOS = Decoder(Envelope[tuple[VideoInfo, ...]])
 
 STATUSES = Decoder(Envelope[tuple[VideoState, ...]])
+
+videos = partial(list_call, "videos", "/v3/videos", VIDEOS)
 
 
 def video(video_id: str) -> Call[VideoInfo]:
@@ -23,11 +26,6 @@ def video(video_id: str) -> Call[VideoInfo]:
 def delete_video(video_id: str) -> Call[object]:
     """Delete one video."""
     return change_call("delete_video", "DELETE", "/v3/videos/{video_id}", ANYTHING, video_id=video_id)
-
-
-def videos(**query: PageQuery) -> Call[tuple[VideoInfo, ...]]:
-    """List the account's videos."""
-    return list_call("videos", "/v3/videos", VIDEOS, query)
 
 
 def statuses(video_ids: Iterable[str]) -> Call[tuple[VideoState, ...]]:

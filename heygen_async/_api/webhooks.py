@@ -5,6 +5,7 @@ The calls about webhooks: endpoints, the events there are, and those that were s
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from ..errors import InvalidArgument
 from ..errors._arguments import check_https, check_text, list_of
@@ -17,10 +18,12 @@ _ENDPOINT = "/v3/webhooks/endpoints/{endpoint_id}"
 _HERE = frozenset({"localhost", "127.0.0.1", "::1"})
 
 _REGISTERED = Decoder(Envelope[WebhookEndpoint])
-_LISTED = Decoder(Envelope[tuple[WebhookEndpoint, ...]])
 _SECRET = Decoder(Envelope[WebhookSecret])
 _TYPES = Decoder(Envelope[tuple[WebhookEventType, ...]])
 _HISTORY = Decoder(Envelope[tuple[WebhookEvent, ...]])
+
+# The endpoints, without their secrets.
+endpoints = partial(list_call, "endpoints", _ENDPOINTS, Decoder(Envelope[tuple[WebhookEndpoint, ...]]))
 
 
 def create(url: str, events: Iterable[str] | None, entity_id: str | None) -> Call[WebhookEndpoint]:
@@ -58,16 +61,11 @@ def rotate_secret(endpoint_id: str) -> Call[WebhookSecret]:
     return change_call("rotate_secret", "POST", route, _SECRET, endpoint_id=endpoint_id)
 
 
-def endpoints(**query: PageQuery) -> Call[tuple[WebhookEndpoint, ...]]:
-    """List endpoints; the service tells no secrets here."""
-    return list_call("endpoints", _ENDPOINTS, _LISTED, query)
-
-
 def events(*, entity_id: str | None, **query: PageQuery) -> Call[tuple[WebhookEvent, ...]]:
     """List the events that were sent."""
     if entity_id is not None:
         segment("entity_id", entity_id)
-    return list_call("events", "/v3/webhooks/events", _HISTORY, {**query, "entity_id": entity_id})
+    return list_call("events", "/v3/webhooks/events", _HISTORY, entity_id=entity_id, **query)
 
 
 def event_types() -> Call[tuple[WebhookEventType, ...]]:

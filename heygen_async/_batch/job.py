@@ -94,9 +94,7 @@ class Job(CreateRequest):
         if self.ref is not None:
             refs.read(self.ref, {})
             if self.begun_at is not None:
-                raise InvalidArgument(
-                    "begun_at", "is for a job whose session is not known; this one has a ref"
-                )
+                raise InvalidArgument("begun_at", "is for a job without a known session; this one has a ref")
         check_begun_at(self.begun_at, self.idempotency_key)
         check_positive(**given(expected_seconds=self.expected_seconds, max_seconds=self.max_seconds))
         if self.max_seconds is not None and (self.expected_seconds or 0) > self.max_seconds:

@@ -63,6 +63,50 @@ class RemoteFile:
     refresh: Callable[[], Awaitable[str | None]]
 
 
+class Downloadable:
+    """A value with a file behind it."""
+
+    def _remote_file(self) -> RemoteFile:
+        raise NotImplementedError
+
+    async def download(
+        self,
+        target: str | os.PathLike[str],
+        *,
+        resume: bool = True,
+        overwrite: bool = False,
+        on_progress: OnProgress | None = None,
+    ) -> Path:
+        """
+        Save the file; the name appears only when it is whole.
+
+        A broken connection or an expired link is gone on from, with a fresh link where needed; so is a half file
+        (`NAME.part`) that an earlier run left, unless the file has changed. There is a limit on silence
+        (`Timeouts.transfer`) and none on the whole. The API key goes to no storage host.
+
+        Args:
+            target: A file's path; or a folder, where a video is named after its title and id, a resource after its
+                type and id. One that ends in a slash is a folder, and is made when it is not there.
+            resume: Go on with what an earlier run left, and leave what there is if this one fails.
+            overwrite: Replace a file that is there.
+            on_progress: Called with a `Transfer`, at most ten times a second; sync or async.
+
+        Returns:
+            The path of the file.
+
+        Raises:
+            InvalidArgument: A target that is no path.
+            DownloadError: No link, a refusing or broken storage host, an answer that is not the file, or a file
+                that cannot be written.
+            APIError: The service refused to give a fresh link.
+            ClientStateError: It has no client: it was unpickled, or the client is closed.
+        """
+        remote = self._remote_file()
+        return await download_file(
+            remote, target, resume=resume, overwrite=overwrite, on_progress=on_progress
+        )
+
+
 async def download_file(
     remote: RemoteFile,
     target: str | os.PathLike[str],

@@ -40,9 +40,7 @@ class EventNotifier:
             InvalidArgument: It is no event.
             ClientStateError: This is not the client's event loop.
         """
-        check_type(
-            WebhookEvent | UnverifiedEvent, "what verify() or parse_unverified() returned", event=event
-        )
+        check_type(WebhookEvent | UnverifiedEvent, "what verify() or parse_unverified() gave", event=event)
         loop = self._api.loop
         if self._api.is_closed or loop is None or loop.is_closed():
             return False

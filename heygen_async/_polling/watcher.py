@@ -208,7 +208,7 @@ class Watcher:
     def fail_unknown(self, cause: errors.HeyGenError) -> None:
         """End the watch because the service could not be asked for too long."""
         unknown = (
-            f"Session {self.track.session_id} could not be read for too long: {_redact.clean(str(cause))}"
+            f"Session {self.track.session_id} was not readable for too long: {_redact.clean(str(cause))}"
         )
         error = errors.StateUnknown(unknown, **refs.facts(self.track, self.cursor))
         error.__cause__ = cause

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from .._api import videos as video_api
-from .._files.download import RemoteFile, download_file
+from .._files.download import Downloadable, RemoteFile, download_file
 from .._files.names import file_name, suffix_of
 from ..models import VideoInfo, VideoState
 from ._context import Group, bind, core_of
@@ -21,49 +21,12 @@ if TYPE_CHECKING:
 _KINDS = {"video_url": ("video", ".mp4"), "subtitle_url": ("captions of video", ".srt")}
 
 
-class Video(VideoInfo, frozen=True, kw_only=True, dict=True):
+class Video(VideoInfo, Downloadable, frozen=True, kw_only=True, dict=True):
     """
     A video of this account.
 
     Pickles as plain values; a copy from elsewhere has no client and is read again with `heygen.videos.get`.
     """
-
-    async def download(
-        self,
-        target: str | os.PathLike[str],
-        *,
-        resume: bool = True,
-        overwrite: bool = False,
-        on_progress: OnProgress | None = None,
-    ) -> Path:
-        """
-        Save the video; the name appears only when the file is whole.
-
-        A broken connection or an expired link is gone on from, with a fresh link where needed; so is a half file
-        (`NAME.part`) that an earlier run left, unless the video has changed. There is a limit on silence
-        (`Timeouts.transfer`) and none on the whole. The API key goes to no storage host.
-
-        Args:
-            target: A file's path; or a folder, where the file is named after the title and the id. One that ends in
-                a slash is a folder, and is made when it is not there.
-            resume: Go on with what an earlier run left, and leave what there is if this one fails.
-            overwrite: Replace a file that is there.
-            on_progress: Called with a `Transfer`, at most ten times a second; sync or async.
-
-        Returns:
-            The path of the file.
-
-        Raises:
-            InvalidArgument: A target that is no path.
-            DownloadError: No link, a refusing or broken storage host, an answer that is not the file, or a file
-                that cannot be written.
-            APIError: The service refused to give a fresh link.
-            ClientStateError: The video has no client: it was unpickled, or the client is closed.
-        """
-        remote = self._file("video_url")
-        return await download_file(
-            remote, target, resume=resume, overwrite=overwrite, on_progress=on_progress
-        )
 
     async def download_captions(
         self,
@@ -95,6 +58,9 @@ class Video(VideoInfo, frozen=True, kw_only=True, dict=True):
         return await download_file(
             remote, target, resume=resume, overwrite=overwrite, on_progress=on_progress
         )
+
+    def _remote_file(self) -> RemoteFile:
+        return self._file("video_url")
 
     def _file(self, which: Literal["video_url", "subtitle_url"]) -> RemoteFile:
         api = core_of(self, "Read it with heygen.videos.get(video.id).").api

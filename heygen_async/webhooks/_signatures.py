@@ -137,6 +137,4 @@ def check_headers(headers: object) -> None:
     """
     # Not `Mapping`: the headers of Flask and of `http.server` are none.
     if not callable(getattr(headers, "items", None)):
-        raise InvalidArgument(
-            "headers", f"must be a mapping of names to values, not {type(headers).__name__}"
-        )
+        raise InvalidArgument("headers", f"must map names to values, not {type(headers).__name__}")

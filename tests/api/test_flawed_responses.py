@@ -95,7 +95,7 @@ def test_bad_row_costs_a_row_and_is_counted() -> None:
         None,
         {"session_id": "s2", "created_at": 3},
     ]
-    page = read({"data": rows, "has_more": True, "next_token": 5}, answer=session_api.SESSIONS)
+    page = read({"data": rows, "has_more": True, "next_token": 5}, answer=session_api.sessions().decoder)
 
     assert ["s1", "s2"] == [row.session_id for row in page.data]
     assert (2, ("$.data[1]", "$.data[2]"), "5") == (page.skipped, page.faults, page.next_page)
@@ -106,12 +106,12 @@ def test_page_without_the_way_to_the_next_is_not_whole(token: object) -> None:
     """A page that promises more and does not say where counts as one that lacks rows."""
     body: dict[str, object] = {"data": [{}], "has_more": True, "next_token": token}
 
-    assert read(body, answer=session_api.SESSIONS).skipped
+    assert read(body, answer=session_api.sessions().decoder).skipped
 
 
 def test_missing_list_is_an_empty_page_that_proves_nothing() -> None:
     """A null in place of a list is a page without rows, which counts as one that lacks some."""
-    page = read({"data": None}, answer=session_api.SESSIONS)
+    page = read({"data": None}, answer=session_api.sessions().decoder)
 
     assert ((), 1) == (page.data, page.skipped)
 

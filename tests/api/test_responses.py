@@ -86,7 +86,7 @@ def test_paging_ends_where_the_service_says(
     """There is a next page when the service names it and does not say that there is none."""
     page: dict[str, object] = {"data": [], "has_more": has_more, "next_token": token}
 
-    assert expected == read(page, answer=session_api.SESSIONS).next_page
+    assert expected == read(page, answer=session_api.sessions().decoder).next_page
 
 
 # ---- refusals -----------------------------------------------------------------------------------------------------
