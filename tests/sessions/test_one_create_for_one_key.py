@@ -106,6 +106,34 @@ async def test_orphans_carry_what_made_them_and_can_be_taken(caplog: pytest.LogC
     assert (orphan.id, KEY) == (vars(record)["session_id"], vars(record)["idempotency_key"])
 
 
+async def test_what_nobody_took_is_named_at_the_end(caplog: pytest.LogCaptureFixture) -> None:
+    """A client that closes says in its log which sessions no caller has got."""
+    async with client(Line(served(), latency=1.0)) as heygen:
+        with anyio.move_on_after(0.5):
+            await heygen.sessions.create(PROMPT, idempotency_key=KEY)
+        [orphan] = heygen.sessions.orphans
+
+    [record] = [one for one in caplog.records if getattr(one, "event", "") == "orphans_left"]
+    assert [orphan.id] == vars(record)["session_ids"]
+    assert orphan.id in record.getMessage()
+
+
+async def test_orphans_are_bounded(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of more orphans than are kept the oldest leave the list, and are in the log with their keys."""
+    monkeypatch.setattr("heygen_async._sessions.create._MOST_ORPHANS", 2)
+    service = served()
+    async with client(Line(service, latency=1.0)) as heygen:
+        for number in range(4):
+            with anyio.move_on_after(0.5):
+                await heygen.sessions.create(f"Video {number}", idempotency_key=f"form-{number}")
+        kept = [orphan.id for orphan in heygen.sessions.orphans]
+
+    dropped = [vars(one) for one in caplog.records if getattr(one, "event", "") == "orphan_dropped"]
+    assert service.ledger.sessions[2:] == kept
+    assert service.ledger.sessions[:2] == [one["session_id"] for one in dropped]
+    assert ["form-0", "form-1"] == [one["idempotency_key"] for one in dropped]
+
+
 # ---- room ---------------------------------------------------------------------------------------------------------
 
 
