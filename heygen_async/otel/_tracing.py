@@ -4,7 +4,6 @@ A span for each session, and one for each exchange, in the trace of its session.
 
 from __future__ import annotations
 
-import re
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -309,7 +308,8 @@ def _ids_in(request: Request) -> tuple[list[str], list[str]]:
     """Return the ids in the path of a request, and what may be ids in its query."""
     path, _, query = request.url.partition("?")
     pairs = zip(reversed(request.route.split("/")), reversed(path.split("/")), strict=False)
+    values = [pair.partition("=")[2] for pair in query.split("&") if pair]
     return (
         [unquote(value) for name, value in pairs if name.startswith("{")],
-        [unquote(value) for value in re.split("[=&]|%2C", query)],
+        [unquote(each) for value in values for each in value.split("%2C")],
     )

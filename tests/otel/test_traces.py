@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -12,11 +13,13 @@ from opentelemetry.trace import StatusCode
 from batches import EventLog, count_ends, fast_service, make_job, run_batch
 from flows import Line, client, pass_time, rendering
 from heygen_async import APIError, Approve, InvalidArgument, Job, RetryEvent, SessionFailed, otel
-from heygen_async.testing import Scenario, Simulator
+from heygen_async.testing import Scenario, Simulator, run
 from otel.telemetry import Telemetry, trace_ids
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
+    from types import FrameType
 
     from opentelemetry.sdk.trace import ReadableSpan
 
@@ -305,6 +308,33 @@ async def test_an_attached_session_has_a_trace_from_there(
     assert 1 == len(trace_ids(*telemetry.spans))
 
 
+async def test_a_poll_costs_the_same_for_any_number_of_sessions(traced: HeyGen, telemetry: Telemetry) -> None:
+    """Tracing does not go through all sessions to find the one that is polled, or those polled together."""
+    first, *_ = await rendering(traced, 2)
+    alone = await calls_of(first.wait)
+    second, *_ = kept = await rendering(traced, 300)
+    among_many = await calls_of(second.wait)
+
+    assert kept
+    assert among_many < 1.2 * alone
+
+
+async def calls_of(work: Callable[[], Awaitable[object]]) -> int:
+    """Return how many calls a piece of work takes, steps of iterators included."""
+    calls = 0
+
+    def count(_: FrameType, event: str, __: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    sys.setprofile(count)
+    try:
+        await work()
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
 @pytest.mark.parametrize("told", ["", "00-0-0-00", "x" * 10_000, "00-" + "0" * 32 + "-" + "0" * 16 + "-01"])
 async def test_a_ref_with_no_readable_trace_is_a_ref(
     traced: HeyGen, telemetry: Telemetry, service: Simulator, told: str
@@ -352,6 +382,21 @@ async def test_a_client_in_use_can_be_instrumented(heygen: HeyGen, telemetry: Te
 
     assert {POLL, SESSION} <= telemetry.names.keys()
     assert 1 == len(trace_ids(*telemetry.spans))
+
+
+def test_a_client_that_changes_its_loop_is_traced_on(service: Simulator, telemetry: Telemetry) -> None:
+    """A client whose loop was closed goes on in the next one, and so do its spans."""
+    heygen = client(service)
+    telemetry.instrument(heygen)
+
+    async def create() -> None:
+        await heygen.sessions.create(PROMPT)
+
+    run(create)
+    run(create)
+    run(heygen.aclose)
+
+    assert {CREATE: 2, SESSION: 2} == telemetry.names
 
 
 async def test_the_programs_hooks_are_called_as_before(line: Line, telemetry: Telemetry) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+from asyncio.subprocess import PIPE
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from heygen_async import Cadence, HeyGen, otel
+from heygen_async import Cadence, HeyGen, Job, otel
 from heygen_async.testing import Scenario, Simulator, SimulatorServer
 from repository import house
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from opentelemetry.sdk.trace import ReadableSpan
+
+    from programs import Programs
 
 KEY: Final = "the-key-of-this-test"
 
@@ -126,3 +130,52 @@ async def test_both_together_are_one_tree(tracing: Tracing, tmp_path: Path) -> N
 def is_ours(span: ReadableSpan) -> bool:
     """Whether this package has made a span."""
     return span.instrumentation_scope is not None and span.instrumentation_scope.name == "heygen_async"
+
+
+# Makes a video in a batch; prints each span as it is exported, and the ref of its session as soon as there is one.
+PROGRAM: Final = """
+import asyncio, sys
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor
+from heygen_async import Cadence, HeyGen, Job, otel
+
+def line(span):
+    return f"span {span.context.trace_id} {span.name}\\n"
+
+def keep(event):
+    if event.kind == "created":
+        print("ref", event.ref.decode(), flush=True)
+
+async def main(url, key):
+    tracers = TracerProvider()
+    tracers.add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter(formatter=line)))
+    async with HeyGen(key, base_url=url, cadence=Cadence.constant(0.05)) as heygen:
+        otel.instrument(heygen, tracer_provider=tracers)
+        async with heygen.batch([Job("A tour", mode="generate")], on_event=keep) as run:
+            await run.raise_failures()
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+async def test_a_killed_process_is_followed_in_its_trace(tracing: Tracing, programs: Programs) -> None:
+    """A job whose process was killed is, with all that the next one does for it, one trace."""
+    simulator = Simulator(api_key=KEY, scenario=Scenario.generate().at_speed(50))
+    async with SimulatorServer(simulator) as server:
+        program = await programs.open(sys.executable, "-c", PROGRAM, server.url, KEY, stdout=PIPE)
+        assert program.stdout is not None
+        lines: list[list[str]] = []
+        while not {"ref", "span"} <= {kind for kind, *_ in lines} or "session_id" not in lines[-1][-1]:
+            lines.append((await program.stdout.readline()).decode().split(maxsplit=2))
+        programs.kill()
+        [ref] = [" ".join(words) for kind, *words in lines if kind == "ref"]
+        async with HeyGen(KEY, base_url=server.url, cadence=Cadence.constant(0.1)) as heygen:
+            otel.instrument(heygen, tracer_provider=tracing.provider)
+            async with heygen.batch([Job("again", ref=ref.encode())]) as run:
+                [outcome] = await run.raise_failures()
+    before = {words[0] for kind, *words in lines if kind == "span"}
+
+    assert outcome.ok
+    assert 1 == len(simulator.ledger.creates)
+    assert before == {str(span.context.trace_id) for span in tracing.finished if span.context is not None}
+    assert 1 == len(before)
