@@ -16,7 +16,7 @@ from heygen_async import Cadence, HeyGen, Rate, Timeouts
 from .exit_codes import UsageError
 
 if TYPE_CHECKING:
-    from heygen_async import RequestEvent
+    from heygen_async import RequestEvent, RetryEvent
 
 _HOW: Final = Group("Output and waiting", sort_key=9)
 
@@ -87,6 +87,7 @@ def client(
     poll: float | None,
     on_request: Callable[[RequestEvent], None] | None = None,
     *,
+    on_retry: Callable[[RetryEvent], None] | None = None,
     timeout: float | None = AN_HOUR,
 ) -> HeyGen:
     """Return a client as the environment sets it: `HEYGEN_API_KEY`, `HEYGEN_API_BASE`, proxies."""
@@ -95,6 +96,7 @@ def client(
         timeouts=Timeouts(watch=timeout),
         trust_env=True,
         on_request=on_request,
+        on_retry=on_retry,
     )
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import rich.status
     from rich.console import RenderableType
 
+    from heygen_async import RetryEvent
+
 _LABEL = 9
 _STYLES = {"agent": "cyan", "error": "bold red", "failed": "red", "hint": "yellow", "video": "bold green"}
 
@@ -118,6 +120,11 @@ class Output:
         self._err.print(_label(self._err, "error", message), soft_wrap=True)
         if hint:
             self._err.print(_label(self._err, "hint", hint), soft_wrap=True)
+
+    def show_retry(self, retry: RetryEvent) -> None:
+        """Say why a command has nothing to show yet, once for each call: the service cannot be reached."""
+        if retry.error == "ConnectFailed" and retry.attempt == 1:
+            self.emit("waiting", f"{retry.reason} Trying again.", reason=retry.reason)
 
     def advise(self, words: str) -> None:
         """Show a person what to do next, beside the output."""

@@ -105,7 +105,7 @@ async def run(
     files = await run_in_thread(partial(find_files, file))
     await run_in_thread(partial(check_target, out))
     output = Output(is_json=json)
-    async with client(poll) as heygen:
+    async with client(poll, on_retry=output.show_retry) as heygen:
         with orphans_shown(heygen, output), output.busy("creating a session"):
             session = await heygen.sessions.create(
                 text,
@@ -206,7 +206,7 @@ async def watch(
     Show a session until it pauses or ends.
     """
     output = Output(is_json=json)
-    async with client(poll) as heygen:
+    async with client(poll, on_retry=output.show_retry) as heygen:
         session = heygen.sessions.attach(session_id)
         with output.if_left(resume_command(session_id)):
             state = await follow(session, output, timeout=timeout)
@@ -243,7 +243,7 @@ async def send(
     text = await run_in_thread(partial(read_text, "message", message, message_file))
     files = await run_in_thread(partial(find_files, file))
     output = Output(is_json=json)
-    async with client(None) as heygen:
+    async with client(None, on_retry=output.show_retry) as heygen:
         sent = await heygen.sessions.attach(session_id).send(text, files=files)
     output.emit("sent", session_id, session_id=session_id, run_id=sent.run_id)
     output.advise(f"heygen-async watch {session_id}")
@@ -260,7 +260,7 @@ async def approve(session_id: SessionId, message: str | None = None, /, *, json:
         Your own words; plain ones when not given.
     """
     output = Output(is_json=json)
-    async with client(None) as heygen:
+    async with client(None, on_retry=output.show_retry) as heygen:
         session = heygen.sessions.attach(session_id)
         state = await session.refresh()
         if state.status == SessionStatus.COMPLETED:
@@ -281,7 +281,7 @@ async def stop(session_id: SessionId, /, *, json: Json = False) -> int:
     Ask the agent to end at its next checkpoint; what it has made so far is kept.
     """
     output = Output(is_json=json)
-    async with client(None) as heygen:
+    async with client(None, on_retry=output.show_retry) as heygen:
         await heygen.sessions.attach(session_id).stop()
     output.emit("stopping", session_id, session_id=session_id)
     return Exit.DONE
@@ -300,7 +300,7 @@ async def download(
     Download a session's newest video, and wait for it if need be.
     """
     output = Output(is_json=json)
-    async with client(poll) as heygen:
+    async with client(poll, on_retry=output.show_retry) as heygen:
         session = heygen.sessions.attach(session_id)
         with output.if_left(resume_command(session_id)):
             await follow(session, output, timeout=timeout)
@@ -312,7 +312,7 @@ async def open_links(session_id: SessionId, /, *, json: Json = False) -> int:
     Open what the agent shows, such as a storyboard, in the browser.
     """
     output = Output(is_json=json)
-    async with client(None) as heygen:
+    async with client(None, on_retry=output.show_retry) as heygen:
         session = heygen.sessions.attach(session_id)
         state = await session.refresh()
         links = await show_resources(session, output, set())
@@ -339,7 +339,7 @@ async def sessions(
         How many; the status of each is one request more.
     """
     output = Output(is_json=json)
-    async with client(None) as heygen:
+    async with client(None, on_retry=output.show_retry) as heygen:
         found: list[SessionSummary] = []
         async for summary in heygen.sessions.list(page_size=min(limit, 100)):
             found.append(summary)

@@ -299,11 +299,13 @@ async def test_an_unsafe_address_is_usage(user: TerminalUser, monkeypatch: pytes
 
 
 async def test_a_service_that_is_gone_is_named(user: TerminalUser, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where nobody answers, the error says where that was, and that nothing was sent."""
+    """Where nobody answers, a line says at once that it is tried again, and the error where that was."""
     monkeypatch.setenv("HEYGEN_API_BASE", "http://127.0.0.1:9")
     printed = await user.types("run", "A tour")
 
     assert 1 == printed.code
+    assert 1 == len([line for line in printed.out.splitlines() if line.startswith("waiting")])
+    assert "nothing listens at 127.0.0.1:9. Trying again." in printed.out
     assert "127.0.0.1" in printed.err
     assert "nothing was sent" in printed.err
     assert "HEYGEN_API_BASE" in printed.err
