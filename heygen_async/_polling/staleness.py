@@ -132,16 +132,17 @@ class StaleGuard(Struct):
         new = [message for mark, message in named if not self._is_from_before(mark, message)]
         is_certain = self.before is not None or self.sent_at is not None
         if not shows_user:
-            if is_certain and any(message.role == "model" for message in new):
+            if is_certain and any(message.role == "model" and self._is_after(message) for message in new):
                 return Evidence.ANSWERED
             self.before = frozenset(mark for mark, _ in named) if self.before is None else self.before
-            return Evidence.UNKNOWN
+            # Forty of the model may have pushed out those of the user: only in fewer is it known that none is shown.
+            return Evidence.UNKNOWN if len(window) < WINDOW else Evidence.ABSENT
         ours = self._find_ours(new, is_certain=is_certain)
         if ours is not None:
             # Where older messages were not read, one with the same words may be another.
             is_answered = is_certain and any(message.role == "model" for message in new[ours + 1 :])
             return Evidence.ANSWERED if is_answered else Evidence.SHOWN
-        if is_certain and len(window) >= WINDOW and len(new) == len(named):
+        if is_certain and len(window) >= WINDOW and len(new) == len(named) and all(map(self._is_after, new)):
             return Evidence.ANSWERED  # forty newer messages have pushed it out; nothing older can look so
         self.before = (self.before or frozenset()) | {mark for mark, _ in named}
         return Evidence.ABSENT
@@ -151,6 +152,10 @@ class StaleGuard(Struct):
             return True
         made_at = message.created_at
         return self.sent_at is not None and made_at is not None and made_at < self.sent_at
+
+    def _is_after(self, message: Message) -> bool:
+        """Whether a message can only be newer than ours; in the same second it may be older, and shown late."""
+        return self.sent_at is None or message.created_at is None or message.created_at > self.sent_at
 
     def _find_ours(self, new: Sequence[Message], *, is_certain: bool) -> int | None:
         """Find our message; an echo that cannot be recognised is the first new one of the user."""

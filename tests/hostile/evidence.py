@@ -121,7 +121,8 @@ def _made(row: Row) -> Right:
     if is_missed(dials):
         return Right(doubt=True, repeat=True, unnamed=True, theirs=theirs)
     if is_listed_late(dials) and not _shows_lag(row):
-        return Right(doubt=True, repeat=True, unnamed=not _is_seen_later(dials), theirs=theirs)
+        # Theirs is the only one there is: taken for ours, it leaves no second create to look after.
+        return Right(doubt=True, repeat=True, unnamed=theirs or not _is_seen_later(dials), theirs=theirs)
     if is_listed_late(dials):
         return replace(DOUBTFUL, theirs=theirs)
     right = _made_and_listed(dials)
@@ -302,7 +303,7 @@ def of_watch(row: Row) -> Right:
         right |= Right(stall=True, repeat=dials.replicas is Replicas.FLIP)
     if has_answered and dials.others is not Others.NOTHING and dials.write is not Write.CREATE:
         # Theirs interrupts ours. Where reads are old too, what followed theirs looks like a reply to ours.
-        is_like_ours = dials.others in SAME or dials.symptom is Symptom.STALL
+        is_like_ours = dials.others in {*SAME, Others.SIMILAR} or dials.symptom is Symptom.STALL
         is_old = dials.replicas is not Replicas.ONE
         right |= Right(stall=True, failure=True, repeat=is_like_ours and is_old)
     return right

@@ -58,6 +58,7 @@ class Service:
         self._name = name
         self._is_armed = False
         self._writes = 0
+        self._made = 0
         self._has_written = False
         self._fails_until = 0.0
         self._has_moved_rows = False
@@ -204,8 +205,8 @@ class Service:
         return None
 
     def _make(self, body: dict[str, object], key: str, owner: str, now: float) -> Session:
-        number = len(self.ledger.sessions) + 1
-        name = f"{self._name}{number:04d}"
+        self._made += 1  # not a count of those that are left: a deleted one's id must not come again
+        name = f"{self._name}{self._made:04d}"
         session = Session(
             {Ids.PLAIN: name, Ids.SLASH: f"a/{name}", Ids.ODD: f"a {name}?é"}[self.dials.ids],
             key,

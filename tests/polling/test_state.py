@@ -229,13 +229,25 @@ def test_forty_newer_messages_push_ours_out(reviewing: Walk) -> None:
     assert not reviewing.track.is_stale
 
 
-def test_forty_late_messages_from_before_ours_are_not_newer(reviewing: Walk) -> None:
+@pytest.mark.parametrize("made_at", [99, 100], ids=["before", "in-the-same-second"])
+def test_forty_late_messages_from_before_ours_are_not_newer(reviewing: Walk, made_at: int) -> None:
     """Old messages that were missing from reads so far push nothing out, where the service's time tells their age."""
     reviewing.track.record_send("Bluer", since=10, settle=30, cursor=1, sent_at=100)
-    late = [Message(role="model", content=f"Scene {number}", created_at=99) for number in range(40)]
+    late = [Message(role="model", content=f"Scene {number}", created_at=made_at) for number in range(40)]
 
     assert Change.NOTHING == reviewing.saw(11, "reviewing", messages=late)
     assert reviewing.track.is_stale
+
+
+def test_forty_messages_of_the_agent_do_not_show_that_ours_are_never_shown(walk: Walk) -> None:
+    """They may have pushed ours out, so an old replica's pause after a look at the agent's work is no new one."""
+    scenes = [Message(role="model", content=f"Scene {number}", created_at=number) for number in range(1, 41)]
+    walk.saw(50, "reviewing", messages=scenes)
+    walk.sent(60)
+    walk.saw(61, "thinking", messages=scenes)
+
+    assert Change.NOTHING == walk.saw(62, "reviewing", messages=scenes)
+    assert walk.track.is_stale
 
 
 @pytest.mark.parametrize("sent_at", [None, 5], ids=["no-clock", "clock"])
