@@ -19,7 +19,7 @@ from pathlib import Path
 
 from ._measure import Row, machine
 
-NAMES = ("import", "decode", "polls", "scale", "watchers", "poll", "batch", "browsers")
+NAMES = ("import", "decode", "polls", "scale", "watchers", "calls", "poll", "batch", "browsers")
 EXTRA = "durable"  # measured where the extra is installed
 PACKAGES = (
     *("heygen-async", "aiohttp", "msgspec", "anyio", "httpx", "httpcore", "pydantic", "attrs", "uvloop"),
@@ -37,7 +37,7 @@ def main() -> None:
         print(json.dumps(bench.run(quick=options.quick)))
         return
     results: dict[str, Row] = {}
-    for name in options.names or _all():
+    for name in [*options.names, *(["calls"] if options.calls else [])] or _all():
         results[name] = _run(name, quick=options.quick)
         if not options.json:  # each as it is done, so that a later one that fails costs nothing
             _write({name: results[name]}, Path(options.output))
@@ -57,6 +57,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--quick", action="store_true", help="short rounds: to see that it works, not what it costs"
     )
+    parser.add_argument("--calls", action="store_true", help="count the calls of a poll as well")
     parser.add_argument("--json", action="store_true", help="print the figures and write nothing")
     parser.add_argument("--output", default=RESULTS, help="the folder to write to")
     parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)

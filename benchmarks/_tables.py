@@ -152,7 +152,16 @@ def _durable(result: Row) -> list[str]:
     return [said, table(result["rows"], _DURABLE)]
 
 
+_CALLS = {
+    "client": "client",
+    "answer": "answer",
+    "ours": "heygen_async",
+    "aiohttp": "aiohttp",
+    "asyncio": "asyncio",
+    "others": "others",
+}
 _BODIES = {
+    "calls": lambda result: [table(result["rows"], _CALLS)],
     "import": lambda result: [table(result["rows"], _IMPORT)],
     "decode": lambda result: [table(result["rows"], _DECODE)],
     "polls": _polls,

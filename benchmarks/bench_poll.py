@@ -29,7 +29,7 @@ FLOOR = "aiohttp + msgspec (floor)"
 WATCH = "heygen_async: watch"
 CALL = "heygen_async: refresh"
 BULK = "heygen_async: watch, many a request"
-_SHORTEST = Cadence.constant(0.2)
+SHORTEST = Cadence.constant(0.2)
 _STEPS = 50
 _AT_ONCE = 100  # connections of our own with a thousand callers
 
@@ -67,7 +67,7 @@ def _case(
 
 
 def _ours(base: str, callers: int, total: int) -> dict[str, Callable[[], Mapping[str, float]]]:
-    ask: Callable[[], Mapping[str, float]] = partial(_asked, base, Peer(_refreshing), callers, total)
+    ask: Callable[[], Mapping[str, float]] = partial(_asked, base, Peer(open_client), callers, total)
     return {WATCH: partial(_looked, base, min(callers, _AT_ONCE), total), CALL: ask}
 
 
@@ -161,7 +161,7 @@ async def _ended(tasks: list[asyncio.Future[None]]) -> None:
             raise ended_as
 
 
-def _refreshing(base: str, callers: int) -> Any:
+def open_client(base: str, callers: int) -> Any:
     """Our client, called like the others."""
     from contextlib import asynccontextmanager
 
@@ -182,9 +182,9 @@ def _looked(base: str, at_once: int, total: int, *, bulk: bool = False) -> Row:
     """As many watched sessions as keep the client busy all the time."""
 
     async def main() -> Row:
-        async with HeyGen("k", base_url=base, max_connections=at_once, cadence=_SHORTEST) as heygen:
+        async with HeyGen("k", base_url=base, max_connections=at_once, cadence=SHORTEST) as heygen:
             number = 20_000 if bulk else 1000 + 60 * at_once
-            refs = [_ref(one, bulk=bulk) for one in range(number)]
+            refs = [reference(one, bulk=bulk) for one in range(number)]
             watches = [heygen.sessions.restore(ref).watch(until=(), timeout=None) for ref in refs]
             tasks = [asyncio.create_task(anext(watch)) for watch in watches]
             await asyncio.gather(*tasks)
@@ -193,7 +193,8 @@ def _looked(base: str, at_once: int, total: int, *, bulk: bool = False) -> Row:
     return _looped(main)
 
 
-def _ref(number: int, *, bulk: bool) -> str:
+def reference(number: int, *, bulk: bool) -> str:
+    """Return the ref of a session, which renders where polls are to be shared."""
     video = f',"video_id":"video_{number:08}"' if bulk else ""
     return f'{{"v":1,"session_id":"sess_{number}"{video}}}'
 

@@ -5,19 +5,17 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, TypeVar
 from urllib.parse import quote, urlencode
 
 import msgspec
+from msgspec import Struct
 
 from ..errors import InvalidArgument
 from ..errors._arguments import check_count, check_text, given, list_of
-
-if TYPE_CHECKING:
-    from ..models._assets import Body
-    from .responses import Decoder
+from ..models._assets import Body
+from .responses import Decoder
 
 T = TypeVar("T")
 
@@ -39,8 +37,7 @@ class Kind(Enum):
     SEND = auto()  # twice says it twice
 
 
-@dataclass(frozen=True, slots=True)
-class Call(Generic[T]):
+class Call(Struct, Generic[T], frozen=True, eq=False):
     """
     One call of the API, ready to be sent any number of times; `name` and `route` are for logs.
 

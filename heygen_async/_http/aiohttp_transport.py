@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import aiohttp
 from aiohttp.http_exceptions import ContentEncodingError
+from msgspec import structs
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 
     from aiohttp.abc import AbstractStreamWriter
+    from aiohttp.client import _RequestContextManager
 
     from .._config import Timeouts
     from ..models._assets import Body
@@ -137,15 +139,17 @@ class AiohttpTransport:
             TransportError: The kind says whether it can have been processed.
             ClientStateError: The session given by the caller is closed.
         """
-        async with self._slots:
-            try:
-                if self._is_closed:
-                    raise RuntimeError("Session is closed")
-                if request.body is None or isinstance(request.body, bytes):
-                    return await self._exchange(request, request.body)
-                return await self._upload(request, request.body)
-            except _OUTSIDE as error:
-                raise self._explain(error, request, request.route or "the request") from error
+        await self._slots.acquire()
+        try:
+            if self._is_closed:
+                raise RuntimeError("Session is closed")
+            if request.body is None or isinstance(request.body, bytes):
+                return await self._exchange(request, request.body)
+            return await self._upload(request, request.body)
+        except _OUTSIDE as error:
+            raise self._explain(error, request, request.route or "the request") from error
+        finally:
+            self._slots.release()
 
     def _explain(self, error: Exception, request: Request, what: str) -> errors.HeyGenError:
         """Return what an error of a library means; no secret is left in it."""
@@ -187,7 +191,8 @@ class AiohttpTransport:
         self, request: Request, link: str, limits: aiohttp.ClientTimeout, redirects: int = _REDIRECTS
     ) -> aiohttp.ClientResponse:
         """Follow redirects link by link: the library would write the escapes of a signed link anew."""
-        response = await self._request(request, URL(link, encoded=True), timeout=limits)
+        session = self._sessions.get(request.method in _POOLED) or await self._open_session(request)
+        response = await self._request(session, request, URL(link, encoded=True), timeout=limits)
         location = response.headers.get("location")
         if response.status not in _REDIRECT_STATUSES or not location:
             return response
@@ -217,17 +222,22 @@ class AiohttpTransport:
         self._sessions.clear()
 
     async def _exchange(self, request: Request, body: bytes | None) -> BufferedResponse:
-        url = request.prepared
-        if not isinstance(url, URL):
-            request.prepared = url = URL(request.url, encoded=True)
+        session = self._sessions.get(request.method in _POOLED) or await self._open_session(request)
         data: bytes | ReportingBody | None = body
         if body is not None and request.on_send is not None:
             data = ReportingBody(body, request.on_send)
         task, response = self._deadlines.begin(request.timeout), None
         try:
-            response = await self._request(request, url, data=data, timeout=self._limits)
+            response = await self._request(
+                session, request, _url(request.url), data=data, timeout=self._limits
+            )
             self._answering.add(response)
-            answer = BufferedResponse(response.status, response.headers, await self._body(response))
+            length = response.content_length
+            if length is None or length > self._max_body_bytes or "Content-Encoding" in response.headers:
+                content = await self._body(response)
+            else:
+                content = await response.read()
+            answer = BufferedResponse(response.status, response.headers, content)
         except BaseException as error:
             self._deadlines.end(task, error)
             raise
@@ -241,11 +251,14 @@ class AiohttpTransport:
     async def _upload(self, request: Request, body: Body) -> BufferedResponse:
         """Send what is too large for memory; there is a limit on silence, none on the whole."""
         stream = UploadStream(body, self._timeouts.transfer, request.timeout)
-        url = URL(request.url, encoded=True)
-        request = replace(request, headers={**request.headers, "content-length": str(body.length)})
+        session = self._sessions.get(request.method in _POOLED) or await self._open_session(request)
+        request = structs.replace(request, headers={**request.headers, "content-length": str(body.length)})
         limits = aiohttp.ClientTimeout(total=None, sock_connect=self._timeouts.connect)
         try:
-            async with stream, await self._request(request, url, data=stream, timeout=limits) as response:
+            sent = self._request(
+                session, request, URL(request.url, encoded=True), data=stream, timeout=limits
+            )
+            async with stream, sent as response:
                 return BufferedResponse(response.status, response.headers, await self._body(response))
         except _FOREIGN:
             if stream.error is not None:
@@ -271,19 +284,22 @@ class AiohttpTransport:
             f"The answer is larger than {self._max_body_bytes:,} bytes.", status=response.status
         )
 
-    async def _request(
-        self, request: Request, url: URL, *, timeout: aiohttp.ClientTimeout, data: object = None
-    ) -> aiohttp.ClientResponse:
-        is_pooled = request.method in _POOLED
-        session = self._sessions.get(is_pooled)
-        if session is None:
-            session = self._sessions[is_pooled] = await self._open_session(is_pooled=is_pooled)
+    def _request(
+        self,
+        session: aiohttp.ClientSession,
+        request: Request,
+        url: URL,
+        *,
+        timeout: aiohttp.ClientTimeout,
+        data: object = None,
+    ) -> _RequestContextManager:
         proxies = self._proxies
-        return await session.request(
+        return session.request(
             request.method,
             url,
             headers=request.headers,
-            skip_auto_headers=("content-type",),  # what is signed is signed without it
+            # What is signed is signed without it; a body is all that would bring it.
+            skip_auto_headers=None if data is None else ("content-type",),
             data=data,
             timeout=timeout,
             allow_redirects=False,
@@ -291,7 +307,8 @@ class AiohttpTransport:
             raise_for_status=False,
         )
 
-    async def _open_session(self, *, is_pooled: bool) -> aiohttp.ClientSession:
+    async def _open_session(self, request: Request) -> aiohttp.ClientSession:
+        is_pooled = request.method in _POOLED
         session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, force_close=not is_pooled),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -304,6 +321,7 @@ class AiohttpTransport:
         opened = _keep_open(session)
         self._opened.append(opened)
         await anext(opened)
+        self._sessions[is_pooled] = session
         return session
 
 
@@ -331,6 +349,11 @@ def _secrets_of(request: Request) -> tuple[str, ...]:
     """Return what must not be shown of the headers of a request."""
     values = request.headers.values()
     return tuple(value.removeprefix("Bearer ") for value in values if isinstance(value, _redact.Secret))
+
+
+@lru_cache(maxsize=1024)  # the sessions of one program, as a rule: making one costs as much as comparing ten
+def _url(address: str) -> URL:
+    return URL(address, encoded=True)
 
 
 _OUTSIDE = (aiohttp.ClientError, OSError, ValueError, EOFError, RuntimeError)

@@ -11,7 +11,7 @@ import logging
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import structs
 
@@ -42,6 +42,7 @@ T = TypeVar("T")
 
 log = logging.getLogger("heygen_async")
 
+_OK = HTTPStatus.OK.value
 _UNPACED = 5.0  # seconds everybody waits after a 429 that names no pace
 
 
@@ -176,8 +177,8 @@ class ApiClient:
             if date is not None and date != self.service_clock.newest:
                 self.service_clock.record_date(date, sent=sent, received=_clock.now())
             digest = 0 if call.known is None else hash(response.body)
-            if digest and digest == call.known and response.status == HTTPStatus.OK:
-                return cast("Envelope[T]", responses.UNCHANGED)
+            if digest and digest == call.known and response.status == _OK:
+                return responses.UNCHANGED
             try:
                 envelope = self._decode(call, response)
                 return structs.replace(envelope, digest=digest) if digest else envelope

@@ -5,14 +5,15 @@ The seam under the client: what it asks of whatever carries its requests.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct
+
+from ..models._assets import Body
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from contextlib import AbstractAsyncContextManager
-
-    from ..models._assets import Body
 
 
 class ResponseHead(Protocol):
@@ -31,8 +32,7 @@ class Response(ResponseHead, Protocol):
     def body(self) -> bytes: ...
 
 
-@dataclass(slots=True, eq=False)
-class BufferedResponse:
+class BufferedResponse(Struct, eq=False):
     """Status, headers and the whole body."""
 
     status: int
@@ -79,8 +79,7 @@ class Transport(Protocol):
         ...
 
 
-@dataclass(slots=True, eq=False)
-class Request:
+class Request(Struct, eq=False):
     """What a transport sends: an absolute address, headers, bytes, and seconds for the whole exchange."""
 
     method: str
@@ -91,9 +90,7 @@ class Request:
     route: str = ""
     attempt: int = 1
     # Called right before the first byte leaves; what it raises keeps the request from being sent.
-    on_send: Callable[[], None] | None = field(default=None, repr=False)
-    # A transport keeps its own form of the address here: building one costs more than comparing it.
-    prepared: object = field(default=None, repr=False)
+    on_send: Callable[[], None] | None = None
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.route}>"

@@ -51,6 +51,9 @@ class Change(Flag):
     GONE = auto()  # the service does not know it, and the grace is over
 
 
+_CHANGES = [Change(bits) for bits in range(8)]  # of the first three; putting one together costs many calls
+
+
 @dataclass(slots=True, eq=False, repr=False, weakref_slot=True)
 class SessionTracker:
     """
@@ -350,20 +353,19 @@ class SessionTracker:
         return self._completed_at is not None and now - self._completed_at >= VIDEO_GRACE
 
     def _publish(self, data: SessionData, now: float, *, is_stale: bool = False) -> Change:
-        before, change = self.state, Change.NOTHING
+        before = self.state
         if before is not None and not self.history:
             self._enter(before, now)  # restored: its time in this status counts from here
         previous, elapsed = (None, 0.0) if before is None else (before.previous, before.elapsed)
-        if before is not None and before.progress != data.progress:
-            change |= Change.PROGRESS
+        has_entered = before is None or before.status != data.status
+        has_progress = before is not None and before.progress != data.progress
+        has_messages = before is None or before.messages is not data.messages
+        if has_progress:
             self.history = (*self.history[-_HISTORY:], (now - self.since, data.progress))
-        if before is None or before.status != data.status:
-            change |= Change.TRANSITION
+        if has_entered:
             previous, elapsed = (None, 0.0) if before is None else (before.status, now - self.since)
             self._enter(data, now)
-        if before is None or before.messages is not data.messages:
-            change |= Change.MESSAGES
-        if change:
+        if has_entered or has_progress or has_messages:
             self.moved_at = now
         if self._completed_at is None and data.status == SessionStatus.COMPLETED:
             self._completed_at = now
@@ -384,9 +386,9 @@ class SessionTracker:
             is_stale=is_stale,
         )
         self.digest = 0
-        if Change.TRANSITION in change and self.on_transition is not None:
+        if has_entered and self.on_transition is not None:
             self.on_transition(self.state)
-        return change
+        return _CHANGES[has_entered + 2 * has_progress + 4 * has_messages]
 
     def _enter(self, data: SessionData, now: float) -> None:
         self.revision += 1
