@@ -4,6 +4,7 @@ A span for each session, and one for each exchange, in the trace of its session.
 
 from __future__ import annotations
 
+import logging
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from .._polling.refs import Tracing
 from .._redact import clean
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+    from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 
     from opentelemetry.trace import Span, SpanContext, Tracer
 
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from .._polling.refs import Trackers
     from .._polling.state import SessionTracker
     from ._metrics import Meters
+
+log = logging.getLogger("heygen_async")
 
 _SESSION: Final = "heygen.session"
 _MOST_LINKS: Final = 100  # as many as one request asks for
@@ -66,7 +69,7 @@ class SessionSpan:
             if error is not None:
                 self.span.set_attribute("error.type", error)
                 self.span.set_status(Status(StatusCode.ERROR, description))
-            self.span.end()
+            _end(self.span)
 
 
 class SessionTracing(Tracing):
@@ -94,7 +97,7 @@ class SessionTracing(Tracing):
     @contextmanager
     def create(self) -> Generator[None]:
         """See `Tracing`."""
-        run = SessionSpan(self._tracer.start_span(_SESSION))
+        run = SessionSpan(self._start(_SESSION))
         token = self._creating.set(run)
         try:
             with trace.use_span(run.span, record_exception=False, set_status_on_exception=False):
@@ -187,7 +190,7 @@ class SessionTracing(Tracing):
                 attributes["error.type"] = error_type or str(status)
                 span.set_status(Status(StatusCode.ERROR))
             span.set_attributes(attributes)
-            span.end()
+            _end(span)
             self._meters.record_exchange(attributes, _clock.now() - began)
 
     def _begin_exchange(self, request: Request, attributes: dict[str, str | int]) -> Span:
@@ -200,13 +203,27 @@ class SessionTracing(Tracing):
                 context = trace.set_span_in_context(span, Context())
                 linked.append(current)
         resent = {"http.request.resend_count": request.attempt - 1} if request.attempt > 1 else {}
-        return self._tracer.start_span(
+        return self._start(
             f"{request.method} {attributes.get('url.template', '')}".rstrip(),
             context,
             SpanKind.CLIENT,
             {**attributes, **resent},
             _links(linked),
         )
+
+    def _start(
+        self,
+        name: str,
+        context: Context | None = None,
+        kind: SpanKind = SpanKind.INTERNAL,
+        attributes: Mapping[str, str | int] | None = None,
+        links: Sequence[Link] = (),
+    ) -> Span:
+        try:
+            return self._tracer.start_span(name, context, kind, attributes, links)
+        except Exception:  # the program's processors run here, and what they trace may be paid for
+            log.exception("The span %s could not be started", name, extra={"event": "trace_failed"})
+            return trace.INVALID_SPAN
 
     def _find(self, ids: Sequence[str]) -> list[SessionTracker]:
         """Return the sessions of these ids, and those whose videos have them."""
@@ -226,9 +243,7 @@ class SessionTracing(Tracing):
         if tracker.traceparent is not None:  # from a ref, which may be anybody's: what is none is none
             context = _TRACEPARENT.extract({"traceparent": tracker.traceparent}, Context())
             linked.append(trace.get_current_span().get_span_context())
-        return self._keep(
-            tracker, SessionSpan(self._tracer.start_span(_SESSION, context, links=_links(linked)))
-        )
+        return self._keep(tracker, SessionSpan(self._start(_SESSION, context, links=_links(linked))))
 
     def _keep(self, tracker: SessionTracker, run: SessionSpan) -> SessionSpan:
         """Keep the span of a session as long as somebody holds the session; its ref names the trace."""
@@ -243,6 +258,13 @@ class SessionTracing(Tracing):
         _TRACEPARENT.inject(carrier, trace.set_span_in_context(run.span))
         tracker.traceparent = carrier.get("traceparent", tracker.traceparent)
         return run
+
+
+def _end(span: Span) -> None:
+    try:
+        span.end()
+    except Exception:  # as above
+        log.exception("A span could not be ended", extra={"event": "trace_failed"})
 
 
 def _links(linked: Sequence[SpanContext]) -> list[Link]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
+from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.trace import StatusCode
 
 from batches import EventLog, count_ends, fast_service, make_job, run_batch
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import FrameType
 
-    from opentelemetry.sdk.trace import ReadableSpan
+    from opentelemetry.context import Context
+    from opentelemetry.sdk.trace import ReadableSpan, Span
 
     from heygen_async import HeyGen, SessionState
 
@@ -416,6 +418,39 @@ async def test_the_programs_hooks_are_called_as_before(line: Line, telemetry: Te
 
     assert ["RateLimited"] == [event.error for event in retried]
     assert ["thinking"] == told
+
+
+class Broken(SpanProcessor):
+    """A processor of the program's that fails when spans begin, or when they end."""
+
+    def __init__(self, moment: str) -> None:
+        self.moment = moment
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        if self.moment == "start":
+            raise RuntimeError("no room")
+
+    def on_end(self, span: ReadableSpan) -> None:
+        if self.moment == "end":
+            raise RuntimeError("no room")
+
+
+@pytest.mark.parametrize("moment", ["start", "end"])
+async def test_a_broken_processor_costs_its_spans_and_no_session(
+    traced: HeyGen,
+    telemetry: Telemetry,
+    service: Simulator,
+    caplog: pytest.LogCaptureFixture,
+    moment: str,
+) -> None:
+    """What the program does with spans may fail: that is logged, and every session is made, once, and followed."""
+    telemetry.tracers.add_span_processor(Broken(moment))
+    session = await traced.sessions.create(PROMPT, mode="generate")
+    video = await session.video()
+
+    assert video.is_downloadable
+    assert 1 == len(service.ledger.creates)
+    assert {"trace_failed"} == {getattr(record, "event", "") for record in caplog.records}
 
 
 def test_what_is_no_client_is_refused() -> None:
