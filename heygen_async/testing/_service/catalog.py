@@ -151,9 +151,16 @@ def group(_state: ServiceState, call: OperationCall) -> HttpResponse:
     return data_response(_find(GROUPS, call.params["group_id"], "Avatar group", "avatar_group_not_found"))
 
 
-def look(_state: ServiceState, call: OperationCall) -> HttpResponse:
+def look(state: ServiceState, call: OperationCall) -> HttpResponse:
     """Read one look; the id of a group is none."""
-    return data_response(_find(LOOKS, call.params["look_id"], "Avatar look", "avatar_not_found"))
+    row = _find(LOOKS, call.params["look_id"], "Avatar look", "avatar_not_found")
+    return data_response(_show_look(state, row))
+
+
+def _show_look(state: ServiceState, row: JsonObject) -> JsonObject:
+    if row["preview_image_url"] is None:
+        return row
+    return {**row, "preview_image_url": f"{state.storage.url}{PREFIX}{row['id']}.png"}
 
 
 def voice(_state: ServiceState, call: OperationCall) -> HttpResponse:
@@ -184,7 +191,7 @@ def avatars(_state: ServiceState, call: OperationCall) -> HttpResponse:
     return page(call, _newest_last(GROUPS), _only(lambda row: _owned(str(row["id"]), ownership)), most=50)
 
 
-def looks(_state: ServiceState, call: OperationCall) -> HttpResponse:
+def looks(state: ServiceState, call: OperationCall) -> HttpResponse:
     """List looks."""
     ownership = _choice(call, "ownership", ("public", "private"))
     kind = _choice(call, "avatar_type", ("studio_avatar", "digital_twin", "photo_avatar"))
@@ -194,7 +201,7 @@ def looks(_state: ServiceState, call: OperationCall) -> HttpResponse:
         of_group = group is None or row["group_id"] == group
         return of_group and kind in {None, row["avatar_type"]} and _owned(str(row["group_id"]), ownership)
 
-    return page(call, _newest_last(LOOKS), _only(fits), most=50)
+    return page(call, _newest_last(LOOKS), lambda row: _show_look(state, row) if fits(row) else None, most=50)
 
 
 def voices(_state: ServiceState, call: OperationCall) -> HttpResponse:
