@@ -5,21 +5,25 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Final
 
 from heygen_async import (
     ClientStateError,
     HeyGenError,
     Message,
+    NotFound,
     Session,
     SessionPaused,
     SessionState,
     SessionStatus,
     StateUnknown,
 )
+from heygen_async.cadence import Durations
 
+from .eta import seconds_left
 from .news import News
 from .store import Record
 from .troubles import Trouble, trouble_of
@@ -28,7 +32,7 @@ log = logging.getLogger("review_desk")
 
 _ENDED: Final = (SessionStatus.COMPLETED, SessionStatus.FAILED)
 
-Save = Callable[[Record], Awaitable[None]]
+Save = Callable[[Record, Mapping[str, object]], Awaitable[None]]
 
 
 class Room:
@@ -47,7 +51,12 @@ class Room:
     """
 
     def __init__(
-        self, session: Session, record: Record, save: Save, on_change: Callable[[Room], None]
+        self,
+        session: Session,
+        record: Record,
+        durations: Durations,
+        save: Save,
+        on_change: Callable[[Room], None],
     ) -> None:
         self.session = session
         self.record = record
@@ -57,10 +66,13 @@ class Room:
         self.has_ended = session.state is not None and session.state.is_terminal
         self.is_answered = False
         self.news = News()
+        self._durations = durations
         self._save = save
         self._on_change = on_change
         self._status = None if session.state is None else session.state.status
         self._is_read = False
+        self._begun = (time.monotonic(), 0)
+        self._saves = 0
         self._viewers = 0
         self._task: asyncio.Task[None] | None = None
 
@@ -92,20 +104,63 @@ class Room:
         await self.session.send(text)
         await self._went_on()
 
-    async def approve(self) -> None:
-        """Have the storyboard rendered."""
+    async def approve(self, by: str) -> None:
+        """Have the storyboard rendered, and record who wanted it."""
         await self.session.approve()
-        await self._went_on()
+        await self._went_on(approved_by=by, approved=time.time())
 
     async def stop(self) -> None:
         """Ask the agent to end its run."""
         await self.session.stop()
+        await self.keep(stopped=True)
 
-    async def _went_on(self) -> None:
+    async def is_at_work(self) -> bool:
+        """
+        Return whether the agent works on it, as the service says now: this process may not follow it.
+
+        Raises:
+            HeyGenError: The service could not be asked.
+        """
+        try:
+            state = await self.session.refresh()
+        except NotFound:
+            return False
+        return not state.is_paused and not state.is_terminal
+
+    async def _went_on(self, **values: object) -> None:
         self.has_ended = self.has_video = False
         self.is_answered, self.trouble = True, None
-        await self.keep()
+        await self.keep(
+            answers=self.record.answers + 1,
+            ref=self.session.ref(),
+            since=time.time(),
+            stopped=False,
+            **values,
+        )
         self._follow()
+
+    async def keep(self, **values: object) -> None:
+        """Write down something about the session."""
+        self.record = replace(self.record, **values)  # type: ignore[arg-type]
+        self._changed()
+        self._saves += 1
+        try:
+            await self._save(self.record, values)
+        finally:
+            self._saves -= 1
+
+    def take_over(self, record: Record, restore: Callable[[bytes], Session]) -> None:
+        """Go on with what another process of the desk has written."""
+        if record == self.record or self._saves:
+            return  # what is being saved comes again, with this in it
+        has_gone_on = record.answers > self.record.answers
+        self.record = record
+        if has_gone_on:
+            self.session = restore(record.ref)
+            self.has_ended = self.has_video = self._is_read = False
+            self._status, self.is_answered, self.trouble = None, True, None
+            self.rest()
+            self._follow()
         self._changed()
 
     # -- following --
@@ -153,25 +208,34 @@ class Room:
     async def _saw(self, state: SessionState) -> None:
         has_moved = state.status != self._status
         if has_moved:
-            self._status, self.record.since = state.status, time.time()
+            self._status, self._begun = state.status, (time.monotonic(), state.progress)
+        if has_moved and state.previous is not None:
+            self._durations.add(state.previous, state.elapsed)
         # The first look shows what was said before this process began, the later ones what is new.
-        self.messages += state.new_messages if self._is_read else reversed(state.messages)
+        fresh = list(state.new_messages) if self._is_read else list(reversed(state.messages))
+        self.messages = [*self.messages, *fresh] if self._is_read else fresh
         self.is_answered, self.trouble, self._is_read = False, None, True
         self._changed()
-        if has_moved or state.new_messages:
-            await self.keep()
+        if has_moved:
+            await self.keep(title=state.title, ref=self.session.ref(), since=time.time())
+        elif state.new_messages:
+            await self.keep(title=state.title, ref=self.session.ref())
+
+    @property
+    def seconds_left(self) -> float | None:
+        """For how long its present status is likely to last; None when nothing says so."""
+        state = self.session.state
+        if state is None or self._task is None or self.is_answered:
+            return None
+        at, progress = self._begun
+        usual = self._durations.expected(state.status)
+        elapsed = time.monotonic() - at
+        return seconds_left(state.status, elapsed, state.progress - progress, state.progress, usual)
 
     def _failed_to(self, error: Exception) -> None:
         log.warning("Session %s can't be followed: %s", self.record.id, error)
         self.trouble = trouble_of(error)
         self._changed()
-
-    async def keep(self) -> None:
-        """Write down where the session is."""
-        if self.session.state is not None:
-            self.record.title = self.session.state.title
-        self.record.ref = self.session.ref()
-        await self._save(self.record)
 
     def _changed(self) -> None:
         self.news.tell()

@@ -1,22 +1,32 @@
-"""What survives a restart: one line for each session, in SQLite."""
+"""What survives a restart, and what several processes of one desk share: a row for each session, in SQLite."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, fields
+from typing import Final, Literal
 
 import aiosqlite
 
-_TABLE = """
+# `change` counts the writes: what it is greater for than a reader has seen was written since.
+_TABLES: Final = """
 CREATE TABLE IF NOT EXISTS sessions (
-    id TEXT PRIMARY KEY, form TEXT NOT NULL, prompt TEXT NOT NULL, title TEXT,
-    created REAL NOT NULL, since REAL NOT NULL, ref BLOB NOT NULL
-) STRICT
+    id TEXT PRIMARY KEY, form TEXT NOT NULL, prompt TEXT NOT NULL, name TEXT NOT NULL, choices TEXT NOT NULL,
+    created REAL NOT NULL, title TEXT, since REAL NOT NULL, ref BLOB NOT NULL, answers INTEGER NOT NULL,
+    approved_by TEXT, approved REAL, stopped INTEGER NOT NULL, place TEXT NOT NULL, change INTEGER NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS changes ON sessions (change);
+CREATE TABLE IF NOT EXISTS forms (form TEXT PRIMARY KEY, at REAL NOT NULL) STRICT;
 """
+_NEXT: Final = "(SELECT coalesce(max(change), 0) + 1 FROM sessions)"
+_CLAIM_SECONDS: Final = 300.0  # a process that has claimed a form and died frees it after that
+
+Place = Literal["list", "archive", "deleted"]
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, frozen=True)
 class Record:
     """
     What the desk itself knows of a session; the rest is read from the service.
@@ -25,51 +35,87 @@ class Record:
         id: The session.
         form: The filled-in form that made it: the same form makes no second one.
         prompt: What was asked for.
-        title: The service's name for it.
+        name: The title its maker gave it, or nothing.
+        choices: Avatar, voice and style, in words.
         created: When, in Unix seconds.
+        title: The service's name for it.
         since: When its present status was first seen, in Unix seconds.
         ref: What `heygen.sessions.restore` takes.
+        answers: How many messages and approvals were sent from this desk.
+        approved_by: Who approved the storyboard last.
+        approved: When, in Unix seconds.
+        stopped: Whether its run was stopped from this desk.
+        place: Where it is shown.
     """
 
     id: str
     form: str
     prompt: str
-    title: str | None
+    name: str = ""
+    choices: str = ""
     created: float
+    title: str | None = None
     since: float
     ref: bytes
+    answers: int = 0
+    approved_by: str | None = None
+    approved: float | None = None
+    stopped: bool = False
+    place: Place = "list"
+
+
+# All that is put into statements below; values are always bound.
+_COLUMNS: Final = tuple(field.name for field in fields(Record))
+_NAMES: Final = ", ".join(_COLUMNS)
 
 
 class Store:
-    """The records in a database file."""
+    """The records in a database file; what several processes write is merged field by field."""
 
     def __init__(self, database: aiosqlite.Connection) -> None:
         self._database = database
+        self._seen = 0
 
     @classmethod
     @asynccontextmanager
     async def opened(cls, path: str) -> AsyncGenerator[Store]:
         """Open the file, made when it is missing, for the time of the block."""
-        async with aiosqlite.connect(path) as database:
+        async with aiosqlite.connect(path, isolation_level=None) as database:
+            await database.execute("PRAGMA busy_timeout = 10000")
             await database.execute("PRAGMA journal_mode = WAL")
-            await database.execute(_TABLE)
+            await database.executescript(_TABLES)
             yield cls(database)
 
-    async def all(self) -> list[Record]:
-        """Return every record, the oldest first."""
+    async def changes(self) -> list[Record]:
+        """Return the records written since the last call, all at first; the oldest first."""
         rows = await self._database.execute_fetchall(
-            "SELECT id, form, prompt, title, created, since, ref FROM sessions ORDER BY created"
+            f"SELECT change, {_NAMES} FROM sessions WHERE change > ? ORDER BY created",  # noqa: S608
+            (self._seen,),
         )
-        names = Record.__slots__
-        return [Record(**dict(zip(names, row, strict=True))) for row in rows]
+        self._seen = max((row[0] for row in rows), default=self._seen)
+        return [Record(**dict(zip(_COLUMNS, row[1:], strict=True))) for row in rows]
 
-    async def save(self, record: Record) -> None:
-        """Write a record, over the one of the same session."""
-        await self._database.execute(
-            "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?)", astuple(record)
+    async def add(self, record: Record) -> None:
+        """Write a new record."""
+        marks = ", ".join("?" * len(_COLUMNS))
+        statement = f"INSERT INTO sessions VALUES ({marks}, {_NEXT})"  # noqa: S608
+        await self._database.execute(statement, astuple(record))
+
+    async def update(self, session_id: str, **values: object) -> None:
+        """Write some fields of a record."""
+        marks = ", ".join(f"{name} = ?" for name in values)
+        statement = f"UPDATE sessions SET {marks}, change = {_NEXT} WHERE id = ?"  # noqa: S608
+        await self._database.execute(statement, (*values.values(), session_id))
+
+    async def claim(self, form: str) -> bool:
+        """Return whether the session of a form is for this process to make: for one of all only."""
+        now = time.time()
+        cursor = await self._database.execute(
+            "INSERT INTO forms VALUES (?, ?) ON CONFLICT DO UPDATE SET at = excluded.at WHERE at < ?",
+            (form, now, now - _CLAIM_SECONDS),
         )
-        await self._database.commit()
+        return cursor.rowcount > 0
 
-
-async def forget(record: Record) -> None:
-    """Keep nothing: `Store.save` for a desk without a database."""
+    async def release(self, form: str) -> None:
+        """Let a form be sent again: its session was not made."""
+        await self._database.execute("DELETE FROM forms WHERE form = ?", (form,))

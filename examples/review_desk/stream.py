@@ -54,9 +54,9 @@ def of_session(room: Room) -> EventStream:
     return EventStream(partial(_session_events, room))
 
 
-def of_list(board: Board) -> EventStream:
-    """Tell the list of sessions; those that are still at work are followed for it."""
-    return EventStream(partial(_list_events, board))
+def of_list(board: Board, words: str, shown: str) -> EventStream:
+    """Tell the list of sessions, narrowed; those that are still at work are followed for it."""
+    return EventStream(partial(_list_events, board, partial(views.is_wanted, words=words, shown=shown)))
 
 
 async def _session_events(room: Room, looks: ExitStack) -> AsyncGenerator[bytes]:
@@ -65,20 +65,31 @@ async def _session_events(room: Room, looks: ExitStack) -> AsyncGenerator[bytes]
         yield _STILL_HERE if count is None else _event(count, views.page(room))
 
 
-async def _list_events(board: Board, looks: ExitStack) -> AsyncGenerator[bytes]:
+async def _list_events(
+    board: Board, is_wanted: Callable[[Room], bool], looks: ExitStack
+) -> AsyncGenerator[bytes]:
     told = -1
+    listed: dict[str, None] | None = None
     followed: set[str] = set()
     async for count in board.news.changes():
-        for room in board.listed():
-            if not room.has_ended and room.record.id not in followed:
-                followed.add(room.record.id)
-                looks.enter_context(room.looked_at())
         if count is None:
             yield _STILL_HERE
-        else:
-            rows = [views.row(room) for room in board.listed(after=told)]
-            yield _event(count, views.Rows(is_whole=told < 0, rows=rows))
-            told = count
+            continue
+        # Also those that are not wanted yet: they may be when they move.
+        for room in board.listed(lambda room: room.record.place == "list" and not room.has_ended):
+            if room.record.id not in followed:
+                followed.add(room.record.id)
+                looks.enter_context(room.looked_at())
+        rooms = board.listed(is_wanted)
+        before, listed = listed, dict.fromkeys(room.record.id for room in rooms)
+        fresh = [
+            views.row(room)
+            for room in rooms
+            if before is None or room.record.id not in before or board.has_changed(room, told)
+        ]
+        told = count
+        if fresh or before != listed:
+            yield _event(count, views.Rows(ids=None if before == listed else list(listed), rows=fresh))
 
 
 def _event(count: int, value: Struct) -> bytes:

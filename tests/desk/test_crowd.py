@@ -155,7 +155,7 @@ async def test_a_long_list_shows_the_newest(visitor: Visitor) -> None:
     """However many sessions there are, a browser is told the newest two hundred."""
     await make_sessions(visitor, LISTED + 3)
     async with visitor.watch("/events") as rows:
-        first = await rows.when(lambda event: bool(event["is_whole"]))
+        first = await rows.when(lambda event: bool(event["ids"]))
 
     assert LISTED == len(first["rows"])
     assert f"Video number {LISTED + 2}" == first["rows"][-1]["title"]

@@ -1,6 +1,6 @@
 // One session: what was said, where it is, and the video.
 
-import { follow, showStatus, showTrouble, startClock, submitInBackground } from "./desk.js";
+import { follow, showBalance, showStatus, showTime, showTrouble, startClocks, submitInBackground } from "./desk.js";
 
 const byId = (id) => document.getElementById(id);
 const session = byId("session");
@@ -8,12 +8,19 @@ const messages = byId("messages");
 const video = byId("video");
 const box = byId("message");
 
-follow(session.dataset.events, (page) => {
+follow(session.dataset.events, show, () => {
+  byId("gone").hidden = false;
+  session.querySelectorAll("form, #delete-ask").forEach((part) => (part.hidden = true));
+});
+showBalance();
+
+function show(page) {
   showPlace(page);
   showMessages(page.messages);
   showActions(page);
-  showVideo(page.video);
-});
+  showVideo(page);
+  showBrief(page);
+}
 
 // ---- where it is ----
 
@@ -23,13 +30,15 @@ function showPlace({ row, failure, trouble }) {
   const pill = byId("pill");
   if (pill.dataset.status && pill.dataset.status !== row.status) byId("announcement").textContent = row.label;
   showStatus(pill, row);
-  startClock(byId("phase"), row.seconds);
+  startClocks(session.querySelector(".status"), row);
   byId("progress").value = row.progress;
-  byId("title").textContent = row.title;
-  document.title = `${row.title} · Review desk`;
+  byId("service-title").hidden = !row.service_title;
+  byId("service-title").textContent = `HeyGen calls it “${row.service_title}”`;
   showSteps(STEPS[row.status]);
   showTrouble(byId("trouble"), trouble);
-  showTrouble(byId("failure"), failure && { error: "The agent gave up.", hint: failure });
+  const isStopped = row.status === "stopped";
+  byId("failure").classList.toggle("danger", !isStopped);
+  showTrouble(byId("failure"), failure && { error: isStopped ? "It was stopped here." : "The agent gave up.", hint: isStopped ? "" : failure });
 }
 
 function showSteps(now) {
@@ -75,40 +84,62 @@ function picture(url, name) {
 
 // ---- what can be done ----
 
-function showActions({ can_send, can_approve, can_stop, row }) {
+const by = byId("by"); // missing where a sign-in says who it is
+if (by) by.value = localStorage.getItem("by") ?? "";
+
+function showActions({ can_send, can_approve, can_stop, can_delete, is_archived, row }) {
   const [approve, stop] = ["approve", "stop"].map((id) => byId(id).querySelector("button"));
   const focused = document.activeElement;
   approve.hidden = !can_approve;
+  if (by) by.parentElement.hidden = !can_approve;
   stop.hidden = !can_stop;
   byId("send").querySelector("button").disabled = !can_send;
   byId("send-help").textContent = help(can_send, row.status);
   box.placeholder = row.status === "waiting_for_input" ? "Your answer" : "Ask for a change";
-  if (focused && focused.hidden) byId("title").focus(); // a button that went away takes no focus with it
+  byId("delete-ask").hidden = !can_delete;
+  byId("archive").querySelector("button").textContent = is_archived ? "Back to the list" : "Archive";
+  if (focused?.closest("[hidden]")) byId("title").focus(); // a button that went away takes no focus with it
 }
 
 function help(can_send, status) {
   if (can_send) return matchMedia("(pointer: fine)").matches ? "Ctrl + Enter sends" : "";
-  return status === "failed" ? "This session has ended; start a new one." : "You can write when the agent pauses.";
+  return status === "failed" || status === "stopped" ? "This session has ended; start a new one." : "You can write when the agent pauses.";
 }
 
 submitInBackground(byId("send"), () => {
   box.value = "";
   messages.scrollTop = messages.scrollHeight;
 });
-submitInBackground(byId("approve"), () => {});
+submitInBackground(byId("approve"), () => by && localStorage.setItem("by", by.value));
 submitInBackground(byId("stop"), () => {});
+submitInBackground(byId("archive"), () => {});
+submitInBackground(byId("delete"), ({ url }) => location.assign(url));
+byId("delete-ask").addEventListener("click", () => byId("delete-dialog").showModal());
+byId("delete-not").addEventListener("click", () => byId("delete-dialog").close());
 
 box.addEventListener("keydown", (event) => {
   const isSend = event.key === "Enter" && (event.ctrlKey || event.metaKey);
   if (isSend && !byId("send").querySelector("button").disabled) byId("send").requestSubmit();
 });
 
+// ---- what was asked ----
+
+function showBrief({ row, approved_by, approved }) {
+  showTime(byId("created"), row.created);
+  session.querySelectorAll(".approval").forEach((part) => (part.hidden = !approved));
+  if (!approved) return;
+  byId("approved-by").textContent = `by ${approved_by}`;
+  showTime(byId("approved"), approved);
+}
+
 // ---- the video ----
 
-function showVideo(url) {
+function showVideo({ video: url }) {
   byId("result").hidden = !url;
   if (url && byId("open").getAttribute("href") !== url) {
+    showBalance();
     byId("open").href = url;
+    byId("download").href = `${url}/download`;
     video.src = url;
   }
   if (!url) video.removeAttribute("src");
