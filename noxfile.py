@@ -60,8 +60,10 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def desk(session: nox.Session) -> None:
-    """Run the review desk, a web app, before a simulated agent: `nox -s desk -- --live` for the real one."""
+    """Run the review desk, a web app, on a simulated agent: `-- --live` for the real one, `-- --workers 4` for more."""
     install_groups(session, "desk")
+    if any(word.startswith("--workers") for word in session.posargs) and "REDIS_URL" not in os.environ:
+        provide_redis(session)
     env = {"PYTHONPATH": str(ROOT / "examples")}
     session.run("python", "-m", "review_desk", *session.posargs, env=env, interrupt_timeout=5)
 
@@ -111,14 +113,19 @@ def backplane_tests(session: nox.Session) -> None:
     """Kill processes that share their polls on Redis and PostgreSQL, and stop the engines; `-- --table` measures."""
     install_groups(session, "test")
     provide_postgresql(session)
-    if not (shutil.which("redis-server") or shutil.which("valkey-server")):
-        provide(session, "redis-server")
+    provide_redis(session)
     if "--table" in session.posargs:
         session.run("python", "-m", "backplane.engines.table", env={"PYTHONPATH": str(ROOT / "tests")})
     else:
         session.run(
             "python", "-m", "pytest", "tests/backplane", "-m", "backplane", *PARALLEL, *session.posargs
         )
+
+
+def provide_redis(session: nox.Session) -> None:
+    """See that there is a Redis."""
+    if not (shutil.which("redis-server") or shutil.which("valkey-server")):
+        provide(session, "redis-server")
 
 
 def provide_postgresql(session: nox.Session) -> None:

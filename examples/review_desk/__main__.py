@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import socket
+import tempfile
 from dataclasses import replace
 
 import uvicorn
@@ -14,6 +16,7 @@ from starlette.applications import Starlette
 from heygen_async import Cadence, ConfigError, HeyGen
 from heygen_async.testing import Line, Scenario, Simulator, SimulatorServer, Step
 
+from . import workers
 from .app import create_app, from_environment
 from .settings import Settings
 
@@ -58,22 +61,42 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--host", default="127.0.0.1", help="address to bind (127.0.0.1)")
     result.add_argument("--port", type=int, default=8000, help="port to bind; 0 for any free one (8000)")
     result.add_argument("--live", action="store_true", help="real and paid, with your HEYGEN_API_KEY")
+    result.add_argument("--workers", type=int, default=1, help="processes, which meet on a Redis (1)")
     result.add_argument("--speed", type=float, default=6.0, help="of the simulated agent, times life (6)")
     return result
 
 
 async def main(options: argparse.Namespace) -> None:
     """Serve the desk until it is interrupted; a simulated agent keeps nothing, and so does its desk."""
+    where = {"host": options.host, "port": options.port}
+    if options.live and options.workers > 1:
+        await workers.serve(os.environ, workers=options.workers, **where)
+        return
     if options.live:
-        await Server(from_environment(), host=options.host, port=options.port).serve()
+        await Server(from_environment(), **where).serve()
         return
     async with SimulatorServer(Simulator(scenario=scenario(), speed=options.speed)) as agent:
-        heygen = HeyGen("test-key", base_url=agent.url, cadence=Cadence.constant(0.5))
-        app = create_app(heygen, Settings(media="http://127.0.0.1:*"))
         print("  A simulated Video Agent: no key, no cost. Add --live for the real one.")
+        if options.workers > 1:
+            await serve_workers(agent.url, options)
+            return
+        heygen = HeyGen("test-key", base_url=agent.url, cadence=Cadence.constant(0.5))
+        app = create_app(heygen, Settings(media="http://127.0.0.1:*", is_simulated=True))
         # The server raises the signal that ended it once more; a task of its own leaves us the time to close.
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(Server(app, host=options.host, port=options.port).serve())
+            tasks.create_task(Server(app, **where).serve())
+
+
+async def serve_workers(agent: str, options: argparse.Namespace) -> None:
+    """Serve the desk in several processes, which share a database for as long."""
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {
+            **os.environ,
+            "HEYGEN_API_KEY": "test-key",
+            "HEYGEN_API_BASE": agent,
+            "DESK_DATABASE": f"{folder}/desk.sqlite3",
+        }
+        await workers.serve(environment, host=options.host, port=options.port, workers=options.workers)
 
 
 if __name__ == "__main__":
