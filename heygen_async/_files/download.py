@@ -203,12 +203,12 @@ class _FileDownload:
         return Tries(self._remote.api.retry, self._remote.api.rng.random)
 
     async def _link(self) -> str:
-        if self._url is None:
+        if not self._url:
             try:
                 self._url = await self._remote.refresh()
             except TransportError as error:
                 raise _failed(self._remote, error) from error
-        if self._url is None:
+        if not self._url:
             raise DownloadError(
                 f"{self._remote.what} has no link.",
                 hint="Wait until it is finished, then read it again.",

@@ -369,9 +369,12 @@ def _translate(error: Exception, what: str, secrets: tuple[str, ...] = ()) -> er
     if isinstance(error, aiohttp.ServerDisconnectedError):
         return errors.ConnectionLost(f"The server closed the connection without an answer to {what}.")
     if isinstance(error, aiohttp.ClientResponseError):
-        return errors.BadResponse(f"The answer to {what} is not HTTP: {problem}")
+        fault = error.message.partition(":")[0]  # then come bytes of the server's, and a drawing of them
+        return errors.BadResponse(f"The answer to {what} is not HTTP: {_redact.clean(fault, secrets)}.")
     if isinstance(error.__cause__, ContentEncodingError):
-        return errors.BadResponse(f"The answer to {what} cannot be unpacked: {problem}")
+        return errors.BadResponse(f"The answer to {what} cannot be unpacked.")
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return errors.ConnectionLost(f"The answer to {what} broke off.")
     return errors.ConnectionLost(f"The connection broke during {what}: {problem}.")
 
 

@@ -19,7 +19,7 @@ def describe(error: BaseException, secrets: tuple[str, ...] = ()) -> str:
             problem = f"the certificate of {where} is not trusted ({cause.verify_message})"
         case ssl.SSLError():
             problem = f"TLS with {where} failed ({cause.reason or 'no reason given'})"
-        case socket.gaierror():
+        case socket.gaierror() | UnicodeError():
             problem = f"the name of {where} cannot be looked up"
         case ConnectionRefusedError():
             problem = f"nothing listens at {where}"
@@ -30,7 +30,7 @@ def describe(error: BaseException, secrets: tuple[str, ...] = ()) -> str:
         case OSError(strerror=str(reason)):
             problem = f"{where}: {reason}"
         case _:
-            problem = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+            problem = str(error) or type(error).__name__
     return clean(problem, secrets)
 
 

@@ -90,6 +90,20 @@ async def test_link_that_leads_nowhere(tmp_path: pathlib.Path, link: str) -> Non
             await (await read_video(heygen)).download(tmp_path)
 
 
+async def test_an_empty_link_is_none(tmp_path: pathlib.Path) -> None:
+    """A video whose link is empty has none yet: the error says so, and no host is asked."""
+
+    async def respond(request: web.Request) -> web.StreamResponse:
+        return web.Response(body=MP4)
+
+    async with StorageHost(respond) as host, client(host) as heygen:
+        host.link = ""
+        with pytest.raises(DownloadError, match="no link"):
+            await (await read_video(heygen)).download(tmp_path)
+
+    assert not host.targets
+
+
 async def test_redirects_in_a_circle_end(tmp_path: pathlib.Path) -> None:
     """A storage host that redirects to itself is a `DownloadError`."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gzip
 import random
+import re
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -22,6 +23,7 @@ from peers import CHUNKED, OK, Behaviour, Line, Peer, closed_port, http, peer, r
 OpenTransport = Callable[..., AbstractAsyncContextManager[AiohttpTransport]]
 
 KEY = Secret("sk_one_of_a_kind")
+ANOTHER_LIBRARY = re.compile(r"Error|Invalid[A-Z]|b'|message=|[<\n]")
 SOON = 0.05
 AMPLE = 100.0  # never waited for, whatever else the machine does
 
@@ -105,13 +107,14 @@ BROKEN: dict[str, tuple[Behaviour, type[TransportError]]] = {
 async def test_broken_answers_are_named(
     transport: OpenTransport, behaviour: Behaviour, kind: type[TransportError]
 ) -> None:
-    """A connection that breaks is `ConnectionLost`, an answer that is no HTTP is `BadResponse`; none leaks."""
+    """A connection that breaks is `ConnectionLost`, an answer that is no HTTP is `BadResponse`, in words of ours."""
     async with peer(behaviour) as server:
         error = await failure(server, transport)
 
     assert kind is type(error)
     assert error.__cause__ is not None
     assert "/v3/things" in str(error)
+    assert not ANOTHER_LIBRARY.search(str(error))
 
 
 SLOW: dict[str, Behaviour] = {
@@ -135,9 +138,9 @@ async def test_slow_answers_are_timeouts(transport: OpenTransport, behaviour: Be
 
 
 async def test_refused_is_never_sent(transport: OpenTransport) -> None:
-    """A refused connection is `ConnectFailed`."""
+    """A refused connection is `ConnectFailed`, and says where."""
     async with transport() as it:
-        with pytest.raises(ConnectFailed):
+        with pytest.raises(ConnectFailed, match=r"nothing listens at 127\.0\.0\.1:\d+"):
             await it.send(get(closed_port()))
 
 
@@ -147,10 +150,12 @@ async def test_refused_is_never_sent(transport: OpenTransport) -> None:
     ids=["unknown", "empty label", "long label", "no address"],
 )
 async def test_names_that_lead_nowhere_are_never_sent(transport: OpenTransport, url: str) -> None:
-    """A host that cannot be looked up is `ConnectFailed`."""
+    """A host that cannot be looked up is `ConnectFailed`, in words of ours."""
     async with transport() as it:
-        with pytest.raises(ConnectFailed):
+        with pytest.raises(ConnectFailed) as caught:
             await it.send(get(url))
+
+    assert not ANOTHER_LIBRARY.search(str(caught.value))
 
 
 async def test_a_handshake_that_hangs_is_never_sent(transport: OpenTransport) -> None:
