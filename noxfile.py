@@ -443,7 +443,7 @@ def generated(session: nox.Session) -> None:
 
 @nox.session
 def picture(session: nox.Session) -> None:
-    """Draw the picture of the command at work anew, from a run against the simulator."""
+    """Record the command at work anew, on a narrow and a wide screen, from a run against the simulator."""
     install_groups(session, "test")
     session.run("python", "tests/cli/picture.py", env={"PYTHONPATH": "tests"})
 

@@ -147,9 +147,8 @@ async def test_three_thousand_jobs(idempotency: Idempotency, most: int) -> None:
 @pytest.mark.parametrize("count", [100, pytest.param(1_000, marks=pytest.mark.chaos)])
 async def test_silent_failures_are_made_up_for(idempotency: Idempotency, count: int) -> None:
     """
-    Where a quarter of the sessions fails in silence, and a tenth of the exchanges, 98 % of the jobs are delivered.
-
-    Each delivered job is billed once, and no session is made that an outcome does not tell of.
+    Where a quarter of the sessions fails in silence, and a tenth of the exchanges, 98 % of the jobs are delivered, each
+    billed once, and no session is made that an outcome does not tell of.
     """
     service = faulty_service(idempotency, 2 * RATE, Moods(failure_rate=0.25))
     jobs = (Job(f"A film, number {number} of them", mode="generate") for number in range(count))

@@ -1,8 +1,9 @@
 """
-Draws the picture of the README: a batch at work, in virtual time, so that it comes out the same each time.
+Records the board of the README: a batch at work, in virtual time, so that it comes out the same each time.
 
-`nox -s picture` writes it anew.
+`nox -s picture` writes the recordings anew, one for a narrow and one for a wide screen.
 """
+# ruff: noqa: TID251 - the loop of the recording owns the time
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ from rich.console import Console
 from rich.text import Text
 
 from cli.terminal_user import as_csv
-from heygen_async import Cadence, HeyGen
+from heygen_async import Cadence, HeyGen, Rate
 from heygen_async._cli.batch import BatchCommand, CommandOptions, Plan
 from heygen_async._cli.output import Output
 from heygen_async.testing import MemoryTransport, Scenario, Simulator, Step, run
@@ -29,8 +30,10 @@ from heygen_async.testing import MemoryTransport, Scenario, Simulator, Step, run
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rich.console import RenderableType
 
-PICTURE: Final = pathlib.Path(__file__).parents[2] / ".github" / "progress.svg"
+
+WIDTHS: Final = (80, 200)
 TOWNS: Final = (
     "Bergen",
     "Cádiz",
@@ -44,9 +47,27 @@ TOWNS: Final = (
     "Kraków",
     "Łódź",
 )
-MOMENT: Final = 640.0
+MOMENTS: Final = (20, 120, 260, 420, 640, 880, 1_120)  # seconds into the batch; its end comes last
+SECONDS_A_PICTURE: Final = 2
+LINES: Final = 17
+COMMAND: Final = "$ heygen-async batch towns.csv --out films --approve --max-spend 90 --rate 0.05"
 # Rich would have browsers fetch a font from elsewhere.
 FORMAT: Final = re.sub(r"@font-face \{\{.*?\}\}\s*", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
+# Who wants no motion sees one picture in the middle.
+FILM: Final = """\
+<svg xmlns="http://www.w3.org/2000/svg" viewBox="{box}"><style>
+.picture {{ opacity: 0; animation: show {all}s steps(1) infinite }}
+@keyframes show {{ 0% {{ opacity: 1 }} {share:.2f}% {{ opacity: 0 }} }}
+@media (prefers-reduced-motion) {{ .picture {{ animation: none }} .still {{ opacity: 1 }} }}
+</style>
+{pictures}
+</svg>
+"""
+
+
+def path_of(width: int) -> pathlib.Path:
+    """Where the recording of a screen so wide is kept."""
+    return pathlib.Path(__file__).parents[2] / ".github" / f"board-{width}.svg"
 
 
 def paced(steps: Sequence[Step], factor: float) -> tuple[Step, ...]:
@@ -62,7 +83,7 @@ def service() -> Simulator:
         life = replace(
             chat, opening=paced(chat.opening, 1 + number % 4), approval=paced(chat.approval, 1 + number / 4)
         )
-        simulator.script(life, prompt=town)
+        simulator.script(life.with_video_seconds(28 + 2 * number), prompt=town)
     simulator.script(
         replace(Scenario.failing("generating", mode="chat"), failure_reason="Content policy."),
         prompt="Faro 1",
@@ -71,7 +92,11 @@ def service() -> Simulator:
 
 
 class Witness(Output):
-    """Says what stands above the board, and has no screen to redraw it on."""
+    """Keeps what is shown above the board, and has no screen to redraw it on."""
+
+    def __init__(self) -> None:
+        super().__init__(out=io.StringIO(), err=io.StringIO())
+        self.shown: list[RenderableType] = [Text(COMMAND, style="bold")]
 
     @property
     def is_live(self) -> bool:
@@ -79,51 +104,92 @@ class Witness(Output):
         return False
 
     def emit(self, event: str, words: str = "", /, **fields: object) -> None:
-        """Tell of the beginning and of failures."""
-        if event in {"jobs", "failed"}:
-            super().emit(event, words, **fields)
+        """Keep the beginning and the failures."""
+        if event in {"jobs", "failed"} and words:
+            self.shown.append(Text(f"{event:<8} {words}", style="red" if event == "failed" else ""))
+
+    def show(self, what: RenderableType) -> None:
+        """Keep the last table."""
+        self.shown.append(what)
 
 
-async def watched(folder: pathlib.Path) -> str:
-    """Run the batch, and draw it at one moment."""
+def draw(shown: Sequence[RenderableType], width: int, name: str) -> str:
+    """Return one picture: what is shown on a screen so wide."""
     console = Console(
         file=io.StringIO(),
         record=True,
-        width=92,
-        height=30,
+        width=width,
+        height=LINES,
         force_terminal=True,
         color_system="truecolor",
         legacy_windows=False,
         get_time=asyncio.get_running_loop().time,
         _environ={},
     )
-    console.print(Text("$ heygen-async batch towns.csv --out films --approve", style="bold"))
-    simulator, output = service(), Witness(out=io.StringIO())
-    output.out = console
-    options = CommandOptions(jobs=str(folder / "towns.csv"), out=folder / "films", approve=True)
+    for what in shown:
+        console.print(what)
+    written = console.export_text(clear=False, styles=False).count("\n")
+    console.print("\n" * (LINES - written - 1))
+    return console.export_svg(title="heygen-async batch", code_format=FORMAT, unique_id=name)
+
+
+def film(pictures: Sequence[str]) -> str:
+    """Return pictures as one that moves, without a script."""
+    [box] = {re.findall('viewBox="([^"]*)"', picture)[0] for picture in pictures}
+    frames = [
+        f'<g class="picture{" still" if number == len(pictures) // 2 else ""}" '
+        f'style="animation-delay: {number * SECONDS_A_PICTURE}s">{picture}</g>'
+        for number, picture in enumerate(pictures)
+    ]
+    everything = SECONDS_A_PICTURE * len(pictures)
+    return FILM.format(box=box, all=everything, share=100 / len(pictures), pictures="\n".join(frames))
+
+
+async def record(folder: pathlib.Path) -> dict[int, str]:
+    """Run the batch, and draw it at some moments and at its end, for each width."""
+    simulator, output = service(), Witness()
+    output.out.get_time = asyncio.get_running_loop().time
+    options = CommandOptions(
+        jobs=str(folder / "towns.csv"),
+        out=folder / "films",
+        approve=True,
+        max_spend=90,
+        rate=Rate(per_second=0.05),
+    )
+    pictures: dict[int, list[str]] = {width: [] for width in WIDTHS}
+
+    def take(*shown: RenderableType) -> None:
+        for width, taken in pictures.items():
+            taken.append(draw([*output.shown, *shown], width, f"at{len(taken)}"))
+
     async with HeyGen(
         simulator.api_key, http=MemoryTransport(simulator), cadence=Cadence.constant(5)
     ) as heygen:
         with ExitStack() as stack:
             making = BatchCommand(heygen, await anyio.to_thread.run_sync(Plan.made, stack, options), output)
-            with anyio.move_on_after(MOMENT):
-                await making.run()
-            console.print(making.board)
-    return console.export_svg(title="heygen-async batch", code_format=FORMAT, unique_id="batch")
+            async with anyio.create_task_group() as group:
+                group.start_soon(making.run)
+                began = anyio.current_time()
+                for moment in MOMENTS:
+                    await anyio.sleep(began + moment - anyio.current_time())
+                    take(making.board)
+            take()
+    return {width: film(taken) for width, taken in pictures.items()}
 
 
-def drawn() -> str:
-    """Return the picture."""
+def recordings() -> dict[int, str]:
+    """Return the recordings, by width."""
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         rows = [
-            {"key": f"{town.lower()}-{n}", "prompt": f"A tour of {town} {n}"}
+            {"key": f"{town.lower()}-{n}", "prompt": f"A tour of {town} {n}", "max_seconds": "60"}
             for n in range(4)
             for town in TOWNS
         ]
         (folder / "towns.csv").write_bytes(as_csv(rows))
-        return run(watched, folder)
+        return run(record, folder)
 
 
 if __name__ == "__main__":
-    PICTURE.write_text(drawn(), encoding="utf-8")
+    for screen, recording in recordings().items():
+        path_of(screen).write_text(recording, encoding="utf-8")

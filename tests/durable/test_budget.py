@@ -242,9 +242,8 @@ async def test_three_killed_workers_share_one_budget(
     database: str, crew: Callable[..., Crew], longest: float, jobs: int, kills: int
 ) -> None:
     """
-    Workers that are killed all the time never spend more than the budget while videos keep to `max_seconds`.
-
-    Where videos are longer, it is exceeded by no more than the jobs in flight are longer than they said.
+    Workers that are killed all the time never spend more than the budget while videos keep to `max_seconds`; where they
+    do not, it is exceeded by no more than the jobs in flight are longer than they said.
     """
     simulator, spend = films_of_any_length(jobs), 0.5 * jobs * ASKED
     seen: list[float] = []

@@ -59,6 +59,7 @@ def scenarios() -> list[Scenario]:
     return [
         mine.timed(thinking=1, generating=2).at_speed(60),
         mine.with_video_at("create").with_lag(video=10, url=5),
+        mine.with_video_seconds(30),
         mine.fails(at="thinking", with_reason=False).muted(),
         Scenario.chat(),
         Scenario.question(),
