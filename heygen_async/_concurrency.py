@@ -54,21 +54,20 @@ def _finish(waiter: asyncio.Future[None] | None) -> None:
 async def concurrently(jobs: Iterable[Callable[[], Awaitable[None]]], *, most: int = 4) -> None:
     """Do the jobs side by side, at most so many at once; the first error ends them all and is raised as itself."""
     gate = anyio.Semaphore(most)
-    errors: list[Exception] = []
 
     async def do(job: Callable[[], Awaitable[None]]) -> None:
         async with gate:
-            try:
-                await job()
-            except Exception as error:  # noqa: BLE001 - raised below, as itself and not in a group
-                errors.append(error)
-                group.cancel_scope.cancel()
+            await job()
 
-    async with anyio.create_task_group() as group:
-        for job in jobs:
-            group.start_soon(do, job)
-    if errors:
-        raise errors[0]
+    try:
+        async with anyio.create_task_group() as group:
+            for job in jobs:
+                group.start_soon(do, job)
+    except ExceptionGroup as failed:
+        first = failed.exceptions[0]
+    else:
+        return
+    raise first  # out here: it keeps its own cause, and does not come with the group
 
 
 async def wait_through_cancels(tasks: Collection[asyncio.Task[object]], limit: float) -> None:

@@ -93,7 +93,10 @@ class Durations:
         seen = self._seconds.setdefault(status, deque(maxlen=_REMEMBERED))
         seen.append(seconds)
         if len(seen) >= _ENOUGH:
-            self._expected[status] = _fit(sorted(seen))
+            # By the quartiles, which a few that hang cannot move.
+            low, middle, high = (max(sorted(seen)[len(seen) * k // 4], 1.0) for k in (1, 2, 3))
+            shape = math.log(9) / math.log(high / low) if high > low else _SHARPEST
+            self._expected[status] = Expected(middle, min(max(shape, 1.0), _SHARPEST), len(seen))
 
     def expected(self, status: SessionStatus) -> Expected | None:
         """
@@ -107,13 +110,6 @@ class Durations:
 
 _TELLING = frozenset({SessionStatus.THINKING, SessionStatus.GENERATING})
 _STILL = frozenset(status for status in SessionStatus if status.is_paused or status.is_terminal)
-
-
-def _fit(seconds: list[float]) -> Expected:
-    """Fit to the quartiles, which a few that hang cannot move."""
-    low, middle, high = (max(seconds[len(seconds) * k // 4], 1.0) for k in (1, 2, 3))
-    shape = math.log(9) / math.log(high / low) if high > low else _SHARPEST
-    return Expected(middle, min(max(shape, 1.0), _SHARPEST), len(seconds))
 
 
 class PollContext(Struct, frozen=True, kw_only=True):

@@ -123,30 +123,17 @@ _BY_STATUS: dict[int, type[errors.APIError]] = {
 }
 
 # Only for refusals in a success envelope, where the HTTP status says nothing.
-_BY_CODE: dict[str, type[errors.APIError]] = {
-    "invalid_parameter": errors.InvalidRequest,
-    "content_policy_violation": errors.InvalidRequest,
-    "authentication_failed": errors.Unauthorized,
-    "unauthorized": errors.Unauthorized,
-    "insufficient_credit": errors.InsufficientCredit,
-    "trial_limit_exceeded": errors.InsufficientCredit,
-    "plan_upgrade_required": errors.InsufficientCredit,
-    "subscription_required": errors.InsufficientCredit,
-    "forbidden": errors.Forbidden,
-    "resource_access_denied": errors.Forbidden,
-    "not_found": errors.NotFound,
-    "resource_not_found": errors.NotFound,
-    "video_not_found": errors.NotFound,
-    "request_in_progress": errors.Conflict,
-    "resource_not_ready": errors.Conflict,
-    "conflict": errors.Conflict,
-    "rate_limit_exceeded": errors.RateLimited,
-    "rate_limited": errors.RateLimited,
-    "quota_exceeded": errors.RateLimited,
-    "internal_error": errors.ServerError,
-    "service_unavailable": errors.ServerError,
-    "gateway_timeout": errors.ServerError,
+_CODES: dict[type[errors.APIError], str] = {
+    errors.InvalidRequest: "invalid_parameter content_policy_violation",
+    errors.Unauthorized: "authentication_failed unauthorized",
+    errors.InsufficientCredit: "insufficient_credit trial_limit_exceeded plan_upgrade_required subscription_required",
+    errors.Forbidden: "forbidden resource_access_denied",
+    errors.NotFound: "not_found resource_not_found video_not_found",
+    errors.Conflict: "request_in_progress resource_not_ready conflict",
+    errors.RateLimited: "rate_limit_exceeded rate_limited quota_exceeded",
+    errors.ServerError: "internal_error service_unavailable gateway_timeout",
 }
+_BY_CODE = {code: kind for kind, codes in _CODES.items() for code in codes.split()}
 
 
 def read(
@@ -167,7 +154,13 @@ def read(
     if status >= 400:
         raise _refusal(status, headers, body, secrets)
     if not 200 <= status < 300:
-        raise _redirect(name, status, headers, secrets)
+        target = _redact.host(headers["location"]) if "location" in headers else "nowhere"
+        target = _redact.clean(target, secrets)
+        raise errors.BadResponse(
+            f"The answer to {name} is a redirect ({status}) to {target}; redirects are not followed.",
+            status=status,
+            hint="Check base_url: the API itself does not redirect.",
+        )
     envelope: Envelope[T] | None
     try:
         envelope = decoder.decode(body)
@@ -176,17 +169,6 @@ def read(
     if envelope is not None and (envelope.error is _NO_ERROR or bytes(envelope.error) == NULL):
         return envelope
     raise _refusal(status, headers, body, secrets)
-
-
-def _redirect(
-    name: str, status: int, headers: Mapping[str, str], secrets: Iterable[str]
-) -> errors.BadResponse:
-    target = _redact.clean(_redact.host(headers["location"]), secrets) if "location" in headers else "nowhere"
-    return errors.BadResponse(
-        f"The answer to {name} is a redirect ({status}) to {target}; redirects are not followed.",
-        status=status,
-        hint="Check base_url: the API itself does not redirect.",
-    )
 
 
 def _read_leniently(

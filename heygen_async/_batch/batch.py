@@ -19,7 +19,7 @@ from .concurrency import NotStarted, Slot, Slots
 from .job import BatchEvent, Outcome
 from .job_runner import EventHook, JobRunner
 from .job_source import check_jobs, read_jobs
-from .second_tries import PAUSE_SECONDS, Balance, make_again, may_succeed_again
+from .second_tries import EMPTY, PAUSE_SECONDS, Balance, make_again, may_succeed_again
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -295,5 +295,5 @@ class Batch:
         if isinstance(error, OutOfCredit):
             # Seen as a passing throttle with credit left, too (contract.md, Errors): the wallet knows more.
             self._credit_failures += 1
-            return self._credit_failures >= _CREDIT_FAILURES or await self._wallet.is_empty()
+            return self._credit_failures >= _CREDIT_FAILURES or (await self._wallet.read() or 0.0) < EMPTY
         return True

@@ -68,11 +68,6 @@ class Balance:
             return None
         return None if wallet is None else wallet.remaining_balance
 
-    async def is_empty(self) -> bool:
-        """Return whether nothing can be paid for; also when that cannot be known."""
-        balance = await self.read()
-        return balance is None or balance < EMPTY
-
     async def fell_by_more_than(self, cost: float) -> bool:
         """Return whether more is gone than was delivered and reserved: failed sessions cost something then."""
         if self._first is None:

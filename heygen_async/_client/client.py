@@ -106,7 +106,8 @@ class HeyGen:
         )
         check_callable(**callables)
         check_type(random.Random | None, "a random.Random", rng=rng)
-        _check_http(http)
+        if http is not None and not (hasattr(http, "send") or hasattr(http, "request")):
+            raise InvalidArgument("http", "must be an aiohttp.ClientSession or a Transport")
         check_count(max_connections=max_connections)
         check_positive(**given(requests_per_second=requests_per_second))
 
@@ -338,8 +339,3 @@ class HeyGen:
     def __repr__(self) -> str:
         core = getattr(self, "_core", None)  # none when its arguments were refused
         return f"<HeyGen {'closed' if core is None or core.api.is_closed else 'open'}>"
-
-
-def _check_http(http: object) -> None:
-    if http is not None and not (hasattr(http, "send") or hasattr(http, "request")):
-        raise InvalidArgument("http", "must be an aiohttp.ClientSession or a Transport")

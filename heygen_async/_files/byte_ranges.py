@@ -60,9 +60,7 @@ def range_headers(info: PartInfo, start: int) -> dict[str, str]:
     return {"range": f"bytes={start}-", "if-range": info.validator}
 
 
-def read_response(
-    info: PartInfo, start: int, status: int, headers: Mapping[str, str]
-) -> tuple[PartInfo, int]:
+def read_answer(info: PartInfo, start: int, status: int, headers: Mapping[str, str]) -> tuple[PartInfo, int]:
     """
     Return which version of the file a successful answer brings, and from which byte on.
 

@@ -253,9 +253,7 @@ class _FileDownload:
                 # Before anything is written: a login page must not cost the half file.
                 raise BadResponse("The storage host sent an HTML page in place of the rest.", status=200)
             try:
-                info, at = byte_ranges.read_response(
-                    part.info, self._start, response.status, response.headers
-                )
+                info, at = byte_ranges.read_answer(part.info, self._start, response.status, response.headers)
             except BadResponse:
                 part.forget()
                 raise

@@ -176,18 +176,14 @@ async def wait_until_usable(api: ApiClient, asset: Asset, timeout: float | None)
                 if row.asset_id == asset.id:
                     asset, problem = replace(asset, status=row.status), row.error
         if asset.status in _FAILED:
-            raise _failure(asset, problem)
+            reason = (problem or {}).get("message")
+            words = f": {clean(reason)}" if isinstance(reason, str) and reason else "."
+            raise UploadError(
+                f"The service could not process {asset.name!r} ({asset.id}){words}",
+                hint="Check that the file opens, and upload it again.",
+            )
         return asset
     raise UploadError(
         f"The service was still processing {asset.name!r} ({asset.id}) after {timeout:g} seconds.",
         hint="Wait on with `assets.statuses`, or upload with a longer `timeout`.",
-    )
-
-
-def _failure(asset: Asset, problem: dict[str, object] | None) -> UploadError:
-    reason = None if problem is None else problem.get("message")
-    words = f": {clean(reason)}" if isinstance(reason, str) and reason else "."
-    return UploadError(
-        f"The service could not process {asset.name!r} ({asset.id}){words}",
-        hint="Check that the file opens, and upload it again.",
     )

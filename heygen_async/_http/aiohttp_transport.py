@@ -158,7 +158,8 @@ class AiohttpTransport:
                 f"The HTTP session cannot be used: {_redact.clean(str(error))}",
                 hint="Keep the session given as http= open, and use it in the event loop it was made in.",
             )
-        secrets = _secrets_of(request)
+        values = request.headers.values()
+        secrets = tuple(one.removeprefix("Bearer ") for one in values if isinstance(one, _redact.Secret))
         meaning = _translate(error, what, secrets)
         if self._is_closed and isinstance(error, TimeoutError):
             meaning = errors.ConnectionLost("The client was closed while this was under way.")
@@ -343,12 +344,6 @@ async def _keep_open(session: aiohttp.ClientSession) -> AsyncGenerator[None, Non
         yield
     finally:
         await session.close()
-
-
-def _secrets_of(request: Request) -> tuple[str, ...]:
-    """Return what must not be shown of the headers of a request."""
-    values = request.headers.values()
-    return tuple(value.removeprefix("Bearer ") for value in values if isinstance(value, _redact.Secret))
 
 
 @lru_cache(maxsize=1024)  # the sessions of one program, as a rule: making one costs as much as comparing ten

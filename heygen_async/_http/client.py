@@ -43,7 +43,6 @@ T = TypeVar("T")
 log = logging.getLogger("heygen_async")
 
 _OK = HTTPStatus.OK.value
-_UNPACED = 5.0  # seconds everybody waits after a 429 that names no pace
 
 
 @dataclass(slots=True)
@@ -217,7 +216,7 @@ class ApiClient:
         throttle = {Kind.CREATE: self.create_queue.throttle, Kind.READ: self.polls}.get(call.kind)
         if throttle is not None:
             longest, jitter = self.retry.max_retry_after, self.rng.random()
-            throttle.refuse(error, now=_clock.now(), unpaced=_UNPACED, longest=longest, jitter=jitter)
+            throttle.refuse(error, now=_clock.now(), longest=longest, jitter=jitter)
 
     def download(self, url: str, asked: Mapping[str, str]) -> AbstractAsyncContextManager[ResponseStream]:
         """

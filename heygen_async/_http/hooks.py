@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, convert
 
 from .. import _clock
 from .._concurrency import wait_through_cancels
@@ -176,13 +176,7 @@ class Hooks:
     def report_transition(self, state: SessionState) -> None:
         """Report a state that is a transition."""
         if self.on_transition is not None:
-            event = TransitionEvent(
-                session_id=state.session_id,
-                previous=state.previous,
-                status=state.status,
-                elapsed=state.elapsed,
-            )
-            self._call(self.on_transition, event)
+            self._call(self.on_transition, convert(state, TransitionEvent, from_attributes=True))
 
     def _call(self, hook: Callable[[E], Awaitable[None] | None], event: E) -> None:
         """Call a hook; nothing it does disturbs what goes on."""

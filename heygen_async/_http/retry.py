@@ -40,6 +40,7 @@ _NOT_FORWARDED = frozenset({401, 407, 411, 413, 414, 431})
 
 SHORTEST_PACE = 1.0  # seconds: a service that asks for less, or for none, is not hammered
 LONGEST_FLOOR = 30.0  # seconds the shortest pace grows to while refusals follow each other
+UNPACED = 5.0  # seconds everybody waits after a 429 that names no pace
 _JITTER = 0.1  # of a pace the service asked for, upwards only
 
 
@@ -164,12 +165,10 @@ class Throttle:
         self.resume: float = -math.inf  # loop time
         self._floor = SHORTEST_PACE
 
-    def refuse(
-        self, error: HeyGenError, *, now: float, unpaced: float, longest: float, jitter: float
-    ) -> None:
+    def refuse(self, error: HeyGenError, *, now: float, longest: float, jitter: float) -> None:
         """Take a refusal in; those of one pause count once."""
         if now >= self.resume:
             in_a_row = now - self.resume <= LONGEST_FLOOR
             self._floor = min(self._floor * 2, LONGEST_FLOOR) if in_a_row else SHORTEST_PACE
-        wait = pause(error, unpaced, floor=self._floor, jitter=jitter)
+        wait = pause(error, UNPACED, floor=self._floor, jitter=jitter)
         self.resume = max(self.resume, now + min(wait, longest))

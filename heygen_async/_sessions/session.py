@@ -461,7 +461,10 @@ async def stop_session(session: Session) -> Video:
         async with session.watch(until=TERMINAL, timeout=_STOPPING) as states:
             async for state in states:
                 if state.is_terminal and state.failure_reason is None:
-                    return await _newest_video(session)
+                    newest = await anext(session.videos(), None)
+                    if newest is not None and newest.is_downloadable:
+                        return newest  # if need be of an earlier run, since no new one will come
+                    return await session.video(timeout=_STOPPING)
     raise errors.SessionFailed(
         f"Session {session.id} was stopped by the reviewer.",
         session_id=session.id,
@@ -470,11 +473,3 @@ async def stop_session(session: Session) -> Video:
         last_state=session.state,
         ref=session.ref(),
     )
-
-
-async def _newest_video(session: Session) -> Video:
-    """Return what a stopped session has: if need be the video of an earlier run, since no new one will come."""
-    newest = await anext(session.videos(), None)
-    if newest is not None and newest.is_downloadable:
-        return newest
-    return await session.video(timeout=_STOPPING)

@@ -13,6 +13,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
+from msgspec import convert
+
 from .. import _clock
 from ..errors import InvalidArgument, Replayed
 from ..errors._arguments import check_count, check_number, check_text, given
@@ -140,12 +142,7 @@ def parse_unverified(body: bytes | bytearray | memoryview) -> UnverifiedEvent:
         InvalidArgument: The body is not bytes.
     """
     event = read_event(_signatures.check_body(body))
-    return UnverifiedEvent(
-        type=event.type,
-        session_id=event.session_id,
-        video_id=event.video_id,
-        callback_id=event.callback_id,
-    )
+    return convert(event, UnverifiedEvent, from_attributes=True)
 
 
 def sign(

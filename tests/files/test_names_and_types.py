@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from files.film import MP4, PNG
 from heygen_async import UploadError
-from heygen_async._files.byte_ranges import PartInfo, next_start, range_headers, read, read_response
+from heygen_async._files.byte_ranges import PartInfo, next_start, range_headers, read, read_answer
 from heygen_async._files.media_types import media_type
 from heygen_async._files.names import file_name, suffix_of
 from heygen_async.errors import BadResponse
@@ -176,12 +176,12 @@ def test_without_a_validator_everything_is_asked_for() -> None:
 def test_other_part_is_refused(content_range: str) -> None:
     """A part that was not asked for is never joined."""
     with pytest.raises(BadResponse):
-        read_response(NOTE, 40, 206, {"content-range": content_range})
+        read_answer(NOTE, 40, 206, {"content-range": content_range})
 
 
 def test_packed_file_has_no_places() -> None:
     """A file packed on the way has neither a size nor places to go on from."""
-    found = read_response(NOTE, 0, 200, {"content-encoding": "gzip", "content-length": "5", "etag": '"b"'})
+    found = read_answer(NOTE, 0, 200, {"content-encoding": "gzip", "content-length": "5", "etag": '"b"'})
 
     assert PartInfo(of="video v") == found[0]
 
@@ -191,5 +191,5 @@ def test_young_date_is_no_validator() -> None:
     headers = {"last-modified": "Thu, 01 Jan 2026 00:00:00 GMT", "date": "Thu, 01 Jan 2026 00:00:00 GMT"}
     later = {**headers, "date": "Thu, 01 Jan 2026 00:00:01 GMT"}
 
-    assert read_response(NOTE, 0, 200, headers)[0].validator is None
-    assert headers["last-modified"] == read_response(NOTE, 0, 200, later)[0].validator
+    assert read_answer(NOTE, 0, 200, headers)[0].validator is None
+    assert headers["last-modified"] == read_answer(NOTE, 0, 200, later)[0].validator

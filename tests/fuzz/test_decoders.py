@@ -151,4 +151,4 @@ def test_links_and_texts(link: str, base: str, headers: dict[str, str]) -> None:
     survives(lambda: resolve_link(link, base))
     survives(lambda: (clean(link * 50), host(link)))
     survives(lambda: byte_ranges.read(link.encode("utf-8", "surrogatepass")))
-    survives(lambda: byte_ranges.read_response(byte_ranges.PartInfo(of="x"), 0, 206, headers))
+    survives(lambda: byte_ranges.read_answer(byte_ranges.PartInfo(of="x"), 0, 206, headers))

@@ -223,7 +223,7 @@ def test_refusals_in_a_row_lengthen_the_pause_of_all() -> None:
     throttle, error = Throttle(), said(RateLimited, 429, after=0.0)
 
     def refuse(now: float) -> float:
-        throttle.refuse(error, now=now, unpaced=5.0, longest=120.0, jitter=0.0)
+        throttle.refuse(error, now=now, longest=120.0, jitter=0.0)
         return throttle.resume - now
 
     assert [1.0, 1.0, 2.0] == [refuse(0.0), refuse(0.0), refuse(1.0)]
