@@ -176,7 +176,7 @@ class SessionFactory:
                 max_wait=max_wait,
                 guard=send_guard,
             )
-            options = json.loads(call.body) if isinstance(call.body, bytes) else {}
+            options: dict[str, object] = json.loads(call.body) if isinstance(call.body, bytes) else {}
             create = PendingCreate(
                 prompt=prompt,
                 write=write,

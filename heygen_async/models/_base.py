@@ -77,7 +77,7 @@ class Value(Struct, frozen=True):
         shape = core.typed_dict_schema(columns, cls_name=cls.__name__)
         names = {each.name: each.encode_name for each in fields(cls)}
 
-        def read(value: object) -> Value:
+        def read(value: dict[str, object] | Value) -> Value:
             if isinstance(value, dict):
                 value = {names.get(name, name): each for name, each in value.items()}
             return value if isinstance(value, cls) else convert(value, cls)

@@ -107,7 +107,7 @@ class SessionSummary(Dated, frozen=True, kw_only=True):
     """One line of the session list; it carries no status."""
 
     session_id: Id
-    created_at: Int
+    created_at: Int  # pyright: ignore[reportGeneralTypeIssues] - here it is required
     title: str | None = None
 
 
