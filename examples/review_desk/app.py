@@ -7,7 +7,7 @@ import pathlib
 import secrets
 import shutil
 import tempfile
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
@@ -165,7 +165,7 @@ async def session_events(request: Request) -> Response:
     return stream.of_session(await room_of(request))
 
 
-def _shown(request: Request, name: str, values: dict[str, object], status: int = 200) -> Response:
+def _shown(request: Request, name: str, values: Mapping[str, object], status: int = 200) -> Response:
     headers = {"cache-control": "no-store"}
     settings: Settings = request.app.state.settings
     values = {**values, "is_simulated": settings.is_simulated, "asks_for_name": settings.user_header is None}

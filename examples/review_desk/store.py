@@ -10,16 +10,25 @@ from typing import Final, Literal
 
 import aiosqlite
 
-# `change` counts the writes: what it is greater for than a reader has seen was written since.
-_TABLES: Final = """
-CREATE TABLE IF NOT EXISTS sessions (
-    id TEXT PRIMARY KEY, form TEXT NOT NULL, prompt TEXT NOT NULL, name TEXT NOT NULL, choices TEXT NOT NULL,
-    created REAL NOT NULL, title TEXT, since REAL NOT NULL, ref BLOB NOT NULL, answers INTEGER NOT NULL,
-    approved_by TEXT, approved REAL, stopped INTEGER NOT NULL, place TEXT NOT NULL, change INTEGER NOT NULL
-) STRICT;
-CREATE INDEX IF NOT EXISTS changes ON sessions (change);
-CREATE TABLE IF NOT EXISTS forms (form TEXT PRIMARY KEY, at REAL NOT NULL) STRICT;
-"""
+# The columns with what they hold before anybody has written it: a file of an older desk gets those it lacks. `change`
+# counts the writes: a row whose `change` is greater than what a reader has seen was written since.
+_COLUMNS: Final = {
+    "id": "TEXT PRIMARY KEY",
+    "form": "TEXT NOT NULL DEFAULT ''",
+    "prompt": "TEXT NOT NULL DEFAULT ''",
+    "name": "TEXT NOT NULL DEFAULT ''",
+    "choices": "TEXT NOT NULL DEFAULT ''",
+    "created": "REAL NOT NULL DEFAULT 0",
+    "title": "TEXT",
+    "since": "REAL NOT NULL DEFAULT 0",
+    "ref": "BLOB NOT NULL DEFAULT x''",
+    "answers": "INTEGER NOT NULL DEFAULT 0",
+    "approved_by": "TEXT",
+    "approved": "REAL",
+    "stopped": "INTEGER NOT NULL DEFAULT 0",
+    "place": "TEXT NOT NULL DEFAULT 'list'",
+    "change": "INTEGER NOT NULL DEFAULT 1",
+}
 _NEXT: Final = "(SELECT coalesce(max(change), 0) + 1 FROM sessions)"
 _CLAIM_SECONDS: Final = 300.0  # a process that has claimed a form and died frees it after that
 
@@ -65,8 +74,8 @@ class Record:
 
 
 # All that is put into statements below; values are always bound.
-_COLUMNS: Final = tuple(field.name for field in fields(Record))
-_NAMES: Final = ", ".join(_COLUMNS)
+_FIELDS: Final = tuple(field.name for field in fields(Record))
+_NAMES: Final = ", ".join(_FIELDS)
 
 
 class Store:
@@ -83,7 +92,9 @@ class Store:
         async with aiosqlite.connect(path, isolation_level=None) as database:
             await database.execute("PRAGMA busy_timeout = 10000")
             await database.execute("PRAGMA journal_mode = WAL")
-            await database.executescript(_TABLES)
+            await database.execute("BEGIN IMMEDIATE")  # of processes that start together one makes the tables
+            await _make_tables(database)
+            await database.execute("COMMIT")
             yield cls(database)
 
     async def changes(self) -> list[Record]:
@@ -93,12 +104,12 @@ class Store:
             (self._seen,),
         )
         self._seen = max((row[0] for row in rows), default=self._seen)
-        return [Record(**dict(zip(_COLUMNS, row[1:], strict=True))) for row in rows]
+        return [Record(**dict(zip(_FIELDS, row[1:], strict=True))) for row in rows]
 
     async def add(self, record: Record) -> None:
         """Write a new record."""
-        marks = ", ".join("?" * len(_COLUMNS))
-        statement = f"INSERT INTO sessions VALUES ({marks}, {_NEXT})"  # noqa: S608
+        marks = ", ".join("?" * len(_FIELDS))
+        statement = f"INSERT INTO sessions ({_NAMES}, change) VALUES ({marks}, {_NEXT})"  # noqa: S608
         await self._database.execute(statement, astuple(record))
 
     async def update(self, session_id: str, **values: object) -> None:
@@ -119,3 +130,15 @@ class Store:
     async def release(self, form: str) -> None:
         """Let a form be sent again: its session was not made."""
         await self._database.execute("DELETE FROM forms WHERE form = ?", (form,))
+
+
+async def _make_tables(database: aiosqlite.Connection) -> None:
+    await database.execute(
+        "CREATE TABLE IF NOT EXISTS forms (form TEXT PRIMARY KEY, at REAL NOT NULL) STRICT"
+    )
+    await database.execute(f"CREATE TABLE IF NOT EXISTS sessions (id {_COLUMNS['id']}) STRICT")
+    there = {row[1] for row in await database.execute_fetchall("PRAGMA table_info(sessions)")}
+    for name, kind in _COLUMNS.items():
+        if name not in there:
+            await database.execute(f"ALTER TABLE sessions ADD COLUMN {name} {kind}")
+    await database.execute("CREATE INDEX IF NOT EXISTS changes ON sessions (change)")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import pathlib
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import urllib.request
@@ -15,8 +17,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import loops
-from heygen_async import Cadence
-from heygen_async.testing import Simulator
+from heygen_async import Cadence, HeyGen
+from heygen_async.testing import MemoryTransport, Simulator
 from repository import house
 from review_desk.settings import Settings
 
@@ -61,6 +63,32 @@ async def test_sessions_survive_a_restart(
     assert before["messages"] == after["messages"]
     assert url == again
     assert 1 == len(service.ledger.creates) == len(service.ledger.billed)
+
+
+async def test_a_file_of_an_older_desk_is_read(
+    open_desk: OpenDesk, tmp_path: pathlib.Path, service: Simulator
+) -> None:
+    """A database from before titles and approvals were recorded goes on with its sessions."""
+    path = tmp_path / "desk.sqlite3"
+    async with HeyGen(service.api_key, http=MemoryTransport(service)) as heygen:
+        session = await heygen.sessions.create("A tour of our bakery")
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute(
+            """CREATE TABLE sessions (
+                id TEXT PRIMARY KEY, form TEXT NOT NULL, prompt TEXT NOT NULL, title TEXT,
+                created REAL NOT NULL, since REAL NOT NULL, ref BLOB NOT NULL
+            ) STRICT"""
+        )
+        row = (session.id, "a-form", "A tour of our bakery", None, 1.8e9, 1.8e9, session.ref())
+        database.execute("INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        database.commit()
+    async with (
+        open_desk(Settings(database=str(path)), QUICKLY) as visitor,
+        visitor.watch(f"/sessions/{session.id}/events") as page,
+    ):
+        await page.until(status="reviewing", title="A tour of our bakery")
+        await visitor.post(f"/sessions/{session.id}/approve", {"by": "Ann"})
+        await page.until(approved_by="Ann", status="completed")
 
 
 async def test_a_finished_session_is_not_polled_for_the_list(
