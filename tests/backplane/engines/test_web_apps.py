@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import re
+import signal
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -19,6 +23,7 @@ import pytest
 from backplane.engines.crew import ORDER
 from heygen_async.testing import Scenario, Simulator, SimulatorServer
 from heygen_async.webhooks import sign
+from programs import Programs
 from repository import house
 from servers import Redis, free_port
 
@@ -186,3 +191,27 @@ async def test_workers_of_the_desk_share_sessions_polls_and_webhooks(
 
     assert 1 == len(simulator.ledger.creates) == len(simulator.ledger.messages)
     assert simulator.ledger.polls[path.rpartition("/")[2]] < 2 * PAGES
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "terminated"])
+def test_the_desk_runs_its_workers_and_ends_with_them(
+    programs: Programs, tmp_path: pathlib.Path, how: signal.Signals
+) -> None:
+    """`--workers 2` brings a Redis and shows pages, and leaves nothing behind when it is told to end."""
+    words = (sys.executable, "-u", "-m", "review_desk", "--port", "0", "--workers", "2")
+    environment = {**os.environ, "PYTHONPATH": str(house.ROOT / "examples"), "TMPDIR": str(tmp_path)}
+    process = programs.start(*words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    lines = iter(process.stdout.readline, "")
+    url = next(found[0] for line in lines if (found := re.search(r"http://\S+", line)))
+    with urllib.request.urlopen(f"{url}/events") as stream:
+        assert b"id: 0\n" == stream.readline()
+        process.send_signal(how)
+        rest = stream.read()
+        _, complaints = process.communicate()
+
+    assert ("", 0) == (complaints, process.returncode)
+    assert rest.endswith(b"\n\n")
+    assert [] == list(tmp_path.iterdir())
+    with pytest.raises(urllib.error.URLError):
+        urllib.request.urlopen(url)
