@@ -11,17 +11,20 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
+from msgspec import Struct
+
+from ..models import Message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable
 
-    from ..models import Message, SessionState, VideoInfo
+    from ..models import SessionState, VideoInfo
 
 WINDOW = 40
 _REMEMBERED = 200  # fingerprints: enough for windows that fall back, little enough for 100,000 sessions
@@ -29,10 +32,11 @@ _NONE: Mapping[str, int] = MappingProxyType({})  # most of 50,000 sessions have 
 _ENCODER = msgspec.msgpack.Encoder()
 
 
-@dataclass(slots=True, eq=False, repr=False)
-class Conversation:
+class Conversation(Struct, eq=False, gc=False):
     """
     The messages seen so far; the newest 40 are kept whole.
+
+    Nothing in it leads back to it, so that the garbage collector need not visit it.
 
     Attributes:
         cursor: The number of the newest message.
@@ -52,7 +56,7 @@ class Conversation:
     lag: float = 0.0
     shows_user: bool = False
     _gap: int = 0
-    _numbers: Mapping[str, int] = field(default_factory=lambda: _NONE)
+    _numbers: Mapping[str, int] = _NONE
 
     def fingerprints(self, cursor: int) -> list[str]:
         """Return the fingerprints of the newest messages up to the cursor, oldest first."""

@@ -8,11 +8,11 @@ session has moved on before it was read.
 from __future__ import annotations
 
 import asyncio
-import inspect
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from inspect import isawaitable
 from typing import TYPE_CHECKING, Protocol, Self
 
 from msgspec import Struct, structs
@@ -73,8 +73,7 @@ class Outage(Struct, frozen=True, kw_only=True):
 OnOutage = Callable[[Outage], Awaitable[None] | None]
 
 
-@dataclass(slots=True, eq=False)
-class MessageCursor:
+class MessageCursor(Struct, eq=False, gc=False):
     """
     Where a session's handle stands in the conversation.
 
@@ -236,31 +235,40 @@ class Watcher:
 
     # -- from the reader --
 
-    async def next_state(self) -> SessionState | None:
-        """Wait for the next state; None when the watch has ended. Cancelling loses nothing."""
-        while self._pending is None:
-            if self._outage is not None and self.on_outage is not None:
-                outage, self._outage = self._outage, None
-                answer = self.on_outage(outage)
-                if inspect.isawaitable(answer):
-                    await answer
-                continue
+    @property
+    def is_idle(self) -> bool:
+        """Whether its reader has to wait: no state, no end, and no error."""
+        return self._pending is None and self._error is None and not self.is_done
+
+    def pop_outage(self) -> Outage | None:
+        """Return the outage that is to be reported, once; not before a state that came earlier."""
+        if self._outage is None or self._pending is not None:
+            return None
+        outage, self._outage = self._outage, None
+        return outage
+
+    def begin_wait(self, loop: asyncio.AbstractEventLoop) -> asyncio.Future[None]:
+        """Return what is done when there is something for the reader."""
+        if self._waiter is not None:
+            raise errors.ClientStateError(
+                "Two tasks await the same watch.",
+                hint="Call session.watch() once for each reader; polls are shared.",
+            )
+        self._waiter = waiter = loop.create_future()
+        return waiter
+
+    def end_wait(self) -> None:
+        """Wait no more."""
+        self._waiter = None
+
+    def pop(self) -> SessionState | None:
+        """Return the next state; None when the watch has ended."""
+        state, self._pending = self._pending, None
+        if state is None:
             if self._error is not None:
                 error, self._error = self._error, None
                 raise error
-            if self.is_done:
-                return None
-            if self._waiter is not None:
-                raise errors.ClientStateError(
-                    "Two tasks await the same watch.",
-                    hint="Call session.watch() once for each reader; polls are shared.",
-                )
-            self._waiter = asyncio.get_running_loop().create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
-        state, self._pending = self._pending, None
+            return None
         messages, gap = self.track.conversation.since(self.cursor)
         self.cursor = self.track.conversation.cursor
         return structs.replace(state, new_messages=messages, messages_gap=gap) if messages or gap else state
@@ -303,19 +311,29 @@ class Watch(AsyncIterator[SessionState]):
             APIError: The credential is refused (401, 402, 403), or the session does not exist (404).
             ClientStateError: The client is closed, or another task awaits this watch.
         """
-        loop = asyncio.get_running_loop()
-        if self._loop is not loop and not self._watcher.is_done:
-            self._scheduler.add(self._watcher)
+        # All in one coroutine: there are tens of thousands that wait here.
+        loop, watcher = asyncio.get_running_loop(), self._watcher
+        if self._loop is not loop and not watcher.is_done:
+            self._scheduler.add(watcher)
             self._loop = loop
         try:
-            state = await self._watcher.next_state()
+            while (outage := watcher.pop_outage()) or watcher.is_idle:
+                if outage is None:
+                    waiter = watcher.begin_wait(loop)
+                    try:
+                        await waiter
+                    finally:
+                        watcher.end_wait()
+                elif watcher.on_outage is not None and isawaitable(answer := watcher.on_outage(outage)):
+                    await answer
+            state = watcher.pop()
         except asyncio.CancelledError:
             # What keeps the error keeps this watch alive; its polls must not go on for so long. The next step, if
             # there is one, takes them up again.
             self._scheduler.remove(self._watcher)
             self._loop = None
             raise
-        self._handle.cursor = max(self._handle.cursor, self._watcher.cursor)
+        self._handle.cursor = max(self._handle.cursor, watcher.cursor)
         if state is None:
             raise StopAsyncIteration
         return state

@@ -19,13 +19,12 @@ from typing import TYPE_CHECKING
 from .. import _clock
 from .._api.calls import STATUS_IDS
 from ..errors import ClientStateError
-from .watched import NEVER
+from .watched import NEVER, WatchedSession
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from .._http.client import ApiClient
-    from .watched import WatchedSession
 
 
 SOONEST = 0.0  # before all that are due
@@ -36,7 +35,7 @@ _LATENESS = 1000  # polls whose lateness is remembered
 _ENTRIES = count(1)  # one for all queues, so that an entry left behind in another counts no more
 _SPARE = 64  # old entries that may pile up besides as many as there are others
 
-Entry = tuple[float, int, "Sequence[WatchedSession]"]
+Entry = tuple[float, int, "WatchedSession | Sequence[WatchedSession]"]
 
 
 @dataclass(eq=False, repr=False)
@@ -200,7 +199,7 @@ class PollQueue:
         number = next(_ENTRIES)
         for session in sessions:
             session.entry = number
-        heappush(self._heap, (moment, number, sessions))
+        heappush(self._heap, (moment, number, sessions[0] if len(sessions) == 1 else sessions))
         if len(self._heap) > self._most:  # perhaps most count no more
             self._heap = [entry for entry in self._heap if _waiting(entry)]
             heapify(self._heap)
@@ -213,9 +212,9 @@ class PollQueue:
         """Remove and return so many at most of those that are due, and if any is, of those that are soon."""
         batch: list[WatchedSession] = []
         while len(batch) < most and self.first <= (now + early if batch else now):
-            _, number, sessions = heappop(self._heap)
+            _, number, item = heappop(self._heap)
             self.first = self._heap[0][0] if self._heap else NEVER
-            for session in sessions:
+            for session in (item,) if isinstance(item, WatchedSession) else item:
                 if session.entry == number and session.watchers:
                     batch.append(session)  # noqa: PERF401 - a comprehension would be one more call for each poll
         if rest := batch[most:]:
@@ -229,5 +228,6 @@ class PollQueue:
 
 def _waiting(entry: Entry) -> Sequence[WatchedSession]:
     """Return the sessions of an entry for which it counts."""
-    _, number, sessions = entry
+    _, number, item = entry
+    sessions = (item,) if isinstance(item, WatchedSession) else item
     return [session for session in sessions if session.entry == number and session.watchers]

@@ -8,10 +8,12 @@ import json
 import logging
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, overload
+
+from msgspec import structs
 
 from .. import _clock
 from .._http.open_writes import FollowUp, PendingWrite, ShieldedWrite
@@ -216,7 +218,7 @@ class SessionFactory:
             data = await send_write(api, write, recover)
         # Identical creates may have taken over each other's sessions; a replay of our key then shows theirs.
         while (key := self.recovery.own.adopters.get(data.session_id, write.call.key)) != write.call.key:
-            write.call = replace(write.call, key=key)
+            write.call = structs.replace(write.call, key=key)
             data = await send_write(api, write, recover)
         self._record(create, data, asked)
         return data

@@ -7,8 +7,9 @@ import pathlib
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec import structs
 
 from contract.book import Exchange
 from heygen_async import HeyGen
@@ -36,7 +37,7 @@ class Keeper(MemoryTransport):
         body = request.body
         if body is not None and not isinstance(body, bytes):
             body = b"".join([bytes(piece) async for piece in body])
-        answer = await super().send(replace(request, body=body))
+        answer = await super().send(structs.replace(request, body=body))
         headers = {name.lower(): value for name, value in request.headers.items()}
         self.kept.append(Exchange(request.method, request.url, headers, body, answer.status, answer.body))
         return answer
