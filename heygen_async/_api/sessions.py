@@ -113,7 +113,7 @@ def create(
 
 def send(
     session_id: str,
-    message: str,
+    message: str | None,
     *,
     files: Iterable[File],
     extra: Mapping[str, object] | None,
@@ -121,8 +121,14 @@ def send(
     **options: str | bool | None,
 ) -> Call[SentMessage]:
     """Say something in a chat session."""
-    _check_message("message", message)
-    body = {"message": message, **_passed(options), **_attachments(files)}
+    attachments = _attachments(files)
+    if message is not None:
+        _check_message("message", message)
+    elif not (attachments or extra):
+        raise InvalidArgument(
+            "message", "must be a non-empty string; only with files or extra may it be left out"
+        )
+    body = {**given(message=message), **_passed(options), **attachments}
     path = f"{_SESSIONS}/{segment('session_id', session_id)}"
     encoded, key = _encode(body, extra, _SEND_FIELDS), choose_key(idempotency_key)
     return Call("send", Kind.SEND, "POST", _SESSION, path, SENT, encoded, key)

@@ -138,7 +138,7 @@ class PendingSend:
     Attributes:
         track: What is known of its session.
         write: What is known of the request.
-        text: The message.
+        text: The message; empty when only files or the like were sent, of which nobody knows how they are shown.
         cursor: The conversation's from before; None when it could not be read, so that only times can tell our message
             from an older one with the same words.
         was_paused: Whether the session waited for an answer.
@@ -201,7 +201,7 @@ def _was_delivered(api: ApiClient, send: PendingSend, session: SessionData) -> b
     if any(message.role == "user" for message in new):
         return True
     # More went by than is shown, or it is older than what was known before.
-    return None if has_gap or is_older else False
+    return None if has_gap or is_older or not send.text else False
 
 
 def _was_delivered_by_time(api: ApiClient, send: PendingSend, messages: Sequence[Message]) -> bool | None:
@@ -215,12 +215,12 @@ def _was_delivered_by_time(api: ApiClient, send: PendingSend, messages: Sequence
     times = [
         message.created_at
         for message in messages
-        if message.role == "user" and compare_texts(send.text, message.content) != "other"
+        if message.role == "user" and (not send.text or compare_texts(send.text, message.content) != "other")
     ]
     if any(at is not None and at >= latest for at in times):
         return True
     # A session that shows no message shows nothing of ours either; forty newer ones may have pushed it out.
-    shows_it_all = 0 < len(messages) < WINDOW
+    shows_it_all = 0 < len(messages) < WINDOW and bool(send.text)
     return None if not shows_it_all or any(at is None or at >= earliest for at in times) else False
 
 

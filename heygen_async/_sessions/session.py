@@ -214,7 +214,7 @@ class Session:
 
     async def send(
         self,
-        message: str,
+        message: str | None = None,
         *,
         avatar_id: str | None = None,
         voice_id: str | None = None,
@@ -231,7 +231,8 @@ class Session:
         cancelled send is finished in the background for at most `Timeouts.write` before the cancel proceeds.
 
         Args:
-            message: 1 to 10,000 characters.
+            message: 1 to 10,000 characters. None only with `files` or `extra`, where the service takes that; when the
+                answer to such a send is lost, it is never sent again.
             avatar_id: For this message; not sent when None, like all options.
             voice_id: For this message.
             brand_kit_id: For this message.
@@ -260,7 +261,7 @@ class Session:
             extra=extra,
             idempotency_key=idempotency_key,
         )
-        return await self._send(await upload_files(self._core, files, build), message)
+        return await self._send(await upload_files(self._core, files, build), message or "")
 
     async def _send(self, call: Call[SentMessage], message: str, *, is_approval: bool = False) -> SentMessage:
         cursor, guard = self._handle.cursor, self._permit

@@ -6,7 +6,7 @@ import pytest
 
 from flows import Line, client, pass_time
 from heygen_async import HeyGen, OutcomeUnknown, RetryPolicy, SentMessage, Session, SessionBusy
-from heygen_async.testing import Scenario, Simulator
+from heygen_async.testing import Moods, Scenario, Simulator
 from heygen_async.testing._scenario import ASK, REVIEW, THINK
 from sessions.losses import PROMPT, both_services, each
 
@@ -63,6 +63,41 @@ async def test_delivered_message_is_not_sent_again(fault: str, words: str, idemp
 
     assert (session.id, None) == (sent.session_id, sent.run_id)
     assert 1 == len(service.ledger.messages)
+    assert 1 == len(line.moments("POST", f"/v3/video-agents/{session.id}"))
+
+
+async def send_a_picture(session: Session) -> SentMessage:
+    """Send a file without words."""
+    return await session.send(files=["https://example.test/shot.png"])
+
+
+@each("fault", PROCESSED)
+async def test_delivered_files_are_not_sent_again(fault: str) -> None:
+    """Files without words that arrived are done, although nobody knows how their message is shown."""
+    service = Simulator(moods=Moods(message_optional=True))
+    async with client(service) as heygen:
+        session = await paused(heygen)
+        service.faults.add(fault, on="send")
+        sent = await send_a_picture(session)
+
+    assert (session.id, None) == (sent.session_id, sent.run_id)
+    service.expect_message(times=1)
+
+
+@each("has_read", [True, False])
+async def test_files_that_do_not_show_are_in_doubt(has_read: bool) -> None:
+    """That no message shows them proves nothing: files without words are never sent again on a guess."""
+    service = Simulator(moods=Moods(message_optional=True))
+    line = Line(service)
+    async with client(line) as heygen, client(line) as another:
+        session = await paused(heygen)
+        if not has_read:
+            session = another.sessions.attach(session.id)
+            service.faults.add("error_500", on="get")
+        service.faults.add("reset_before", on="send")
+        with pytest.raises(OutcomeUnknown):
+            await send_a_picture(session)
+
     assert 1 == len(line.moments("POST", f"/v3/video-agents/{session.id}"))
 
 

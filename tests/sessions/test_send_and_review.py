@@ -22,7 +22,7 @@ from heygen_async import (
     SessionStatus,
     Stop,
 )
-from heygen_async.testing import Scenario, Simulator
+from heygen_async.testing import Moods, Scenario, Simulator
 
 PROMPT = "An espresso machine"
 STORYBOARD = "Here is the storyboard. Shall I go ahead?"
@@ -47,6 +47,33 @@ async def test_sent_message_names_its_run(heygen: HeyGen, service: Simulator) ->
     assert sent.run_id
     assert PROMPT == sent.title
     assert ["Warmer, please"] == said(service)
+
+
+async def test_files_go_without_words() -> None:
+    """A send with files alone has no message at all, and what the agent shows after it is new."""
+    service = Simulator(moods=Moods(message_optional=True))
+    async with client(service) as heygen:
+        session = await heygen.sessions.create(PROMPT)
+        await session.wait()
+        await session.send(files=["https://example.test/shot.png"])
+        state = await session.wait()
+
+    [record] = service.expect_message()
+    assert ("files",) == tuple(record.fields)
+    assert ("reviewing", False) == (state.status, state.is_stale)
+    assert STORYBOARD == state.new_messages[-1].content
+
+
+async def test_nothing_at_all_is_not_sent(heygen: HeyGen, service: Simulator) -> None:
+    """A send without words needs files or a field of `extra`; whether those are enough, the service decides."""
+    session = await heygen.sessions.create(PROMPT)
+    await session.wait()
+    with pytest.raises(InvalidArgument, match="message"):
+        await session.send(voice_id="voice_1")
+    with pytest.raises(InvalidRequest, match="message"):
+        await session.send(files=["https://example.test/shot.png"])
+
+    assert not service.ledger.messages
 
 
 async def test_two_sends_at_once(heygen: HeyGen, service: Simulator) -> None:

@@ -233,6 +233,7 @@ async def talking(session: Session) -> None:
         idempotency_key="my-key",
     )
     assert_type(sent, SentMessage)
+    assert_type(await session.send(files=[Path("shot.png")]), SentMessage)
     assert_type(sent.run_id, str | None)
     assert_type(await session.approve(), SentMessage)
     assert_type(await session.approve("Go", extra={}, idempotency_key="my-key"), SentMessage)
