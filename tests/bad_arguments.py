@@ -71,6 +71,7 @@ async def problems(
         if parameter.kind not in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}
     }
     needed = {name for name, parameter in parameters.items() if parameter.default is parameter.empty}
+    needed |= parameters.keys() & {"message"}  # which only a send with files may lack
     usual = {name: good.get(name, ["id_1"] if name.endswith("ids") else "id_1") for name in needed}
     found: list[str] = []
     for name, parameter in parameters.items():
