@@ -35,8 +35,8 @@ _SAFETY_POLL = 30.0  # seconds for each announced end in a row: what relies on w
 _RAREST_SAFETY_POLL = 120.0  # so late at most is what a webhook does not tell
 _LONGEST_PHASE = 86_400.0  # seconds; what lasted longer was not watched, or hung
 
-SHORTEST = 0.2  # seconds; no schedule may turn a watch into a busy loop
-LONGEST = 3600.0
+_SHORTEST = 0.2  # seconds; no schedule may turn a watch into a busy loop
+_LONGEST = 3600.0
 
 
 class Expected(Struct, frozen=True):
@@ -267,7 +267,7 @@ def bounded(seconds: float) -> float:
     """
     if not isinstance(seconds, int | float):
         raise InvalidArgument("seconds", "must be a number")
-    return min(max(seconds, SHORTEST), LONGEST) if math.isfinite(seconds) else LONGEST
+    return min(max(seconds, _SHORTEST), _LONGEST) if math.isfinite(seconds) else _LONGEST
 
 
 # ---- the adaptive schedule ----------------------------------------------------------------------------------------
@@ -319,4 +319,4 @@ def _rest(context: PollContext, guess: Expected) -> Expected | None:
     # Half of those that lasted so long last so much longer.
     usual = (2 * until**guess.shape + guess.seconds**guess.shape) ** (1 / guess.shape) - until
     trust = progress / 100  # an extrapolation is worth what it is based on
-    return Expected(min(max(left, _OFTENEST), LONGEST) ** trust * usual ** (1 - trust), _PROGRESS_SHAPE)
+    return Expected(min(max(left, _OFTENEST), _LONGEST) ** trust * usual ** (1 - trust), _PROGRESS_SHAPE)

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ..cadence import LONGEST, SHORTEST, Cadence, Durations, PollContext, bounded
+from ..cadence import _LONGEST, _SHORTEST, Cadence, Durations, PollContext, bounded
 from .watched import NEVER
 from .webhook_signals import WebhookReliability
 
@@ -90,7 +90,7 @@ class PollPlanner:
             ask = cadence.interval if isinstance(cadence, Cadence) else cadence
             try:
                 seconds = ask(context)
-                is_within = type(seconds) is float and SHORTEST <= seconds <= LONGEST
+                is_within = type(seconds) is float and _SHORTEST <= seconds <= _LONGEST
                 wait = min(wait, seconds if is_within else bounded(seconds))
             except Exception as error:
                 log.exception("A schedule failed", extra={"event": "poll_failed"})

@@ -337,6 +337,7 @@ class Scenario:
         Raises:
             InvalidArgument: It is no number from zero on.
         """
+        check_seconds(seconds=seconds)
         return replace(self, video_seconds=seconds)
 
     def muted(self) -> Scenario:

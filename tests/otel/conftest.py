@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from heygen_async import HeyGen
 from otel.telemetry import Telemetry
 
 
@@ -11,3 +12,10 @@ from otel.telemetry import Telemetry
 def telemetry() -> Telemetry:
     """One process's telemetry."""
     return Telemetry()
+
+
+@pytest.fixture
+def traced(heygen: HeyGen, telemetry: Telemetry) -> HeyGen:
+    """A client that is traced."""
+    telemetry.instrument(heygen)
+    return heygen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,18 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from heygen_async import otel
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from types import FrameType
+
     from opentelemetry.sdk.trace import ReadableSpan
 
     from heygen_async import HeyGen
+
+PROMPT = "A tour of our bakery"
+KEY = "the-key-of-this-test"
+CREATE = "POST /v3/video-agents"
+POLL = "GET /v3/video-agents/{session_id}"
+SESSION = "heygen.session"
 
 
 class Telemetry:
@@ -66,3 +76,19 @@ class Telemetry:
 def trace_ids(*spans: ReadableSpan) -> set[int]:
     """Return the traces that spans are of."""
     return {span.context.trace_id for span in spans if span.context is not None}
+
+
+async def calls_of(work: Callable[[], Awaitable[object]]) -> int:
+    """Return how many calls a piece of work takes, steps of iterators included."""
+    calls = 0
+
+    def count(_: FrameType, event: str, __: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    sys.setprofile(count)
+    try:
+        await work()
+    finally:
+        sys.setprofile(None)
+    return calls

@@ -3,42 +3,24 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
-from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.trace import StatusCode
 
 from batches import EventLog, count_ends, fast_service, make_job, run_batch
-from flows import Line, client, pass_time, rendering
-from heygen_async import APIError, Approve, InvalidArgument, Job, RetryEvent, SessionFailed, otel
-from heygen_async.testing import Scenario, Simulator, run
-from otel.telemetry import Telemetry, trace_ids
+from flows import client, pass_time, rendering
+from heygen_async import APIError, Approve, Job, SessionFailed
+from heygen_async.testing import Scenario, Simulator
+from otel.telemetry import CREATE, KEY, POLL, PROMPT, SESSION, Telemetry, calls_of, trace_ids
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
     from pathlib import Path
-    from types import FrameType
 
-    from opentelemetry.context import Context
-    from opentelemetry.sdk.trace import ReadableSpan, Span
+    from opentelemetry.sdk.trace import ReadableSpan
 
     from heygen_async import HeyGen, SessionState
-
-PROMPT = "A tour of our bakery"
-KEY = "the-key-of-this-test"
-CREATE = "POST /v3/video-agents"
-POLL = "GET /v3/video-agents/{session_id}"
-SESSION = "heygen.session"
-
-
-@pytest.fixture
-def traced(heygen: HeyGen, telemetry: Telemetry) -> HeyGen:
-    """A client that is traced."""
-    telemetry.instrument(heygen)
-    return heygen
 
 
 def parents(spans: tuple[ReadableSpan, ...]) -> set[int]:
@@ -321,22 +303,6 @@ async def test_a_poll_costs_the_same_for_any_number_of_sessions(traced: HeyGen, 
     assert among_many < 1.2 * alone
 
 
-async def calls_of(work: Callable[[], Awaitable[object]]) -> int:
-    """Return how many calls a piece of work takes, steps of iterators included."""
-    calls = 0
-
-    def count(_: FrameType, event: str, __: object) -> None:
-        nonlocal calls
-        calls += event == "call"
-
-    sys.setprofile(count)
-    try:
-        await work()
-    finally:
-        sys.setprofile(None)
-    return calls
-
-
 @pytest.mark.parametrize("told", ["", "00-0-0-00", "x" * 10_000, "00-" + "0" * 32 + "-" + "0" * 16 + "-01"])
 async def test_a_ref_with_no_readable_trace_is_a_ref(
     traced: HeyGen, telemetry: Telemetry, service: Simulator, told: str
@@ -357,104 +323,3 @@ async def test_a_ref_has_no_trace_unless_there_is_one(heygen: HeyGen) -> None:
     session = await heygen.sessions.create(PROMPT)
 
     assert "traceparent" not in json.loads(session.ref())
-
-
-async def test_a_trace_without_an_sdk_costs_nothing(heygen: HeyGen) -> None:
-    """With OpenTelemetry's interface alone all works as before, and a ref has no trace."""
-    otel.instrument(heygen)
-    session = await heygen.sessions.create(PROMPT, mode="generate")
-    await session.video()
-
-    assert "traceparent" not in json.loads(session.ref())
-
-
-async def test_instrumenting_twice_is_the_same_as_once(traced: HeyGen, telemetry: Telemetry) -> None:
-    """No exchange is traced twice."""
-    telemetry.instrument(traced)
-    await traced.sessions.create(PROMPT)
-
-    assert 1 == len(telemetry.named(CREATE))
-
-
-async def test_a_client_in_use_can_be_instrumented(heygen: HeyGen, telemetry: Telemetry) -> None:
-    """What a client does after it was instrumented is traced, also of sessions made before."""
-    session = await heygen.sessions.create(PROMPT, mode="generate")
-    telemetry.instrument(heygen)
-    await session.video()
-
-    assert {POLL, SESSION} <= telemetry.names.keys()
-    assert 1 == len(trace_ids(*telemetry.spans))
-
-
-def test_a_client_that_changes_its_loop_is_traced_on(service: Simulator, telemetry: Telemetry) -> None:
-    """A client whose loop was closed goes on in the next one, and so do its spans."""
-    heygen = client(service)
-    telemetry.instrument(heygen)
-
-    async def create() -> None:
-        await heygen.sessions.create(PROMPT)
-
-    run(create)
-    run(create)
-    run(heygen.aclose)
-
-    assert {CREATE: 2, SESSION: 2} == telemetry.names
-
-
-async def test_the_programs_hooks_are_called_as_before(line: Line, telemetry: Telemetry) -> None:
-    """Traces take no hook away, sync or async."""
-    told: list[str] = []
-    retried: list[RetryEvent] = []
-
-    async def keep(event: Any) -> None:
-        told.append(str(event.status))
-
-    line.service.faults.add("rate_limit", on="account", times=1, retry_after=2)
-    async with client(line, on_transition=keep, on_retry=retried.append) as heygen:
-        telemetry.instrument(heygen)
-        await heygen.account.me()
-        session = await heygen.sessions.create(PROMPT)
-        await session.refresh()
-
-    assert ["RateLimited"] == [event.error for event in retried]
-    assert ["thinking"] == told
-
-
-class Broken(SpanProcessor):
-    """A processor of the program's that fails when spans begin, or when they end."""
-
-    def __init__(self, moment: str) -> None:
-        self.moment = moment
-
-    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        if self.moment == "start":
-            raise RuntimeError("no room")
-
-    def on_end(self, span: ReadableSpan) -> None:
-        if self.moment == "end":
-            raise RuntimeError("no room")
-
-
-@pytest.mark.parametrize("moment", ["start", "end"])
-async def test_a_broken_processor_costs_its_spans_and_no_session(
-    traced: HeyGen,
-    telemetry: Telemetry,
-    service: Simulator,
-    caplog: pytest.LogCaptureFixture,
-    moment: str,
-) -> None:
-    """What the program does with spans may fail: that is logged, and every session is made, once, and followed."""
-    telemetry.tracers.add_span_processor(Broken(moment))
-    session = await traced.sessions.create(PROMPT, mode="generate")
-    video = await session.video()
-
-    assert video.is_downloadable
-    assert 1 == len(service.ledger.creates)
-    assert {"trace_failed"} == {getattr(record, "event", "") for record in caplog.records}
-
-
-def test_what_is_no_client_is_refused() -> None:
-    """A mistake is named where it is made."""
-    wrong: Any = "heygen"
-    with pytest.raises(InvalidArgument, match="heygen"):
-        otel.instrument(wrong)
