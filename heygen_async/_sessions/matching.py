@@ -78,6 +78,8 @@ def match_create(
         return Doubt("the service may show the prompt in other words") if has_others else None
     if not interchangeable:
         return Doubt("creates of one prompt cannot be told apart")
-    if matches[0].is_before:
+    takeable = [item for item in matches if not item.is_before]
+    if not takeable:
         return Doubt("a session that may be it seems older")
-    return matches[0]
+    # The oldest: a create that began later could not take it, and would find none if it had the newer one taken away.
+    return min(takeable, key=lambda item: (item.likeness != "same", item.created_at))

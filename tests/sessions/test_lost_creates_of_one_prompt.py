@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
+
 import anyio
 import pytest
 
-from flows import Line, client
+from flows import Line, client, pass_time
 from heygen_async import OutcomeUnknown, RetryPolicy, Session, Timeouts
 from heygen_async.models import Orientation
 from sessions.losses import PROMPT, both_services, created, each, one_for_each, served, sessions_of
@@ -34,6 +36,27 @@ async def test_identical_creates_mixed(idempotency: str) -> None:
         service.faults.add(fault, on="create")
     async with client(service) as heygen:
         sessions = sessions_of(await created(heygen, 6))
+
+    one_for_each(service, sessions)
+
+
+@each("fault", ["reset_after_processing", "silence"])
+@each("seed", range(5))
+async def test_identical_creates_one_after_the_other(fault: str, seed: int) -> None:
+    """Six identical creates within seconds, all of whose answers are lost, make six sessions: each finds one."""
+    service = served("ignored")
+    service.faults.add(fault, on="create", times=6)
+    chance = random.Random(seed)
+    async with client(Line(service, latency=0.3)) as heygen:
+        sessions: list[Session] = []
+
+        async def create(delay: float) -> None:
+            await pass_time(delay)
+            sessions.append(await heygen.sessions.create(PROMPT))
+
+        async with anyio.create_task_group() as group:
+            for _ in range(6):
+                group.start_soon(create, chance.uniform(0, 4))
 
     one_for_each(service, sessions)
 
