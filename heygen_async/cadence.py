@@ -157,7 +157,7 @@ class Cadence:
     def __init__(self, interval: Callable[[PollContext], float], name: str = "Cadence(...)") -> None:
         _arguments.check_callable(interval=interval)
         _arguments.check_text(name=name)
-        self.interval = interval
+        self.interval: Callable[[PollContext], float] = interval
         self._name = name
 
     def __call__(self, context: PollContext) -> float:

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 try:
     from opentelemetry import metrics, trace
-except ModuleNotFoundError as error:
-    missing = "This needs opentelemetry-api: pip install heygen-async[otel]"
-    raise ModuleNotFoundError(missing, name=error.name) from error
+except ModuleNotFoundError as _missing:
+    _hint = "This needs opentelemetry-api: pip install heygen-async[otel]"
+    raise ModuleNotFoundError(_hint, name=_missing.name) from _missing
 
 from .._client import HeyGen
 from .._version import __version__

@@ -131,7 +131,8 @@ def make_job(folder: Path, options: Mapping[str, Any]) -> Job:
             return folder / item["path"]
         return AssetId(**item) if "asset_id" in item else AssetBase64(**item)
 
-    return Job(**{**options, "files": [file(item) for item in options.get("files", ())]})
+    fields: dict[str, Any] = {**options, "files": [file(item) for item in options.get("files", ())]}
+    return Job(**fields)
 
 
 def with_flaws() -> Line:

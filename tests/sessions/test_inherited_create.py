@@ -150,8 +150,8 @@ async def test_prompts_that_are_alike_are_told_apart(idempotency: str, made: tup
     begun_at = now()
     for number in made:
         await earlier(service, f"job-{number}", f"A film about the number {number}")
+    sessions: dict[int, Session] = {}
     async with client(service) as heygen, anyio.create_task_group() as group:
-        sessions: dict[int, Session] = {}
 
         async def resume(number: int) -> None:
             prompt, key = f"A film about the number {number}", f"job-{number}"
