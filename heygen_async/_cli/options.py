@@ -68,7 +68,10 @@ MaxSpend = Annotated[
 ]
 Price = Annotated[
     float | None,
-    Parameter(validator=Number(gt=0), help="What a second of video costs; the service's own page says it."),
+    Parameter(
+        validator=Number(gt=0),
+        help="What a second of video costs; see https://developers.heygen.com/docs/pricing.",
+    ),
 ]
 Currency = Annotated[str, Parameter(help="What --max-spend and --rate are in.")]
 RetryFailed = Annotated[

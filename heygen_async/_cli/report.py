@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from rich.table import Table
 
 from heygen_async import (
+    DownloadError,
     HeyGenError,
     InsufficientCredit,
     InvalidArgument,
@@ -136,6 +137,7 @@ class Report:
         self._refuse: HeyGenError | None = None
         self._not_started: HeyGenError | None = None
         self._in_doubt: dict[str, OutcomeUnknown] = {}
+        self._unsaved: dict[str, DownloadError] = {}
 
     def spend(self, spent: float | None, reserved: float | None) -> None:
         """Record what is spent and reserved now, of the budget there may be."""
@@ -151,6 +153,8 @@ class Report:
             self._not_started = self._not_started or outcome.error
         if isinstance(outcome.error, OutcomeUnknown):
             self._in_doubt[outcome.key] = outcome.error
+        if isinstance(outcome.error, DownloadError):
+            self._unsaved[outcome.key] = outcome.error
 
     @property
     def trouble(self) -> str:
@@ -179,7 +183,9 @@ class Report:
         output.emit("finished", **{end: self.ends[end] for end in sorted(self.ends)}, **spending)
         output.show(self._table())
         for key, unknown in islice(self._in_doubt.items(), _FEW):
-            output.advise(f"{brief(key)}  {hint_of(unknown)} None is: give the row a new key.")
+            output.advise(f"{brief(key)}  {hint_of(unknown)} If it is none, give the row a new key.")
+        for key, unsaved in islice(self._unsaved.items(), _FEW):
+            output.advise(f"{brief(key)}  {hint_of(unsaved)}")
         if (error := self._refuse or self._not_started) is not None:
             output.error(message_of(error), hint=hint_of(error), kind=type(error).__name__)
 

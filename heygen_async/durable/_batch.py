@@ -99,7 +99,8 @@ class DurableBatch:
         max_in_flight: Jobs in progress at most, on all machines together; the newest opening decides.
         reviewer: Answers the pauses, as in `heygen.batch`; without one they wait for `answer`.
         on_event: Called with what happens to jobs in this process, as in `heygen.batch`.
-        download_to: A folder for the videos this process sees finished.
+        download_to: A folder for the videos this process sees finished. What is in the way of one there is left as
+            it is: the job ends with a `DownloadError` before it is paid for.
         heygen: Your client, used and never closed; one of its own when None.
         stop_on: Errors after which this process creates nothing more.
         work: Whether this process takes jobs; without it, it only submits, reads and answers.

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Final
 
 from .. import _clock
 from .._batch.job import BatchEvent, Job
+from .._batch.output_folder import OutputFolder
 from .._batch.session_runner import create_session
 from .._http.retry import may_be_done
-from ..errors import HeyGenError, InvalidArgument
+from ..errors import DownloadError, HeyGenError, InvalidArgument
 from . import _records
 from ._outcomes import moment
 from ._schema import MovedOn
@@ -44,11 +45,23 @@ class Creating:
         row = await self._context.row(stage, "queued", "creating", "rendering")
         if row.session_id is None:
             try:
+                await self._refuse_taken(row)
                 await _announce(self._context, stage, row)
-            except InvalidArgument as error:
+            except (InvalidArgument, DownloadError) as error:
                 await self._context.end(stage, error=error)
                 return NOTHING
         return FOLLOW
+
+    async def _refuse_taken(self, row: JobRow) -> None:
+        """
+        Say that a job's file is there already, before anything is paid for.
+
+        Raises:
+            DownloadError: It is, and this process would save the video there.
+        """
+        folder = self._context.settings.download_to
+        if folder is not None and row.phase == "queued":
+            await OutputFolder(folder).refuse_taken(row.key)
 
     async def create(self, stage: Stage) -> str:
         """Make the session, once."""

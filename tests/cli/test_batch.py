@@ -82,6 +82,19 @@ async def test_jobs_come_from_a_pipe(user: TerminalUser, monkeypatch: pytest.Mon
     assert 2 == len(user.results("videos-0"))
 
 
+async def test_a_file_in_the_way_has_a_remedy(user: TerminalUser) -> None:
+    """A video for which another file is in the way is not paid for; what to do is said, beside how to go on."""
+    user.writes("jobs.csv", TOURS[:2])
+    (user.folder / "videos").mkdir()
+    (user.folder / "videos" / f"{TOURS[0]['key']}.mp4").write_text("mine", encoding="utf-8")
+    printed = await user.types(*batch())
+
+    assert 1 == printed.code
+    assert f"{TOURS[0]['key']}  Give the job another key, or move the file." in printed.err
+    assert "--resume" in printed.err
+    assert 1 == len(user.simulator.ledger.creates)
+
+
 async def test_nothing_is_made_while_a_row_is_bad(user: TerminalUser) -> None:
     """One bad row among good ones ends it with 2 before anything is sent or written."""
     user.writes("jobs.csv", [*TOURS, {"key": "bad", "prompt": ""}])

@@ -13,6 +13,7 @@ from heygen_async import (
     BatchEvent,
     ClientStateError,
     ConfigError,
+    DownloadError,
     InvalidArgument,
     Job,
     SessionFailed,
@@ -209,6 +210,25 @@ async def test_videos_are_saved_under_their_keys(sqlite: str, tmp_path: pathlib.
 
     assert outcomes["film-1"].path == tmp_path / "films" / "film-1.mp4"
     assert (tmp_path / "films" / "film-1.mp4").stat().st_size
+
+
+async def test_a_file_in_the_way_is_left_as_it_is(sqlite: str, tmp_path: pathlib.Path) -> None:
+    """A job whose file is there already is not paid for; once the file is moved, a retry makes the video."""
+    simulator = service()
+    (tmp_path / "film-0.mp4").write_text("mine", encoding="utf-8")
+    async with campaign(sqlite, simulator, download_to=tmp_path) as batch:
+        await batch.submit(films(1))
+        refused = (await ended(batch))["film-0"]
+        before = len(simulator.ledger.creates)
+        (tmp_path / "film-0.mp4").rename(tmp_path / "mine.mp4")
+        await batch.retry()
+        made = (await ended(batch))["film-0"]
+
+    assert isinstance(refused.error, DownloadError)
+    assert "move the file" in refused.error.hint
+    assert (0, 1) == (before, len(simulator.ledger.creates))
+    assert made.ok
+    assert "mine" == (tmp_path / "mine.mp4").read_text(encoding="utf-8")
 
 
 async def test_events_are_those_of_the_local_batch(sqlite: str) -> None:
