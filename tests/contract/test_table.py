@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 
-from contract.book import FOLDER
+from contract.book import FOLDER, read_edition
+from contract.make_strict import derive
 from contract.table import TABLE, build
 from heygen_async.testing._probe.contract import ERROR_CODES
 from heygen_async.testing._probe.probe import make_report
@@ -35,3 +36,8 @@ def test_each_row_cites_a_line_of_the_contract() -> None:
 def test_each_error_code_is_in_the_contract() -> None:
     """The probe knows no code that the contract does not have."""
     assert [] == sorted(code for code in ERROR_CODES if code not in TEXT and not code.endswith("_not_found"))
+
+
+def test_the_strict_edition_is_derived_from_the_contract() -> None:
+    """What judges the simulator is the contract and what make_strict.py adds: it writes the file anew."""
+    assert derive() == read_edition("openapi.strict.yaml")
