@@ -166,8 +166,12 @@ async def videos(*, search: Search = None, limit: Limit = _LIMIT, json: Json = F
     """
 
     def describe(video: VideoInfo) -> Mapping[str, object]:
-        seconds = None if video.duration is None else f"{video.duration:.0f} s"
-        return {"video_id": video.id, "status": video.status, "duration": seconds, "title": video.title}
+        return {
+            "video_id": video.id,
+            "status": video.status,
+            "duration": video.duration,
+            "title": video.title,
+        }
 
     return await _list("video", lambda heygen: heygen.videos.list(), describe, search, limit, json)
 
@@ -218,7 +222,7 @@ async def _list(
     async with client(None) as heygen:
         async for item in read(heygen):
             fields = describe(item)
-            words = [str(value) for value in fields.values() if value not in {None, ""}]
+            words = [_word(name, value) for name, value in fields.items() if value not in {None, ""}]
             if search is not None and search.casefold() not in " ".join(words).casefold():
                 continue
             output.emit(event, **fields)
@@ -231,3 +235,7 @@ async def _list(
         matching = "" if search is None else f" with {brief(search)!r} in it"
         output.advise(f"There is no {event.replace('_', ' ')}{matching}.")
     return Exit.DONE
+
+
+def _word(name: str, value: object) -> str:
+    return f"{value:.0f} s" if name == "duration" and isinstance(value, float) else str(value)

@@ -63,7 +63,8 @@ MaxSpend = Annotated[
     float | None,
     Parameter(
         validator=Number(gt=0),
-        help="Spend no more than this: each video reserves the price of its max_seconds (a column) first.",
+        help="Spend no more than this in this run, or on all of a batch in a database: each video reserves the price "
+        "of its max_seconds (a column) first.",
     ),
 ]
 Price = Annotated[

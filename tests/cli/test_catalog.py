@@ -31,11 +31,13 @@ async def test_each_list_gives_ids(user: TerminalUser, command: str) -> None:
 
 
 async def test_videos_are_listed(user: TerminalUser) -> None:
-    """`videos` names those that were made, with status and title."""
+    """`videos` names those that were made, with status, length and title: in words, or as numbers for a program."""
     await user.types("run", "A tour")
+    shown = await user.types("videos")
     [video] = (await user.types("videos", "--json")).events
 
-    assert ("video", "completed") == (video["event"], video["status"])
+    assert "completed  4 s  A tour" in shown.out
+    assert ("video", "completed", 4.0) == (video["event"], video["status"], video["duration"])
 
 
 async def test_search_finds_what_is_shown(user: TerminalUser) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from typing import TYPE_CHECKING, Any
 
@@ -188,6 +189,31 @@ async def test_an_early_failure_is_made_again(database: str, monkeypatch: pytest
     assert failure.session_id != outcome.session_id
     assert {failure.session_id, outcome.session_id} == set(simulator.ledger.sessions)
     assert pytest.approx([seconds * RATE.per_second, 0]) == [status.spent, status.reserved]
+
+
+class Charging(FirstFails):
+    """A way to a service that charges for its failure."""
+
+    async def send(self, request: Any) -> MemoryAnswer:
+        """Show a wallet that fell with the first create."""
+        if not request.url.endswith("/users/me"):
+            return await super().send(request)
+        wallet = {"currency": "usd", "remaining_balance": 50 if self._simulator.ledger.creates else 90}
+        body = json.dumps({"data": {"username": "a", "wallet": wallet}}).encode()
+        return MemoryAnswer(200, {"content-type": "application/json"}, body)
+
+
+async def test_second_tries_end_when_failures_cost(sqlite: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once the wallet fell by more than was delivered and reserved, a failed session is not made again."""
+    monkeypatch.setattr(_repository, "PAUSE_SECONDS", 0.1)
+    simulator = service()
+    options: dict[str, Any] = {"http": Charging(simulator), "max_spend": 80, "rate": RATE}
+    async with campaign(sqlite, simulator, retry_failed=3, **options) as batch:
+        await batch.submit(priced(1, seconds=10))
+        [outcome] = (await ended(batch)).values()
+
+    assert isinstance(outcome.error, SessionFailed)
+    assert 1 == len(simulator.ledger.creates)
 
 
 async def test_a_job_is_made_again_only_so_often(sqlite: str, monkeypatch: pytest.MonkeyPatch) -> None:

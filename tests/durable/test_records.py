@@ -131,7 +131,7 @@ def test_records_that_cannot_be_read_say_what_to_do(written: str) -> None:
 
 
 def test_keys_follow_from_batch_job_and_attempt() -> None:
-    """The key of a create is the same in every process, and another for another job, attempt or prompt."""
+    """The key of a create is the same in every process, and another for another job, attempt, prompt or option."""
     keys = {
         _records.create_key(name, key, attempt, Job(prompt))
         for name in ("spring", "autumn")
@@ -142,6 +142,7 @@ def test_keys_follow_from_batch_job_and_attempt() -> None:
 
     assert 16 == len(keys)
     assert _records.create_key("spring", "a", 1, Job("One")) in keys
+    assert _records.create_key("spring", "a", 1, Job("One", orientation="portrait")) not in keys
     assert "mine" == _records.create_key("spring", "a", 1, Job("One", idempotency_key="mine"))
     assert "mine" != _records.create_key("spring", "a", 2, Job("One", idempotency_key="mine"))
 
