@@ -19,7 +19,7 @@ from heygen_async.durable import DurableBatch
 from .durable import spending_of
 from .exit_codes import Exit, UsageError
 from .options import Json, Switch, client
-from .output import Output, brief
+from .output import Output, brief, is_visible
 
 if TYPE_CHECKING:
     from heygen_async.durable import BatchStatus, JobStatus
@@ -124,7 +124,7 @@ async def answer(
     stop
         End the session.
     """
-    if (stop and (approve or message is not None)) or not (stop or approve or (message or "").strip()):
+    if (stop and (approve or message is not None)) or not (stop or approve or is_visible(message or "")):
         raise UsageError(
             f"The answer to {brief(key)!r} is missing, or there are two.",
             hint="Give a message in quotes, or --approve, or --stop.",

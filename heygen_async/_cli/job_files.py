@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING, Any, Final, Literal, cast
 
 from .exit_codes import UsageError
 from .job_rows import ParsedRow, RowError, RowReader, check_columns
-from .output import brief
+from .output import brief, is_visible
 
 if TYPE_CHECKING:
     from heygen_async.models import Mode
@@ -311,7 +311,7 @@ def read_text(what: str, given: str | None, path: Path | None) -> str:
             hint=f"Give it in quotes, or --{what}-file FILE, or - to read standard input.",
         )
     if given is not None and given != STDIN:
-        if not given.strip():
+        if not is_visible(given):
             raise UsageError(f"The {what} is empty.", hint=f"Write the {what} between the quotes.")
         return given
     name = "standard input" if path is None else str(path)
@@ -324,7 +324,7 @@ def read_text(what: str, given: str | None, path: Path | None) -> str:
         text = data.decode(encoding).strip()
     except UnicodeDecodeError as error:
         raise UsageError(f"{name} is {_not_utf8('another encoding')}.") from error
-    if not text:
+    if not is_visible(text):
         raise UsageError(f"{name} is empty.", hint=f"Write the {what} into it.")
     return text
 

@@ -10,6 +10,7 @@ import json
 import re
 import sys
 import textwrap
+import unicodedata
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn, TextIO
@@ -210,6 +211,11 @@ _POWERFUL = re.compile(
 def safe(text: str) -> str:
     """Return the text as it may be shown, its lines kept."""
     return _POWERFUL.sub("", _SEQUENCES.sub("", text.replace("\r\n", "\n")))
+
+
+def is_visible(text: str) -> bool:
+    """Return whether there is something to see: more than spaces and marks such as the zero-width ones."""
+    return any(unicodedata.category(character)[0] not in "CZ" for character in safe(text))
 
 
 def brief(text: str, most: int = 60) -> str:

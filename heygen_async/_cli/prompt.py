@@ -13,7 +13,7 @@ from rich.text import Text
 from heygen_async import Approve, Conflict, Reply, Session, SessionState, SessionStatus, Stop
 
 from .interrupt import run_in_thread
-from .output import safe
+from .output import is_visible
 
 if TYPE_CHECKING:
     from .output import Output
@@ -95,8 +95,8 @@ async def ask(state: SessionState, output: Output, keyboard: Keyboard) -> Reply 
             return Stop()
         if is_review and (not line or words.lower() == "/approve"):
             return Approve()
-        # Spaces and marks that nobody sees are no answer, and approve nothing.
-        if safe(words).strip():
+        # What nobody sees is no answer, and approves nothing.
+        if is_visible(words):
             return Reply(message=words)
 
 

@@ -112,7 +112,7 @@ async def test_answers(user: TerminalUser, batch: FakeBatch, words: tuple[str, .
     assert (0, [("a", given)]) == (printed.code, batch.calls)
 
 
-@pytest.mark.parametrize("words", [(), ("  ",), ("no", "--stop"), ("--approve", "--stop")])
+@pytest.mark.parametrize("words", [(), ("  ",), ("\u200b",), ("no", "--stop"), ("--approve", "--stop")])
 async def test_no_answer_approves_by_accident(
     user: TerminalUser, batch: FakeBatch, words: tuple[str, ...]
 ) -> None:

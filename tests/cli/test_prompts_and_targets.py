@@ -42,6 +42,7 @@ async def test_words_from_standard_input(user: TerminalUser, monkeypatch: pytest
     [
         (("run",), "The prompt is missing"),
         (("run", "  "), "The prompt is empty"),
+        (("send", "sess_1", "\u200b"), "The message is empty"),
         (("run", "A tour", "--prompt-file", "story.txt"), "given twice"),
         (("run", "--prompt-file", "nowhere.txt"), "nowhere.txt cannot be read"),
         (("run", "-", "--review"), "--prompt-file"),

@@ -110,7 +110,7 @@ async def test_a_question_needs_an_answer(user: TerminalUser, answers: Answers) 
     assert "newcomers" == user.simulator.ledger.messages[0].text
 
 
-@pytest.mark.parametrize("blank", ["   ", "\t", "\ufeff", "\u200e ", "\x1b[A"])
+@pytest.mark.parametrize("blank", ["   ", "\t", "\ufeff", "\u200e ", "\x1b[A", "\xa0\u200b"])
 async def test_what_nobody_sees_approves_nothing(user: TerminalUser, answers: Answers, blank: str) -> None:
     """A line of spaces or invisible marks is asked again, and nothing is sent."""
     answers(f"{blank}\n/stop\n")
