@@ -1,33 +1,8 @@
 """`python -m heygen_async`: the command, or how to get it."""
 
-from __future__ import annotations
-
 import sys
-from collections.abc import Sequence
 
-_MISSING = """\
-The command `heygen-async` needs the extra `cli`, and {name} is not installed:
-
-    pip install "heygen-async[cli]"
-"""
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """
-    Run the command; return its exit code.
-
-    Args:
-        arguments: The words after the command's name; those of this process when None.
-    """
-    try:
-        from ._cli.app import main as run
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in {"cyclopts", "rich"}:
-            raise
-        sys.stderr.write(_MISSING.format(name=error.name))
-        return 2
-    return run(arguments)
-
+from ._cli import main as main  # noqa: PLC0414 - the console script is looked up here
 
 if __name__ == "__main__":
     sys.exit(main())

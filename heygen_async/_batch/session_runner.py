@@ -24,7 +24,7 @@ from .._sessions.attachments import upload_files
 from .._sessions.review import answer_of
 from .._sessions.session import REFUSALS, deliver_answer
 from ..errors import ClientStateError, Conflict, OutcomeUnknown, RateLimited
-from ..models import Approve, Message, Reply, Stop
+from ..models import Message
 from .job import BatchEvent
 
 if TYPE_CHECKING:
@@ -318,11 +318,6 @@ class SessionRunner:
         """Return the seconds the agent may still work."""
         limit = self.timeout if isinstance(self._job.timeout, UnsetType) else self._job.timeout
         return None if limit is None else max(limit - self.history.worked, _LEAST)
-
-
-def as_answer(reviewer: object) -> Answer | None:
-    """Return a reviewer that is one answer for all pauses; None for a callable or none."""
-    return reviewer if isinstance(reviewer, Reply | Approve | Stop) else None
 
 
 def without_messages(state: SessionState) -> SessionState:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 from .. import _clock
 from .._batch.job import BatchEvent
 from .._batch.output_folder import OutputFolder
-from .._batch.session_runner import as_answer
 from ..errors import DownloadError, HeyGenError
+from ..models import Approve, Reply, Stop
 from . import _records
 from ._outcomes import plain, video_of
 from ._records import VERSION, OutcomeRecord
@@ -65,7 +65,8 @@ class Following:
         if runner.session.mode == "generate":  # which takes no messages, though it may ask
             return False
         await runner.emit_pause(state)
-        answer_for_all = as_answer(runner.reviewer_or(self._context.settings.reviewer))
+        reviewer = runner.reviewer_or(self._context.settings.reviewer)
+        answer_for_all = reviewer if isinstance(reviewer, Reply | Approve | Stop) else None
         answer = None if answer_for_all is None else await runner.ask(answer_for_all, state, row.turn)
         if answer_for_all is not None and answer is None:
             return False  # one answer for all was given often enough
