@@ -143,6 +143,39 @@ class PollPlanner:
         return is_unreliable
 
 
+class SharedCreates:
+    """
+    What this process and others know of each other's creates: nothing, as there are no others here.
+
+    What they know tells whose a session is when the answer to a create was lost.
+    """
+
+    def listen(self) -> None:
+        """Hear from now on which sessions the others make."""
+
+    def announce_made(self, session_id: str) -> None:
+        """Have the others not take a session of this process for one of theirs."""
+
+    def is_elsewhere(self, session_id: str) -> bool:  # noqa: ARG002
+        """Whether another process has made a session."""
+        return False
+
+    def announce_pending(self, name: str, *, doubts: Sequence[bytes], under_way: int) -> None:
+        """Give the others the digests of requests of one name that are in doubt here, and how many are under way."""
+
+    def doubts_elsewhere(self, name: str) -> Sequence[bytes]:  # noqa: ARG002
+        """Return the digests of the requests of one name that are in doubt in other processes."""
+        return ()
+
+    def is_under_way_elsewhere(self, name: str) -> bool:  # noqa: ARG002
+        """Whether another process has sent a request of one name and has no answer yet."""
+        return False
+
+    async def claim(self, session_id: str) -> bool:  # noqa: ARG002
+        """Whether this process may take a session that creates in doubt may have made: one of all may."""
+        return True
+
+
 class SharedPolls:
     """
     Which polls this process makes: all of them, as there are no others here.
@@ -156,6 +189,11 @@ class SharedPolls:
 
     is_away: bool | None = None
     reads: int = 0
+
+    @property
+    def creates(self) -> SharedCreates:
+        """What is known of the creates of other processes."""
+        return SharedCreates()
 
     def plan(self, session: WatchedSession, due: float, now: float) -> float:  # noqa: ARG002
         """Return when this process is to poll, which wants to at `due`: later, if another polls for it."""
@@ -172,16 +210,6 @@ class SharedPolls:
 
     def announce_event(self, session_id: str | None, video_id: str | None, *, verified: bool) -> None:
         """Give the others an event."""
-
-    def listen(self) -> None:
-        """Hear from now on which sessions the others make."""
-
-    def announce_create(self, session_id: str) -> None:
-        """Have the others not take a session of this process for one of theirs."""
-
-    def is_elsewhere(self, session_id: str) -> bool:  # noqa: ARG002
-        """Whether another process has made a session."""
-        return False
 
     async def aclose(self) -> None:
         """Leave the others."""

@@ -160,7 +160,7 @@ class PollScheduler:
     def listen(self) -> None:
         """Hear from now on which sessions other processes make."""
         self.follow()
-        self.sharing.listen()
+        self.sharing.creates.listen()
 
     def follow_send(self, track: SessionTracker) -> None:
         """See what becomes of a message that was delivered, and tell the other processes of it."""

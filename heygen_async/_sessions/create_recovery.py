@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from .. import _clock
@@ -75,6 +76,12 @@ class PendingCreate:
         """What creates that may be confused have in common."""
         return " ".join(self.prompt.split())
 
+    @property
+    def digest(self) -> bytes:
+        """What identical creates have in common."""
+        body = self.write.call.body
+        return blake2b(body if isinstance(body, bytes) else b"", digest_size=16).digest()
+
     def first_moment(self, offset: tuple[float, float] | None) -> tuple[float, float]:
         """
         Return from when on a session may be ours, in the service's time, and from when on it may be taken.
@@ -106,6 +113,7 @@ class CreateRecovery:
 
     def __init__(self, api: ApiClient, scheduler: PollScheduler) -> None:
         self.own: evidence.OwnSessions = evidence.OwnSessions(scheduler)
+        self._scheduler = scheduler
         self.prompts_elsewhere: Collection[str] = ()
         self._api = api
         self._pending: dict[str, list[PendingCreate]] = {}
@@ -116,6 +124,7 @@ class CreateRecovery:
     def track(self, create: PendingCreate) -> Generator[None]:
         """Keep a create among its siblings while it is under way."""
         self._pending.setdefault(create.name, []).append(create)
+        self._announce(create.name)
         try:
             yield
         except BaseException:
@@ -127,6 +136,7 @@ class CreateRecovery:
         finally:
             siblings = self._pending[create.name]
             siblings.remove(create)
+            self._announce(create.name)
             if not siblings:
                 del self._pending[create.name]
 
@@ -137,9 +147,17 @@ class CreateRecovery:
         Raises:
             OutcomeUnknown: The evidence does not tell; it names the sessions that may be it.
         """
+        try:
+            return await self._recover(create)
+        finally:
+            self._announce(create.name, but=create)
+
+    async def _recover(self, create: PendingCreate) -> SessionData | None:
+        self._announce(create.name)
         await self._wait_for_siblings(create)
         began, settle_time = _clock.now(), self._api.retry.settle_time
         for count, wait in enumerate(evidence.read_pauses()):
+            self._announce(create.name)
             listing = await self._read_listing(create)
             found = await self._read_unowned(create, listing)
             echoes_exactly = any(one.likeness in ("other", "similar") for one in found) and (
@@ -154,7 +172,8 @@ class CreateRecovery:
             is_late = count > 0 and elapsed >= settle_time
             if isinstance(decision, Found):
                 # Rows may have moved while one listing was read.
-                if is_late or (count > 0 and decision.likeness == "same"):
+                may_take = is_late or (count > 0 and decision.likeness == "same")
+                if may_take and await self.own.claim(decision.session_id):
                     return await self._adopt(create, decision)
             elif is_late:
                 if decision is None:
@@ -187,7 +206,7 @@ class CreateRecovery:
             return Doubt("the newest sessions cannot be read", may_pass=True)
         match = match_create(
             found,
-            pending=sum(other.write.is_recovering for other in self._pending[create.name]),
+            pending=len(self._doubts(create.name)),
             interchangeable=self._is_interchangeable(create),
             others_count=others_count,
             has_files=create.has_files,
@@ -216,7 +235,7 @@ class CreateRecovery:
             await _clock.sleep(evidence.SHORTEST_WAIT)
 
     def _has_sibling_under_way(self, create: PendingCreate) -> bool:
-        return any(
+        return self._scheduler.sharing.creates.is_under_way_elsewhere(create.name) or any(
             other.write.may_exist and not other.write.is_recovering
             for other in self._pending[create.name]
             if other is not create
@@ -224,11 +243,21 @@ class CreateRecovery:
 
     def _is_interchangeable(self, create: PendingCreate) -> bool:
         """Whether any session found may be given to any create: all are the same request, and none ended in doubt."""
-        bodies = {other.write.call.body for other in self._pending[create.name] if other.write.is_recovering}
         since = create.write.began - 2 * evidence.SKEW
-        return len(bodies) == 1 and not any(
+        return len(set(self._doubts(create.name))) == 1 and not any(
             lost.name == create.name and lost.ended > since for lost in self._lost
         )
+
+    def _doubts(self, name: str) -> list[bytes]:
+        """Return the digests of the creates of a name that are recovered, here or in another process."""
+        here = [one.digest for one in self._pending[name] if one.write.is_recovering]
+        return [*here, *self._scheduler.sharing.creates.doubts_elsewhere(name)]
+
+    def _announce(self, name: str, *, but: PendingCreate | None = None) -> None:
+        pending = [one for one in self._pending[name] if one is not but]
+        doubts = [one.digest for one in pending if one.write.is_recovering]
+        under_way = len(pending) - len(doubts)
+        self._scheduler.sharing.creates.announce_pending(name, doubts=doubts, under_way=under_way)
 
     # -- reading --
 
@@ -285,7 +314,6 @@ class CreateRecovery:
         return self._texts[session_id]
 
     async def _adopt(self, create: PendingCreate, found: Found) -> SessionData:
-        self.own.claim(found.session_id)
         self.own.adopters[found.session_id] = create.write.call.key
         self.own.record_echo(create.prompt, self._texts.pop(found.session_id, []))
         try:
@@ -317,5 +345,5 @@ class CreateRecovery:
             and one.session_id not in create.write.candidates
         ]
         for session_id in duplicates:
-            self.own.claim(session_id)
+            self.own.add_made(session_id)
         return duplicates

@@ -120,12 +120,21 @@ class OwnSessions:
         self._exact: bool | None = None
 
     def __contains__(self, session_id: str) -> bool:
-        return session_id in self._owned or self._scheduler.sharing.is_elsewhere(session_id)
+        return session_id in self._owned or self._scheduler.sharing.creates.is_elsewhere(session_id)
 
-    def claim(self, session_id: str) -> None:
+    def add_made(self, session_id: str) -> None:
         """Take a session that this client has made, so that no other process takes it."""
         self.add(session_id)
-        self._scheduler.sharing.announce_create(session_id)
+        self._scheduler.sharing.creates.announce_made(session_id)
+
+    async def claim(self, session_id: str) -> bool:
+        """Take a session that this client may have made, unless another process has been quicker."""
+        self.add(session_id)  # at once, so no two creates here take it
+        if await self._scheduler.sharing.creates.claim(session_id):
+            self.add_made(session_id)
+            return True
+        del self._owned[session_id]
+        return False
 
     def add(self, session_id: str) -> None:
         """Take a session as this client's."""
@@ -138,7 +147,7 @@ class OwnSessions:
 
     def record_create(self, session_id: str, prompt: str, created_at: float, *, is_listed: bool) -> None:
         """Take what the service answered to a create: what its list and its messages show can be held against it."""
-        self.claim(session_id)
+        self.add_made(session_id)
         self._created[session_id] = prompt, created_at if is_listed else 0.0, _clock.now()
         for old in list(self._created)[:-_SAMPLES]:
             del self._created[old]

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _TICK = 1.0  # seconds between two signs that the engine is there
 _LONGEST = 1.0  # seconds for one answer of the engine
 _RENEWALS = 4  # in the time of one lease
+_CLAIMED = 600.0  # seconds a session is kept for the one process that takes it
 _FIRST_RETRY = 0.25  # seconds, doubled each time
 _LONGEST_RETRY = 5.0
 
@@ -95,6 +96,7 @@ class BackplaneLink:
         self._renew_at = self._ask_at = 0.0
         self._is_closing = self._is_connected = False
         self._runner: asyncio.Task[None] | None = None
+        self._claims: list[tuple[str, asyncio.Future[bool]]] = []
 
     def wake(self) -> None:
         """Have the outbox sent."""
@@ -112,6 +114,15 @@ class BackplaneLink:
         """Ask for leases at once: a session is new, or has lost its holder."""
         self._renew_at = 0.0
         self.wake()
+
+    async def claim(self, session_id: str) -> bool | None:
+        """Whether this process gets a session that several may take; None when the engine does not say."""
+        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._claims.append((session_id, answer))
+        self.wake()
+        with anyio.move_on_after(2 * _LONGEST):
+            return await answer
+        return None
 
     async def aclose(self) -> None:
         """Send what is to be sent, give up the leases and end."""
@@ -164,6 +175,8 @@ class BackplaneLink:
             if self._sharing.released:
                 await self._release(connection)
                 continue  # the others are to know at once
+            if self._claims:
+                await self._ask_for_claims(connection)
             if self._is_closing:
                 return
             await self._renew(connection)
@@ -181,6 +194,15 @@ class BackplaneLink:
         for heir in set(released.values()):
             session_ids = (session_id for session_id, its_heir in released.items() if its_heir == heir)
             self._sharing.announce(Release(heir, tuple(session_ids)))
+
+    async def _ask_for_claims(self, connection: BackplaneConnection) -> None:
+        claims, self._claims = self._claims, []
+        names = [self._sharing.sealer.name(f"create {session_id}") for session_id, _ in claims]
+        with anyio.fail_after(_LONGEST):
+            generations = await connection.acquire(names, self._sharing.owner, _CLAIMED)
+        for (_, answer), generation in zip(claims, generations, strict=True):
+            if not answer.done():
+                answer.set_result(bool(generation))
 
     async def _renew(self, connection: BackplaneConnection) -> None:
         """Renew the leases when that is due; in between an empty request shows that the engine is there."""

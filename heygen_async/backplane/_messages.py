@@ -103,6 +103,23 @@ class Ownership(Struct, frozen=True, array_like=True, tag=True):
     session_id: str
 
 
+class Pending(Struct, frozen=True, array_like=True, tag=True):
+    """
+    Creates of one prompt that a process has not ended; all there are of them.
+
+    Attributes:
+        owner: The process.
+        name: Stands for the prompt.
+        doubts: Digests of the requests whose answers were lost.
+        under_way: How many others there are.
+    """
+
+    owner: str
+    name: bytes
+    doubts: tuple[bytes, ...]
+    under_way: int
+
+
 class Event(Struct, frozen=True, array_like=True, tag=True):
     """A webhook has reached one process."""
 
@@ -111,7 +128,7 @@ class Event(Struct, frozen=True, array_like=True, tag=True):
     is_verified: bool
 
 
-Item = Hello | Welcome | Join | Release | Wish | Read | Sent | Ownership | Event
+Item = Hello | Welcome | Join | Release | Wish | Read | Sent | Ownership | Pending | Event
 
 
 class BackplaneMessage(Struct, frozen=True, array_like=True):

@@ -1,5 +1,5 @@
 """
-Which messages of other processes count: sealed ones may have been recorded, and be played again. And what is theirs.
+Which messages of other processes count: sealed ones may have been recorded, and be played again.
 
 A process counts once it has answered a nonce of ours, and from then on each of its messages once, in order. No clock
 and no I/O.
@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING
 from ._messages import Hello, Welcome
 
 if TYPE_CHECKING:
-    from ._messages import BackplaneMessage, Ownership
+    from ._messages import BackplaneMessage
 
 _MOST = 1000  # processes that are remembered
-_OWNED = 10_000  # sessions, more than are made while a create is recovered
 
 
 class Peers:
@@ -28,13 +27,12 @@ class Peers:
         hello: What this process asks them.
     """
 
-    __slots__ = ("_nonces", "_numbers", "_owned", "hello")
+    __slots__ = ("_nonces", "_numbers", "hello")
 
     def __init__(self) -> None:
         self.hello: Hello = Hello(secrets.token_bytes(8))
         self._numbers: OrderedDict[str, int] = OrderedDict()
         self._nonces: list[bytes] = []
-        self._owned: dict[str, None] = {}
 
     def accept(self, message: BackplaneMessage) -> bool:
         """Whether a message counts. What it asks for a welcome gets one even if it does not: that costs nothing."""
@@ -64,16 +62,6 @@ class Peers:
     def is_known(self, sender: str) -> bool:
         """Whether a process has shown that it is there."""
         return sender in self._numbers
-
-    def record_ownership(self, ownership: Ownership) -> None:
-        """Remember that a session is another's."""
-        self._owned[ownership.session_id] = None
-        if len(self._owned) > _OWNED:
-            del self._owned[next(iter(self._owned))]
-
-    def own(self, session_id: str) -> bool:
-        """Whether one of them has made a session."""
-        return session_id in self._owned
 
     def welcome(self) -> Welcome | None:
         """Return the answer to those that have asked since the last time."""

@@ -10,17 +10,18 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, NamedTuple
 
 from .._polling.staleness import Evidence
-from ._messages import UNSHARED
+from ._messages import UNSHARED, Read, encode_session
 
 if TYPE_CHECKING:
     from .._polling.staleness import StaleGuard
     from .._polling.state import SessionTracker
     from .._polling.watched import WatchedSession
     from ..models import SessionState
-    from ._messages import Read, Sent
+    from ._messages import Sent
 
 # Of the wait its holder has announced: schedules draw lots, and the keenest of four draws would cost a poll in five.
 _KEENER = 0.7
+_RAREST = 3600.0  # seconds; a schedule may say never
 
 
 class Verdict(Enum):
@@ -164,6 +165,27 @@ class PendingRead(NamedTuple):
     sent: int
     state: SessionState | None
     age: float
+
+    def item(self, number: int, now: float) -> Read:
+        """Return what is sent in the message of a number."""
+        session, share, state = self.session, self.share, self.state
+        is_news = state is not None and state is not share.published
+        if is_news:
+            share.record_published(state, number)
+        track, next_at = session.track, session.due if share.holds(now) else share.next_at
+        return Read(
+            session_id=track.session_id,
+            generation=self.generation,
+            sent=self.sent,
+            message=share.message,
+            age=self.age,
+            next_poll=min(max(next_at - now, 0.0), _RAREST),
+            elapsed=now - track.since,
+            unchanged=now - track.moved_at,
+            polls=track.polls,
+            state=encode_session(state) if is_news and state is not None else None,
+            history=track.history if is_news else (),
+        )
 
 
 def has_read(track: SessionTracker, guard: StaleGuard) -> bool:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from .. import _clock
 from .._polling.planner import SharedPolls
 from .._polling.state import Change, ReadTarget
+from ._creates import CreateSharing
 from ._link import BackplaneLink
 from ._messages import (
     BackplaneMessage,
@@ -24,13 +25,13 @@ from ._messages import (
     Item,
     Join,
     Ownership,
+    Pending,
     Read,
     Release,
     Sealer,
     Sent,
     Wish,
     decode_session,
-    encode_session,
 )
 from ._peers import Peers
 from ._shares import PendingRead, Share, Verdict, has_read
@@ -49,7 +50,6 @@ _JOIN = 2.0  # seconds the first poll of a session waits for what another proces
 _FAILURES = 2  # failed polls after which another process may try
 _GREETING = 0.1  # seconds for the others to show that they are there, and to see that we are
 _HANDOVER = 0.5  # seconds that must be left to the next poll for another process to make it
-_RAREST = 3600.0  # seconds; a schedule may say never
 _ITEMS = 200  # in one message
 
 
@@ -83,6 +83,7 @@ class PollSharing(SharedPolls):
         self._link = BackplaneLink(engine, self)
         self._shares: dict[str, Share] = {}
         self._peers = Peers()
+        self._creates = CreateSharing(self, self._link)
         self._number = 0
         self._echoed = 0
         self.greeted_at: float = 0.0
@@ -94,9 +95,15 @@ class PollSharing(SharedPolls):
             Join: self._take_join,
             Release: self._take_release,
             Sent: self._take_sent,
-            Ownership: self._peers.record_ownership,
+            Ownership: self._creates.take_ownership,
+            Pending: self._creates.take_pending,
             Event: self._take_event,
         }
+
+    @property
+    def creates(self) -> CreateSharing:
+        """What is known of the creates of other processes."""
+        return self._creates
 
     # -- from the scheduler --
 
@@ -151,18 +158,6 @@ class PollSharing(SharedPolls):
         """Have the watchers of all processes profit from a webhook that reached this one."""
         self.announce(Event(session_id, video_id, verified))
 
-    def listen(self) -> None:
-        """Hear from now on which sessions the others make."""
-        self._link.wake()
-
-    def announce_create(self, session_id: str) -> None:
-        """Have the others not take a session of this process for one of theirs."""
-        self.announce(Ownership(session_id))
-
-    def is_elsewhere(self, session_id: str) -> bool:
-        """Whether another process has made a session."""
-        return self._peers.own(session_id)
-
     async def aclose(self) -> None:
         """Send what is still to be sent and give up all leases."""
         await self._link.aclose()
@@ -202,30 +197,10 @@ class PollSharing(SharedPolls):
         if not (items or reads or welcome):
             return None
         self._number += 1
-        items += [self._read_item(read, now) for read in reads]
+        items += [read.item(self._number, now) for read in reads]
         if welcome is not None:
-            items.insert(0, welcome)
+            items = [welcome, *self._creates.recent(), *items]
         return self.sealer.seal(BackplaneMessage(self.owner, self._number, tuple(items)))
-
-    def _read_item(self, read: PendingRead, now: float) -> Read:
-        session, share, state = read.session, read.share, read.state
-        is_news = state is not None and state is not share.published
-        if is_news:
-            share.record_published(state, self._number)
-        track, next_at = session.track, session.due if share.holds(now) else share.next_at
-        return Read(
-            session_id=track.session_id,
-            generation=read.generation,
-            sent=read.sent,
-            message=share.message,
-            age=read.age,
-            next_poll=min(max(next_at - now, 0.0), _RAREST),
-            elapsed=now - track.since,
-            unchanged=now - track.moved_at,
-            polls=track.polls,
-            state=encode_session(state) if is_news and state is not None else None,
-            history=track.history if is_news else (),
-        )
 
     @property
     def is_echo_missing(self) -> bool:
