@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Final, Generic, TypeVar
 
@@ -124,7 +123,7 @@ class Cached(Generic[T]):
     async def get(self) -> T:
         """Return the value."""
         async with self._lock:
-            if self._value is None or time.monotonic() - self._read_at > self._seconds:
-                self._value = await self._read()
-                self._read_at = time.monotonic()
+            now = asyncio.get_running_loop().time()
+            if self._value is None or now - self._read_at > self._seconds:
+                self._value, self._read_at = await self._read(), now
             return self._value

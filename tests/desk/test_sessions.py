@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from desk.conftest import SETTINGS
 from heygen_async import _clock
 from heygen_async.testing import Scenario, Simulator
+from review_desk.settings import Settings
 
 if TYPE_CHECKING:
+    from desk.conftest import OpenDesk
     from desk.visitor import JSON, Visitor
 
 PROMPT = "A tour of our bakery"
@@ -179,3 +182,42 @@ async def test_attachments_reach_the_agent(visitor: Visitor, service: Simulator)
 
     assert 1 == service.ledger.requests["asset_upload"][200]
     assert 1 == len(review["messages"][0]["pictures"])
+
+
+async def test_who_approved_is_the_sign_in_s_word(open_desk: OpenDesk) -> None:
+    """Behind a sign-in nobody approves in another's name."""
+    settings = Settings(hosts=SETTINGS.hosts, user_header="x-forwarded-user")
+    async with open_desk(settings) as visitor:
+        url = await created(visitor)
+        async with visitor.watch(f"{url}/events") as page:
+            await page.until(status="reviewing")
+            await visitor.post(
+                f"{url}/approve", {"by": "Somebody else"}, {"x-forwarded-user": "ann@example.test"}
+            )
+            await page.until(approved_by="ann@example.test")
+
+
+async def test_a_session_at_work_is_not_deleted(visitor: Visitor) -> None:
+    """What the agent works on has to be stopped first, also where nobody has looked at it."""
+    url = await created(visitor)
+    refused = await visitor.post(f"{url}/delete")
+    await _clock.sleep(600)  # it has paused since, and no page has told the desk
+    deleted = await visitor.post(f"{url}/delete")
+
+    assert (409, 200) == (refused.status, deleted.status)
+    assert "Stop it first" in refused.json["error"]
+    assert 404 == (await visitor.get(url)).status
+
+
+async def test_a_stopped_session_that_goes_on_is_not_stopped(visitor: Visitor) -> None:
+    """A session that is stopped says that it is ending, then that it was stopped; another message ends that."""
+    url = await created(visitor)
+    async with visitor.watch(f"{url}/events") as page:
+        await page.until(status="reviewing")
+        await visitor.post(f"{url}/approve")
+        await page.when(has_video)
+        await visitor.post(f"{url}/messages", {"message": "Warmer, please"})
+        await visitor.post(f"{url}/stop")
+        await page.until(label="Stopping", can_stop=False)
+        page.events.clear()
+        await page.until(label="Completed")
