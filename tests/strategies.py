@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from hypothesis import strategies as st
 
+from heygen_async._api import assets as asset_api
 from heygen_async._api import catalog as catalog_api
 from heygen_async._api import responses
 from heygen_async._api import sessions as session_api
 from heygen_async._api import videos as video_api
+from heygen_async._api import webhooks as webhook_api
 from heygen_async._api.responses import Decoder
 from heygen_async.cadence import PollContext
 from heygen_async.models import Message, SessionData, SessionStatus, VideoInfo, VideoStatus
@@ -132,6 +134,13 @@ def windows(draw: st.DrawFn, history: Sequence[Message]) -> list[tuple[Message, 
 _SESSION = {"session_id": "s", "status": "thinking", "created_at": 1}
 _VIDEO = {"id": "v", "status": "processing"}
 _STATUS = {"status": "not_found", "video_id": "v"}
+_ENDPOINT = {
+    "endpoint_id": "e",
+    "url": "https://a.test",
+    "status": "enabled",
+    "created_at": "2026",
+    "events": ["a.b"],
+}
 _MESSAGE = {
     "role": "model",
     "content": "A storyboard",
@@ -178,6 +187,33 @@ ANSWERS: dict[str, tuple[Decoder[Any], dict[str, object]]] = {
         catalog_api.ACCOUNT,
         {"data": {"username": "u", "email": None, "first_name": None, "last_name": None, "billing_type": "wallet",
                   "wallet": {"currency": "usd", "remaining_balance": 1.5}}},
+    ),
+    "VOICE": (catalog_api.VOICE, {"data": {"voice_id": "v", "support_pause": True, "status": "complete"}}),
+    "BRAND_GLOSSARIES": (
+        catalog_api.brand_glossaries().decoder,
+        {"data": [{"brand_glossary_id": "b", "name": "N", "created_at": "2026-01-01", "updated_at": "2026-01-02"}]},
+    ),
+    "UPLOADED": (
+        asset_api.complete("a", "00").decoder,
+        {"data": {"asset_id": "a", "url": "https://f.test/a", "mime_type": "image/png", "size_bytes": 9}},
+    ),
+    "SLOT": (
+        asset_api.begin("a.png", "image/png", 9, "00").decoder,
+        {"data": {"asset_id": "a", "upload_url": "https://f.test/a", "upload_headers": {"a": "b"}, "max_bytes": 10,
+                  "expires_in_seconds": 60, "status": "pending_upload"}},
+    ),
+    "ASSET": (
+        asset_api.read("a").decoder,
+        {"data": {"id": "a", "name": "N", "type": "image", "owner": "o", "space_id": "s", "uploaded_at": 1}},
+    ),
+    "ASSET_STATUSES": (asset_api.statuses(["a"]).decoder, {"data": [{**_STATUS, "video_id": "a"}]}),
+    "ENDPOINTS": (webhook_api.endpoints().decoder, {"data": [_ENDPOINT]}),
+    "ENDPOINT": (webhook_api.create("https://a.test", None, None).decoder, {"data": {**_ENDPOINT, "secret": "s"}}),
+    "SECRET": (webhook_api.rotate_secret("e").decoder, {"data": {"endpoint_id": "e", "secret": "s"}}),
+    "EVENT_TYPES": (webhook_api.event_types().decoder, {"data": [{"event_type": "a.b", "description": "D"}]}),
+    "EVENTS": (
+        webhook_api.events(entity_id=None).decoder,
+        {"data": [{"event_id": "e", "event_type": "a.b", "event_data": {"session_id": "s"}, "created_at": "2026"}]},
     ),
     "ANYTHING": (responses.ANYTHING, {"data": {}, "error": None}),
 }  # fmt: skip

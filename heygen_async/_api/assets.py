@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, structs
 
 from ..models import Asset, AssetState
+from ..models._base import Int
 from .calls import Call, Kind, bulk_call, change_call, choose_key, read_call
 from .responses import ANYTHING, Decoder, Envelope
 
@@ -31,7 +32,7 @@ class Uploaded(Struct, frozen=True, kw_only=True):
     asset_id: str
     url: str
     mime_type: str = ""
-    size_bytes: int = 0
+    size_bytes: Int = 0
     status: str | None = None
 
     def to_asset(self, name: str) -> Asset:
@@ -47,7 +48,7 @@ class UploadSlot(Struct, frozen=True, kw_only=True):
     upload_url: str
     upload_headers: dict[str, str]
     expires_in_seconds: float
-    max_bytes: int
+    max_bytes: Int
 
     def __repr__(self) -> str:
         return f"UploadSlot(asset_id={self.asset_id!r})"

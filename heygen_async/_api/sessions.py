@@ -169,7 +169,12 @@ def _attachment(name: str, item: object) -> AssetUrl | AssetId | AssetBase64:
         return item
     if isinstance(item, Asset):
         return AssetId(asset_id=item.id)
-    if isinstance(item, AssetId | AssetBase64):
+    if isinstance(item, AssetId):
+        check_text(**{f"{name}.asset_id": item.asset_id})
+        return item
+    if isinstance(item, AssetBase64):
+        check_text(**{f"{name}.media_type": item.media_type})
+        check_type(str, "base64 text", **{f"{name}.data": item.data})
         return item
     raise InvalidArgument(
         name, f"must be an AssetId, AssetUrl, AssetBase64 or https address, not {type(item).__name__}"

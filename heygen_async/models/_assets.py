@@ -33,7 +33,7 @@ class AssetBase64(Value, frozen=True, kw_only=True, tag_field="type", tag="base6
     data: str
 
     def __repr__(self) -> str:
-        return f"AssetBase64(media_type={self.media_type!r}, data=<{len(self.data)} characters>)"
+        return f"AssetBase64(media_type={self.media_type!r}, data=<{len(str(self.data))} characters>)"
 
 
 class Asset(Value, frozen=True, kw_only=True):

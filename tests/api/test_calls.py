@@ -168,6 +168,11 @@ def test_limits_themselves_are_taken() -> None:
     assert send("🎬" * 10_000, files=["https://a.test"] * 20).body
 
 
+def base64(**changes: Any) -> AssetBase64:
+    """A file sent inline, with a member that is not what it should be."""
+    return AssetBase64(**{"media_type": "image/png", "data": "iVBORw0KGgo=", **changes})
+
+
 BAD: dict[str, tuple[str, Callable[[], object]]] = {
     "prompt-empty": ("prompt", lambda: create("")),
     "prompt-blank": ("prompt", lambda: create(" \n\t")),
@@ -192,6 +197,11 @@ BAD: dict[str, tuple[str, Callable[[], object]]] = {
     "file-no-host": ("files[0]", lambda: create(files=["https://"])),
     "file-malformed": ("files[0]", lambda: create(files=["https://[::1"])),
     "file-number": ("files[0]", lambda: create(files=[5])),
+    "file-address-number": ("files[0]", lambda: create(files=[AssetUrl(url=5)])),  # type: ignore[arg-type]
+    "file-id-number": ("files[0].asset_id", lambda: create(files=[AssetId(asset_id=5)])),  # type: ignore[arg-type]
+    "file-id-empty": ("files[0].asset_id", lambda: send(files=[AssetId(asset_id="")])),
+    "file-type-number": ("files[0].media_type", lambda: create(files=[base64(media_type=5)])),
+    "file-data-number": ("files[0].data", lambda: create(files=[base64(data=5)])),
     "avatar-empty": ("avatar_id", lambda: create(avatar_id="")),
     "avatar-number": ("avatar_id", lambda: send(avatar_id=5)),
     "avatar-surrogate": ("avatar_id", lambda: create(avatar_id="\ud800")),

@@ -133,8 +133,9 @@ def inner_flaws(kind: inspect.Type) -> Iterator[tuple[str, Any, Any]]:
                 yield f"item.{flaw}", [good, value], kept
         case inspect.DictType():
             odd: dict[str, Any] = {"null": None, "odd": [], "huge": LONG}
+            takes_all = not isinstance(kind.value_type, inspect.StrType)
             for flaw, value in odd.items():
-                yield f"value-{flaw}", {"a": value}, {"a": value}
+                yield f"value-{flaw}", {"a": value}, {"a": value} if takes_all or value == LONG else LEFT_OUT
         case _:
             return
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any, cast
 
 import msgspec
@@ -9,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corpus.generate import FOLDER, HUGE, LONG, answers
-from heygen_async._api import responses
+from heygen_async._api import assets, catalog, responses, sessions, videos, webhooks
 from heygen_async.errors import BadResponse, HeyGenError
 from strategies import ANSWERS, json_values
 
 FILES = sorted(FOLDER.glob("*.json"))
 TEXT = "x" * 100_000
+API = (assets, catalog, responses, sessions, videos, webhooks)
 
 
 def read(entry: dict[str, Any]) -> responses.Envelope[Any]:
@@ -58,3 +60,13 @@ def test_nothing_leaves_the_tree_of_errors(name: str, data: object, rest: bytes,
             responses.read("the call", ANSWERS[name][0], status, {}, body)
         except HeyGenError:
             continue
+
+
+def test_every_kind_of_answer_has_some() -> None:
+    """No kind of answer that the client reads is left out here, or of what hypothesis draws from."""
+    parts = [value for module in API for value in vars(module).values()]
+    parts += [part for value in parts if isinstance(value, partial) for part in value.args]
+    kinds = {str(value.type) for value in parts if isinstance(value, responses.Decoder)}
+
+    one_of_a_list: list[responses.Decoder[Any]] = [catalog.AVATAR, catalog.LOOK]
+    assert kinds == {str(decoder.type) for decoder in [*one_of_a_list, *(one for one, _ in ANSWERS.values())]}
