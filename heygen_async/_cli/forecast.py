@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from .exit_codes import Exit, UsageError
+from .job_files import RowFault
 from .output import duration
 
 if TYPE_CHECKING:
-    from heygen_async import HeyGen, Rate
+    from heygen_async import Finding, HeyGen, Rate
 
-    from .job_files import RowFault
     from .job_rows import ParsedRow
     from .output import Output
 
@@ -115,19 +115,23 @@ async def show_findings(
         output: Where it is shown.
         rate: What a second of video costs, if the credit is to be compared.
     """
-    for fault in faults:
-        output.emit("wrong", f"line {fault.line}: {fault.problem}", line=fault.line, problem=fault.problem)
     findings = await heygen.check((row.job() for row in rows), rate=rate)
-    for finding in findings:
-        line = rows[finding.position - 1].line if finding.position else None
-        where = "" if line is None else f"line {line} ({finding.key}): {finding.argument} "
+    lines = [0, *(row.line for row in rows)]  # by position; the first is for what concerns all
+    everything: list[RowFault | Finding] = [*faults, *findings]
+    everything.sort(key=lambda it: it.line if isinstance(it, RowFault) else lines[it.position])
+    for one in everything:
+        if isinstance(one, RowFault):
+            output.emit("wrong", f"line {one.line}: {one.problem}", line=one.line, problem=one.problem)
+            continue
+        line = lines[one.position] or None
+        where = "" if line is None else f"line {line} ({one.key}): {one.argument} "
         output.emit(
-            "warning" if finding.is_warning else "wrong",
-            f"{where}{finding.problem}",
+            "warning" if one.is_warning else "wrong",
+            f"{where}{one.problem}",
             line=line,
-            key=finding.key or None,
-            argument=finding.argument or None,
-            problem=finding.problem,
+            key=one.key or None,
+            argument=one.argument or None,
+            problem=one.problem,
         )
     jobs, warnings = len(rows) + len(faults), sum(finding.is_warning for finding in findings)
     wrong = len(faults) + len(findings) - warnings
