@@ -230,11 +230,11 @@ def hostile(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS[-1])
 def loops(session: nox.Session) -> None:
-    """Run what opens sockets on uvloop, and that and whole conversations on tasks that begin eagerly."""
+    """Run what opens sockets on other loops, and that and whole conversations on tasks that begin eagerly."""
     install_groups(session, "test", "loops")
-    session.run(
-        "python", "-m", "pytest", "--loop=uvloop", "tests/socket", "tests/files", *PARALLEL, *session.posargs
-    )
+    for loop in ("uvloop", "aiofastnet"):
+        over_sockets = ("tests/socket", "tests/files")
+        session.run("python", "-m", "pytest", f"--loop={loop}", *over_sockets, *PARALLEL, *session.posargs)
     eager = [f"tests/{name}" for name in ("socket", "http", "polling", "sessions", "batch", "client")]
     session.run("python", "-m", "pytest", "--loop=eager", *eager, *PARALLEL, *session.posargs)
 

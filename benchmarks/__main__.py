@@ -19,7 +19,7 @@ from pathlib import Path
 
 from ._measure import Row, machine
 
-NAMES = ("import", "decode", "polls", "scale", "watchers", "calls", "poll", "batch", "browsers")
+NAMES = ("import", "decode", "polls", "scale", "watchers", "calls", "poll", "tls", "batch", "browsers")
 EXTRA = "durable"  # measured where the extra is installed
 PACKAGES = (
     *("heygen-async", "aiohttp", "msgspec", "anyio", "httpx", "httpcore", "pydantic", "attrs", "uvloop"),
@@ -74,11 +74,12 @@ def _run(name: str, *, quick: bool) -> Row:
     seconds = time.perf_counter() - begun
     print(f"{seconds:.0f} s", file=sys.stderr)
     result: Row = json.loads(done.stdout.splitlines()[-1])
+    about["load_after"] = os.getloadavg()[0]
     return {"machine": about, "quick": quick, "seconds": seconds, **result}
 
 
 def _write(results: dict[str, Row], folder: Path) -> None:
-    from . import _plots, _tables
+    from . import _guide, _plots, _tables
 
     folder.mkdir(parents=True, exist_ok=True)
     for name, result in results.items():
@@ -87,6 +88,8 @@ def _write(results: dict[str, Row], folder: Path) -> None:
     everything = {name: json.loads(path.read_text("utf-8")) for name, path in known.items() if path.exists()}
     (folder / "results.md").write_text(_tables.page(everything), encoding="utf-8")
     _plots.draw(everything, folder)
+    if folder == RESULTS and {"poll", "tls", "import", "polls", "scale"} <= everything.keys():
+        _guide.main()
     print(f"written to {folder}", file=sys.stderr)
 
 

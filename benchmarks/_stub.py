@@ -8,6 +8,7 @@ prints its port and serves until its standard input closes.
 from __future__ import annotations
 
 import asyncio
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -53,28 +54,33 @@ def _whole(body: bytes) -> bytes:
     return head % len(body) + body
 
 
-async def _serve(bodies: Sequence[bytes]) -> None:
+async def _serve(bodies: Sequence[bytes], certificate: str) -> None:
     answers = cycle([_whole(body) for body in bodies])
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: _Fixed(answers), "127.0.0.1", 0, backlog=4096)
+    context = None
+    if certificate:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(certificate)
+    server = await loop.create_server(lambda: _Fixed(answers), "127.0.0.1", 0, backlog=4096, ssl=context)
     print(server.sockets[0].getsockname()[1], flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
     server.close()
 
 
 @contextmanager
-def stub(bodies: Sequence[bytes]) -> Iterator[str]:
-    """Serve these answers in turn; yield the address."""
+def stub(bodies: Sequence[bytes], certificate: str = "") -> Iterator[str]:
+    """Serve these answers in turn, over TLS with a certificate; yield the address."""
     with tempfile.NamedTemporaryFile() as file:
         file.write(b"\n".join(bodies))
         file.flush()
-        command = [sys.executable, "-m", "benchmarks._stub", file.name]
+        command = [sys.executable, "-m", "benchmarks._stub", file.name, certificate]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdin is not None
             assert process.stdout is not None
-            yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
+            scheme = "https" if certificate else "http"
+            yield f"{scheme}://127.0.0.1:{process.stdout.readline().strip()}"
             process.stdin.close()
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(Path(sys.argv[1]).read_bytes().split(b"\n")))
+    asyncio.run(_serve(Path(sys.argv[1]).read_bytes().split(b"\n"), sys.argv[2]))

@@ -95,12 +95,14 @@ def page(results: Mapping[str, Row]) -> str:
     parts = [
         "# Results",
         "Written by `python -m benchmarks`; how to read them: [README](../README.md).",
+        "Marked (!): the middle half of the rounds spreads over a fifth of the median, also after two more rounds.",
         f"{about['processor']}, {about['cores']} cores, {about['system']}, Python {about['python']}.\n{versions}.",
     ]
     for name, result in results.items():
-        load = result["machine"]["load_before"]
+        load, after = result["machine"]["load_before"], result["machine"].get("load_after")
         parts.append(f"## {name}")
-        parts.append(f"{result['seconds']:.0f} s; load of the machine before: {load:.1f}.")
+        then = "" if after is None else f", after: {after:.1f}"
+        parts.append(f"{result['seconds']:.0f} s; load of the machine before: {load:.1f}{then}.")
         if result["quick"]:
             parts.append("**Short rounds: a look whether it works, no measurement.**")
         parts += _BODIES[name](result)
@@ -160,7 +162,17 @@ _CALLS = {
     "asyncio": "asyncio",
     "others": "others",
 }
+_TLS = {
+    "link": "over",
+    "loop": "loop",
+    "client": "client",
+    "cpu_us": "CPU µs",
+    "ratio": "× floor, plain on asyncio",
+    "to_asyncio": "× the same on asyncio",
+    "spread": "spread",
+}
 _BODIES = {
+    "tls": lambda result: [table(result["rows"], _TLS)],
     "calls": lambda result: [table(result["rows"], _CALLS)],
     "import": lambda result: [table(result["rows"], _IMPORT)],
     "decode": lambda result: [table(result["rows"], _DECODE)],

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from ._measure import Row
 
-_SESSIONS = 200
+_SESSIONS = 1000
 _AT_ONCE = 10
 _PACKAGES = {
     "heygen_async": "ours",

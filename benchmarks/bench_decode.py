@@ -36,6 +36,10 @@ def run(*, quick: bool) -> Row:
     return {"rows": rows}
 
 
+def _decode(body: bytes) -> object:
+    return session_api.SESSION.decode(body)  # looked up each time: it is another from the first answer on
+
+
 def _timed(decode: Callable[[bytes], object], body: bytes) -> Row:
     timer = timeit.Timer(lambda: decode(body))
     once = timer.timeit(20) / 20
@@ -50,8 +54,10 @@ def _decoders(body: bytes) -> dict[str, Callable[[bytes], object]]:
 
     stainless: Any = type("SessionEnvelope", (BaseModel,), {"__annotations__": annotations(BaseModel)})
     found: dict[str, Callable[[bytes], object]] = {
-        "same bytes as last time": bytes(body).__eq__,
-        OURS: session_api.SESSION.decode,
+        "same bytes as last time: their hash": lambda body: hash(
+            bytes(bytearray(body))
+        ),  # of bytes just received
+        OURS: _decode,
         "json, no types": json.loads,
         "json + dataclasses": lambda body: _built(_Session, _Message, json.loads(body)["data"]),
         "json + attrs": lambda body: _built(_AttrsSession, _AttrsMessage, json.loads(body)["data"]),

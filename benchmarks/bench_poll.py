@@ -47,7 +47,7 @@ def run(*, quick: bool) -> Row:
             for callers in CALLERS[:2]:
                 rows += _named(_ours(base, callers, total), count, size=f"{size}, unchanged", callers=callers)
     with stub(_answers.unchanging("small")) as base:
-        rows += _named({BULK: partial(_looked, base, 100, total, bulk=True)}, count, size="bulk", callers=100)
+        rows += _named({BULK: partial(watch, base, 100, total, bulk=True)}, count, size="bulk", callers=100)
     return {"rows": _with_ratios(rows), "missing": missing}
 
 
@@ -55,9 +55,9 @@ def _case(
     base: str, size: str, callers: int, others: Mapping[str, Peer], total: int, count: int
 ) -> list[Row]:
     total = max(total, 8 * callers) if callers > 50 else total
-    quick = {n: partial(_asked, base, p, callers, total) for n, p in others.items() if p.cost == 1}
+    quick = {n: partial(ask, base, p, callers, total) for n, p in others.items() if p.cost == 1}
     slow = {
-        n: partial(_asked, base, p, callers, max(total // min(p.cost, 4), callers))
+        n: partial(ask, base, p, callers, max(total // min(p.cost, 4), callers))
         for n, p in others.items()
         if p.cost > 1
     }
@@ -67,8 +67,8 @@ def _case(
 
 
 def _ours(base: str, callers: int, total: int) -> dict[str, Callable[[], Mapping[str, float]]]:
-    ask: Callable[[], Mapping[str, float]] = partial(_asked, base, Peer(open_client), callers, total)
-    return {WATCH: partial(_looked, base, min(callers, _AT_ONCE), total), CALL: ask}
+    asked: Callable[[], Mapping[str, float]] = partial(ask, base, Peer(open_client), callers, total)
+    return {WATCH: partial(watch, base, min(callers, _AT_ONCE), total), CALL: asked}
 
 
 def _named(
@@ -89,25 +89,29 @@ def _with_ratios(rows: list[Row]) -> list[Row]:
 # ---- one measurement ----------------------------------------------------------------------------------------------
 
 
-def _looped(main: Callable[[], Coroutine[Any, Any, Row]], *, uvloop: bool = False) -> Row:
+def _looped(main: Callable[[], Coroutine[Any, Any, Row]], loop: str = "asyncio") -> Row:
     factory = None
-    if uvloop:
-        import uvloop as fast
+    if loop == "uvloop":
+        import uvloop
 
-        factory = fast.new_event_loop
+        factory = uvloop.new_event_loop
+    elif loop == "aiofastnet":
+        import aiofastnet
+
+        factory = aiofastnet.loop_factory()
     gc.collect()
     with asyncio.Runner(loop_factory=factory) as runner:
         return runner.run(main())
 
 
-def _asked(base: str, peer: Peer, callers: int, total: int) -> Row:
-    """Callers who ask again as soon as they were answered."""
+def ask(base: str, peer: Peer, callers: int, total: int, loop: str = "asyncio") -> Row:
+    """Measure callers who ask again as soon as they were answered."""
 
     async def main() -> Row:
-        async with peer.opened(base, callers) as ask:
-            return await _ask_all(ask, callers, total)
+        async with peer.opened(base, callers) as once:
+            return await _ask_all(once, callers, total)
 
-    return _looped(main, uvloop=peer.is_on_uvloop)
+    return _looped(main, "uvloop" if peer.is_on_uvloop else loop)
 
 
 async def _ask_all(ask: Ask, callers: int, total: int) -> Row:
@@ -178,8 +182,8 @@ def open_client(base: str, callers: int) -> Any:
     return opened()
 
 
-def _looked(base: str, at_once: int, total: int, *, bulk: bool = False) -> Row:
-    """As many watched sessions as keep the client busy all the time."""
+def watch(base: str, at_once: int, total: int, loop: str = "asyncio", *, bulk: bool = False) -> Row:
+    """Measure as many watched sessions as keep the client busy all the time."""
 
     async def main() -> Row:
         async with HeyGen("k", base_url=base, max_connections=at_once, cadence=SHORTEST) as heygen:
@@ -190,7 +194,7 @@ def _looked(base: str, at_once: int, total: int, *, bulk: bool = False) -> Row:
             await asyncio.gather(*tasks)
             return await _count(heygen, total // 10 if bulk else total, bulk=bulk)
 
-    return _looped(main)
+    return _looped(main, loop)
 
 
 def reference(number: int, *, bulk: bool) -> str:

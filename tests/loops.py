@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     Loop = Callable[[], asyncio.AbstractEventLoop]
 
-KINDS: Final = ("plain", "debug", "eager", "uvloop")
+KINDS: Final = ("plain", "debug", "eager", "uvloop", "aiofastnet")
 
 
 def backend(config: pytest.Config, loop: Loop = asyncio.new_event_loop, *, debug: bool = False) -> object:
@@ -28,6 +29,9 @@ def backend(config: pytest.Config, loop: Loop = asyncio.new_event_loop, *, debug
     kind = config.getoption("--loop")
     if kind == "uvloop" and loop is asyncio.new_event_loop:
         return "asyncio", {"use_uvloop": True}
+    if kind == "aiofastnet":
+        carrier: Any = import_module("aiofastnet")
+        return "asyncio", {"loop_factory": carrier.loop_factory(loop)}
     if kind == "eager":
         return "asyncio", {"loop_factory": partial(_eager, loop)}
     return "asyncio", {"loop_factory": loop, "debug": kind == "debug" or (kind is None and debug)}

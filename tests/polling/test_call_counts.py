@@ -1,7 +1,9 @@
-"""What a read costs in calls of our own: a count that is the same on every machine, where time is not."""
+"""What reads and watchers cost, in calls and objects: counts that are the same on every machine, where time is not."""
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -29,7 +31,11 @@ ANSWER = (
     b'{"role":"model","content":"A plan","created_at":1700000001}]}}'
 )
 HEADERS = {"content-type": "application/json", "date": "Thu, 01 Jan 2026 00:00:00 GMT"}
+RENDERING = (
+    b'{"data":{"session_id":"%s","status":"generating","created_at":1,"video_id":"v%d","messages":[]}}'
+)
 READS = 50
+WATCHERS = SHARED = 100
 
 
 class Service:
@@ -48,6 +54,23 @@ class Service:
 
     async def aclose(self) -> None:
         pass
+
+
+class Rendering(Service):
+    """Answers that sessions render, and that their videos are being made."""
+
+    shared_reads = 0
+
+    async def send(self, request: Request) -> BufferedResponse:
+        ids = request.url.partition("video_ids=")[2].split("%2C")
+        if ids != [""]:
+            self.shared_reads += 1
+            rows = ",".join(f'{{"video_id":"{one}","status":"processing"}}' for one in ids)
+            return BufferedResponse(200, HEADERS, f'{{"data":[{rows}]}}'.encode())
+        self.reads += 1
+        return BufferedResponse(
+            200, HEADERS, RENDERING % (request.url.rsplit("/", 1)[1].encode(), self.reads)
+        )
 
 
 class Calls:
@@ -115,3 +138,52 @@ async def test_the_same_answer_moves_nothing() -> None:
             assert first.progress != (await anext(watch)).progress
 
     assert service.reads > 10
+
+
+async def watch_all(heygen: HeyGen, first: int) -> list[asyncio.Task[None]]:
+    """Begin a hundred loops over watches, whose first state has come."""
+
+    async def follow(number: int) -> None:
+        async for _ in heygen.sessions.attach(f"s{number}").watch(until=(), timeout=None):
+            pass
+
+    tasks = [asyncio.create_task(follow(number)) for number in range(first, first + WATCHERS)]
+    await pass_time(60)
+    return tasks
+
+
+def count_objects() -> int:
+    """Return how many objects the garbage collector visits, once it has let go of those it need not."""
+    for _ in range(3):
+        gc.collect()
+    return len(gc.get_objects())
+
+
+async def test_a_watcher_is_few_objects_for_the_collector() -> None:
+    """A loop over a watch adds at most 16 objects that the collector visits, of which 7 are the task's own."""
+    async with make_client(Service(is_still=True)) as heygen:
+        tasks = await watch_all(heygen, 0)
+        before = count_objects()
+        tasks += await watch_all(heygen, WATCHERS)
+        added = count_objects() - before
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+    assert added / WATCHERS <= 16
+
+
+async def test_sessions_that_render_share_their_calls() -> None:
+    """A session that renders with many others takes at most 7 calls of our own for each shared poll."""
+    service = Rendering()
+    async with make_client(service) as heygen:
+        watches = [heygen.sessions.attach(f"s{n}").watch(until=(), timeout=None) for n in range(SHARED)]
+        for watch in watches:
+            await anext(watch)
+        await pass_time(20)
+        singles, before = service.reads, service.shared_reads
+        with Calls() as calls:
+            await pass_time(100)
+
+    own = 35 * (service.reads - singles)  # a session is read on its own now and then
+    assert (calls.count - own) / (service.shared_reads - before) / SHARED <= 7
