@@ -62,16 +62,15 @@ async def test_a_check_names_what_is_wrong_by_its_line(user: TerminalUser) -> No
 
 
 async def test_a_check_names_faults_of_the_file_too(user: TerminalUser) -> None:
-    """What is wrong with rows as they are written, and with what they name, is shown in one run."""
-    user.writes(
-        "jobs.csv", [{"prompt": "", "avatar_id": "look_1"}, {"prompt": PROMPT, "avatar_id": "look_77"}]
-    )
+    """What is wrong with rows as they are written, and with what they name, is shown in one run, by line."""
+    unknown = {"prompt": PROMPT, "avatar_id": "look_77"}
+    user.writes("jobs.csv", [unknown, {"prompt": "", "avatar_id": "look_1"}, unknown])
     shown = await user.types("batch", "jobs.csv", "--out", "v", "--check")
+    lines = [line.partition(":")[0] for line in shown.out.splitlines()]
 
     assert 2 == shown.code
-    assert "line 2: prompt: is missing" in shown.out
-    assert "line 3 (row-2): avatar_id" in shown.out
-    assert "2 jobs: 2 would fail or be refused" in shown.out
+    assert ["wrong    line 2 (row-1)", "wrong    line 3", "wrong    line 4 (row-3)"] == lines[:3]
+    assert "3 jobs: 3 would fail or be refused" in shown.out
 
 
 async def test_a_check_of_good_jobs_is_exit_code_0(user: TerminalUser) -> None:
