@@ -21,6 +21,7 @@ from heygen_async import Cadence, HeyGen
 from heygen_async.testing import MemoryTransport, Simulator
 from repository import house
 from review_desk.settings import Settings
+from review_desk.store import Record, Store
 
 if TYPE_CHECKING:
     from desk.conftest import OpenDesk
@@ -89,6 +90,28 @@ async def test_a_file_of_an_older_desk_is_read(
         await page.until(status="reviewing", title="A tour of our bakery")
         await visitor.post(f"/sessions/{session.id}/approve", {"by": "Ann"})
         await page.until(approved_by="Ann", status="completed")
+
+
+async def test_a_session_that_the_service_knows_no_more_is_told(
+    open_desk: OpenDesk, tmp_path: pathlib.Path, service: Simulator
+) -> None:
+    """A page of a session that is gone at the service says so, asks no more, and lets the session be deleted."""
+    settings = Settings(database=str(tmp_path / "desk.sqlite3"))
+    ref = HeyGen(service.api_key).sessions.attach("sess_gone").ref()
+    async with Store.opened(str(tmp_path / "desk.sqlite3")) as store:
+        await store.add(
+            Record(id="sess_gone", form="a-form", prompt="A tour", created=1.0, since=1.0, ref=ref)
+        )
+    async with open_desk(settings, QUICKLY) as visitor, visitor.watch("/sessions/sess_gone/events") as page:
+        gone = await page.when(lambda event: event["trouble"] is not None)
+        polls = service.ledger.total_requests
+        await asyncio.sleep(0.2)  # noqa: TID251 - ten polls
+        assert polls == service.ledger.total_requests
+        deleted = await visitor.post("/sessions/sess_gone/delete")
+        await page.end()
+
+    assert "HeyGen no longer knows this session." == gone["trouble"]["error"]
+    assert (True, 200) == (gone["can_delete"], deleted.status)
 
 
 async def test_a_finished_session_is_not_polled_for_the_list(
