@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import pathlib
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -62,12 +64,14 @@ async def proxy(prism: str, upstream: str) -> AsyncGenerator[str]:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
     command = ("node", prism, "proxy", str(CONTRACT), upstream, "--host=127.0.0.1", f"--port={port}")
-    with tempfile.TemporaryFile() as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
         try:
             await wait_for(port, process)
             yield f"http://127.0.0.1:{port}"
         finally:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)  # `node` may be a program that starts the real one
+            process.wait()
 
 
 async def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
