@@ -54,7 +54,7 @@ class PendingCreate:
         on_orphan: Also gets what it has made and no caller has got.
         ended: When it ended in doubt, in Unix seconds of our clock.
         lag: For how long the list has been seen to lack a session of ours.
-        seen: The sessions that any listing has shown: what one replica lacks is there all the same.
+        seen: The sessions that any listing has shown, to it or a sibling: what one replica lacks is there all the same.
     """
 
     prompt: str
@@ -123,7 +123,10 @@ class CreateRecovery:
     @contextmanager
     def track(self, create: PendingCreate) -> Generator[None]:
         """Keep a create among its siblings while it is under way."""
-        self._pending.setdefault(create.name, []).append(create)
+        siblings = self._pending.setdefault(create.name, [])
+        if siblings:
+            create.seen = siblings[0].seen
+        siblings.append(create)
         self._announce(create.name)
         try:
             yield
@@ -171,8 +174,10 @@ class CreateRecovery:
             decision = self._decide(create, listing, found, elapsed, echoes_exactly=echoes_exactly)
             is_late = count > 0 and elapsed >= settle_time
             if isinstance(decision, Found):
-                # Rows may have moved while one listing was read.
-                may_take = is_late or (count > 0 and decision.likeness == "same")
+                # Rows may have moved while one listing was read; and without the service's time what was made just
+                # before ours looks like ours, which a list that lags may not have yet.
+                has_time = create.is_inherited or self._api.service_clock.offset() is not None
+                may_take = is_late or (count > 0 and decision.likeness == "same" and has_time)
                 if may_take and await self.own.claim(decision.session_id):
                     return await self._adopt(create, decision)
             elif is_late:
@@ -275,7 +280,7 @@ class CreateRecovery:
         """Return the sessions that may be ours, those first that are more likely."""
         earliest, takeable = create.first_moment(self._api.service_clock.offset())
         found: list[Found] = []
-        for session_id, sighting in create.seen.items():
+        for session_id, sighting in list(create.seen.items()):
             if sighting.created_at < earliest or session_id in self.own:
                 continue
             texts = await self._user_texts(session_id)

@@ -212,16 +212,17 @@ def _was_delivered_by_time(api: ApiClient, send: PendingSend, messages: Sequence
         earliest = latest = sent_at + offset[0] - _SAME_TIME
     else:
         earliest, latest = send.write.began - SKEW, send.write.began - _SAME_TIME
-    times = [
-        message.created_at
-        for message in messages
-        if message.role == "user" and (not send.text or compare_texts(send.text, message.content) != "other")
-    ]
-    if any(at is not None and at >= latest for at in times):
-        return True
     # A session that shows no message shows nothing of ours either; forty newer ones may have pushed it out.
-    shows_it_all = 0 < len(messages) < WINDOW and bool(send.text)
-    return None if not shows_it_all or any(at is None or at >= earliest for at in times) else False
+    shows_it_all = 0 < len(messages) < WINDOW
+    after_prompt = messages[:-1] if shows_it_all else messages
+    users = [message for message in after_prompt if message.role == "user"]
+    for message in users:
+        if message.created_at is not None and message.created_at >= latest:
+            # Other words may be ours as the service shows them; without its time they may be older, too.
+            is_ours = not send.text or compare_texts(send.text, message.content) != "other"
+            return True if is_ours or offset is not None else None
+    is_possible = any(message.created_at is None or message.created_at >= earliest for message in users)
+    return None if is_possible or not shows_it_all or not send.text else False
 
 
 # ---- what may be sent ---------------------------------------------------------------------------------------------

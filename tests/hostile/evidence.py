@@ -302,10 +302,9 @@ def of_watch(row: Row) -> Right:
         # Statuses alone, from two replicas: old ones cannot be distinguished from new ones.
         right |= Right(stall=True, repeat=dials.replicas is Replicas.FLIP)
     if has_answered and dials.others is not Others.NOTHING and dials.write is not Write.CREATE:
-        # Theirs interrupts ours. Where reads are old too, what followed theirs looks like a reply to ours.
-        is_like_ours = dials.others in {*SAME, Others.SIMILAR} or dials.symptom is Symptom.STALL
-        is_old = dials.replicas is not Replicas.ONE
-        right |= Right(stall=True, failure=True, repeat=is_like_ours and is_old)
+        # Theirs interrupts ours. Where reads are old too, what followed theirs looks like a reply to ours: other words,
+        # too, may be ours as the service shows them.
+        right |= Right(stall=True, failure=True, repeat=dials.replicas is not Replicas.ONE)
     return right
 
 
