@@ -71,6 +71,8 @@ async def read(
         )
         if Change.GONE in change:  # also where it is a page of something in between, which says nothing
             raise
+    if Change.GONE in change:  # a session missing for too long, whose list of videos is there and empty
+        raise NotFound("The service has neither the session nor a video of it.", status=404, code="not_found")
     return change, now
 
 

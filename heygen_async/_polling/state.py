@@ -26,7 +26,7 @@ APPROVED = frozenset({SessionStatus.GENERATING, SessionStatus.COMPLETED})  # wha
 TERMINAL = frozenset({SessionStatus.COMPLETED, SessionStatus.FAILED})
 
 NO_VIDEO = "The session completed without a video."
-MISSING_GRACE = 30.0  # seconds a session or video that should exist may be 404
+MISSING_GRACE = 120.0  # seconds a session or video that should exist may be 404
 VIDEO_GRACE = 300.0  # seconds a completed session may be without any video
 FRESH = 5.0  # seconds a state counts as the newest without a read
 _HISTORY = 16

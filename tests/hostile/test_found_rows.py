@@ -16,8 +16,10 @@ FOUND = [
     "create list_lag=short replicas=flip offset=+5h date=absent symptom=lost when=after others=same-before",
     "create list_lag=below offset=+10min date=absent symptom=lost when=after others=same-before",
     "converse list_lag=below offset=+5h date=absent symptom=lost when=after others=same-before",
-    "converse message_lag=beyond replicas=stale-minute shown=chatty date=absent keys=in-progress symptom=lost"
-    " when=after times=twice trust=yes",
+    (
+        "converse message_lag=beyond replicas=stale-minute shown=chatty date=absent keys=in-progress symptom=lost"
+        " when=after times=twice trust=yes"
+    ),
     "batch message_lag=below replicas=flip shown=chatty keys=always symptom=stall when=after trust=yes",
     "batch list_lag=short replicas=flip symptom=lost when=after times=first-attempt others=same-during",
     "batch symptom=lost times=twice hides=boundary",

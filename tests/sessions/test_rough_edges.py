@@ -11,6 +11,7 @@ from flows import Line, all_of, client, clock, words
 from heygen_async import (
     Approve,
     HeyGen,
+    NotFound,
     RateLimited,
     Session,
     SessionFailed,
@@ -146,6 +147,16 @@ async def test_session_is_hidden_at_first(heygen: HeyGen, service: Simulator) ->
     session = await heygen.sessions.create(PROMPT)
 
     assert SessionStatus.REVIEWING == (await session.wait()).status
+
+
+async def test_session_is_lost_for_good(heygen: HeyGen, service: Simulator) -> None:
+    """One that the service has lost ends its watch, also where its list of videos is there, and empty."""
+    service.faults.add("early_404", on="create", polls=1000)
+    session = await heygen.sessions.create(PROMPT)
+    with pytest.raises(NotFound):
+        await session.wait()
+
+    assert heygen.statistics().polls < 30
 
 
 @each("seconds", [5.0, 60.0, 200.0])
