@@ -42,7 +42,7 @@ class Service:
     """Answers each read at once, with other progress or with the same bytes."""
 
     def __init__(self, *, is_still: bool = False) -> None:
-        self.reads = 0
+        self.reads: int = 0
         self.is_still = is_still
 
     async def send(self, request: Request) -> BufferedResponse:
@@ -59,7 +59,7 @@ class Service:
 class Rendering(Service):
     """Answers that sessions render, and that their videos are being made."""
 
-    shared_reads = 0
+    shared_reads: int = 0
 
     async def send(self, request: Request) -> BufferedResponse:
         ids = request.url.partition("video_ids=")[2].split("%2C")
