@@ -16,8 +16,9 @@ from .._http.auth import AccessToken, Authenticator
 from .._http.client import ApiClient
 from .._http.hooks import Hooks, OnRequest, OnRetry, OnTransition
 from .._http.proxies import read_proxies
-from .._polling.backplane import share_polls
+from .._polling.backplane import Backplane
 from .._polling.notify import EventNotifier
+from .._polling.planner import SharedPolls
 from .._polling.refs import Trackers
 from .._polling.scheduler import PollScheduler
 from .._resources._context import Core
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from .._batch.job_runner import OnEvent
     from .._batch.job_source import Jobs
     from .._http.transport import Transport
-    from .._polling.backplane import Backplane
     from .._sessions.session import BatchReviewer
     from ..models import Statistics
     from ..webhooks import UnverifiedEvent, WebhookEvent
@@ -108,6 +108,7 @@ class HeyGen:
         check_type(random.Random | None, "a random.Random", rng=rng)
         if http is not None and not (hasattr(http, "send") or hasattr(http, "request")):
             raise InvalidArgument("http", "must be an aiohttp.ClientSession or a Transport")
+        check_type(Backplane | None, "a backplane, such as RedisBackplane(url)", backplane=backplane)
         check_count(max_connections=max_connections)
         check_positive(**given(requests_per_second=requests_per_second))
 
@@ -134,11 +135,11 @@ class HeyGen:
         )
         scheduler = PollScheduler(
             api,
-            cadence=cadence or Cadence.adaptive(),
-            most=max_connections,
-            rate=requests_per_second,
-            trackers=Trackers(hooks.report_transition if on_transition else None),
-            share_polls=share_polls(backplane, credential, address),
+            cadence or Cadence.adaptive(),
+            max_connections,
+            requests_per_second,
+            Trackers(hooks.report_transition if on_transition else None),
+            backplane.share_polls(credential, address) if backplane else lambda _: SharedPolls(),
         )
         self._core = core = Core(api, scheduler)
         self._factory = SessionFactory(core)

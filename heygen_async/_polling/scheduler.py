@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-from functools import partial
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .. import _clock, _concurrency
@@ -44,6 +44,7 @@ _RESTART = 0.05  # seconds after an interrupt until polling goes on, where the l
 _MOST_UNKNOWN = 100  # statuses this release does not know that are logged
 
 
+@dataclass(eq=False, repr=False)
 class PollScheduler:
     """
     Polls for all watchers of one client.
@@ -64,24 +65,19 @@ class PollScheduler:
         planner: Plans the polls, and learns from them.
     """
 
-    def __init__(
-        self,
-        api: ApiClient,
-        *,
-        cadence: Callable[[PollContext], float],
-        most: int,
-        rate: float | None,
-        trackers: Trackers,
-        share_polls: Callable[[PollScheduler], SharedPolls],
-    ) -> None:
-        self._api = api
-        self._make_workers = partial(PollWorkers, api, most, rate, self._poll, self._fail_all)
-        self._share_polls = share_polls
-        self.trackers: Trackers = trackers
-        self.on_event: Callable[..., object] = lambda *_, **__: None
-        self._unknown_statuses: set[str] = set()
-        self._is_closing = self._is_stopped = False
-        self.planner: PollPlanner = PollPlanner(cadence, api.rng)
+    _api: ApiClient
+    _cadence: Callable[[PollContext], float]
+    _most: int
+    _rate: float | None
+    trackers: Trackers
+    _share_polls: Callable[[PollScheduler], SharedPolls]
+    on_event: Callable[..., object] = lambda *_, **__: None
+    _unknown_statuses: set[str] = field(default_factory=set[str])
+    _is_closing: bool = False
+    _is_stopped: bool = False
+
+    def __post_init__(self) -> None:
+        self.planner: PollPlanner = PollPlanner(self._cadence, self._api.rng)
         self._start_over()
 
     def _start_over(self) -> None:
@@ -89,7 +85,7 @@ class PollScheduler:
         self.sessions: dict[str, WatchedSession] = {}
         self._bulk = BulkPoller(self._api)
         self.sharing: SharedPolls = self._share_polls(self)
-        self._workers = self._make_workers()
+        self._workers = PollWorkers(self._api, self._most, self._rate, self._poll, self._fail_all)
 
     # -- watchers come and go --
 

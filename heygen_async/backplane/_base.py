@@ -8,14 +8,16 @@ import math
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
-from ..errors import InvalidArgument
+from ..errors import ConfigError, InvalidArgument
 from ..errors._arguments import check_number, check_type
 from ._messages import Sealer
 from ._sharing import PollSharing
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
 
+    from .._http.auth import Credential
     from .._polling.planner import SharedPolls
     from .._polling.scheduler import PollScheduler
     from ._engine import BackplaneConnection
@@ -51,18 +53,24 @@ class BaseBackplane(ABC):
             channel: Whose messages to receive, and where to publish: letters, digits and underscores, at most 63.
         """
 
-    @property
-    def secret(self) -> bytes | None:
-        """The secret that was given."""
-        return self._secret
-
-    def share_polls(self, scheduler: PollScheduler, *, secret: bytes, base_url: str) -> SharedPolls:
+    def share_polls(self, credential: Credential, base_url: str) -> Callable[[PollScheduler], SharedPolls]:
         """
-        Return how a client shares its polls; called by the client, and does no I/O.
+        Return what makes a scheduler share its polls; called by the client, and does no I/O.
 
         Args:
-            scheduler: Makes and plans the polls of the client.
-            secret: Names and seals are made from it.
+            credential: The client's: names and seals are made from an API key, where there is no secret.
             base_url: The address of the service.
+
+        Raises:
+            ConfigError: The client has an access token, and there is no secret.
         """
-        return PollSharing(self, scheduler, Sealer(secret, base_url), self._lease)
+        secret = self._secret
+        if secret is None:
+            if credential.header != "x-api-key" or credential.value is None:
+                raise ConfigError(
+                    "A backplane needs secret= where the client has an access_token: tokens change.",
+                    hint="Give all processes of the account the same long random secret.",
+                )
+            secret = credential.value.encode()
+        sealer = Sealer(secret, base_url)
+        return lambda scheduler: PollSharing(self, scheduler, sealer, self._lease)
