@@ -267,11 +267,8 @@ class AiohttpTransport:
             raise
 
     async def _body(self, response: aiohttp.ClientResponse) -> bytes:
-        length = response.content_length
-        if length is not None and "Content-Encoding" not in response.headers:
-            if length > self._max_body_bytes:
-                raise self._too_large(response)
-            return await response.read()
+        if (response.content_length or 0) > self._max_body_bytes:
+            raise self._too_large(response)
         body = bytearray()
         async for chunk in response.content.iter_chunked(_CHUNK):
             body += chunk
@@ -378,10 +375,8 @@ def _sanitize(error: Exception, secrets: Iterable[str] = ()) -> Exception:
     under: BaseException | None = error
     while under is not None:
         if isinstance(under, aiohttp.ClientResponseError):
-            shown, bare = (
-                URL(_redact.host(str(under.request_info.real_url))),
-                CIMultiDictProxy(CIMultiDict[str]()),
-            )
+            shown = URL(_redact.host(str(under.request_info.real_url)))
+            bare = CIMultiDictProxy(CIMultiDict[str]())
             under.request_info = aiohttp.RequestInfo(shown, under.request_info.method, bare, shown)
             under.history = ()
         # Timeouts and bad links quote the whole address, proxies their password, garbled heads what was echoed.

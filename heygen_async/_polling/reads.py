@@ -66,9 +66,8 @@ async def read(
             videos = (await ask(session_api.session_videos(track.session_id))).data
             change = track.record_videos(videos, asked=asked, now=(now := _clock.now()))
     except NotFound as error:
-        change = (
-            track.record_missing(target, now=(now := _clock.now())) if error.from_service else Change.GONE
-        )
+        now = _clock.now()
+        change = track.record_missing(target, now=now) if error.from_service else Change.GONE
         if Change.GONE in change:  # also where it is a page of something in between, which says nothing
             raise
     if Change.GONE in change:  # a session missing for too long, whose list of videos is there and empty

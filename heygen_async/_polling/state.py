@@ -220,22 +220,14 @@ class SessionTracker:
         self.polls += 1
         if data.messages == known:
             data = structs.replace(data, messages=known)  # compared once, and kept once
-        is_new = data.messages is not self.conversation.window
-        if (
-            is_new
-            and not self.conversation.add(data.messages)
-            and not self._is_newer_all_the_same(data, guard)
-        ):
+        is_known = data.messages is self.conversation.window or self.conversation.add(data.messages)
+        if not is_known and not self._is_newer_all_the_same(data, guard):
             return Change.NOTHING
         self.has_read_messages = self.has_read_messages or bool(data.messages)  # a create's answer has none
         if guard is not None and self._is_old(data, guard, now):
             return self._show_stale(data, guard, now)
         self.read_at = now
-        if data.video_id not in (
-            None,
-            self.revised,
-            self.video_id,
-        ):  # it may name the revised one for a while
+        if self._has_new_video(data):  # it may name the revised one for a while
             self.video_id, self.video = data.video_id, None
         was_failed = self.state is not None and self.state.status == SessionStatus.FAILED
         if data.status == SessionStatus.FAILED and self.video_id is not None and not was_failed:

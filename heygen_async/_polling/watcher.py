@@ -206,10 +206,9 @@ class Watcher:
 
     def fail_unknown(self, cause: errors.HeyGenError) -> None:
         """End the watch because the service could not be asked for too long."""
-        unknown = (
-            f"Session {self.track.session_id} was not readable for too long: {_redact.clean(str(cause))}"
-        )
-        error = errors.StateUnknown(unknown, **refs.facts(self.track, self.cursor))
+        why = f"was not readable for too long: {_redact.clean(str(cause))}"
+        facts = refs.facts(self.track, self.cursor)
+        error = errors.StateUnknown(f"Session {self.track.session_id} {why}", **facts)
         error.__cause__ = cause
         self.fail(error)
 

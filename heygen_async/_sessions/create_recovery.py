@@ -94,9 +94,8 @@ class PendingCreate:
             here = self.write.began + (started - self._started)
             return here - evidence.SKEW, math.floor(here)
         start = math.floor(started + offset[0])
-        return (
-            start - evidence.SKEW if self.is_inherited else start
-        ), start  # its clock was another machine's, maybe
+        # The clock of an inherited one was another machine's, maybe.
+        return start - evidence.SKEW if self.is_inherited else start, start
 
 
 class CreateRecovery:

@@ -390,12 +390,8 @@ class Session:
         info = self._track.finished_video
         if info is None:
             asks = last_words(state) or "it waits for an answer."
-            raise errors.SessionPaused(
-                f"Session {self.id} is {state.status}: {_redact.clean(asks)}",
-                session_id=self.id,
-                last_state=state,
-                ref=self.ref(),
-            )
+            facts = refs.facts(self._track, self._handle.cursor)
+            raise errors.SessionPaused(f"Session {self.id} is {state.status}: {_redact.clean(asks)}", **facts)
         self._core.scheduler.trackers.tracing.record_video(self._track)
         return bind(Video, info, self._core)
 
