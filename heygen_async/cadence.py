@@ -16,7 +16,7 @@ from msgspec import Struct
 from .errors import InvalidArgument, _arguments
 from .models import SessionStatus
 
-__all__ = ["Cadence", "Durations", "Expected", "PollContext", "bounded", "schedule"]
+__all__ = ["Cadence", "Durations", "Expected", "PollContext", "bounded"]
 
 # Of the adaptive schedule. The first two say what matters, the others what is known of the service; results move
 # little with any of them (benchmarks/README.md).
@@ -250,12 +250,6 @@ class Cadence:
         """
         _arguments.check_positive(worth=worth)
         return cls(lambda context: _adaptive(context, worth), f"Cadence.adaptive(worth={worth:g})")
-
-
-def schedule(given: Callable[[PollContext], float]) -> Cadence:
-    """Return a schedule within bounds, also a caller's own."""
-    _arguments.check_callable(given=given)
-    return given if isinstance(given, Cadence) else Cadence(given)
 
 
 def bounded(seconds: float) -> float:

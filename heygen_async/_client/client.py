@@ -119,9 +119,7 @@ class HeyGen:
             # Here, not above: the HTTP library is most of the cost of importing this package.
             from .._http import aiohttp_transport
 
-            return aiohttp_transport.open_transport(
-                http, timeouts=timeouts, max_connections=max_connections, proxies=proxies
-            )
+            return aiohttp_transport.open_transport(http, timeouts, max_connections, proxies)
 
         address, credential = _config.base_url(base_url), auth.credential(api_key, access_token)
         api = ApiClient(

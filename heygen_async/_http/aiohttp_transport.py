@@ -325,7 +325,6 @@ class AiohttpTransport:
 
 def open_transport(
     http: aiohttp.ClientSession | Transport | None,
-    *,
     timeouts: Timeouts,
     max_connections: int,
     proxies: Proxies | None = None,

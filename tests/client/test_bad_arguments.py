@@ -75,7 +75,6 @@ FREE: Final[dict[str, Callable[..., object]]] = {
     "Timeouts": Timeouts,
     "bounded": cadence.bounded,
     "parse_unverified": webhooks.parse_unverified,
-    "schedule": cadence.schedule,
     "sign": webhooks.sign,
     "verify": webhooks.verify,
 }

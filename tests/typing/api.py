@@ -50,7 +50,7 @@ from heygen_async import (
     VideoStatus,
     Watch,
 )
-from heygen_async.cadence import Durations, Expected, PollContext, bounded, schedule
+from heygen_async.cadence import Durations, Expected, PollContext, bounded
 from heygen_async.models import (
     AssetState,
     AutoReload,
@@ -353,7 +353,6 @@ def cadences(steps: Sequence[tuple[float, int]]) -> list[Callable[[PollContext],
     moment = PollContext(status=SessionStatus.GENERATING, elapsed=1.0, progress=10, expected=expected)
     assert_type(Expected(100.0, 2.0).odds(10.0), float)
     assert_type(bounded(0.01), float)
-    assert_type(schedule(lambda moment: moment.elapsed), Cadence)
     assert_type(Cadence.constant(5)(moment), float)
     return [
         Cadence(lambda moment: moment.elapsed / 10, "a tenth"),
