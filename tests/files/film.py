@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import random
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -16,7 +17,7 @@ from heygen_async.testing import HttpRequest
 if TYPE_CHECKING:
     import pathlib
 
-    from heygen_async import Video
+    from heygen_async import Transfer, Video
     from heygen_async.testing import Simulator, SimulatorServer
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -54,12 +55,14 @@ def left_in(folder: pathlib.Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-async def half_a_file(video: Video, service: Simulator, target: pathlib.Path) -> None:
-    """Leave half a file behind, as a run that ended badly does."""
+async def half_a_file(video: Video, service: Simulator, target: pathlib.Path) -> int:
+    """Leave half a file behind, or less, as a run that ended badly does; return how many bytes."""
     service.faults.add("stall_after", bytes=MIB // 2, times=1)
-    part = target.with_name(f"{target.name}.part")
     async with anyio.create_task_group() as group:
-        group.start_soon(video.download, target)
-        while not part.exists() or part.stat().st_size < MIB // 2:
-            await anyio.sleep(0.005)
-        group.cancel_scope.cancel()
+
+        def cancel(transfer: Transfer) -> None:
+            if transfer.done_bytes:
+                group.cancel_scope.cancel()
+
+        group.start_soon(partial(video.download, target, on_progress=cancel))
+    return target.with_name(f"{target.name}.part").stat().st_size
