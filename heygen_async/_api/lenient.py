@@ -46,14 +46,13 @@ def load_object(body: bytes) -> dict[str, object]:
         RecursionError: It is nested too deeply.
     """
     text = body.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
+    found, problem = None, "it is no JSON object"
     try:
         found = _scrub(json.loads(text, parse_constant=lambda _: None, parse_int=_integer))
     except json.JSONDecodeError as error:
         problem = f"it is no JSON ({error.msg} at {error.pos})"
-    else:
-        if isinstance(found, dict):
-            return cast("dict[str, object]", found)
-        problem = "it is no JSON object"
+    if isinstance(found, dict):
+        return cast("dict[str, object]", found)
     # Out here: the error there carries the whole text, and secrets that were echoed in it.
     raise Unreadable(problem)
 

@@ -218,7 +218,8 @@ class Batch:
         """Wait until a job may begin, and reserve its money; return why it may not begin any more."""
         budget, slots = self._options.budget, self._slots
         while slots.stopped_by is None:
-            if slots.are_open and slots.paused < self._options.max_paused and not self._is_backlogged:
+            is_free = not slots.waiting and slots.limit.is_open(_clock.now())
+            if is_free and slots.paused < self._options.max_paused and not self._is_backlogged:
                 # A session that exists already is not refused.
                 if budget.reserve(key, cost, anyway=job.ref is not None):
                     return None
@@ -281,11 +282,9 @@ class Batch:
             self._slots.stop(outcome.error)
         if outcome.ok:
             self._credit_failures = 0
-        await self._events.emit(
-            BatchEvent(
-                kind="ended", key=outcome.key, job=outcome.job, session_id=outcome.session_id, outcome=outcome
-            )
-        )
+        key, job, session_id = outcome.key, outcome.job, outcome.session_id
+        ended = BatchEvent(kind="ended", key=key, job=job, session_id=session_id, outcome=outcome)
+        await self._events.emit(ended)
         self._outcomes.append(outcome)
         self._slots.notify()
 

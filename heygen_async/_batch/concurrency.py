@@ -152,11 +152,6 @@ class Slots:
         self.longest_pace = longest_pace
         self._change = anyio.Event()
 
-    @property
-    def are_open(self) -> bool:
-        """Whether a new job may try to get one."""
-        return not self.waiting and self.limit.is_open(_clock.now())
-
     def stop(self, reason: Exception) -> None:
         """Have nothing more created; the first reason stays."""
         self.stopped_by = self.stopped_by or reason

@@ -101,10 +101,8 @@ class HeyGen:
     ) -> None:
         check_type(Timeouts, "Timeouts", timeouts=timeouts)
         check_type(RetryPolicy, "a RetryPolicy", retry=retry)
-        callables = given(
-            cadence=cadence, on_request=on_request, on_retry=on_retry, on_transition=on_transition
-        )
-        check_callable(**callables)
+        check_callable(**given(cadence=cadence, on_request=on_request))
+        check_callable(**given(on_retry=on_retry, on_transition=on_transition))
         check_type(random.Random | None, "a random.Random", rng=rng)
         if http is not None and not (hasattr(http, "send") or hasattr(http, "request")):
             raise InvalidArgument("http", "must be an aiohttp.ClientSession or a Transport")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import KW_ONLY, dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -94,6 +95,7 @@ class ReportingBody(aiohttp.BytesPayload):
         await super().write_with_length(writer, content_length)
 
 
+@dataclass(eq=False, repr=False)
 class AiohttpTransport:
     """
     Sends over one pooled session, its own or the caller's.
@@ -107,29 +109,24 @@ class AiohttpTransport:
 
     reports_sending = True
 
-    def __init__(
-        self,
-        session: aiohttp.ClientSession | None = None,
-        *,
-        timeouts: Timeouts,
-        max_connections: int,
-        max_body_bytes: int = MAX_BODY_BYTES,
-        proxies: Proxies | None = None,
-    ) -> None:
+    session: aiohttp.ClientSession | None = None
+    _: KW_ONLY
+    timeouts: Timeouts
+    max_connections: int
+    max_body_bytes: int = MAX_BODY_BYTES
+    # Asking for proxies at every request, as the library's own trust_env does, costs more than the request.
+    proxies: Proxies | None = None
+
+    def __post_init__(self) -> None:
         # By whether they keep connections for the next request.
-        self._sessions = {} if session is None else {True: session, False: session}
-        self._is_ours = session is None
+        self._sessions = {} if self.session is None else {True: self.session, False: self.session}
         self._is_closed = False
         self._opened: list[AsyncGenerator[None]] = []
         self._answering: set[aiohttp.ClientResponse] = set()
-        self._timeouts = timeouts
-        self._max_body_bytes = max_body_bytes
-        self._slots = asyncio.Semaphore(max_connections)
+        self._slots = asyncio.Semaphore(self.max_connections)
         self._deadlines = TimeoutWheel()
         # The limit on the whole is ours: the library would set a timer for every request.
-        self._limits = aiohttp.ClientTimeout(total=None, connect=timeouts.connect)
-        # Asking for proxies at every request, as the library's own trust_env does, costs more than the request.
-        self._proxies = proxies
+        self._limits = aiohttp.ClientTimeout(total=None, connect=self.timeouts.connect)
 
     async def send(self, request: Request) -> BufferedResponse:
         """
@@ -175,7 +172,7 @@ class AiohttpTransport:
             TransportError: No answer came.
         """
         limits = aiohttp.ClientTimeout(
-            total=None, sock_connect=self._timeouts.connect, sock_read=self._timeouts.transfer
+            total=None, sock_connect=self.timeouts.connect, sock_read=self.timeouts.transfer
         )
         try:
             response = await self._follow(request, request.url, limits)
@@ -207,7 +204,7 @@ class AiohttpTransport:
         for response in list(self._answering):
             response.close()  # a closed session would leave its reader waiting for the time limit
         self._is_closed = True
-        if not self._is_ours:
+        if self.session is not None:
             self._deadlines.expire()  # that session stays open, and would let them wait for ever
         self._deadlines.close()
         for opened in self._opened:
@@ -215,7 +212,7 @@ class AiohttpTransport:
 
     def abandon(self) -> None:
         """Let go of a session whose loop is closed: nothing can be awaited there any more."""
-        for session in self._sessions.values() if self._is_ours else ():
+        for session in self._sessions.values() if self.session is None else ():
             connector = session.connector
             session.detach()
             if connector is not None:
@@ -234,7 +231,7 @@ class AiohttpTransport:
             )
             self._answering.add(response)
             length = response.content_length
-            if length is None or length > self._max_body_bytes or "Content-Encoding" in response.headers:
+            if length is None or length > self.max_body_bytes or "Content-Encoding" in response.headers:
                 content = await self._body(response)
             else:
                 content = await response.read()
@@ -251,10 +248,10 @@ class AiohttpTransport:
 
     async def _upload(self, request: Request, body: Body) -> BufferedResponse:
         """Send what is too large for memory; there is a limit on silence, none on the whole."""
-        stream = UploadStream(body, self._timeouts.transfer, request.timeout)
+        stream = UploadStream(body, self.timeouts.transfer, request.timeout)
         session = self._sessions.get(request.method in _POOLED) or await self._open_session(request)
         request = structs.replace(request, headers={**request.headers, "content-length": str(body.length)})
-        limits = aiohttp.ClientTimeout(total=None, sock_connect=self._timeouts.connect)
+        limits = aiohttp.ClientTimeout(total=None, sock_connect=self.timeouts.connect)
         try:
             sent = self._request(
                 session, request, URL(request.url, encoded=True), data=stream, timeout=limits
@@ -267,19 +264,19 @@ class AiohttpTransport:
             raise
 
     async def _body(self, response: aiohttp.ClientResponse) -> bytes:
-        if (response.content_length or 0) > self._max_body_bytes:
+        if (response.content_length or 0) > self.max_body_bytes:
             raise self._too_large(response)
         body = bytearray()
         async for chunk in response.content.iter_chunked(_CHUNK):
             body += chunk
-            if len(body) > self._max_body_bytes:
+            if len(body) > self.max_body_bytes:
                 raise self._too_large(response)
         return bytes(body)
 
     def _too_large(self, response: aiohttp.ClientResponse) -> errors.BadResponse:
         response.close()  # the rest must not be read into the pool
         return errors.BadResponse(
-            f"The answer is larger than {self._max_body_bytes:,} bytes.", status=response.status
+            f"The answer is larger than {self.max_body_bytes:,} bytes.", status=response.status
         )
 
     def _request(
@@ -291,7 +288,7 @@ class AiohttpTransport:
         timeout: aiohttp.ClientTimeout,
         data: object = None,
     ) -> _RequestContextManager:
-        proxies = self._proxies
+        proxies = self.proxies
         return session.request(
             request.method,
             url,

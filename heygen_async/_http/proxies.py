@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import urlsplit
@@ -52,12 +53,10 @@ def read_proxies(environment: Mapping[str, str] | None = None) -> Proxies:
 def _address(scheme: str, value: str) -> str:
     # Nothing of the value is shown: it may hold a password.
     address = value if "://" in value else f"http://{value}"
-    try:
+    parts, is_complete = urlsplit(""), False
+    with suppress(ValueError):
         parts = urlsplit(address)
         is_complete = bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:
-        is_complete = False
-        parts = urlsplit("")
     if parts.scheme.startswith("socks"):
         raise ConfigError(
             f"The proxy for {scheme} is SOCKS, which is not supported.",
@@ -75,10 +74,8 @@ def _address(scheme: str, value: str) -> str:
 def _covers(entry: str, host: str, port: int | None) -> bool:
     if entry == "*":
         return True
-    try:
+    with suppress(ValueError, TypeError):  # a name, or the one is no address or of another version
         return ipaddress.ip_address(host) in ipaddress.ip_network(entry.strip("[]"), strict=False)
-    except (ValueError, TypeError):
-        pass  # a name, or the one is no address or of another version
     name, _, given = entry.rpartition(":")
     if not given.isdecimal() or (":" in name and not name.endswith("]")):
         name, given = entry, ""  # no port, or an IPv6 address without brackets

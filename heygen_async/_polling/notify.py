@@ -59,7 +59,13 @@ class EventNotifier:
         now = _clock.now()
         if verified:
             self._scheduler.planner.webhooks.excuse((session_id, video_id), now)
-        found = self._find(session_id, video_id, now, verified=verified)
+        found: list[WatchedSession] = []
+        sessions = self._scheduler.sessions
+        if session_id in sessions:
+            found = [sessions[session_id]]
+        elif video_id is not None and (verified or now - self._searched_at >= _SEARCHES_APART):
+            self._searched_at = now
+            found = [session for session in sessions.values() if session.track.video_id == video_id]
         for session in found:
             if session.failures and not verified:
                 continue  # a client that waits for a service in trouble is not hurried by strangers
@@ -69,14 +75,3 @@ class EventNotifier:
                 session.is_single = True
                 self._scheduler.poll_by(session, moment, now)
         return bool(found)
-
-    def _find(
-        self, session_id: str | None, video_id: str | None, now: float, *, verified: bool
-    ) -> list[WatchedSession]:
-        sessions = self._scheduler.sessions
-        if session_id in sessions:
-            return [sessions[session_id]]
-        if video_id is None or not (verified or now - self._searched_at >= _SEARCHES_APART):
-            return []
-        self._searched_at = now
-        return [session for session in sessions.values() if session.track.video_id == video_id]

@@ -139,7 +139,7 @@ class PollPlanner:
         names = (session.track.session_id, session.track.video_id)
         is_unreliable = self.webhooks.record_end(previous, session.signals, now, names)
         if session.signals is not None:
-            session.signals.confirm()
+            session.signals.unconfirmed.clear()  # a poll that is wanted still comes
         return is_unreliable
 
 

@@ -133,9 +133,8 @@ class WatchedSession:
 
     def record_success(self, now: float) -> None:
         """Record a poll that was answered, which ends a run of failed ones."""
-        if self.failures:
-            self._report_outage(None, now)
-            self.failed_since, self.failures = None, 0
+        self._report_outage(None, now)
+        self.failed_since, self.failures = None, 0
 
     def record_failure(self, error: Exception, now: float, *, outage: float) -> None:
         """Count a failed poll; it ends the watches only if it is final or polls failed for so many seconds."""
@@ -184,7 +183,7 @@ class WatchedSession:
             and self.delivered_revision == self.track.revision
             and self.deadline > now
             and not self.failures
-            and (self.signals is None or self.signals.is_confirmed)
+            and (self.signals is None or not self.signals.unconfirmed)
             and len(self.watchers) == 1
             and self.watchers[0].cadence is None
             and self.is_shared

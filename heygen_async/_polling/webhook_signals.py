@@ -30,15 +30,16 @@ class EventSignals:
 
     Attributes:
         wanted: The moment of the last poll that was asked for.
+        unconfirmed: When the newest event came, verified or not, as long as no poll has found what it announced.
     """
 
     wanted: float = 0.0
     _granted: dict[bool, float] = field(default_factory=dict[bool, float])
-    _unconfirmed: dict[bool, float] = field(default_factory=dict[bool, float])  # when the newest came
+    unconfirmed: dict[bool, float] = field(default_factory=dict[bool, float])
 
     def record(self, now: float, polled_at: float, *, verified: bool) -> float:
         """Record an event; return when to poll for its sake. `polled_at` is when the last poll began."""
-        self._unconfirmed[verified] = now
+        self.unconfirmed[verified] = now
         granted = self._granted.get(verified, -_APART)
         if granted <= now:
             self._granted[verified] = granted = max(now, granted + _APART)
@@ -46,19 +47,10 @@ class EventSignals:
         self.wanted = min(granted, self.wanted) if self.wanted > polled_at else granted
         return self.wanted
 
-    @property
-    def is_confirmed(self) -> bool:
-        """Whether a poll has found what the events announced."""
-        return not self._unconfirmed
-
     def seconds_unconfirmed(self, now: float, *, verified: bool = True) -> float | None:
         """Return the seconds since an event that no poll has confirmed; None when there is none, or long ago."""
-        seconds = now - self._unconfirmed.get(verified, -math.inf)
+        seconds = now - self.unconfirmed.get(verified, -math.inf)
         return seconds if seconds <= _CONFIRMED_WITHIN else None
-
-    def confirm(self) -> None:
-        """Take it that a poll has found what the events announced; one that is wanted still comes."""
-        self._unconfirmed.clear()
 
 
 class _AnnouncedEnds(NamedTuple):
