@@ -125,9 +125,8 @@ def send(
     if message is not None:
         _check_message("message", message)
     elif not (attachments or extra):
-        raise InvalidArgument(
-            "message", "must be a non-empty string; only with files or extra may it be left out"
-        )
+        problem = "must be a non-empty string; only with files or extra may it be left out"
+        raise InvalidArgument("message", problem)
     body = {**given(message=message), **_passed(options), **attachments}
     path = f"{_SESSIONS}/{segment('session_id', session_id)}"
     encoded, key = _encode(body, extra, _SEND_FIELDS), choose_key(idempotency_key)
@@ -176,9 +175,8 @@ def _attachment(name: str, item: object) -> AssetUrl | AssetId | AssetBase64:
         check_text(**{f"{name}.media_type": item.media_type})
         check_type(str, "base64 text", **{f"{name}.data": item.data})
         return item
-    raise InvalidArgument(
-        name, f"must be an AssetId, AssetUrl, AssetBase64 or https address, not {type(item).__name__}"
-    )
+    problem = f"must be an AssetId, AssetUrl, AssetBase64 or https address, not {type(item).__name__}"
+    raise InvalidArgument(name, problem)
 
 
 def session(session_id: str, known: int | None = None) -> Call[SessionData]:

@@ -179,10 +179,9 @@ class Batch:
     async def _feed(self) -> None:
         """Start a job whenever there is room for it, until there are no more."""
         folder = self._options.folder
+        name_of = str if folder is None else folder.name_of
         try:
-            async with aclosing(
-                read_jobs(self._jobs, name_of=str if folder is None else folder.name_of)
-            ) as items:
+            async with aclosing(read_jobs(self._jobs, name_of=name_of)) as items:
                 async for item in items:
                     await self._start_job(item)
         except Exception as error:  # noqa: BLE001 - it is raised at the end of the iteration

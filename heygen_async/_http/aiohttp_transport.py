@@ -253,9 +253,8 @@ class AiohttpTransport:
         request = structs.replace(request, headers={**request.headers, "content-length": str(body.length)})
         limits = aiohttp.ClientTimeout(total=None, sock_connect=self.timeouts.connect)
         try:
-            sent = self._request(
-                session, request, URL(request.url, encoded=True), data=stream, timeout=limits
-            )
+            url = URL(request.url, encoded=True)
+            sent = self._request(session, request, url, data=stream, timeout=limits)
             async with stream, sent as response:
                 return BufferedResponse(response.status, response.headers, await self._body(response))
         except _FOREIGN:
@@ -275,9 +274,8 @@ class AiohttpTransport:
 
     def _too_large(self, response: aiohttp.ClientResponse) -> errors.BadResponse:
         response.close()  # the rest must not be read into the pool
-        return errors.BadResponse(
-            f"The answer is larger than {self.max_body_bytes:,} bytes.", status=response.status
-        )
+        problem = f"The answer is larger than {self.max_body_bytes:,} bytes."
+        return errors.BadResponse(problem, status=response.status)
 
     def _request(
         self,

@@ -192,9 +192,8 @@ class WatchedSession:
     @property
     def stalls_at(self) -> float:
         """When the first of its watchers counts it as stalled, if nothing moves; NEVER for none."""
-        return (
-            NEVER if self.is_quiet else min((watcher.stalls_at for watcher in self.watchers), default=NEVER)
-        )
+        stalls = (watcher.stalls_at for watcher in self.watchers)
+        return NEVER if self.is_quiet else min(stalls, default=NEVER)
 
     def fit_due(self, due: float, now: float) -> float:
         """Bring a poll forward for an event that came during the last one, and to the next deadline or stall."""

@@ -7,11 +7,11 @@ from __future__ import annotations
 import json
 import logging
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING
 
 from msgspec import structs
 
@@ -59,7 +59,7 @@ class Orphan(Session):
         self.found_at: datetime = datetime.fromtimestamp(_clock.wall(), UTC)
 
 
-class Orphans(Sequence[Orphan]):
+class Orphans(Collection[Orphan]):
     """
     The orphans of one client, oldest first.
 
@@ -75,12 +75,8 @@ class Orphans(Sequence[Orphan]):
     def __iter__(self) -> Iterator[Orphan]:
         return iter(tuple(self._kept))
 
-    @overload
-    def __getitem__(self, index: int) -> Orphan: ...
-    @overload
-    def __getitem__(self, index: slice) -> tuple[Orphan, ...]: ...
-    def __getitem__(self, index: int | slice) -> Orphan | tuple[Orphan, ...]:
-        return tuple(self._kept)[index]
+    def __contains__(self, session: object) -> bool:
+        return session in self._kept
 
     def __repr__(self) -> str:
         return f"<Orphans {list(self._kept)!r}>"

@@ -162,9 +162,8 @@ class CreateRecovery:
             self._announce(create.name)
             listing = await self._read_listing(create)
             found = await self._read_unowned(create, listing)
-            echoes_exactly = any(one.likeness in ("other", "similar") for one in found) and (
-                await self.own.echoes_exactly(self._api)
-            )
+            is_changed = any(one.likeness in ("other", "similar") for one in found)
+            echoes_exactly = is_changed and await self.own.echoes_exactly(self._api)
             if self._has_sibling_under_way(create):
                 await self._wait_for_siblings(create)
                 continue  # what it makes must not be taken for ours
@@ -248,9 +247,8 @@ class CreateRecovery:
     def _is_interchangeable(self, create: PendingCreate) -> bool:
         """Whether any session found may be given to any create: all are the same request, and none ended in doubt."""
         since = create.write.began - 2 * evidence.SKEW
-        return len(set(self._doubts(create.name))) == 1 and not any(
-            lost.name == create.name and lost.ended > since for lost in self._lost
-        )
+        has_lost = any(lost.name == create.name and lost.ended > since for lost in self._lost)
+        return not has_lost and len(set(self._doubts(create.name))) == 1
 
     def _doubts(self, name: str) -> list[bytes]:
         """Return the digests of the creates of a name that are recovered, here or in another process."""

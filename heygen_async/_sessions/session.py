@@ -446,9 +446,8 @@ async def deliver_answer(session: Session, answer: object, idempotency_key: str 
         case Approve():
             await session.approve(answer.message, idempotency_key=idempotency_key)
         case _:
-            raise errors.InvalidArgument(
-                "reviewer", f"returned {type(answer).__name__}, not Reply, Approve or Stop"
-            )
+            problem = f"returned {type(answer).__name__}, not Reply, Approve or Stop"
+            raise errors.InvalidArgument("reviewer", problem)
 
 
 async def stop_session(session: Session) -> Video:
