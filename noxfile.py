@@ -122,6 +122,21 @@ def backplane_tests(session: nox.Session) -> None:
         )
 
 
+@nox.session
+def storage_tests(session: nox.Session) -> None:
+    """Store videos in S3 and, where npm can install its emulator, in Azure's blob storage."""
+    install_groups(session, "test", "storage", "durable")
+    emulator = pathlib.Path(session.create_tmp()).resolve() / "node_modules" / ".bin" / "azurite-blob"
+    if not emulator.exists() and shutil.which("npm") is not None:
+        folder = str(emulator.parent.parent.parent)
+        session.run(
+            "npm", "install", "--prefix", folder, "--no-audit", "--no-fund", "azurite@3", external=True
+        )
+    environment = {"AZURITE": str(emulator)} if emulator.exists() else {}
+    words = ("tests/storage", "-m", "storage", *session.posargs)
+    session.run("python", "-m", "pytest", *words, env=environment)
+
+
 def provide_redis(session: nox.Session) -> None:
     """See that there is a Redis."""
     if not (shutil.which("redis-server") or shutil.which("valkey-server")):

@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-import anyio
-
 from .._concurrency import concurrently
-from .._files.media_types import HEAD_BYTES, SUFFIXES, media_type
+from .._files.media_types import SUFFIXES
+from .._files.upload_source import open_source
 from .._redact import clean
 from .._resources.assets import Assets
 from .._resources.catalog import Account, Avatars, BrandGlossaries, BrandKits, Styles, Voices
-from ..errors import APIError, InvalidArgument, NotFound, TransportError, Unauthorized, UploadError
+from .._sessions.attachments import is_uploaded
+from ..errors import APIError, HeyGenError, InvalidArgument, NotFound, TransportError, Unauthorized
 from ..errors._arguments import check_type
 from ..models import Asset, AssetBase64, AssetId, AssetUrl
 from .budget import Rate
@@ -148,7 +148,7 @@ class _Check:
         match file:
             case Asset(id=asset_id) | AssetId(asset_id=asset_id):
                 self._uses["asset"][asset_id].append((finding, None))
-            case os.PathLike():
+            case os.PathLike() | str() if is_uploaded(file):
                 self._uses["path"][os.fspath(file)].append((finding, None))
             case AssetBase64() if file.media_type not in SUFFIXES:
                 self.report(finding, f"has the type {file.media_type}, which the service does not take")
@@ -214,7 +214,12 @@ class _Check:
             case "asset":
                 judgement = _Judgement(_asset_problem(await Assets(self._core).get(one)))
             case _:
-                judgement = _Judgement(await _path_problem(one))
+                try:
+                    async with open_source(one) as source:
+                        source.media_type()
+                    judgement = _Judgement()
+                except HeyGenError as error:
+                    judgement = _Judgement(str(error))
         return {one: judgement}
 
     async def _judge_look(self, look_id: str) -> _Judgement:
@@ -249,17 +254,6 @@ def _asset_problem(asset: Asset) -> str:
     if asset.mime_type is not None and asset.mime_type not in SUFFIXES:
         return f"{asset.id!r} has the type {asset.mime_type}, which the service does not take"
     return f"{asset.id!r} could not be processed by the service" if asset.status == "failed" else ""
-
-
-async def _path_problem(path: str) -> str:
-    try:
-        async with await anyio.open_file(path, "rb") as file:
-            media_type(await file.read(HEAD_BYTES))
-    except UploadError as error:
-        return f"{path}: {error}"
-    except OSError as error:
-        return f"{path} cannot be read: {error.strerror}"
-    return ""
 
 
 def _unready(one: str, status: str | None) -> str:

@@ -117,7 +117,7 @@ class Outcome:
         session_id: Its session's id; None when none was made, or none that is known.
         session_ref: What `heygen.sessions.restore` or `Job(ref=...)` continues; None without a session.
         video: The finished video; None without one.
-        path: Where it was saved; None when it was not.
+        path: Where it was saved: a path, or an address in an object store as text; None when it was not.
         error: Why there is no video, or no file of it (then `video` is set); None when all went well. Mostly a
             `HeyGenError`; else what your reviewer or your `on_event` raised.
         states: The session's newest transitions, oldest first, at most 50, without their messages.
@@ -133,7 +133,7 @@ class Outcome:
     session_id: str | None = None
     session_ref: bytes | None = None
     video: Video | None = None
-    path: Path | None = None
+    path: Path | str | None = None
     error: Exception | None = None
     states: tuple[SessionState, ...] = ()
     elapsed: float = 0.0
@@ -181,7 +181,7 @@ class BatchEvent:
         state: The newest state.
         answer: What the reviewer answered and the service took.
         transfer: How far the download is.
-        path: Where the video was saved.
+        path: Where the video was saved: a path, or an address as text.
         outcome: How it ended.
         spent: With a budget: what the batch has spent so far.
         reserved: With a budget: what the jobs under way may still cost.
@@ -197,7 +197,7 @@ class BatchEvent:
     state: SessionState | None = field(default=None, repr=False)
     answer: Answer | None = None
     transfer: Transfer | None = None
-    path: Path | None = None
+    path: Path | str | None = None
     outcome: Outcome | None = None
     spent: float | None = None
     reserved: float | None = None

@@ -142,7 +142,7 @@ class JobRunner:
         """
         began = _clock.now()
         video: Video | None = None
-        path: Path | None = None
+        path: Path | str | None = None
         error: Exception | None = None
         try:
             runner = await self._start()
@@ -263,7 +263,7 @@ class JobRunner:
 
     # -- the file --
 
-    async def _save(self, folder: OutputFolder, video: Video, runner: SessionRunner) -> Path:
+    async def _save(self, folder: OutputFolder, video: Video, runner: SessionRunner) -> Path | str:
         async def emit(transfer: Transfer) -> None:
             await self._events.emit(replace(runner.event("downloading"), transfer=transfer))
 

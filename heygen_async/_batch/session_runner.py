@@ -155,9 +155,8 @@ async def create_session(
     build = partial(session_api.create, job, idempotency_key=store.key)
     call = await upload_files(factory.core, job.files, build)
     started_at = store.started_at
-    await record(
-        BatchEvent(kind="creating", key=key, job=job, idempotency_key=store.key, started_at=started_at)
-    )
+    event = BatchEvent(kind="creating", key=key, job=job, idempotency_key=store.key, started_at=started_at)
+    await record(event)
 
     async def send() -> Session:
         for _ in range(_FOREIGN_SESSIONS):

@@ -30,6 +30,7 @@ from .options import (
     AN_HOUR,
     CURRENCY,
     Currency,
+    DownloadTo,
     Json,
     MaxSpend,
     Poll,
@@ -59,6 +60,7 @@ class CommandOptions:
 
     jobs: str
     out: Path
+    download_to: str | None = None
     max_in_flight: int = 10
     approve: bool = False
     resume: bool = False
@@ -73,6 +75,7 @@ class CommandOptions:
     def command(self) -> str:
         """The command that goes on with it."""
         words = ["heygen-async", "batch", "-" if self.jobs == STDIN else self.jobs, "--out", str(self.out)]
+        words += [] if self.download_to is None else ["--download-to", self.download_to]
         if self.max_in_flight != CommandOptions.max_in_flight:
             words += ["--max-in-flight", str(self.max_in_flight)]
         words += ["--approve"] if self.approve else []
@@ -94,6 +97,7 @@ async def batch(
     /,
     *,
     out: Path,
+    download_to: DownloadTo = None,
     max_in_flight: Annotated[int, Parameter(validator=Number(gte=1))] = 10,
     approve: Switch = False,
     resume: Switch = False,
@@ -158,6 +162,7 @@ async def batch(
             database=database,
             name=name,
             out=out,
+            download_to=download_to,
             max_in_flight=max_in_flight,
             approve=approve,
             max_spend=max_spend,
@@ -170,6 +175,7 @@ async def batch(
     options = CommandOptions(
         jobs=jobs,
         out=out,
+        download_to=download_to,
         max_in_flight=max_in_flight,
         approve=approve,
         resume=resume,
@@ -342,7 +348,7 @@ class BatchCommand:
             max_in_flight=options.max_in_flight,
             reviewer=Approve() if options.approve else None,
             on_event=self._on_event,
-            download_to=options.out,
+            download_to=options.download_to or options.out,
             min_balance=options.min_balance,
             max_spend=options.max_spend,
             rate=options.rate,

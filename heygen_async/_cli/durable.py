@@ -25,6 +25,7 @@ from .options import (
     AN_HOUR,
     CURRENCY,
     Currency,
+    DownloadTo,
     Json,
     MaxSpend,
     Poll,
@@ -56,6 +57,7 @@ class DurableOptions:
     database: str
     name: str
     out: Path
+    download_to: str | None = None
     max_in_flight: int
     approve: bool
     max_spend: float | None = None
@@ -70,6 +72,7 @@ async def worker(
     database: str,
     name: str,
     out: Path = Path(),
+    download_to: DownloadTo = None,
     max_in_flight: Annotated[int, Parameter(validator=Number(gte=1))] = 10,
     approve: Switch = False,
     max_spend: MaxSpend = None,
@@ -100,6 +103,7 @@ async def worker(
         database=database,
         name=name,
         out=out,
+        download_to=download_to,
         max_in_flight=max_in_flight,
         approve=approve,
         max_spend=max_spend,
@@ -190,7 +194,7 @@ class DurableCommand:
                 max_in_flight=campaign.max_in_flight,
                 reviewer=Approve() if campaign.approve else None,
                 on_event=self._on_event,
-                download_to=campaign.out,
+                download_to=campaign.download_to or campaign.out,
                 heygen=heygen,
                 max_spend=campaign.max_spend,
                 rate=campaign.rate,

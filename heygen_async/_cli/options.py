@@ -57,6 +57,14 @@ Files = Annotated[
         help="A file to give to the agent: a path, which is uploaded, or an https address. May be repeated.",
     ),
 ]
+DownloadTo = Annotated[
+    str | None,
+    Parameter(
+        show_default=False,
+        help="Where the videos go instead of the folder: s3://bucket/folder, gs://… or az://container/… (needs the "
+        "extra storage; the credentials are those of the environment).",
+    ),
+]
 Out = Annotated[Path, Parameter(help="The folder the video goes to, or its file if that ends in .mp4.")]
 Orientation = Literal["landscape", "portrait"]
 MaxSpend = Annotated[

@@ -83,7 +83,7 @@ def result_of(outcome: Outcome, fingerprint: str, folder: Path) -> dict[str, obj
     """
     error = outcome.error
     path = outcome.path
-    if path is not None and path.is_relative_to(folder):
+    if isinstance(path, Path) and path.is_relative_to(folder):
         path = path.relative_to(folder)
     return {
         "key": outcome.key,

@@ -202,7 +202,8 @@ class HeyGen:
                 `session.converse`, or `Approve()`, `Reply(...)` (sent once, then approved) or `Stop()`. Without one, a
                 paused session ends its job with `SessionPaused`.
             on_event: Called with each `BatchEvent`, sync or async; see there what its exceptions do.
-            download_to: A folder, made if need be: each video is saved as it is finished, named by its key.
+            download_to: A folder, made if need be, or an address in an object store (`s3://bucket/folder`, `gs://…`,
+                `az://container/…`; see `Video.copy_to`): each video is saved as it is finished, named by its key.
             stop_on: Errors after which nothing more is created: what is in flight goes on, the rest comes back as
                 `not_started`. `RateLimited` here means an exhausted quota.
             on_exit: Whether sessions in flight go on or are stopped when the block is left early.
@@ -223,7 +224,8 @@ class HeyGen:
         Raises:
             InvalidArgument: An argument out of range; entering raises it when there is no wallet to check.
             InsufficientCredit: Upon entering: the wallet has less than `min_balance`.
-            DownloadError: Upon entering: the folder cannot be made.
+            DownloadError: Upon entering: the folder cannot be made, or the object store cannot be used.
+            ConfigError: An address of an object store without the extra `storage`, or without an account.
         """
         # Here, like what `check` needs: a program without batches does not pay for them when it starts.
         from .._batch import Batch
@@ -231,7 +233,6 @@ class HeyGen:
         from .._batch.job_runner import LocalBatchOptions
         from .._batch.output_folder import OutputFolder
 
-        check_type(str | os.PathLike | None, "a path", download_to=download_to)
         options = LocalBatchOptions(
             max_in_flight=max_in_flight,
             max_paused=max_paused,

@@ -4,6 +4,7 @@ Downloads: in pieces, through broken connections and expired links, under the fi
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 from collections.abc import Awaitable, Callable
@@ -23,8 +24,9 @@ from .._http.links import EXPIRED
 from .._http.retry import Tries
 from .._redact import clean
 from ..errors import APIError, BadResponse, ConnectionLost, DownloadError, InvalidArgument, TransportError
-from ..errors._arguments import check_callable, check_type, given
+from ..errors._arguments import check_type
 from . import byte_ranges, media_types
+from .object_store import StoredObject, is_address, translate_errors
 from .part_file import PartFile
 from .progress import Meter
 
@@ -62,11 +64,59 @@ class RemoteFile:
     url: str | None = field(repr=False)
     refresh: Callable[[], Awaitable[str | None]]
 
+    async def save(
+        self, target: str | os.PathLike[str], *, resume: bool, overwrite: bool, on_progress: OnProgress | None
+    ) -> Path:
+        """
+        Save it and return its path.
+
+        Raises:
+            InvalidArgument: The target is no path.
+            DownloadError: It could not be fetched or written, or what came is not the file.
+            APIError: The service refused to give a fresh link.
+            ClientStateError: The client is closed or belongs to another loop.
+        """
+        is_folder, meter = check_target(target), Meter(on_progress)
+        self.api.bind()
+
+        def open_file() -> PartFile:
+            path = Path(target)
+            if is_folder:
+                path.mkdir(parents=True, exist_ok=True)
+            if path.is_dir():
+                path /= self.name
+            if not overwrite and os.path.lexists(path):
+                raise FileExistsError(path)
+            return PartFile(path, self.what, resume=resume, overwrite=overwrite)
+
+        file = await _save(self, open_file)
+        await _FileDownload(self, file, meter, self.url).run()
+        return file.target
+
+    async def store(self, address: str, *, overwrite: bool, on_progress: OnProgress | None) -> str:
+        """
+        Save it in an object store and return its address.
+
+        Raises:
+            InvalidArgument: The target is no address.
+            ConfigError: See `StoredObject`.
+            DownloadError: See `save`.
+            APIError: See `save`.
+            ClientStateError: See `save`.
+        """
+        check_type(str, "an address", address=address)
+        whole, meter = f"{address}{self.name if address.endswith('/') else ''}", Meter(on_progress)
+        self.api.bind()
+        opening = partial(StoredObject, "address", whole, of=self.what, overwrite=overwrite)
+        stored = await _save(self, opening)
+        await _FileDownload(self, stored, meter, self.url).run()
+        return whole
+
 
 class Downloadable:
     """A value with a file behind it."""
 
-    def _remote_file(self) -> RemoteFile:
+    def _file(self) -> RemoteFile:
         raise NotImplementedError
 
     async def download(
@@ -101,42 +151,7 @@ class Downloadable:
             APIError: The service refused to give a fresh link.
             ClientStateError: It has no client: it was unpickled, or the client is closed.
         """
-        remote = self._remote_file()
-        return await download_file(
-            remote, target, resume=resume, overwrite=overwrite, on_progress=on_progress
-        )
-
-
-async def download_file(
-    remote: RemoteFile,
-    target: str | os.PathLike[str],
-    *,
-    resume: bool,
-    overwrite: bool,
-    on_progress: OnProgress | None,
-) -> Path:
-    """
-    Save a file and return its path.
-
-    Raises:
-        InvalidArgument: The target is no path.
-        DownloadError: It could not be fetched or written, or what came is not the file.
-        APIError: The service refused to give a fresh link.
-        ClientStateError: The client is closed or belongs to another loop.
-    """
-    is_folder = check_target(target)
-    check_callable(**given(on_progress=on_progress))
-    remote.api.bind()
-    choose = partial(_choose_path, Path(target), remote.name, is_folder=is_folder, overwrite=overwrite)
-    path = await _in_thread(remote, choose)
-    part = await _in_thread(remote, partial(PartFile, path, remote.what, resume=resume))
-    try:
-        await _FileDownload(remote, part, Meter(on_progress, part.info.total), remote.url).run()
-        await _in_thread(remote, partial(part.finish, overwrite=overwrite))
-    finally:
-        with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(partial(part.close, keep=resume))
-    return path
+        return await self._file().save(target, resume=resume, overwrite=overwrite, on_progress=on_progress)
 
 
 def check_target(target: str | os.PathLike[str]) -> bool:
@@ -148,19 +163,12 @@ def check_target(target: str | os.PathLike[str]) -> bool:
     """
     path = os.fspath(target) if isinstance(target, os.PathLike) else target
     check_type(str, "the path of a file or a folder", target=path)
+    if is_address(target):
+        raise InvalidArgument("target", "is an address: give it to copy_to(), or to download_to= of a batch")
     with suppress(UnicodeEncodeError):
         if b"\0" not in os.fsencode(path):
             return path.endswith(("/", os.sep))
     raise InvalidArgument("target", f"must be a path that a file can have, not {path!a}")
-
-
-def _choose_path(target: Path, name: str, *, is_folder: bool, overwrite: bool) -> Path:
-    if is_folder:
-        target.mkdir(parents=True, exist_ok=True)
-    path = target / name if is_folder or target.is_dir() else target
-    if not overwrite and os.path.lexists(path):
-        raise FileExistsError(path)
-    return path
 
 
 @dataclass(slots=True, eq=False)
@@ -168,7 +176,7 @@ class _FileDownload:
     """The attempts of one download."""
 
     _remote: RemoteFile
-    _part: PartFile
+    _part: PartFile | StoredObject
     _meter: Meter
     _url: str | None
     _start: int = 0  # where the range of the current attempt begins
@@ -176,6 +184,15 @@ class _FileDownload:
     _wants_whole: bool = False  # the host refuses ranges
 
     async def run(self) -> None:
+        """Fetch the file and have it appear when it is whole."""
+        try:
+            await self._fetch()
+            await _save(self._remote, self._part.finish)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await _save(self._remote, self._part.close)
+
+    async def _fetch(self) -> None:
         """Repeat until the file is whole; attempts are counted from the last one that brought something new."""
         best, since = self._part.size, _clock.now()
         tries = self._new_tries()
@@ -257,12 +274,12 @@ class _FileDownload:
             except BadResponse:
                 part.forget()
                 raise
-            await _in_thread(self._remote, partial(part.start, info, at))
+            await _save(self._remote, partial(part.start, info, at))
             self._meter.total = info.total
             await self._receive(response, at)
         if part.info.total not in {None, part.size}:
             raise ConnectionLost(f"The file broke off after {part.size:,} of {part.info.total:,} bytes.")
-        head = await _in_thread(self._remote, partial(part.read_head, media_types.HEAD_BYTES))
+        head = await _save(self._remote, part.read_head)
         try:
             media_types.check_content(self._remote.name, content_type, head)
         except BadResponse:
@@ -281,12 +298,12 @@ class _FileDownload:
                 done += len(chunk)
                 if gathered >= _BATCH_BYTES or _clock.now() - since >= _BATCH_SECONDS:
                     full, batch, gathered = batch, [], 0
-                    await _in_thread(self._remote, partial(self._part.write, full))
+                    await _save(self._remote, partial(self._part.write, full))
                     since = _clock.now()
                 await self._meter.report(done)
         finally:
             with anyio.CancelScope(shield=True):
-                await _in_thread(self._remote, partial(self._part.write, batch))
+                await _save(self._remote, partial(self._part.write, batch))
 
 
 def _refuses_range(status: int | None) -> bool:
@@ -295,10 +312,14 @@ def _refuses_range(status: int | None) -> bool:
     )
 
 
-async def _in_thread(remote: RemoteFile, work: Callable[[], T]) -> T:
-    """Do something with the disk, to its end even if cancelled; what fails becomes an error of ours."""
+async def _save(remote: RemoteFile, work: Callable[[], T | Awaitable[T]]) -> T:
+    """Do something with the disk in a thread, to its end even if cancelled, or with a store; errors become ours."""
     try:
-        return await anyio.to_thread.run_sync(work)
+        done = await anyio.to_thread.run_sync(work)
+        if not inspect.isawaitable(done):
+            return done
+        with translate_errors(DownloadError, remote.what):
+            return await done
     except FileExistsError as error:
         raise DownloadError(
             f"{remote.what} was not saved: {error.args[0]} exists.",

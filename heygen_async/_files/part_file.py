@@ -20,6 +20,7 @@ import msgspec
 
 from . import byte_ranges
 from .byte_ranges import PartInfo
+from .media_types import HEAD_BYTES
 
 _NAME_BYTES = 255  # what file systems take
 _INFO_BYTES = 64 * 1024  # a record is far smaller; what is larger is not ours
@@ -34,7 +35,7 @@ class PartFile:
         size: How many of its bytes are good.
     """
 
-    def __init__(self, target: Path, of: str, *, resume: bool) -> None:
+    def __init__(self, target: Path, of: str, *, resume: bool, overwrite: bool) -> None:
         """
         Open it, with what an earlier run left if that is wanted and of the same file.
 
@@ -42,6 +43,7 @@ class PartFile:
             OSError: It cannot be opened or written; `BlockingIOError` when another download has it.
         """
         self.target = target
+        self._resume, self._overwrite = resume, overwrite
         self._path = target.with_name(_part_name(target.name))
         self._info_path = target.with_name(f"{self._path.name}.json")
         self._file = os.fdopen(_open_plain(self._path, os.O_RDWR | os.O_CREAT), "r+b")
@@ -109,20 +111,20 @@ class PartFile:
         finally:
             self.size = os.fstat(self._file.fileno()).st_size
 
-    def read_head(self, size: int) -> bytes:
+    def read_head(self) -> bytes:
         """
-        Return the first bytes.
+        Return the first kilobyte.
 
         Raises:
             OSError: The disk refused.
         """
         at = self._file.tell()
         self._file.seek(0)
-        head = self._file.read(size)
+        head = self._file.read(HEAD_BYTES)
         self._file.seek(at)
         return head
 
-    def finish(self, *, overwrite: bool) -> None:
+    def finish(self) -> None:
         """
         Give the whole file its name.
 
@@ -130,20 +132,20 @@ class PartFile:
             OSError: The disk refused; `FileExistsError` when there is one by now that must stay.
         """
         os.fsync(self._file.fileno())
-        if not overwrite and os.path.lexists(self.target):
+        if not self._overwrite and os.path.lexists(self.target):
             raise FileExistsError(self.target)
         self._file.close()
         self._path.replace(self.target)
         self._info_path.unlink(missing_ok=True)
         _sync_folder(self.target.parent)
 
-    def close(self, *, keep: bool) -> None:
-        """Close it; keep it only if a later run can use it."""
+    def close(self) -> None:
+        """Close it; keep it only if a later run is to go on with it, and can."""
         if self._file.closed:
             return  # it has its name
         with suppress(OSError):
             self._file.close()
-        if not (keep and self.size and self.info.validator):
+        if not (self._resume and self.size and self.info.validator):
             for path in (self._path, self._info_path):
                 with suppress(OSError):
                     path.unlink(missing_ok=True)

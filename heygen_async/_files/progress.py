@@ -8,6 +8,7 @@ import inspect
 from typing import TYPE_CHECKING
 
 from .. import _clock
+from ..errors._arguments import check_callable, given
 from ..models import Transfer
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ class Meter:
     """Calls `on_progress`, at most ten times a second and once at the end."""
 
     def __init__(self, on_progress: OnProgress | None, total: int | None = None) -> None:
+        check_callable(**given(on_progress=on_progress))
         self._on_progress = on_progress
         self._started = _clock.now()
         self._last = self._started - _EMIT_EVERY

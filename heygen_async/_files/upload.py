@@ -23,7 +23,7 @@ from .._http.retry import Tries
 from .._http.transport import Request
 from .._redact import clean
 from ..errors import APIError, TransportError, UploadError
-from .media_types import SUFFIXES, media_type
+from .media_types import SUFFIXES
 from .progress import Meter
 from .upload_source import Content
 
@@ -91,10 +91,7 @@ async def upload(
         TransportError: See `Assets.upload`.
         APIError: See `Assets.upload`.
     """
-    try:
-        kind = media_type(source.head, content_type)
-    except UploadError as error:
-        raise UploadError(f"{source.label}: {error}", hint=error.hint) from None
+    kind = source.media_type(content_type)
     name = (filename or source.name or f"upload{SUFFIXES.get(kind, '')}")[-_NAME_CHARACTERS:]
     meter = Meter(on_progress, source.size)
     form, before, after = asset_api.wrapping(name, kind)

@@ -14,7 +14,7 @@ import os
 import stat
 import threading
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,13 +23,15 @@ from typing import IO, TYPE_CHECKING, TypeVar, cast
 import anyio
 
 from ..errors import InvalidArgument, UploadError
-from .media_types import HEAD_BYTES
+from .media_types import HEAD_BYTES, media_type
+from .object_store import StoredObject, is_address, translate_errors
 
 if TYPE_CHECKING:
     from .progress import Meter
 
 T = TypeVar("T")
 
+# A text with `://` in it is the address of an object in a store.
 Uploadable = str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | AsyncIterable[bytes]
 
 _BATCH_BYTES = 4 * 1024 * 1024  # for one trip to a worker thread
@@ -46,7 +48,7 @@ class Source:
         label: What to call it in messages: never its content.
         name: The name of its own, None when it has none.
         size: In bytes.
-        sha256: Its checksum, in hexadecimal.
+        sha256: Its checksum, in hexadecimal; empty before `digest`.
         head: Its first kilobyte.
     """
 
@@ -65,7 +67,19 @@ class Source:
         """Return bytes from a place on; blocks."""
         with self._lock:
             self._file.seek(self._start + at)
-            return self._file.read(min(size, self.size - at))
+            return bytes(self._file.read(min(size, self.size - at)))
+
+    def media_type(self, announced_type: str | None = None) -> str:
+        """
+        Return the type to announce for it; see `media_types.media_type`.
+
+        Raises:
+            UploadError: The service would not take it, or it is of another type.
+        """
+        try:
+            return media_type(self.head, announced_type)
+        except UploadError as error:
+            raise UploadError(f"{self.label}: {error}", hint=error.hint) from None
 
     async def batch(self, at: int) -> bytes:
         """
@@ -143,7 +157,6 @@ async def open_source(source: Uploadable, filename: str | None = None) -> AsyncG
                 f"{label} is empty.",
                 hint="A file object is read from where it stands, an iterator only once.",
             )
-        await ready.digest()
         yield ready
     finally:
         if is_ours:
@@ -169,6 +182,8 @@ def _own_name(source: object) -> str | None:
 
 async def _file(source: Uploadable, label: str) -> tuple[IO[bytes], bool]:
     """Return something to read and seek in, and whether it is ours to close."""
+    if is_address(source):
+        return await in_thread(label, lambda: StoredObject("source", source).open()), True
     if isinstance(source, str | os.PathLike):
         return await in_thread(label, partial(_open_path, Path(source))), True
     if isinstance(source, bytes | bytearray | memoryview):
@@ -236,7 +251,8 @@ async def in_thread(label: str, work: Callable[[], T]) -> T:
         UploadError: The file system refused.
     """
     try:
-        return await anyio.to_thread.run_sync(work)
+        with translate_errors(UploadError, label) if is_address(label) else nullcontext():
+            return await anyio.to_thread.run_sync(work)
     except OSError as error:
         raise UploadError(f"{label} cannot be read: {error.strerror or type(error).__name__}.") from error
     except ValueError as error:  # a closed file, a path with a zero byte

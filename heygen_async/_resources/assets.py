@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from .._api import assets as asset_api
 from .._files.upload import PROCESSING_SECONDS, upload
 from .._files.upload_source import open_source
-from ..errors._arguments import check_callable, check_positive, check_text, given
+from ..errors._arguments import check_positive, check_text, given
 from ._context import Group
 
 if TYPE_CHECKING:
@@ -56,10 +56,10 @@ class Assets(Group):
             ClientStateError: The client is closed or belongs to another loop.
         """
         check_text(**given(filename=filename, content_type=content_type))
-        check_callable(**given(on_progress=on_progress))
         check_positive(**given(timeout=timeout))
         self._core.api.bind()
         async with open_source(source, filename) as ready:
+            await ready.digest()
             return await upload(self._core.api, ready, filename, content_type, on_progress, timeout=timeout)
 
     async def get(self, asset_id: str) -> Asset:

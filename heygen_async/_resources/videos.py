@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from .._api import videos as video_api
-from .._files.download import Downloadable, RemoteFile, download_file
+from .._files.download import Downloadable, RemoteFile
 from .._files.names import file_name, suffix_of
 from ..models import VideoInfo, VideoState
 from ._context import Group, bind, core_of
@@ -27,6 +27,35 @@ class Video(VideoInfo, Downloadable, frozen=True, kw_only=True, dict=True):
 
     Pickles as plain values; a copy from elsewhere has no client and is read again with `heygen.videos.get`.
     """
+
+    async def copy_to(
+        self, address: str, *, overwrite: bool = False, on_progress: OnProgress | None = None
+    ) -> str:
+        """
+        Save the video in an object store, in parts as they come: never on this machine, and there only when whole.
+
+        A broken connection is gone on from as in `download`. What fails or is cancelled is removed; a process that is
+        killed leaves parts that only a rule of the bucket removes, and the next call begins again. It needs the extra
+        `storage`.
+
+        Args:
+            address: Such as `s3://bucket/folder/name.mp4`, `gs://…` or `az://container/…`; one that ends in a slash
+                is a folder, where the file is named after the title and the id. The credentials are those of the
+                environment.
+            overwrite: Replace what is there.
+            on_progress: Called with a `Transfer`, at most ten times a second; sync or async.
+
+        Returns:
+            The address of the file.
+
+        Raises:
+            InvalidArgument: No address that can be used.
+            ConfigError: The extra is not installed, or the environment does not say which account to use.
+            DownloadError: See `download`; or the store refused.
+            APIError: See `download`.
+            ClientStateError: See `download`.
+        """
+        return await self._file().store(address, overwrite=overwrite, on_progress=on_progress)
 
     async def download_captions(
         self,
@@ -54,15 +83,10 @@ class Video(VideoInfo, Downloadable, frozen=True, kw_only=True, dict=True):
             APIError: See `download`.
             ClientStateError: See `download`.
         """
-        remote = self._file("subtitle_url")
-        return await download_file(
-            remote, target, resume=resume, overwrite=overwrite, on_progress=on_progress
-        )
+        captions = self._file("subtitle_url")
+        return await captions.save(target, resume=resume, overwrite=overwrite, on_progress=on_progress)
 
-    def _remote_file(self) -> RemoteFile:
-        return self._file("video_url")
-
-    def _file(self, which: Literal["video_url", "subtitle_url"]) -> RemoteFile:
+    def _file(self, which: Literal["video_url", "subtitle_url"] = "video_url") -> RemoteFile:
         api = core_of(self, "Read it with heygen.videos.get(video.id).").api
 
         async def refresh() -> str | None:

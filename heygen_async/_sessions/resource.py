@@ -18,7 +18,7 @@ class Resource(ResourceInfo, Downloadable, frozen=True, kw_only=True, dict=True)
     Pickles as plain values; a copy from elsewhere has no client and is read again with `session.resource`.
     """
 
-    def _remote_file(self) -> RemoteFile:
+    def _file(self) -> RemoteFile:
         api = core_of(self, "Read it with session.resource(resource.resource_id).").api
         session_id: str = self.__dict__["_session_id"]
 

@@ -17,7 +17,6 @@ import math
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import anyio
@@ -25,6 +24,7 @@ import anyio
 from .. import _clock
 from .._batch.budget import check_budget, most_cost, no_money
 from .._batch.job import Outcome
+from .._batch.output_folder import OutputFolder
 from .._concurrency import Alarm
 from .._sessions.review import check_reviewer
 from ..errors import (
@@ -99,8 +99,8 @@ class DurableBatch:
         max_in_flight: Jobs in progress at most, on all machines together; the newest opening decides.
         reviewer: Answers the pauses, as in `heygen.batch`; without one they wait for `answer`.
         on_event: Called with what happens to jobs in this process, as in `heygen.batch`.
-        download_to: A folder for the videos this process sees finished. What is in the way of one there is left as
-            it is: the job ends with a `DownloadError` before it is paid for.
+        download_to: A folder for the videos this process sees finished, or an address; see `HeyGen.batch`. What is in
+            the way of one there is left as it is: the job ends with a `DownloadError` before it is paid for.
         heygen: Your client, used and never closed; one of its own when None.
         stop_on: Errors after which this process creates nothing more.
         work: Whether this process takes jobs; without it, it only submits, reads and answers.
@@ -143,7 +143,6 @@ class DurableBatch:
         check_positive(poll_interval=poll_interval)
         check_reviewer(reviewer)
         check_callable(**given(on_event=on_event))
-        check_type(str | os.PathLike, "a path", **given(download_to=download_to))
         check_type(HeyGen, "a client", **given(heygen=heygen))
         check_budget(max_spend, rate)
         kinds = (stop_on,) if isinstance(stop_on, type) else tuple(list_of("stop_on", stop_on))
@@ -157,7 +156,7 @@ class DurableBatch:
             max_in_flight=max_in_flight,
             reviewer=reviewer,
             on_event=on_event,
-            download_to=None if download_to is None else Path(download_to),
+            output=None if download_to is None else OutputFolder(download_to),
             stop_on=kinds,
             poll=poll_interval,
             max_spend=max_spend,

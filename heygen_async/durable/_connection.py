@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from .._batch.output_folder import OutputFolder
 from .._batch.second_tries import Balance
 from . import _database
 from ._database import Access
@@ -61,8 +60,8 @@ class Connection:
             ClientStateError: This process works for a batch already, or runs DBOS itself.
             DatabaseUnavailable: The database went away just now.
         """
-        if settings.download_to is not None:
-            await OutputFolder(settings.download_to).prepare()
+        if settings.output is not None:
+            await settings.output.prepare()
         engine = await Access().ask(Engine.open, _database.parse(url))
         connection = cls(engine, name)
         try:

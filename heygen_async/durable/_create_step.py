@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 
 from .. import _clock
 from .._batch.job import BatchEvent, Job
-from .._batch.output_folder import OutputFolder
 from .._batch.session_runner import create_session
 from .._http.retry import may_be_done
 from ..errors import DownloadError, HeyGenError, InvalidArgument
@@ -59,9 +58,9 @@ class Creating:
         Raises:
             DownloadError: It is, and this process would save the video there.
         """
-        folder = self._context.settings.download_to
+        folder = self._context.settings.output
         if folder is not None and row.phase == "queued":
-            await OutputFolder(folder).refuse_taken(row.key)
+            await folder.refuse_taken(row.key)
 
     async def create(self, stage: Stage) -> str:
         """Make the session, once."""

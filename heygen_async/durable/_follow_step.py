@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 
 from .. import _clock
 from .._batch.job import BatchEvent
-from .._batch.output_folder import OutputFolder
 from ..errors import DownloadError, HeyGenError
 from ..models import Approve, Reply, Stop
 from . import _records
@@ -89,7 +88,7 @@ class Following:
         record = _records.read(OutcomeRecord, row.outcome or "{}")
         assert record.video is not None  # noqa: S101 - written by `follow`
         path, error = None, None
-        if self._context.settings.download_to is not None:
+        if self._context.settings.output is not None:
             try:
                 path = await self._save_alone(stage, record)
             except HeyGenError as cause:
@@ -109,8 +108,8 @@ class Following:
             await _clock.sleep(_RETRY_SECONDS)
 
     async def _save(self, row: JobRow, record: OutcomeRecord) -> str:
-        folder, info = self._context.settings.download_to, record.video
-        assert folder is not None and info is not None  # noqa: S101, PT018 - checked before
+        output, info = self._context.settings.output, record.video
+        assert output is not None and info is not None  # noqa: S101, PT018 - checked before
         session = self._context.take_up(row)
         event = BatchEvent(kind="downloading", key=row.key, session_id=session.id)
 
@@ -118,8 +117,6 @@ class Following:
             await self._context.emit_or_log(replace(event, transfer=transfer))
 
         # A file of that name was saved by this job, before a crash.
-        path = await OutputFolder(folder).save(
-            video_of(info, self._context.heygen), row.key, again=True, on_progress=emit
-        )
+        path = await output.save(video_of(info, self._context.heygen), row.key, again=True, on_progress=emit)
         await self._context.emit_or_log(replace(event, kind="downloaded", path=path))
         return str(path)

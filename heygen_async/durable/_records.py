@@ -23,6 +23,7 @@ from .._api.sessions import CreateRequest
 from .._batch import job as job_module
 from .._batch.job import Job
 from .._batch.session_runner import STATES, SessionHistory, without_messages
+from .._files.object_store import is_address, is_stored
 from .._redact import clean
 from ..errors import ConfigError, HeyGenError, InvalidArgument
 from ..models import (
@@ -60,7 +61,7 @@ class Record(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class PathFile(Struct, frozen=True, kw_only=True, tag_field="type", tag="path"):
-    """A file that is uploaded when its job's turn has come, by whichever machine has the turn."""
+    """A file or stored object that is uploaded when its job's turn has come, by whichever machine has the turn."""
 
     path: str
 
@@ -129,9 +130,9 @@ class OutcomeRecord(Record, frozen=True, kw_only=True, omit_defaults=True):
     failures: tuple[ErrorRecord, ...] = ()  # of the attempts before, oldest first
 
     @property
-    def path_there(self) -> Path | None:
-        """Where the video was saved, on the machine that saved it."""
-        return None if self.path is None else Path(self.path)
+    def path_there(self) -> Path | str | None:
+        """Where the video was saved: in an object store, or on the machine that saved it."""
+        return None if self.path is None else place_of(self.path)
 
 
 class PauseRecord(Record, frozen=True, kw_only=True, omit_defaults=True):
@@ -278,7 +279,9 @@ def read_job(written: str, key: str) -> Job:
     plain = structs.asdict(read(JobRecord, written))
     del plain["v"]
     reviewer, ref = plain["reviewer"], plain["ref"]
-    plain["files"] = tuple(Path(item.path) if isinstance(item, PathFile) else item for item in plain["files"])
+    plain["files"] = tuple(
+        place_of(item.path) if isinstance(item, PathFile) else item for item in plain["files"]
+    )
     plain["reviewer"] = None if reviewer is None else read_answer(reviewer)
     plain["ref"] = None if ref is None else ref.encode()
     return Job(key=key, **plain)
@@ -290,10 +293,17 @@ def _file(item: File) -> AssetUrl | AssetId | AssetBase64 | PathFile:
             return item
         case Asset():
             return AssetId(asset_id=item.id)
+        case str() if is_stored(item):
+            return PathFile(path=item)
         case str():
             return AssetUrl(url=item)
         case _:
             return PathFile(path=str(Path(item).absolute()))
+
+
+def place_of(written: str) -> Path | str:
+    """Return a path, or the address of an object as it is."""
+    return written if is_address(written) else Path(written)
 
 
 def _static_reviewer(reviewer: object) -> AnswerRecord | None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from .._batch.job import BatchEvent
@@ -16,6 +15,7 @@ from ..errors import HeyGenError
 if TYPE_CHECKING:
     from .._batch.budget import Rate
     from .._batch.job import Job
+    from .._batch.output_folder import OutputFolder
     from .._sessions.session import BatchReviewer
     from ..models import SessionState
 
@@ -165,7 +165,7 @@ class BatchSettings:
     max_in_flight: int
     reviewer: BatchReviewer | None
     on_event: OnEvent | None
-    download_to: Path | None
+    output: OutputFolder | None
     stop_on: tuple[type[HeyGenError], ...]
     poll: float
     max_spend: float | None

@@ -156,7 +156,7 @@ def code_words(text: str) -> list[str]:
     """The names in backquotes outside of blocks, without their arguments."""
     prose = re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
     quoted = [re.sub(r"\(.*", "", word) for word in re.findall(r"`([^`\n]+)`", prose)]
-    named = r"(?!HEYGEN_|REDIS_|GET\b)(?:[A-Z]|heygen|session\b|video\b)[\w.]*"
+    named = r"(?!HEYGEN_|REDIS_|AWS_|AZURE_|GOOGLE_|GET\b)(?:[A-Z]|heygen|session\b|video\b)[\w.]*"
     return sorted({word for word in quoted if re.fullmatch(named, word)})
 
 

@@ -287,6 +287,7 @@ async def videos(heygen: HeyGen, session: Session) -> None:
         assert_type(transfer.elapsed, float)
 
     assert_type(await video.download("intro.mp4", on_progress=show), Path)
+    assert_type(await video.copy_to("s3://films/intro.mp4", overwrite=True, on_progress=show), str)
     assert_type(await video.download_captions(Path("folder"), on_progress=show_slowly), Path)
     assert_type(session.videos(), AsyncIterator[Video])
     async for each in heygen.videos.list(title="Intro", folder_id="folder", page_size=10):

@@ -72,7 +72,7 @@ async def batches(heygen: HeyGen, ref: bytes) -> None:
             assert_type(outcome.key, str)
             assert_type(outcome.job, Job | None)
             assert_type(outcome.video, Video | None)
-            assert_type(outcome.path, Path | None)
+            assert_type(outcome.path, Path | str | None)
             assert_type(outcome.error, Exception | None)
             assert_type(outcome.states, tuple[SessionState, ...])
             assert_type(outcome.session_ref, bytes | None)
