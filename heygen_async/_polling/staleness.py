@@ -142,7 +142,8 @@ class StaleGuard(Struct):
             # Where older messages were not read, one with the same words may be another.
             is_answered = is_certain and any(message.role == "model" for message in new[ours + 1 :])
             return Evidence.ANSWERED if is_answered else Evidence.SHOWN
-        if is_certain and len(window) >= WINDOW and len(new) == len(named) and all(map(self._is_after, new)):
+        has_time = self.sent_at is not None
+        if has_time and len(window) >= WINDOW and len(new) == len(named) and all(map(self._is_after, new)):
             return Evidence.ANSWERED  # forty newer messages have pushed it out; nothing older can look so
         self.before = (self.before or frozenset()) | {mark for mark, _ in named}
         return Evidence.ABSENT

@@ -294,7 +294,8 @@ def of_watch(row: Row) -> Right:
         right |= Right(stall=True)
     if has_answered and (dials.replicas is Replicas.STALE_HOUR or dials.message_lag is MessageLag.HOUR):
         right |= Right(stall=True)
-    if dials.shown is Shown.CHATTY and not _knows_time(dials) and is_struck(dials, Write.CREATE):
+    is_timeless = dials.symptom is Symptom.ONLY_ID or is_struck(dials, Write.CREATE)
+    if dials.shown is Shown.CHATTY and not _knows_time(dials) and is_timeless:
         right |= Right(stall=True)  # ours is pushed out, and no clock shows that what is shown came after it
     if has_answered and is_wordless and dials.symptom is Symptom.STALL:
         right |= Right(stall=True)  # by the time of the answer the agent is back, and was not seen at work

@@ -23,6 +23,7 @@ FOUND = [
     "batch message_lag=below replicas=flip shown=chatty keys=always symptom=stall when=after trust=yes",
     "batch list_lag=short replicas=flip symptom=lost when=after times=first-attempt others=same-during",
     "batch symptom=lost times=twice hides=boundary",
+    "batch message_lag=beyond replicas=stale-minute shown=chatty date=absent symptom=only-id when=after reads=408",
 ]
 
 

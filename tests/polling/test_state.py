@@ -221,8 +221,8 @@ def test_work_on_our_message_is_evidence(reviewing: Walk) -> None:
 
 
 def test_forty_newer_messages_push_ours_out(reviewing: Walk) -> None:
-    """A window full of new messages is newer, though it does not show ours any more."""
-    reviewing.sent(10)
+    """A window full of messages made after ours is newer, though it does not show ours any more."""
+    reviewing.track.record_send("Bluer", since=10, settle=30, cursor=1, sent_at=9)
     newer = [Message(role="model", content=f"Scene {number}", created_at=10 + number) for number in range(40)]
 
     assert Change.MESSAGES in reviewing.saw(11, "reviewing", messages=newer)
