@@ -223,8 +223,8 @@ class SessionFactory:
         own, now = self.recovery.own, _clock.now()
         if own.adopters.get(data.session_id) is None:
             own.record_create(data.session_id, create.prompt, data.created_at, is_listed=create.is_listed)
-            if data.created_at:
-                sent = create.write.last_sent_at or asked
+            if data.created_at and not create.is_inherited:
+                sent = create.write.sent_at or asked  # any of its attempts may have made it
                 self.core.api.service_clock.record_creation(data.created_at, sent=sent, received=now)
         self._made[create.write.call.key or ""] = _Made(data.session_id, now)
         while len(self._made) > _KEYS_KEPT:

@@ -24,6 +24,10 @@ FOUND = [
     "batch list_lag=short replicas=flip symptom=lost when=after times=first-attempt others=same-during",
     "batch symptom=lost times=twice hides=boundary",
     "batch message_lag=beyond replicas=stale-minute shown=chatty date=absent symptom=only-id when=after reads=408",
+    (
+        "batch list_lag=beyond message_lag=beyond replicas=stale-minute date=absent keys=midway symptom=lost when=after"
+        " times=first-attempt hides=failing others=same-during history=seasoned"
+    ),
 ]
 
 
