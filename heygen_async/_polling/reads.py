@@ -69,9 +69,13 @@ async def read(
         now = _clock.now()
         change = track.record_missing(target, now=now) if error.from_service else Change.GONE
         if Change.GONE in change:  # also where it is a page of something in between, which says nothing
+            error.add_note(f"Session: {track.session_id}")
             raise
-    if Change.GONE in change:  # a session missing for too long, whose list of videos is there and empty
-        raise NotFound("The service has neither the session nor a video of it.", status=404, code="not_found")
+    if Change.GONE in change:  # its list of videos is there, and empty
+        problem = f"The service has neither session {track.session_id} nor a video of it."
+        lost = NotFound(problem, status=HTTPStatus.NOT_FOUND, code="not_found")
+        lost.add_note(f"Session: {track.session_id}")
+        raise lost
     return change, now
 
 

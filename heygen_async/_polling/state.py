@@ -26,7 +26,7 @@ APPROVED = frozenset({SessionStatus.GENERATING, SessionStatus.COMPLETED})  # wha
 TERMINAL = frozenset({SessionStatus.COMPLETED, SessionStatus.FAILED})
 
 NO_VIDEO = "The session completed without a video."
-MISSING_GRACE = 120.0  # seconds a session or video that should exist may be 404
+MISSING_GRACE = 30.0  # seconds a session or video that should exist may be 404
 VIDEO_GRACE = 300.0  # seconds a completed session may be without any video
 FRESH = 5.0  # seconds a state counts as the newest without a read
 _HISTORY = 16
@@ -299,7 +299,7 @@ class SessionTracker:
         """Take a session's videos as read, newest first."""
         is_missing = self._authority is ReadTarget.VIDEOS
         if is_missing and (not videos or videos[0].id == self.revised):
-            return self.record_missing(ReadTarget.VIDEOS, now=now)
+            return self.record_missing(ReadTarget.VIDEOS, now=now, grace=VIDEO_GRACE)
         if not videos:
             return Change.NOTHING
         self._authority = ReadTarget.VIDEO if is_missing else self._authority
@@ -309,7 +309,7 @@ class SessionTracker:
             self.revised = None
         return self.record_video(videos[0], asked=asked, now=now)
 
-    def record_missing(self, target: ReadTarget, *, now: float) -> Change:
+    def record_missing(self, target: ReadTarget, *, now: float, grace: float = MISSING_GRACE) -> Change:
         """Take a 404: some are for a while, and a session may vanish once its video exists (contract.md, 1)."""
         if self._failed is not None:
             return self.record_no_reason(now=now)
@@ -324,7 +324,7 @@ class SessionTracker:
         if self._authority is ReadTarget.VIDEOS:
             self._authority = ReadTarget.SESSION
         self._missing_since = now if self._missing_since is None else self._missing_since
-        return Change.GONE if now - self._missing_since >= MISSING_GRACE else Change.NOTHING
+        return Change.GONE if now - self._missing_since >= grace else Change.NOTHING
 
     def record_no_reason(self, *, now: float) -> Change:
         """Take it that the video of a failed session has told what it can; what it has not comes from elsewhere."""

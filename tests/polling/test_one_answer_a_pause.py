@@ -89,9 +89,9 @@ class Conversations(RuleBasedStateMachine):
         assert self.is_open, "a pause was answered twice"
         self.is_open = False
         text = ANSWERS[len(self.history) % len(ANSWERS)]
-        cursor = self.track.conversation.cursor
+        cursor, sent_at = self.track.conversation.cursor, int(self.now)
         self.show(self.history[-1].status, self.message("user", self.echo(text)))
-        self.track.record_send(text, since=self.now, settle=30.0, cursor=cursor)
+        self.track.record_send(text, since=self.now, settle=30.0, cursor=cursor, sent_at=sent_at)
         self.watcher = self.watch()
 
     # -- the service --

@@ -53,9 +53,13 @@ def test_vanished_session_may_have_a_video_nobody_told_of(walk: Walk) -> None:
 
 
 def test_empty_list_is_as_good_as_none(walk: Walk) -> None:
-    """A missing session with an empty list of videos is missing, and gone after the grace."""
+    """A missing session with an empty list of videos is missing, and gone after the time a video may take to show."""
     walk.saw(0, "thinking")
-    for now, expected in [(10, Change.NOTHING), (10 + MISSING_GRACE, Change.GONE)]:
+    for now, expected in [
+        (10, Change.NOTHING),
+        (9 + VIDEO_GRACE, Change.NOTHING),
+        (10 + VIDEO_GRACE, Change.GONE),
+    ]:
         walk.track.record_missing(ReadTarget.SESSION, now=now)
 
         assert expected == walk.track.record_videos([], asked=now, now=now)
