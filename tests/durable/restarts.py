@@ -53,7 +53,8 @@ if TYPE_CHECKING:
     from heygen_async._http.transport import Request, Response, ResponseStream, Transport
 
 # The agent has answered a revision before the next process reads the session: then only messages show that it was sent.
-PACE: Final = Pace(settle=2.0, answer=0.0, write=0.6, revise=0.5, render=1.5)
+# It writes for more than a second: of one second, a prompt and a message shown without words would be one message.
+PACE: Final = Pace(settle=2.0, answer=0.0, write=1.1, revise=0.5, render=1.5)
 LIMIT: Final = 3.0  # seconds for one exchange
 LONGEST: Final = 120.0  # seconds of a process; it is killed then
 
