@@ -71,6 +71,7 @@ def test_every_extra_has_code_behind_it() -> None:
         "otel": "otel/__init__.py",
         "postgres": "backplane/_postgres.py",
         "redis": "backplane/_redis.py",
+        "storage": "_files/object_store.py",
     }
 
     for extra in METADATA.get_all("Provides-Extra") or []:
