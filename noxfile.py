@@ -133,7 +133,7 @@ def storage_tests(session: nox.Session) -> None:
             "npm", "install", "--prefix", folder, "--no-audit", "--no-fund", "azurite@3", external=True
         )
     environment = {"AZURITE": str(emulator)} if emulator.exists() else {}
-    words = ("tests/storage", "-m", "storage", *session.posargs)
+    words = ("tests/files/storage", "-m", "storage", *session.posargs)
     session.run("python", "-m", "pytest", *words, env=environment)
 
 

@@ -13,9 +13,9 @@ from heygen_async import DownloadError
 if TYPE_CHECKING:
     import pathlib
 
+    from files.storage.buckets import Bucket
     from heygen_async import Transfer, Video
     from heygen_async.testing import Simulator
-    from storage.buckets import Bucket
 
 pytestmark = pytest.mark.storage
 

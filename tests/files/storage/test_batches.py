@@ -21,7 +21,7 @@ from heygen_async.testing import Scenario, Simulator, SimulatorServer
 if TYPE_CHECKING:
     import pathlib
 
-    from storage.buckets import Bucket, S3Server
+    from files.storage.buckets import Bucket, S3Server
 
 pytestmark = pytest.mark.storage
 
