@@ -17,32 +17,27 @@ if typing.TYPE_CHECKING:
     from . import webhooks as webhooks
     from ._batch import *  # noqa: F403
     from ._client import *  # noqa: F403
+    from ._sessions import *  # noqa: F403
 else:
     # A program that reads webhooks pays for neither HTTP nor polling, one without batches not for those.
     _MODULES = ("cadence", "models", "webhooks")
+    _ROOMS = ("_client", "_sessions", "_batch")
 
     def __getattr__(name: str) -> object:
-        """Load the client with the first name of it, the batch with the first of its own."""
+        """Load rooms until one has the name: the client at once, the batch last."""
         if name in _MODULES:
             return import_module(f"{__name__}.{name}")
+        for room in _ROOMS if name == "__all__" or _is_class(name) else ():
+            items = vars(import_module(f"{__name__}.{room}")).items()
+            globals().update((each, item) for each, item in items if _is_class(each))
+            if name in globals():
+                return globals()[name]
         if name == "__all__":
-            _publish("_client")
-            _publish("_batch")
-            return [*sorted(filter(_is_class, globals())), "cadence", "errors", "models", "webhooks"]
-        for room in ("_client", "_batch"):
-            if _is_class(name) and name not in globals():
-                _publish(room)
-        try:
-            return globals()[name]
-        except KeyError:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name) from None
+            return sorted([*filter(_is_class, globals()), "errors", *_MODULES])
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)
 
     def __dir__() -> list[str]:
         return [*globals(), *__getattr__("__all__")]
-
-    def _publish(room: str) -> None:
-        names = vars(import_module(f"{__name__}.{room}"))
-        globals().update((name, item) for name, item in names.items() if _is_class(name))
 
     def _is_class(name: str) -> bool:
         return name[0].isupper()

@@ -9,25 +9,8 @@ import random
 from typing import TYPE_CHECKING, Literal, Self
 
 from .. import _config
-from .._api import raw as raw_api
 from .._config import RetryPolicy, Timeouts
-from .._http import auth
-from .._http.auth import AccessToken, Authenticator
-from .._http.client import ApiClient
-from .._http.hooks import Hooks, OnRequest, OnRetry, OnTransition
-from .._http.proxies import read_proxies
 from .._polling.backplane import Backplane
-from .._polling.notify import EventNotifier
-from .._polling.planner import SharedPolls
-from .._polling.refs import Trackers
-from .._polling.scheduler import PollScheduler
-from .._resources._context import Core
-from .._resources.assets import Assets
-from .._resources.catalog import Account, Avatars, BrandGlossaries, BrandKits, Styles, Voices
-from .._resources.videos import Videos
-from .._resources.webhooks import Webhooks
-from .._sessions.create import SessionFactory
-from .._sessions.sessions import Sessions
 from .._version import __version__
 from ..cadence import Cadence, PollContext
 from ..errors import InsufficientCredit, InvalidArgument, Unauthorized
@@ -41,8 +24,16 @@ if TYPE_CHECKING:
     from .._batch import Batch, Finding, Rate
     from .._batch.job_runner import OnEvent
     from .._batch.job_source import Jobs
+    from .._http.auth import AccessToken
+    from .._http.hooks import OnRequest, OnRetry, OnTransition
+    from .._http.proxies import Proxies
     from .._http.transport import Transport
+    from .._resources.assets import Assets
+    from .._resources.catalog import Account, Avatars, BrandGlossaries, BrandKits, Styles, Voices
+    from .._resources.videos import Videos
+    from .._resources.webhooks import Webhooks
     from .._sessions.session import BatchReviewer
+    from .._sessions.sessions import Sessions
     from ..models import Statistics
     from ..webhooks import UnverifiedEvent, WebhookEvent
 
@@ -99,10 +90,17 @@ class HeyGen:
         backplane: Backplane | None = None,
         rng: random.Random | None = None,
     ) -> None:
+        # Here, not above: the first client pays for the event loop, HTTP and polling, a program without one does not.
+        from .._http import auth, client, hooks, proxies
+        from .._polling import notify, planner, refs, scheduler
+        from .._resources import _context, assets, catalog, videos, webhooks
+        from .._sessions import create, sessions
+
         check_type(Timeouts, "Timeouts", timeouts=timeouts)
         check_type(RetryPolicy, "a RetryPolicy", retry=retry)
-        check_callable(**given(cadence=cadence, on_request=on_request))
-        check_callable(**given(on_retry=on_retry, on_transition=on_transition))
+        check_callable(
+            **given(cadence=cadence, on_request=on_request, on_retry=on_retry, on_transition=on_transition)
+        )
         check_type(random.Random | None, "a random.Random", rng=rng)
         if http is not None and not (hasattr(http, "send") or hasattr(http, "request")):
             raise InvalidArgument("http", "must be an aiohttp.ClientSession or a Transport")
@@ -110,46 +108,41 @@ class HeyGen:
         check_count(max_connections=max_connections)
         check_positive(**given(requests_per_second=requests_per_second))
 
-        proxies = read_proxies() if trust_env else None
-        self._hooks = hooks = Hooks(on_request, on_retry, on_transition)
-
-        def open_transport() -> Transport:
-            # Here, not above: the HTTP library is most of the cost of importing this package.
-            from .._http import aiohttp_transport
-
-            return aiohttp_transport.open_transport(http, timeouts, max_connections, proxies)
-
+        self._hooks = hooks.Hooks(on_request, on_retry, on_transition)
+        environment = proxies.read_proxies() if trust_env else None
         address, credential = _config.base_url(base_url), auth.credential(api_key, access_token)
-        api = ApiClient(
-            identity=Authenticator(credential, __version__),
-            open_transport=open_transport,
+        api = client.ApiClient(
+            identity=auth.Authenticator(credential, __version__),
+            open_transport=lambda: _open_transport(http, timeouts, max_connections, environment),
             base_url=address,
             timeouts=timeouts,
             retry=retry,
-            hooks=hooks,
+            hooks=self._hooks,
             rng=rng or random.Random(),
         )
-        scheduler = PollScheduler(
+        self._core = core = _context.Core(
             api,
-            cadence or Cadence.adaptive(),
-            max_connections,
-            requests_per_second,
-            Trackers(hooks.report_transition if on_transition else None),
-            backplane.share_polls(credential, address) if backplane else lambda _: SharedPolls(),
+            scheduler.PollScheduler(
+                api,
+                cadence or Cadence.adaptive(),
+                max_connections,
+                requests_per_second,
+                refs.Trackers(self._hooks.report_transition if on_transition else None),
+                backplane.share_polls(credential, address) if backplane else lambda _: planner.SharedPolls(),
+            ),
         )
-        self._core = core = Core(api, scheduler)
-        self._factory = SessionFactory(core)
-        self._notices = EventNotifier(api, scheduler)
-        self.sessions: Sessions = Sessions(self._factory)
-        self.videos: Videos = Videos(core)
-        self.assets: Assets = Assets(core)
-        self.styles: Styles = Styles(core)
-        self.avatars: Avatars = Avatars(core)
-        self.voices: Voices = Voices(core)
-        self.brand_kits: BrandKits = BrandKits(core)
-        self.brand_glossaries: BrandGlossaries = BrandGlossaries(core)
-        self.webhooks: Webhooks = Webhooks(core)
-        self.account: Account = Account(core)
+        self._factory = create.SessionFactory(core)
+        self._notices = notify.EventNotifier(api, core.scheduler)
+        self.sessions: Sessions = sessions.Sessions(self._factory)
+        self.videos: Videos = videos.Videos(core)
+        self.assets: Assets = assets.Assets(core)
+        self.styles: Styles = catalog.Styles(core)
+        self.avatars: Avatars = catalog.Avatars(core)
+        self.voices: Voices = catalog.Voices(core)
+        self.brand_kits: BrandKits = catalog.BrandKits(core)
+        self.brand_glossaries: BrandGlossaries = catalog.BrandGlossaries(core)
+        self.webhooks: Webhooks = webhooks.Webhooks(core)
+        self.account: Account = catalog.Account(core)
 
     def notify(self, event: WebhookEvent | UnverifiedEvent) -> bool:
         """
@@ -301,7 +294,9 @@ class HeyGen:
             TransportError: The service could not be asked.
             APIError: The service refused.
         """
-        call = raw_api.request(method, path, json=json, params=params, idempotency_key=idempotency_key)
+        from .._api import raw
+
+        call = raw.request(method, path, json=json, params=params, idempotency_key=idempotency_key)
         return (await self._core.api.call_without_recovery(call)).data
 
     def statistics(self) -> Statistics:
@@ -337,3 +332,12 @@ class HeyGen:
     def __repr__(self) -> str:
         core = getattr(self, "_core", None)  # none when its arguments were refused
         return f"<HeyGen {'closed' if core is None or core.api.is_closed else 'open'}>"
+
+
+def _open_transport(
+    http: aiohttp.ClientSession | Transport | None, timeouts: Timeouts, limit: int, proxies: Proxies | None
+) -> Transport:
+    # Not with the client either, but with its first request: the HTTP library is most of what there is to import.
+    from .._http import aiohttp_transport
+
+    return aiohttp_transport.open_transport(http, timeouts, limit, proxies)
