@@ -9,7 +9,7 @@ SIZES = {"small": (2, 160), "large": (40, 330)}
 
 
 def session(messages: int, characters: int, *, progress: int = 40, status: str = "generating") -> bytes:
-    """Return the answer to a look at a session."""
+    """Return the answer to a poll of a session."""
     told = [
         {
             "role": "model" if number % 2 else "user",
@@ -33,7 +33,7 @@ def session(messages: int, characters: int, *, progress: int = 40, status: str =
 
 
 def changing(size: str) -> list[bytes]:
-    """Return answers that differ from one look to the next: the usual case of a session that renders."""
+    """Return answers that differ from one poll to the next: the usual case of a session that renders."""
     return [session(*SIZES[size], progress=progress) for progress in range(10, 99)]
 
 

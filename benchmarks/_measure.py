@@ -1,20 +1,24 @@
-"""Rounds, medians and spread: everything is measured side by side, in turn, several times."""
+"""Rounds, medians and spread: everything is measured side by side, in turn, several times, each in its own process."""
 
 from __future__ import annotations
 
 import gc
 import importlib.metadata
+import multiprocessing
 import os
 import pathlib
 import platform
 import random
 import statistics
 import sys
-from typing import TYPE_CHECKING, Any
+import traceback
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from multiprocessing.connection import Connection
 
+T = TypeVar("T")
 Row = dict[str, Any]
 
 WIDE = 0.2  # of the median: the machine was busy with something else
@@ -36,14 +40,47 @@ def rounds(
     seen: dict[str, list[Mapping[str, float]]] = {name: [] for name in contestants}
     for _ in range(count):
         for name in order.sample(list(contestants), len(contestants)):
-            gc.collect()
-            seen[name].append(contestants[name]())
+            seen[name].append(apart(contestants[name]))
     for _ in range(_REPEATS if count > 1 else 0):
         wide = [name for name, figures in seen.items() if summary(figures)["spread"] > WIDE]
         for name in order.sample(wide, len(wide)):
-            gc.collect()
-            seen[name].append(contestants[name]())
+            seen[name].append(apart(contestants[name]))
     return {name: summary(figures) for name, figures in seen.items()}
+
+
+def apart(work: Callable[[], T]) -> T:
+    """
+    Do the work in a process of its own, a fork of this one, and return or raise what it did.
+
+    What a contestant leaves behind would be the next one's: modules, full caches, and above all the allocator's state.
+    glibc maps each large block anew (asyncio reads every answer into 256 KiB) until the process has once given back a
+    larger one, and never again from then on. So a process that forks must not allocate much itself.
+    """
+    fork = multiprocessing.get_context("fork")
+    receiver, sender = fork.Pipe(duplex=False)
+    child = fork.Process(target=_send_outcome, args=(sender, work))
+    child.start()
+    sender.close()
+    try:
+        done, outcome = receiver.recv()
+    except EOFError:
+        child.join()
+        raise RuntimeError(f"a measurement ended without a result, with exit code {child.exitcode}") from None
+    child.join()
+    if not done:
+        raise outcome
+    result: T = outcome
+    return result
+
+
+def _send_outcome(sender: Connection, work: Callable[[], object]) -> None:
+    gc.collect()
+    try:
+        outcome = True, work()
+    except Exception as error:  # noqa: BLE001 - the parent raises it
+        traceback.print_exc()  # which does not travel with it
+        outcome = False, error
+    sender.send(outcome)
 
 
 def summary(figures: list[Mapping[str, float]]) -> Row:

@@ -1,4 +1,4 @@
-"""Bytes that a watched session and a watcher take, counted by Python's own allocator."""
+"""Bytes that a watched session and a watcher take, counted by Python's own allocator, and objects of the collector."""
 
 from __future__ import annotations
 
@@ -65,6 +65,31 @@ def bytes_each(count: int) -> Row:
         "after one small answer": asyncio.run(_answered(count, "small")),
         "after one large answer": asyncio.run(_answered(count // 4, "large")),
     }
+
+
+def objects_each(count: int) -> float:
+    """Return how many objects the collector visits for each loop over a watch, after an answer."""
+    return asyncio.run(_tracked(count))
+
+
+async def _tracked(count: int) -> float:
+    heygen, line = _client("small")
+    line.is_open.set()
+    tasks = list[asyncio.Future[Any]]()
+    counts = list[int]()
+    for first in (0, count):  # the first ones bring about what all share
+        tasks += [
+            asyncio.ensure_future(_loop(heygen.sessions.attach(f"sess_{number}")))
+            for number in range(first, first + count)
+        ]
+        await asyncio.sleep(0.1)
+        while heygen.statistics().in_flight or heygen.statistics().due:  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(0.05)
+        for _ in range(3):
+            gc.collect()
+        counts.append(len(gc.get_objects()))
+    await _ended(heygen, tasks)
+    return (counts[1] - counts[0]) / count
 
 
 async def own_bytes(count: int) -> Row:

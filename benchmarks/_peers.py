@@ -46,7 +46,6 @@ def peers() -> tuple[dict[str, Peer], dict[str, str]]:
     """Return the peers to be had here, and why others are not."""
     missing = {name: why for name, why in _generated.make().items() if why}
     found = {
-        "aiohttp + msgspec (floor)": Peer(aiohttp_msgspec),
         "aiohttp + msgspec on uvloop": Peer(aiohttp_msgspec, is_on_uvloop=True),
         "aiohttp + json": Peer(aiohttp_json),
         "pyreqwest + msgspec": Peer(pyreqwest_msgspec),

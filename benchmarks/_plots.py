@@ -53,7 +53,7 @@ def _poll(result: Row) -> Any:
     for axes, (size, callers) in zip(grid, cases, strict=True):
         rows = [row for row in result["rows"] if (row["size"], row["callers"]) == (size, callers)]
         rows.sort(key=lambda row: row["cpu_us"])
-        title = f"CPU µs for each look: {size} answer, {callers} at once"
+        title = f"CPU µs for each poll: {size} answer, {callers} at once"
         _bars(axes, [row["client"] for row in rows], [row["cpu_us"] for row in rows], title)
     return figure
 
@@ -126,14 +126,14 @@ def _watchers(result: Row) -> Any:
 
 def _scale(result: Row) -> Any:
     figure, axes = plt.subplots(figsize=(8, 4.5))
-    for looks, colour in (("one by one", "#30638e"), ("100 a request", _OURS)):
-        rows = [row for row in result["rows"] if row["looks"] == looks]
+    for polls, colour in (("one by one", "#30638e"), ("100 a request", _OURS)):
+        rows = [row for row in result["rows"] if row["polls"] == polls]
         axes.plot(
             [row["sessions"] for row in rows],
             [row["cpu_us_per_session_round"] for row in rows],
             color=colour,
             marker="o",
-            label=looks,
+            label=polls,
         )
     axes.set(xscale="log", xlabel="sessions", ylabel="CPU µs for each session and round")
     axes.set_ylim(bottom=0)

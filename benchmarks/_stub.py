@@ -1,8 +1,8 @@
 """
 A server that does as little as a server can, in a process of its own.
 
-It answers every GET with the next line of a file, and a question for many statuses with `processing` for each id. It
-prints its port and serves until its standard input closes.
+It answers every GET with the next of its answers, and a question for many statuses with `processing` for each id. It
+prints its port and serves until its standard input closes. The answers are made there: see `_measure.apart`.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import asyncio
 import ssl
 import subprocess
 import sys
-import tempfile
 from contextlib import contextmanager
 from itertools import cycle
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from . import _answers
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
 _MANY = b"GET /v3/videos/statuses?"
 
@@ -54,7 +54,8 @@ def _whole(body: bytes) -> bytes:
     return head % len(body) + body
 
 
-async def _serve(bodies: Sequence[bytes], certificate: str) -> None:
+async def _serve(size: str, change: str, certificate: str = "") -> None:
+    bodies = _answers.changing(size) if change == "changing" else _answers.unchanging(size)
     answers = cycle([_whole(body) for body in bodies])
     loop = asyncio.get_running_loop()
     context = None
@@ -68,19 +69,17 @@ async def _serve(bodies: Sequence[bytes], certificate: str) -> None:
 
 
 @contextmanager
-def stub(bodies: Sequence[bytes], certificate: str = "") -> Iterator[str]:
-    """Serve these answers in turn, over TLS with a certificate; yield the address."""
-    with tempfile.NamedTemporaryFile() as file:
-        file.write(b"\n".join(bodies))
-        file.flush()
-        command = [sys.executable, "-m", "benchmarks._stub", file.name, certificate]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-            assert process.stdin is not None
-            assert process.stdout is not None
-            scheme = "https" if certificate else "http"
-            yield f"{scheme}://127.0.0.1:{process.stdout.readline().strip()}"
-            process.stdin.close()
+def stub(size: str, *, changing: bool = True, certificate: str = "") -> Iterator[str]:
+    """Serve answers of this size, over TLS with a certificate; yield the address."""
+    options = [size, "changing" if changing else "unchanging", *([certificate] if certificate else [])]
+    command = [sys.executable, "-m", "benchmarks._stub", *options]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        scheme = "https" if certificate else "http"
+        yield f"{scheme}://127.0.0.1:{process.stdout.readline().strip()}"
+        process.stdin.close()
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(Path(sys.argv[1]).read_bytes().split(b"\n"), sys.argv[2]))
+    asyncio.run(_serve(*sys.argv[1:]))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ._measure import Row, table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 _POLL = {
     "size": "answer",
@@ -16,6 +16,7 @@ _POLL = {
     "cpu_us": "CPU µs",
     "ratio": "× floor",
     "wall_us": "wall µs",
+    "page_faults": "page faults",
     "fairness": "busiest / idlest",
     "drift": "drift",
     "spread": "spread",
@@ -28,11 +29,15 @@ _WATCHERS = {
     "client": "client",
     "kb_each": "KB each, all in all",
     "cpu_percent": "CPU %",
-    "looks_per_second": "looks / s",
+    "polls_per_second": "polls / s",
     "late_p50_ms": "late p50, ms",
     "late_p99_ms": "p99",
     "late_max_ms": "max",
     "tasks": "tasks",
+    "full_collections": "full collections",
+    "paused_ms": "together, ms",
+    "longest_pause_ms": "longest",
+    "pause_now_ms": "one at the end",
 }
 _POLLS = {
     "progress": "progress",
@@ -61,7 +66,7 @@ _IMPORT = {
 }
 _SCALE = {
     "sessions": "sessions",
-    "looks": "looks",
+    "polls": "polls",
     "requests_per_round": "requests / round",
     "cpu_us_per_session_round": "CPU µs / session and round",
     "tasks_beside_readers": "tasks",
@@ -90,7 +95,7 @@ _BROWSERS = {
 
 def page(results: Mapping[str, Row]) -> str:
     """Return all tables, with what they were taken on."""
-    about = next(iter(results.values()))["machine"]
+    about = next(results[name] for name in _BODIES if name in results)["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items() if version)
     parts = [
         "# Results",
@@ -98,13 +103,14 @@ def page(results: Mapping[str, Row]) -> str:
         "Marked (!): the middle half of the rounds spreads over a fifth of the median, also after two more rounds.",
         f"{about['processor']}, {about['cores']} cores, {about['system']}, Python {about['python']}.\n{versions}.",
     ]
-    for name, result in results.items():
+    for name in (name for name in _BODIES if name in results):
+        result = results[name]
         load, after = result["machine"]["load_before"], result["machine"].get("load_after")
         parts.append(f"## {name}")
         then = "" if after is None else f", after: {after:.1f}"
         parts.append(f"{result['seconds']:.0f} s; load of the machine before: {load:.1f}{then}.")
         if result["quick"]:
-            parts.append("**Short rounds: a look whether it works, no measurement.**")
+            parts.append("**Short rounds: they show that it works, and measure nothing.**")
         parts += _BODIES[name](result)
     return "\n\n".join(parts) + "\n"
 
@@ -116,7 +122,8 @@ def _poll(result: Row) -> list[str]:
 
 def _watchers(result: Row) -> list[str]:
     memory = [{"what": name, "bytes": round(size)} for name, size in result["memory"].items()]
-    return [table(result["rows"], _WATCHERS), table(memory, {"what": "of memory", "bytes": "bytes"})]
+    weight = f"The garbage collector visits {result['objects']:.1f} objects for each `async for`."
+    return [table(result["rows"], _WATCHERS), table(memory, {"what": "of memory", "bytes": "bytes"}), weight]
 
 
 def _polls(result: Row) -> list[str]:
@@ -147,11 +154,16 @@ def _durable(result: Row) -> list[str]:
     one = result["waiting"]
     said = (
         f"{one['jobs']:,} jobs waiting in one process: {one['kb_each']:.0f} KB each, {one['rss_mb']:.0f} MB in all, "
-        f"{one['cpu_percent']:.1f} % CPU with their looks, {one['threads']} threads, and {one['bytes_written']:,} "
+        f"{one['cpu_percent']:.1f} % CPU with their polls, {one['threads']} threads, and {one['bytes_written']:,} "
         f"bytes written while they waited. Queued in {one['submit_ms_each']:.2f} ms each, all at work after "
         f"{one['start_seconds']:.1f} s."
     )
-    return [said, table(result["rows"], _DURABLE)]
+    submit = result["submit"]
+    submitted = (
+        f"{submit['jobs']:,} jobs submitted in one command: {submit['seconds']:.0f} s, {submit['cpu_ms_each']:.2f} ms "
+        f"of CPU each, {submit['mb_more']:.1f} MB more memory, {submit['peak_rss_mb']:.0f} MB at the peak."
+    )
+    return [said, table(result["rows"], _DURABLE), submitted]
 
 
 _CALLS = {
@@ -171,15 +183,15 @@ _TLS = {
     "to_asyncio": "× the same on asyncio",
     "spread": "spread",
 }
-_BODIES = {
-    "tls": lambda result: [table(result["rows"], _TLS)],
-    "calls": lambda result: [table(result["rows"], _CALLS)],
+_BODIES: Mapping[str, Callable[[Row], list[str]]] = {  # in the order of the page
     "import": lambda result: [table(result["rows"], _IMPORT)],
     "decode": lambda result: [table(result["rows"], _DECODE)],
     "polls": _polls,
     "scale": lambda result: [table(result["rows"], _SCALE)],
     "watchers": _watchers,
+    "calls": lambda result: [table(result["rows"], _CALLS)],
     "poll": _poll,
+    "tls": lambda result: [table(result["rows"], _TLS)],
     "batch": _batch,
     "browsers": lambda result: [table(result["rows"], _BROWSERS)],
     "durable": _durable,

@@ -113,8 +113,8 @@ def cost(
         bill.sessions += 1
         late = 0.0
         for status, seconds in trace.phases:
-            late, seen, looks = _watch(trace, status, seconds - late, schedule, jitter, durations)
-            bill.requests += looks
+            late, seen, polls = _watch(trace, status, seconds - late, schedule, jitter, durations)
+            bill.requests += polls
             bill.delays.append(late)
             if durations is not None:
                 durations.add(status, seen)
@@ -130,12 +130,12 @@ def _watch(
     jitter: random.Random,
     durations: Durations | None,
 ) -> tuple[float, float, int]:
-    """Look until a phase is over: seconds late, seconds it seemed to take, looks it took."""
+    """Poll until a phase is over: seconds late, seconds it seemed to take, polls it took."""
     renders = status == SessionStatus.GENERATING
     expected = None if durations is None else durations.expected(status)
     total = dict(trace.phases)[status]
     begun = trace.progress(min(1 - rest / total, 0.999)) if renders and rest > 0 else 0
-    elapsed, looks, history = 0.0, 0, ((0.0, begun),)
+    elapsed, polls, history = 0.0, 0, ((0.0, begun),)
     while True:
         elapsed += schedule(
             PollContext(
@@ -143,14 +143,14 @@ def _watch(
                 elapsed=elapsed,
                 progress=history[-1][1],
                 history=history,
-                polls=looks,
+                polls=polls,
                 unchanged=elapsed - history[-1][0],
                 jitter=jitter.random(),
                 expected=expected,
             )
         )
-        looks += 1
+        polls += 1
         if elapsed >= rest:
-            return elapsed - rest, elapsed, looks
+            return elapsed - rest, elapsed, polls
         if renders and (now := trace.progress(1 - (rest - elapsed) / total)) != history[-1][1]:
             history = (*history[1 - _HISTORY :], (elapsed, now))

@@ -20,13 +20,14 @@ from dbos import DBOS, DBOSPortableJSONSerializer
 from heygen_async import HeyGen
 from heygen_async.durable import DurableBatch, _database
 
+from ._measure import apart
 from .bench_batch import Studio, _session, films
 
 if TYPE_CHECKING:
     from ._measure import Row
 
 WAITING = 1_000
-WATCHED_SECONDS = 20.0
+WATCHED = 20.0  # seconds
 ENDING = 300
 SUBMITTED = 100_000
 _STEPS = 4  # announce, create, follow, finish
@@ -44,16 +45,15 @@ class Instant(Studio):
 
 def run(*, quick: bool) -> Row:
     """Measure all of it."""
+    count, seconds, ending, submitted = (
+        (100, 3.0, 50, 2_000) if quick else (WAITING, WATCHED, ENDING, SUBMITTED)
+    )
     with tempfile.TemporaryDirectory() as folder:
-        count = 100 if quick else WAITING
-        waiting = asyncio.run(
-            _waiting(f"sqlite:///{folder}/waiting.db", count, 3.0 if quick else WATCHED_SECONDS)
-        )
-        ending = 50 if quick else ENDING
-        durable = asyncio.run(_durable(f"sqlite:///{folder}/ending.db", ending))
-        bare = _bare(f"sqlite:///{folder}/bare.db", ending)
-        local = asyncio.run(_local(ending))
-        submit = asyncio.run(_submit(f"sqlite:///{folder}/submit.db", 2_000 if quick else SUBMITTED))
+        waiting = apart(lambda: asyncio.run(_waiting(f"sqlite:///{folder}/waiting.db", count, seconds)))
+        durable = apart(lambda: asyncio.run(_durable(f"sqlite:///{folder}/ending.db", ending)))
+        bare = apart(lambda: _bare(f"sqlite:///{folder}/bare.db", ending))
+        local = apart(lambda: asyncio.run(_local(ending)))
+        submit = apart(lambda: asyncio.run(_submit(f"sqlite:///{folder}/submit.db", submitted)))
     return {
         "waiting": waiting,
         "rows": [

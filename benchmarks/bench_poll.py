@@ -1,13 +1,14 @@
 """
-What one look at a session costs: the whole client against others and against the least that can be done by hand.
+What one poll of a session costs: the whole client against others and against the least that can be done by hand.
 
-CPU time of this process for each request, since the server is another one; wall time beside it.
+CPU time of the client's process for each request, since the server is another one; wall time beside it. Page faults
+say whether each answer was read into memory that was mapped for it anew, a quarter of the time then (`_measure.apart`).
 """
 
 from __future__ import annotations
 
 import asyncio
-import gc
+import resource
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -16,13 +17,15 @@ from heygen_async import Cadence, HeyGen
 
 from . import _answers
 from ._measure import Row, rounds
-from ._peers import Peer, peers
+from ._peers import Peer, aiohttp_msgspec, peers
 from ._stub import stub
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Coroutine, Iterator, Mapping
 
     from ._peers import Ask
+
+    Contestants = Mapping[str, Callable[[], Mapping[str, float]]]
 
 CALLERS = (1, 50, 1000)
 FLOOR = "aiohttp + msgspec (floor)"
@@ -31,58 +34,67 @@ CALL = "heygen_async: refresh"
 BULK = "heygen_async: watch, many a request"
 SHORTEST = Cadence.constant(0.2)
 _STEPS = 50
+_WARM = 200  # polls before any that count
 _AT_ONCE = 100  # connections of our own with a thousand callers
 
 
 def run(*, quick: bool) -> Row:
-    """Measure every combination of size, callers and client."""
-    total, count = (1000, 1) if quick else (4000, 3)
+    """Measure every combination of size, callers and client; ours and the floor with fifty callers more often."""
+    total, count, often = (1000, 1, 3) if quick else (4000, 3, 5)
     others, missing = peers()
     rows: list[Row] = []
     for size in _answers.SIZES:
-        with stub(_answers.changing(size)) as base:
+        with stub(size) as base:
             for callers in CALLERS:
-                rows += _case(base, size, callers, others, total, count)
-        with stub(_answers.unchanging(size)) as base:
+                enough = max(total, (2 if quick else 8) * callers if callers > 50 else 0)
+                ours = _ours(base, callers, enough)
+                rows += _case(ours, often if callers == 50 else count, size=size, callers=callers)
+                if quick and callers > 50:
+                    continue  # some take milliseconds a request
+                for peers_of_cost, few in _others(base, callers, enough, others, count):
+                    rows += _case(peers_of_cost, few, size=size, callers=callers)
+        with stub(size, changing=False) as base:
             for callers in CALLERS[:2]:
-                rows += _named(_ours(base, callers, total), count, size=f"{size}, unchanged", callers=callers)
-    with stub(_answers.unchanging("small")) as base:
-        rows += _named({BULK: partial(watch, base, 100, total, bulk=True)}, count, size="bulk", callers=100)
+                ours = _ours(base, callers, total)
+                rows += _case(
+                    ours, often if callers == 50 else count, size=f"{size}, unchanged", callers=callers
+                )
+    with stub("small", changing=False) as base:
+        shared = {BULK: partial(watch, base, 100, total, bulk=True), FLOOR: _ours(base, 100, total)[FLOOR]}
+        rows += _case(shared, count, size="bulk", callers=100)
     return {"rows": _with_ratios(rows), "missing": missing}
 
 
-def _case(
-    base: str, size: str, callers: int, others: Mapping[str, Peer], total: int, count: int
-) -> list[Row]:
-    total = max(total, 8 * callers) if callers > 50 else total
-    quick = {n: partial(ask, base, p, callers, total) for n, p in others.items() if p.cost == 1}
+def _ours(base: str, callers: int, total: int) -> Contestants:
+    return {
+        WATCH: partial(watch, base, min(callers, _AT_ONCE), total),
+        CALL: partial(ask, base, Peer(open_client), callers, total),
+        FLOOR: partial(ask, base, Peer(aiohttp_msgspec), callers, total),
+    }
+
+
+def _others(
+    base: str, callers: int, total: int, others: Mapping[str, Peer], count: int
+) -> Iterator[tuple[Contestants, int]]:
+    """Yield the fast and the slow ones, and how many rounds they get."""
+    fast = {n: partial(ask, base, p, callers, total) for n, p in others.items() if p.cost == 1}
+    yield fast, count
     slow = {
         n: partial(ask, base, p, callers, max(total // min(p.cost, 4), callers))
         for n, p in others.items()
         if p.cost > 1
     }
-    few = 1 if callers == max(CALLERS) else (count + 1) // 2  # some take milliseconds a request
-    rows = _named({**_ours(base, callers, total), **quick}, count, size=size, callers=callers)
-    return rows + _named(slow, few, size=size, callers=callers)
+    yield slow, 1 if callers == max(CALLERS) else (count + 1) // 2
 
 
-def _ours(base: str, callers: int, total: int) -> dict[str, Callable[[], Mapping[str, float]]]:
-    asked: Callable[[], Mapping[str, float]] = partial(ask, base, Peer(open_client), callers, total)
-    return {WATCH: partial(watch, base, min(callers, _AT_ONCE), total), CALL: asked}
-
-
-def _named(
-    contestants: Mapping[str, Callable[[], Mapping[str, float]]], count: int, **case: Any
-) -> list[Row]:
+def _case(contestants: Contestants, count: int, **case: Any) -> list[Row]:
     return [{**case, "client": name, **row} for name, row in rounds(contestants, count).items()]
 
 
 def _with_ratios(rows: list[Row]) -> list[Row]:
     floors = {(row["size"], row["callers"]): row["cpu_us"] for row in rows if row["client"] == FLOOR}
     for row in rows:
-        size, callers = row["size"].removesuffix(", unchanged"), row["callers"]
-        floor = floors.get((size, callers)) or floors["small", 50]
-        row["ratio"] = row["cpu_us"] / (row.get("sessions", 1.0) * floor)
+        row["ratio"] = row["cpu_us"] / (row.get("sessions", 1.0) * floors[row["size"], row["callers"]])
     return rows
 
 
@@ -99,7 +111,6 @@ def _looped(main: Callable[[], Coroutine[Any, Any, Row]], loop: str = "asyncio")
         import aiofastnet
 
         factory = aiofastnet.loop_factory()
-    gc.collect()
     with asyncio.Runner(loop_factory=factory) as runner:
         return runner.run(main())
 
@@ -122,7 +133,7 @@ async def _ask_all(ask: Ask, callers: int, total: int) -> Row:
     one, httpx's pool takes four times its usual time for thousands of requests. `drift` is the cost of the second half
     over that of the first; far from 1 it would say that the figure is no steady one.
     """
-    answered, done, marks, until = [0] * callers, 0, list[tuple[float, float]](), float("inf")
+    answered, done, marks, until = [0] * callers, 0, list[_Spent](), float("inf")
     enough = asyncio.Event()
 
     async def api(number: int) -> None:
@@ -132,7 +143,7 @@ async def _ask_all(ask: Ask, callers: int, total: int) -> Row:
             done += 1
             answered[number] += 1
             if done in points:
-                marks.append((time.process_time(), time.perf_counter()))
+                marks.append(_Spent())
             if done >= until:
                 enough.set()
 
@@ -142,18 +153,33 @@ async def _ask_all(ask: Ask, callers: int, total: int) -> Row:
     for first in range(0, callers, step):
         tasks += [asyncio.ensure_future(api(number)) for number in range(first, min(first + step, callers))]
         await asyncio.sleep(0.004)
-    begin, answered[:] = done + 2 * callers, [0] * callers
+    begin, answered[:] = done + max(2 * callers, _WARM), [0] * callers
     until = begin + total
     points |= {begin, begin + total // 2, until}
     await asyncio.wait({asyncio.ensure_future(enough.wait()), *tasks}, return_when=asyncio.FIRST_COMPLETED)
     await _ended(tasks)
-    (cpu0, wall0), (cpu1, _), (cpu2, wall2) = marks
+    first_half, second_half = marks[1].cpu - marks[0].cpu, marks[2].cpu - marks[1].cpu
     return {
-        "cpu_us": (cpu2 - cpu0) / total * 1e6,
-        "wall_us": (wall2 - wall0) / total * 1e6,
+        **marks[2].since(marks[0], total),
         "fairness": max(answered) / max(min(answered), 1),
-        "drift": (cpu2 - cpu1) / (cpu1 - cpu0) * (total // 2) / (total - total // 2),
+        "drift": second_half / first_half * (total // 2) / (total - total // 2),
     }
+
+
+class _Spent:
+    """What this process has spent so far."""
+
+    def __init__(self) -> None:
+        self.cpu, self.wall = time.process_time(), time.perf_counter()
+        self.faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+    def since(self, before: _Spent, count: int) -> Row:
+        """Return what each of so many took since then."""
+        return {
+            "cpu_us": (self.cpu - before.cpu) / count * 1e6,
+            "wall_us": (self.wall - before.wall) / count * 1e6,
+            "page_faults": (self.faults - before.faults) / count,
+        }
 
 
 async def _ended(tasks: list[asyncio.Future[None]]) -> None:
@@ -206,18 +232,14 @@ def reference(number: int, *, bulk: bool) -> str:
 async def _count(heygen: HeyGen, total: int, *, bulk: bool) -> Row:
     counters = heygen._core.api.counters  # `statistics()` would count the watchers of every session, too
 
-    def looks() -> tuple[int, int]:
+    def count() -> tuple[int, int]:
         return counters.polls, counters.bulk_polls
 
-    single, many = looks()
-    cpu, wall = time.process_time(), time.perf_counter()
-    while looks()[bulk] - (many if bulk else single) < total:  # noqa: ASYNC110 - nothing tells
+    begun, before = count(), _Spent()
+    while count()[bulk] - begun[bulk] < total:  # noqa: ASYNC110 - nothing tells
         await asyncio.sleep(0.02)
-    cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-    now_single, now_many = looks()
-    done = (now_many - many) if bulk else (now_single - single)
-    row: Row = {"cpu_us": cpu / done * 1e6, "wall_us": wall / done * 1e6}
-    if bulk:
-        row["sessions"] = 100.0
-        row["own_looks"] = (now_single - single) / done
-    return row
+    after = _Spent()
+    single, many = (now - then for now, then in zip(count(), begun, strict=True))
+    if not bulk:
+        return after.since(before, single)
+    return {**after.since(before, many), "sessions": 100.0, "single_polls": single / many}

@@ -1,8 +1,8 @@
 """
 From a hundred to a hundred thousand sessions: what grows, and how fast.
 
-Ten rounds of looks in virtual time on a transport that answers at once, so that only the client's own work is left:
-sessions that think are looked at one by one, those that render a hundred at a time.
+Rounds of polls in virtual time on a transport that answers at once, so that only the client's own work is left:
+sessions that think are polled one by one, those that render a hundred at a time.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from heygen_async import Cadence, HeyGen
 from heygen_async.testing import VirtualLoop
 
 from . import _answers
+from ._measure import apart
 from ._memory import Answer, Line, own_bytes
 
 if TYPE_CHECKING:
@@ -29,11 +31,11 @@ def run(*, quick: bool) -> Row:
     """Measure each size, one by one and together."""
     rows: list[Row] = []
     for sessions in SIZES[:3] if quick else SIZES:
-        memory = asyncio.run(own_bytes(sessions))
+        memory = apart(lambda count=sessions: asyncio.run(own_bytes(count)))
         for together in (False, True):
             rounds = 2 if quick or sessions > 10_000 else 6
-            row = _looked(sessions, rounds, together=together)
-            rows.append({"sessions": sessions, "looks": "100 a request" if together else "one by one", **row})
+            row = apart(partial(_watch, sessions, rounds, together=together))
+            rows.append({"sessions": sessions, "polls": "100 a request" if together else "one by one", **row})
             rows[-1]["bytes_each"] = memory["scheduled session: record, watcher, due time"]
     return {"rows": rows}
 
@@ -51,7 +53,7 @@ class _Service(Line):
         return Answer(f'{{"data":[{{"video_id":"{rows}","status":"processing"}}]}}'.encode())
 
 
-def _looked(sessions: int, rounds: int, *, together: bool) -> Row:
+def _watch(sessions: int, rounds: int, *, together: bool) -> Row:
     async def main() -> Row:
         line = _Service(_answers.session(2, 160, status="generating" if together else "thinking"))
         async with HeyGen("k", http=line, cadence=Cadence.constant(EVERY)) as heygen:
@@ -72,7 +74,6 @@ def _looked(sessions: int, rounds: int, *, together: bool) -> Row:
         await asyncio.gather(*tasks, return_exceptions=True)
         return row
 
-    gc.collect()
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(main())
 

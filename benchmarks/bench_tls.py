@@ -9,10 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import trustme
-
-from . import _answers
-from ._measure import Row, rounds
+from ._measure import Row, apart, rounds
 from ._peers import Peer, aiohttp_msgspec
 from ._stub import stub
 from .bench_poll import FLOOR, WATCH, ask, watch
@@ -29,12 +26,9 @@ def run(*, quick: bool) -> Row:
     loops = ["asyncio", *(name for name in ("uvloop", "aiofastnet") if importlib.util.find_spec(name))]
     with tempfile.TemporaryDirectory() as folder:
         certificate, authority = Path(folder, "server.pem"), Path(folder, "authority.pem")
-        maker = trustme.CA()
-        maker.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(certificate))
-        maker.cert_pem.write_to_path(str(authority))
+        apart(partial(_issue, certificate, authority))
         os.environ["SSL_CERT_FILE"] = str(authority)  # before the HTTP client is loaded
-        bodies = _answers.changing("small")
-        with stub(bodies) as plain, stub(bodies, str(certificate)) as tls:
+        with stub("small") as plain, stub("small", certificate=str(certificate)) as tls:
             cases = {(link, loop): base for link, base in (("plain", plain), ("TLS", tls)) for loop in loops}
             contestants: dict[tuple[str, str, str], Callable[[], Mapping[str, float]]] = {}
             for (link, loop), base in cases.items():
@@ -51,3 +45,11 @@ def run(*, quick: bool) -> Row:
         ratios = {"ratio": row["cpu_us"] / floor, "to_asyncio": row["cpu_us"] / base_row["cpu_us"]}
         rows.append({"link": link, "loop": loop, "client": client, **row, **ratios})
     return {"rows": rows}
+
+
+def _issue(certificate: Path, authority: Path) -> None:
+    import trustme
+
+    maker = trustme.CA()
+    maker.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(certificate))
+    maker.cert_pem.write_to_path(str(authority))

@@ -1,25 +1,23 @@
 """
-Watching many sessions: memory for each watcher, CPU, and how late looks are.
+Watching many sessions: memory for each watcher, CPU, how late polls are, and how long the collector stops everything.
 
-Every session is looked at every ten seconds, over sockets, on answers that change. Against the plain way: a task for
-each watcher that sleeps, asks (aiohttp + msgspec, at most 100 at once) and sleeps again. Each measurement is a process
-of its own.
+Every session is polled every ten seconds, over sockets, on answers that change. Against the plain way: a task for each
+watcher that sleeps, asks (aiohttp + msgspec, at most 100 at once) and sleeps again.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
+import gc
 import pathlib
-import subprocess
-import sys
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from heygen_async import Cadence, HeyGen
 
-from . import _answers
-from ._memory import bytes_each
+from ._measure import apart
+from ._memory import bytes_each, objects_each
 from ._peers import aiohttp_msgspec
 from ._stub import stub
 
@@ -29,8 +27,9 @@ if TYPE_CHECKING:
     from ._measure import Row
 
 EVERY = 10.0
-CASES = ((1_000, 1_000), (10_000, 10_000), (50_000, 50_000), (10_000, 1_000))
+CASES = ((10_000, 10_000), (50_000, 50_000), (10_000, 1_000))
 """Watchers and sessions."""
+QUICK = ((1_000, 1_000), (5_000, 500))
 OURS = "heygen_async"
 TASKS = "a task each, asyncio.sleep"
 
@@ -38,22 +37,40 @@ TASKS = "a task each, asyncio.sleep"
 def run(*, quick: bool) -> Row:
     """Measure all cases, in turn."""
     rows: list[Row] = []
-    for watchers, sessions in CASES[:2] if quick else CASES:
-        for kind in (OURS, TASKS):
-            rows.append({"client": kind, "watchers": watchers, "sessions": sessions})
-            rows[-1] |= _child(kind, watchers, sessions, 4.0 if quick else EVERY)
-    return {"rows": rows, "memory": bytes_each(1_000 if quick else 10_000)}
+    with stub("small") as base:
+        for watchers, sessions in QUICK if quick else CASES:
+            for kind in (OURS, TASKS):
+                measured = apart(partial(_measure, kind, base, watchers, sessions, 4.0 if quick else EVERY))
+                rows.append({"client": kind, "watchers": watchers, "sessions": sessions, **measured})
+    count = 1_000 if quick else 10_000
+    memory, objects = apart(partial(bytes_each, count)), apart(partial(objects_each, count // 10))
+    return {"rows": rows, "memory": memory, "objects": objects}
 
 
-def _child(kind: str, watchers: int, sessions: int, seconds: float) -> Row:
-    arguments = [kind, str(watchers), str(sessions), str(seconds)]
-    command = [sys.executable, "-m", "benchmarks.bench_watchers", *arguments]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    answer: Row = json.loads(done.stdout.splitlines()[-1])
-    return answer
+def _measure(kind: str, base: str, watchers: int, sessions: int, seconds: float) -> Row:
+    async def main() -> Row:
+        row = await _watch(kind, base, watchers, sessions, seconds)
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+        return row
+
+    return asyncio.run(main())
 
 
-# ---- in the child -------------------------------------------------------------------------------------------------
+class FullCollections:
+    """Notes how long each full collection of the garbage collector stops everything, in seconds."""
+
+    def __init__(self) -> None:
+        self.pauses: list[float] = []
+        self._began = 0.0
+        gc.callbacks.append(self._note)
+
+    def _note(self, phase: str, info: dict[str, int]) -> None:
+        if info["generation"] == 2:
+            if phase == "start":
+                self._began = time.perf_counter()
+            else:
+                self.pauses.append(time.perf_counter() - self._began)
 
 
 async def _ours(base: str, watchers: int, sessions: int, spread: Spread) -> Callable[[], list[float]]:
@@ -65,11 +82,11 @@ async def _ours(base: str, watchers: int, sessions: int, spread: Spread) -> Call
             pass
 
     await spread(consume, watchers)
-    scheduler = heygen._core.scheduler
+    late = heygen._core.scheduler._workers._lateness
 
     def lateness() -> list[float]:
-        seen = list(scheduler._queues._lateness)
-        scheduler._queues._lateness.clear()
+        seen = list(late)
+        late.clear()
         return seen
 
     return lateness
@@ -116,7 +133,7 @@ class Spread:
 
 
 async def _watch(kind: str, base: str, watchers: int, sessions: int, seconds: float) -> Row:
-    before, spread = _resident(), Spread()
+    before, spread, collections = _resident(), Spread(), FullCollections()
     lateness = await (_ours if kind == OURS else _tasks)(base, watchers, sessions, spread)
     # So many beginning within ten seconds are more than one core can do: what is late from then must be over.
     await asyncio.sleep(EVERY if watchers > 10_000 else 1)
@@ -128,32 +145,23 @@ async def _watch(kind: str, base: str, watchers: int, sessions: int, seconds: fl
         late += lateness()
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
     late.sort()
+    kb_each, pauses = (_resident() - before) / watchers / 1024, collections.pauses.copy()
+    gc.collect()  # what one takes now, whether or not any came
     return {
-        "kb_each": (_resident() - before) / watchers / 1024,
+        "kb_each": kb_each,
         "cpu_percent": 100 * cpu / wall,
-        "looks_per_second": len(late) / wall,
+        "polls_per_second": len(late) / wall,
         "late_p50_ms": late[len(late) // 2] * 1e3,
         "late_p99_ms": late[len(late) * 99 // 100] * 1e3,
         "late_max_ms": late[-1] * 1e3,
         "tasks": len(asyncio.all_tasks()),
+        "full_collections": len(pauses),
+        "paused_ms": sum(pauses) * 1e3,
+        "longest_pause_ms": max(pauses, default=0.0) * 1e3,
+        "pause_now_ms": collections.pauses[-1] * 1e3,
     }
 
 
 def _resident() -> int:
     with pathlib.Path("/proc/self/statm").open(encoding="ascii") as file:
         return int(file.read().split()[1]) * 4096
-
-
-def _main(kind: str, watchers: str, sessions: str, seconds: str) -> None:
-    async def main(base: str) -> Row:
-        row = await _watch(kind, base, int(watchers), int(sessions), float(seconds))
-        for task in asyncio.all_tasks() - {asyncio.current_task()}:
-            task.cancel()
-        return row
-
-    with stub(_answers.changing("small")) as base:
-        print(json.dumps(asyncio.run(main(base))), flush=True)
-
-
-if __name__ == "__main__":
-    _main(*sys.argv[1:])
