@@ -466,7 +466,7 @@ def picture(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Measure what the client costs beside others; `nox -s bench -- --quick` to see that it works."""
-    install_groups(session, "bench")
+    install_groups(session, "bench", "durable")
     session.run("python", "-m", "benchmarks", *session.posargs)
 
 

@@ -2,7 +2,7 @@
 Measure what the client costs, beside others in the same run.
 
 `python -m benchmarks` takes everything and writes JSON, Markdown and plots to `benchmarks/results/`;
-`python -m benchmarks polls --quick --json` prints a rough look at one.
+`python -m benchmarks polls --quick --json` prints rough figures of one.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import sys
 import time
 from pathlib import Path
 
+from . import _generated
 from ._measure import Row, machine
 
 NAMES = ("import", "decode", "polls", "scale", "watchers", "calls", "poll", "tls", "batch", "browsers")
@@ -32,17 +33,23 @@ RESULTS = Path(__file__).parent / "results"
 def main() -> None:
     """Run the benchmarks that were named, each in a process of its own."""
     options = _options()
+    if options.tables:
+        _write_pages(Path(options.output))
+        return
     if options.alone:
         bench = importlib.import_module(f".bench_{options.names[0]}", __package__)
         print(json.dumps(bench.run(quick=options.quick)))
         return
+    _generated.make()  # out of the way of what is measured
     results: dict[str, Row] = {}
     for name in [*options.names, *(["calls"] if options.calls else [])] or _all():
         results[name] = _run(name, quick=options.quick)
         if not options.json:  # each as it is done, so that a later one that fails costs nothing
-            _write({name: results[name]}, Path(options.output))
+            _write(name, results[name], Path(options.output))
     if options.json:
         print(json.dumps(results, indent=1))
+    else:
+        _write_pages(Path(options.output))
 
 
 def _all() -> tuple[str, ...]:
@@ -59,6 +66,11 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--calls", action="store_true", help="count the calls of a poll as well")
     parser.add_argument("--json", action="store_true", help="print the figures and write nothing")
+    parser.add_argument(
+        "--tables",
+        action="store_true",
+        help="measure nothing; write tables, plots and pages of what was measured",
+    )
     parser.add_argument("--output", default=RESULTS, help="the folder to write to")
     parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -78,18 +90,20 @@ def _run(name: str, *, quick: bool) -> Row:
     return {"machine": about, "quick": quick, "seconds": seconds, **result}
 
 
-def _write(results: dict[str, Row], folder: Path) -> None:
-    from . import _guide, _plots, _tables
-
+def _write(name: str, result: Row, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    for name, result in results.items():
-        (folder / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    known = {name: folder / f"{name}.json" for name in (*NAMES, EXTRA)}
-    everything = {name: json.loads(path.read_text("utf-8")) for name, path in known.items() if path.exists()}
-    (folder / "results.md").write_text(_tables.page(everything), encoding="utf-8")
-    _plots.draw(everything, folder)
-    if folder == RESULTS and {"poll", "tls", "import", "polls", "scale"} <= everything.keys():
-        _guide.main()
+    (folder / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
+def _write_pages(folder: Path) -> None:
+    """Write the tables and plots of all results of a folder, and what pages quote of those that are published."""
+    from . import _figures, _plots, _tables
+
+    results = _figures.read_results(folder)
+    (folder / "results.md").write_text(_tables.page(results), encoding="utf-8")
+    _plots.draw(results, folder)
+    if folder == RESULTS:
+        _figures.write()
     print(f"written to {folder}", file=sys.stderr)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 import yaml
 
-from benchmarks import _guide
+from benchmarks import _figures
 from repository import house
 from repository.test_exports import exports
 
@@ -103,9 +103,9 @@ def test_every_public_name_is_on_a_page_of_the_site() -> None:
     assert len(named) == len(set(named))
 
 
-@pytest.mark.parametrize("path", _guide.GUIDES, ids=house.relative)
+@pytest.mark.parametrize("path", _figures.PAGES, ids=house.relative)
 def test_figures_are_those_that_were_measured(path: pathlib.Path) -> None:
-    """What a guide says of costs is what the results of the benchmarks say; `python -m benchmarks._guide` writes it."""
+    """What a page says of costs is what the results of the benchmarks say: `python -m benchmarks --tables`."""
     text = path.read_text(encoding="utf-8")
 
-    assert _guide.fill(text) == text
+    assert _figures.fill(text) == text
