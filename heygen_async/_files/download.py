@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
+from msgspec import Struct
 
 from .. import _clock
 from .._api import responses
@@ -171,8 +172,7 @@ def check_target(target: str | os.PathLike[str]) -> bool:
     raise InvalidArgument("target", f"must be a path that a file can have, not {path!a}")
 
 
-@dataclass(slots=True, eq=False)
-class _FileDownload:
+class _FileDownload(Struct, eq=False):
     """The attempts of one download."""
 
     _remote: RemoteFile

@@ -15,19 +15,17 @@ import stat
 import threading
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from contextlib import asynccontextmanager, nullcontext
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, TypeVar, cast
+from typing import IO, TypeVar, cast
 
 import anyio
+from msgspec import Struct
 
 from ..errors import InvalidArgument, UploadError
 from .media_types import HEAD_BYTES, media_type
 from .object_store import StoredObject, is_address, translate_errors
-
-if TYPE_CHECKING:
-    from .progress import Meter
+from .progress import Meter
 
 T = TypeVar("T")
 
@@ -109,8 +107,7 @@ class Source:
         checksum.update(self.read(at, _BATCH_BYTES))
 
 
-@dataclass(slots=True, eq=False)
-class Content:
+class Content(Struct, eq=False):
     """A source as the body of a request, between what a form puts before and after it."""
 
     source: Source

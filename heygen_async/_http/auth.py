@@ -7,10 +7,10 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import anyio
+from msgspec import Struct
 
 from .._redact import Secret
 from ..errors import ConfigError
@@ -65,8 +65,7 @@ class Authenticator:
 AccessToken = str | Callable[[], str | Awaitable[str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Credential:
+class Credential(Struct, frozen=True):
     """One header and where its value came from; `ask` renews a token."""
 
     header: str

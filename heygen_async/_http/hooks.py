@@ -12,10 +12,9 @@ import inspect
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
-from msgspec import Struct, convert
+from msgspec import Struct, convert, field
 
 from .. import _clock
 from .._concurrency import wait_through_cancels
@@ -103,8 +102,7 @@ OnRetry = Callable[[RetryEvent], Awaitable[None] | None]
 OnTransition = Callable[[TransitionEvent], Awaitable[None] | None]
 
 
-@dataclass(slots=True, eq=False)
-class Hooks:
+class Hooks(Struct, eq=False):
     """
     The hooks of one client.
 

@@ -8,20 +8,21 @@ import asyncio
 import logging
 import math
 from collections.abc import Awaitable, Callable
-from dataclasses import KW_ONLY, dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from msgspec import Struct, field
+
 from .. import _clock
+from .._api.calls import Call
 from .._concurrency import Alarm, wait_through_cancels
 from ..errors import ConnectFailed, HeyGenError, OutcomeUnknown
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from .._api.calls import Call
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -33,8 +34,7 @@ _OLD = 5.0  # seconds: half of what a successor waits for our write before it ma
 _GRACE = 1.0  # seconds for the first reads after an attempt that nothing answered
 
 
-@dataclass(slots=True, eq=False)
-class PendingWrite(Generic[T]):
+class PendingWrite(Struct, Generic[T], eq=False, kw_only=True):
     """
     What is known of one write.
 
@@ -56,7 +56,6 @@ class PendingWrite(Generic[T]):
     """
 
     call: Call[T]
-    _: KW_ONLY
     raise_rate_limit: bool = False
     max_wait: float | None = None
     guard: SendGuard | None = None
@@ -112,8 +111,7 @@ class PendingWrite(Generic[T]):
             await self.guard()
 
 
-@dataclass(slots=True, eq=False)
-class ShieldedWrite(Generic[R]):
+class ShieldedWrite(Struct, Generic[R], eq=False):
     """
     The work of a write in a task of its own, which any number of callers await: a cancelled one loses nothing.
 

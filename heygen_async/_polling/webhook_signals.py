@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass, field
-from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from ..models import SessionStatus
 
@@ -23,8 +23,7 @@ _MOST_MISSES = 256
 _ANNOUNCED = frozenset({SessionStatus.THINKING, SessionStatus.GENERATING})  # whose ends events announce
 
 
-@dataclass(slots=True, eq=False, repr=False)
-class EventSignals:
+class EventSignals(Struct, eq=False):
     """
     What events said of one watched session. Verified and unverified events do not wait for each other.
 
@@ -53,7 +52,7 @@ class EventSignals:
         return seconds if seconds <= _CONFIRMED_WITHIN else None
 
 
-class _AnnouncedEnds(NamedTuple):
+class _AnnouncedEnds(Struct, frozen=True):
     """
     How webhooks did for one status.
 
@@ -69,7 +68,7 @@ class _AnnouncedEnds(NamedTuple):
         return max(self.confirmed - self.needed, 0) if now - self.at <= _REMEMBERED_FOR else 0
 
 
-class _Miss(NamedTuple):
+class _Miss(Struct, frozen=True):
     """An end that no event has announced, yet, and the record before it."""
 
     status: SessionStatus

@@ -8,12 +8,11 @@ import json
 import logging
 from collections import OrderedDict, deque
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from .. import _clock
 from .._http.open_writes import FollowUp, PendingWrite, ShieldedWrite
@@ -105,8 +104,7 @@ class Orphans(Collection[Orphan]):
         self._kept = deque(orphan for orphan in self._kept if orphan.id != session_id)
 
 
-@dataclass(slots=True)
-class _Made:
+class _Made(Struct):
     """What a create with some key has made, and whether another caller has come for it."""
 
     session_id: str
@@ -168,7 +166,7 @@ class SessionFactory:
         if shielded is None or shielded.task.cancelling():
             api.create_queue.check_open()
             write = PendingWrite(
-                call,
+                call=call,
                 began=_clock.wall() if begun_at is None else begun_at.timestamp(),
                 raise_rate_limit=raise_rate_limit,
                 max_wait=max_wait,

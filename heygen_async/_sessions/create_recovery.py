@@ -8,40 +8,40 @@ decision is `match_create`; here the sessions are read. Messages have `send.py`.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
+from msgspec import Struct, field
+
 from .. import _clock
 from .._api import sessions as session_api
+from .._http.open_writes import PendingWrite
 from ..errors import HeyGenError
 from ..models import SessionData, SessionStatus
 from . import evidence
 from .matching import Doubt, Found, candidates, compare_prompt, match_create
+from .session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Generator, Sequence
+    from collections.abc import Collection, Generator, Sequence
 
     from .._http.client import ApiClient
-    from .._http.open_writes import PendingWrite
     from .._polling.scheduler import PollScheduler
-    from .session import Session
 
 _MISSES = 4  # readings in a row that show nothing of a session after which it was deleted
 _TEXTS_KEPT = 1000
 
 
-@dataclass(slots=True)
-class _Sighting:
+class _Sighting(Struct):
     """A session that some listing has shown, and how often in a row nothing has shown it since."""
 
     created_at: int
     misses: int = 0
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
-class PendingCreate:
+class PendingCreate(Struct, eq=False, kw_only=True):
     """
     A create that is under way, among those of the same prompt.
 
@@ -66,7 +66,7 @@ class PendingCreate:
     lag: float = 0.0
     ended: float = 0.0
     seen: dict[str, _Sighting] = field(default_factory=dict[str, _Sighting])
-    _started: float = field(init=False)
+    _started: float = 0.0
 
     def __post_init__(self) -> None:
         self._started = _clock.now() - (_clock.wall() - self.write.began)

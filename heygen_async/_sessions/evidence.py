@@ -5,21 +5,23 @@ What recoveries of creates and sends go by: the account's newest sessions, and h
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Final, TypeVar
+
+from msgspec import Struct
 
 from .. import _clock
 from .._api import sessions as session_api
 from .._http.retry import Delivery, delivery, waits
 from ..errors import HeyGenError, NotFound
+from ..models import SessionSummary
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterator, Mapping, Sequence
+    from collections.abc import Awaitable, Iterator, Sequence
 
     from .._http.client import ApiClient
     from .._polling.scheduler import PollScheduler
-    from ..models import SessionSummary
 
 T = TypeVar("T")
 
@@ -60,8 +62,7 @@ async def read_user_texts(api: ApiClient, session_id: str) -> list[str] | None:
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(Struct, frozen=True):
     """
     One reading of the list of sessions.
 

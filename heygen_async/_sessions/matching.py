@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from .._polling.messages import Likeness, compare_texts
 
 _LIKEST_FIRST: tuple[Likeness, ...] = ("same", "similar", "other")
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """
     A session that this client does not own.
 
@@ -31,8 +31,7 @@ class Found:
     created_at: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Doubt:
+class Doubt(Struct, frozen=True):
     """It cannot be told which session it is, or whether there is one; further reads may tell if it `may_pass`."""
 
     why: str

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from .. import _clock
 from .._api import sessions as session_api
@@ -18,9 +19,9 @@ from .._http.open_writes import PendingWrite
 from .._http.writes import send_write
 from .._polling import refs
 from .._polling.messages import WINDOW, compare_texts
-from .._polling.state import APPROVED
+from .._polling.state import APPROVED, SessionTracker
 from ..errors import Conflict, HeyGenError, InvalidArgument, SessionBusy
-from ..models import SentMessage
+from ..models import Message, SentMessage
 from .evidence import LAG_TIMES, PATIENCE_TIMES, SKEW, read_pauses, unless_failing
 
 if TYPE_CHECKING:
@@ -30,9 +31,8 @@ if TYPE_CHECKING:
     from .._http.client import ApiClient
     from .._http.open_writes import SendGuard
     from .._polling.reads import Ask
-    from .._polling.state import SessionTracker
     from .._resources._context import Core
-    from ..models import Message, SessionData
+    from ..models import SessionData
 
 APPROVAL = "Looks good, go ahead and generate."
 
@@ -63,7 +63,7 @@ async def send(
         raise SessionBusy(problem, **refs.facts(track, cursor))
     track.is_sending = True
     try:
-        write = PendingWrite(call, guard=send_guard, candidates=(track.session_id,))
+        write = PendingWrite(call=call, guard=send_guard, candidates=(track.session_id,))
         work = _send(core, track, write, message, is_approval=is_approval)
         return await core.api.writes.start(write, work, partial(_log_delivered, call)).wait()
     except HeyGenError as error:
@@ -130,8 +130,7 @@ def _log_delivered(call: Call[SentMessage], sent: SentMessage) -> None:
 _SAME_TIME = 2.0  # seconds within which two clocks that agree may differ
 
 
-@dataclass(frozen=True, slots=True)
-class PendingSend:
+class PendingSend(Struct, frozen=True):
     """
     A message that is under way.
 
