@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 
     from aiohttp.abc import AbstractStreamWriter
-    from aiohttp.client import _RequestContextManager
 
     from .._config import Timeouts
     from ..models._assets import Body
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     from .transport import Request, Transport
 
 _CHUNK = 64 * 1024
+_LARGER_BLOCK = 512 * 1024
 # Bytes of one header line: proxies and CDNs add policies longer than the 8 KiB the library takes.
 _HEADER_BYTES = 64 * 1024
 # What the library itself sends again when a pooled connection was dead.
@@ -125,6 +125,9 @@ class AiohttpTransport:
         self._answering: set[aiohttp.ClientResponse] = set()
         self._slots = asyncio.Semaphore(self.max_connections)
         self._deadlines = TimeoutWheel()
+        # asyncio reads each answer into a new block of 256 KiB. glibc has the system map and unmap blocks of that size,
+        # which takes a fifth of a poll's time, until a larger one has been freed: from then on it keeps them.
+        bytes(_LARGER_BLOCK)
         # The limit on the whole is ours: the library would set a timer for every request.
         self._limits = aiohttp.ClientTimeout(total=None, connect=self.timeouts.connect)
 
@@ -189,8 +192,7 @@ class AiohttpTransport:
         self, request: Request, link: str, limits: aiohttp.ClientTimeout, redirects: int = _REDIRECTS
     ) -> aiohttp.ClientResponse:
         """Follow redirects link by link: the library would write the escapes of a signed link anew."""
-        session = self._sessions.get(request.method in _POOLED) or await self._open_session(request)
-        response = await self._request(session, request, URL(link, encoded=True), timeout=limits)
+        response = await self._request(request, URL(link, encoded=True), timeout=limits)
         location = response.headers.get("location")
         if response.status not in _REDIRECT_STATUSES or not location:
             return response
@@ -220,42 +222,36 @@ class AiohttpTransport:
         self._sessions.clear()
 
     async def _exchange(self, request: Request, body: bytes | None) -> BufferedResponse:
-        session = self._sessions.get(request.method in _POOLED) or await self._open_session(request)
         data: bytes | ReportingBody | None = body
         if body is not None and request.on_send is not None:
             data = ReportingBody(body, request.on_send)
         task, response = self._deadlines.begin(request.timeout), None
         try:
-            response = await self._request(
-                session, request, _url(request.url), data=data, timeout=self._limits
-            )
+            response = await self._request(request, _url(request.url), data=data, timeout=self._limits)
             self._answering.add(response)
             length = response.content_length
             if length is None or length > self.max_body_bytes or "Content-Encoding" in response.headers:
                 content = await self._body(response)
             else:
                 content = await response.read()
-            answer = BufferedResponse(response.status, response.headers, content)
         except BaseException as error:
-            self._deadlines.end(task, error)
-            raise
-        finally:
             if response is not None:
                 self._answering.discard(response)
                 response.release()
+            self._deadlines.end(task, error)
+            raise
+        self._answering.discard(response)  # all of it was read, so its connection is free again
         self._deadlines.end(task)
-        return answer
+        return BufferedResponse(response.status, response.headers, content)
 
     async def _upload(self, request: Request, body: Body) -> BufferedResponse:
         """Send what is too large for memory; there is a limit on silence, none on the whole."""
         stream = UploadStream(body, self.timeouts.transfer, request.timeout)
-        session = self._sessions.get(request.method in _POOLED) or await self._open_session(request)
         request = structs.replace(request, headers={**request.headers, "content-length": str(body.length)})
         limits = aiohttp.ClientTimeout(total=None, sock_connect=self.timeouts.connect)
         try:
             url = URL(request.url, encoded=True)
-            sent = self._request(session, request, url, data=stream, timeout=limits)
-            async with stream, sent as response:
+            async with stream, await self._request(request, url, data=stream, timeout=limits) as response:
                 return BufferedResponse(response.status, response.headers, await self._body(response))
         except _FOREIGN:
             if stream.error is not None:
@@ -277,17 +273,12 @@ class AiohttpTransport:
         problem = f"The answer is larger than {self.max_body_bytes:,} bytes."
         return errors.BadResponse(problem, status=response.status)
 
-    def _request(
-        self,
-        session: aiohttp.ClientSession,
-        request: Request,
-        url: URL,
-        *,
-        timeout: aiohttp.ClientTimeout,
-        data: object = None,
-    ) -> _RequestContextManager:
+    async def _request(
+        self, request: Request, url: URL, *, timeout: aiohttp.ClientTimeout, data: object = None
+    ) -> aiohttp.ClientResponse:
+        session = self._sessions.get(request.method in _POOLED) or await self._open_session(request)
         proxies = self.proxies
-        return session.request(
+        return await session.request(
             request.method,
             url,
             headers=request.headers,
@@ -337,7 +328,9 @@ async def _keep_open(session: aiohttp.ClientSession) -> AsyncGenerator[None, Non
         await session.close()
 
 
-@lru_cache(maxsize=1024)  # the sessions of one program, as a rule: making one costs as much as comparing ten
+@lru_cache(
+    maxsize=8192
+)  # the sessions of one program, as a rule: making one takes as long as deciding when to poll
 def _url(address: str) -> URL:
     return URL(address, encoded=True)
 
