@@ -35,6 +35,7 @@ class Envelope(Struct, Generic[T], frozen=True, kw_only=True, gc=False):
         faults: The places of what could not be read and was left out; none in a good answer.
         skipped: Rows that could not be read: a page that lacks some proves nothing by what is not on it.
         digest: The hash of the answer's bytes, where the call asks for it; else 0.
+        window: The hash of the bytes of a session's messages, where they are told apart; else 0.
     """
 
     data: T
@@ -44,6 +45,7 @@ class Envelope(Struct, Generic[T], frozen=True, kw_only=True, gc=False):
     faults: tuple[str, ...] = wire_field(default=(), name=" faults")  # names no service sends
     skipped: int = wire_field(default=0, name=" skipped")
     digest: int = wire_field(default=0, name=" digest")
+    window: int = wire_field(default=0, name=" window")
 
     @property
     def next_page(self) -> str | None:

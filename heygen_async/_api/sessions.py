@@ -6,13 +6,13 @@ Rules come from `contract.md`; arguments are checked here because the limits are
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, fields
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, cast
 
-from msgspec import Meta
+from msgspec import Meta, Raw, json, structs
 
 from ..errors import InvalidArgument
 from ..errors._arguments import check_choice, check_https, check_text, check_type, given, list_of
@@ -22,6 +22,7 @@ from ..models import (
     AssetId,
     AssetUrl,
     File,
+    Message,
     Mode,
     Orientation,
     ResourceInfo,
@@ -179,11 +180,16 @@ def _attachment(name: str, item: object) -> AssetUrl | AssetId | AssetBase64:
     raise InvalidArgument(name, problem)
 
 
-def session(session_id: str, known: int | None = None) -> Call[SessionData]:
-    """Read one session; `known` is the digest of its last answer."""
+def session(
+    session_id: str, known: int | None = None, window: Sequence[Message] = (), digest: int = 0
+) -> Call[SessionData]:
+    """Read one session; `known` is the digest of its last answer, `digest` that of the messages in it."""
     # In as few steps as can be: this is what polls send.
-    name = session_id if SAFE.fullmatch(session_id) else segment("session_id", session_id)
-    return Call("get", Kind.READ, "GET", _SESSION, f"{_SESSIONS}/{name}", SESSION, known=known)
+    name, decoder = session_id if SAFE.fullmatch(session_id) else segment("session_id", session_id), SESSION
+    if not known or len(window) >= _MANY:
+        decoder = Decoder(SESSION.type)
+        decoder.decode = partial(_decode_anew, window, digest)
+    return Call("get", Kind.READ, "GET", _SESSION, f"{_SESSIONS}/{name}", decoder, known=known)
 
 
 def stop(session_id: str) -> Call[object]:
@@ -213,6 +219,26 @@ class _Created(SessionData, frozen=True, kw_only=True, gc=False):
 CREATED = cast("Decoder[SessionData]", Decoder(Envelope[_Created], {"status": "thinking", "video_id": None}))
 
 SESSION = Decoder(Envelope[SessionData])
+
+_MANY = 8  # messages, from which on telling whether they are known takes less time than reading them
+
+
+class _Outline(SessionData, frozen=True, kw_only=True, gc=False):
+    """A session whose messages are not read yet."""
+
+    messages: Raw = Raw(b"[]")  # type: ignore[assignment]  # pyright: ignore[reportIncompatibleVariableOverride]
+
+
+_OUTLINE = Decoder(Envelope[_Outline])
+
+
+def _decode_anew(window: Sequence[Message], digest: int, body: bytes) -> Envelope[SessionData]:
+    """Decode a session, but not its messages where they are those of the digest, to the byte."""
+    answer = _OUTLINE.decode(body)
+    raw = bytes(answer.data.messages)
+    messages = window if hash(raw) == digest else json.decode(raw, type=tuple[Message, ...])
+    structs.force_setattr(answer.data, "messages", messages)
+    return cast("Envelope[SessionData]", structs.replace(answer, window=hash(raw)))
 
 
 SENT = Decoder(Envelope[SentMessage])

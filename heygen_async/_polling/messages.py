@@ -42,6 +42,7 @@ class Conversation(Struct, eq=False, gc=False):
         cursor: The number of the newest message.
         messages: The newest messages, oldest first.
         window: The newest window, as it was read.
+        digest: The hash of the bytes it was read from; 0 where it was not told apart from the rest of the answer.
         shown: The fingerprints of the newest window, oldest first.
         newest_at: The service's time of the newest message.
         lag: For how many seconds it has been shown as it was before a message of ours.
@@ -51,6 +52,7 @@ class Conversation(Struct, eq=False, gc=False):
     cursor: int = 0
     messages: Sequence[Message] = ()
     window: Sequence[Message] = ()
+    digest: int = 0
     shown: Sequence[str] = ()
     newest_at: int = 0
     lag: float = 0.0
@@ -83,7 +85,7 @@ class Conversation(Struct, eq=False, gc=False):
         newest_at = max((message.created_at or 0 for message in window), default=0)
         if not marks.issuperset(self.shown) and not self._brings_news(marks, newest_at):
             return False
-        self.window, self.newest_at = window, newest_at
+        self.window, self.digest, self.newest_at = window, 0, newest_at
         self.shown = tuple(mark for mark, _ in named)
         self.shows_user = self.shows_user or any(message.role == "user" for message in window)
         fresh = [(mark, message) for mark, message in named if mark not in self._numbers]

@@ -50,16 +50,20 @@ async def read(
         TransportError: The service could not be asked.
         APIError: The service refused.
     """
-    target, known = track.next_read(for_video=for_video), track.digest if track.guard is None else 0
+    target, talk = track.next_read(for_video=for_video), track.conversation
+    known = track.digest if track.guard is None else 0
     try:
         if target is ReadTarget.SESSION:
-            answer = await ask(session_api.session(track.session_id, known))
+            answer = await ask(session_api.session(track.session_id, known, talk.window, talk.digest))
             now = _clock.now()
             if answer is UNCHANGED:
                 track.record_unchanged(now)
                 return Change.NOTHING, now
             change = track.record_session(answer.data, asked=asked, now=now, digest=answer.digest)
-        elif target is ReadTarget.VIDEO and track.video_id is not None:
+            if talk.window is answer.data.messages:
+                talk.digest = answer.window
+            return change, now
+        if target is ReadTarget.VIDEO and track.video_id is not None:
             video = (await ask(video_api.video(track.video_id))).data
             change = track.record_video(video, asked=asked, now=(now := _clock.now()))
         else:

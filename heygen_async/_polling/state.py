@@ -218,7 +218,7 @@ class SessionTracker:
         self._missing_since = None
         self._authority = ReadTarget.SESSION
         self.polls += 1
-        if data.messages == known:
+        if data.messages is not known and data.messages == known:
             data = structs.replace(data, messages=known)  # compared once, and kept once
         is_known = data.messages is self.conversation.window or self.conversation.add(data.messages)
         if not is_known and not self._is_newer_all_the_same(data, guard):

@@ -66,7 +66,8 @@ def test_every_kind_of_answer_has_some() -> None:
     """No kind of answer that the client reads is left out here, or of what hypothesis draws from."""
     parts = [value for module in API for value in vars(module).values()]
     parts += [part for value in parts if isinstance(value, partial) for part in value.args]
-    kinds = {str(value.type) for value in parts if isinstance(value, responses.Decoder)}
+    decoders = [value for value in parts if isinstance(value, responses.Decoder)]
+    kinds = {str(one.type) for one in decoders if one is not sessions._OUTLINE}  # part of `SESSION`
 
     one_of_a_list: list[responses.Decoder[Any]] = [catalog.AVATAR, catalog.LOOK]
     assert kinds == {str(decoder.type) for decoder in [*one_of_a_list, *(one for one, _ in ANSWERS.values())]}
