@@ -33,8 +33,9 @@ WHEN_USED = ("backoff", "html", "heygen_async._batch")
 
 A_CLASS = "from heygen_async import HeyGen"
 A_CLIENT = f"{A_CLASS}; HeyGen('key')"
-# At most so many modules: of others beyond msgspec's and an event loop's, and of the package.
-BUDGETS = {A_CLASS: (12, 18), A_CLIENT: (40, 84)}
+# At most so many modules: of others beyond msgspec's and an event loop's (9 to 10 and 36 to 43, by the version of
+# Python and by whether sniffio is there), and of the package.
+BUDGETS = {A_CLASS: (12, 18), A_CLIENT: (44, 84)}
 # At most so many dataclasses: each compiles its methods when it is made, 30 times the time of a Struct.
 DATACLASSES = {A_CLASS: 2, A_CLIENT: 12}
 EXTRAS = {
