@@ -227,7 +227,8 @@ class SessionTracker:
         if guard is not None and self._is_old(data, guard, now):
             return self._show_stale(data, guard, now)
         self.read_at = now
-        if self._has_new_video(data):  # it may name the revised one for a while
+        # A new one; it may name the revised one for a while.
+        if data.video_id != self.video_id and self._has_new_video(data):
             self.video_id, self.video = data.video_id, None
         was_failed = self.state is not None and self.state.status == SessionStatus.FAILED
         if data.status == SessionStatus.FAILED and self.video_id is not None and not was_failed:
