@@ -43,7 +43,8 @@ class HeyGen:
     A client of HeyGen's Video Agent.
 
     Make one, use it from one event loop, close it with `async with` or `aclose()`. Making it does no I/O and needs
-    no loop; it is bound to the loop of its first call, and to a new one when that loop is closed.
+    no loop; it is bound to the loop of its first call, and to a new one when that loop is closed. The first client of
+    a process loads the modules it is made of, and its first request loads aiohttp: make it when the process starts.
 
     Args:
         api_key: From the service's settings; `HEYGEN_API_KEY` when None.
