@@ -137,7 +137,7 @@ def bulk_call(name: str, route: str, decoder: Decoder[T], field: str, ids: Itera
     if not 1 <= len(items) <= STATUS_IDS or "," in "".join(map(str, items)):
         raise InvalidArgument(field, f"must be 1 to {STATUS_IDS} ids, without commas")
     listed = "%2C".join([one if SAFE.fullmatch(one) else segment(field, one) for one in items])
-    return Call(name, Kind.READ, "GET", route, f"{route}?{field}={listed}", decoder)
+    return Call(name, Kind.READ, "GET", route, f"{route}?{field}={listed}", decoder, known=0)
 
 
 def change_call(

@@ -11,20 +11,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
-from ..models import Message
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from ..models import SessionState, VideoInfo
+from ..models import Message, SessionState, VideoInfo
 
 WINDOW = 40
 _REMEMBERED = 200  # fingerprints: enough for windows that fall back, little enough for 100,000 sessions

@@ -69,9 +69,7 @@ class EventNotifier:
         for session in found:
             if session.failures and not verified:
                 continue  # a client that waits for a service in trouble is not hurried by strangers
-            session.signals = session.signals or EventSignals()
+            session.signals, session.batch = session.signals or EventSignals(), None
             moment = session.signals.record(now, session.polled_at, verified=verified)
-            if not session.is_polling and moment < session.due:
-                session.is_single = True
-                self._scheduler.poll_by(session, moment, now)
+            self._scheduler.poll_by(session, moment, now)
         return bool(found)

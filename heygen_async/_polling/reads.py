@@ -11,22 +11,22 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from msgspec import structs
+
 from .. import _clock
 from .._api import sessions as session_api
 from .._api import videos as video_api
-from .._api.responses import UNCHANGED
+from .._api.responses import UNCHANGED, Envelope
 from ..errors import APIError, Forbidden, InvalidArgument, InvalidRequest, NotFound
 from ..models import VideoStatus
-from .state import Change, ReadTarget
+from .state import Change, ReadTarget, SessionTracker
+from .watched import PollBatch, WatchedSession
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from .._api.calls import Call
-    from .._api.responses import Envelope
     from .._http.client import ApiClient
-    from .state import SessionTracker
-    from .watched import WatchedSession
 
 T = TypeVar("T")
 
@@ -111,31 +111,40 @@ class BulkPoller:
             TransportError: The service could not be asked.
             APIError: The service refused for now.
         """
-        shown: dict[str | None, VideoStatus] = {}
+        at_work: Collection[str | None] | None = ()
         if self.share:  # else queued before it was known that there is no such endpoint
             self._api.counters.bulk_polls += 1
             self.share = len(batch)
-            ids = [session.track.video_id or "" for session in batch]
             try:
-                rows = (await self._api.attempt(video_api.statuses(ids))).data
-                shown = {row.video_id: row.status for row in rows}
+                at_work = await self._read_at_work(batch)
             except (APIError, InvalidArgument) as error:
                 self._record_refusal(error)
         now = _clock.now()
         for session in batch:
             track = session.track
-            status = shown.get(track.video_id, VideoStatus.NOT_FOUND)
-            if status is VideoStatus.NOT_FOUND:
-                session.unshared_video = track.video_id
-            if status in _ENDED:
-                session.is_single = True
-            else:
+            if at_work is None or track.video_id in at_work:
                 track.record_unchanged(now)
-                # This poll shows no progress; whether there is any, a poll of its own shows.
-                session.is_single = not session.is_quiet and session.stalls_at <= now
-        if now - self._single_at >= _SINGLE_POLLS_APART:
-            self._poll_longest_unread(batch, now)
+            else:
+                session.unshared_video, session.is_single = track.video_id, True
+            # This poll shows no progress; whether there is any, a poll of its own shows.
+            if not session.is_quiet and session.stalls_at <= now:
+                session.is_single = True
+        if now - self._single_at >= _SINGLE_POLLS_APART and (
+            unread := [one for one in batch if now - one.polled_at >= _LONG_UNREAD and not one.is_single]
+        ):
+            self._single_at = now
+            min(unread, key=lambda session: session.polled_at).is_single = True
         return now
+
+    async def _read_at_work(self, batch: Sequence[WatchedSession]) -> Collection[str | None] | None:
+        """Return the videos that are still being made; None when the answer is that of the last time."""
+        batch = batch if isinstance(batch, PollBatch) else PollBatch(batch)
+        call = batch.call or video_api.statuses([session.track.video_id or "" for session in batch])
+        answer = await self._api.attempt(call)
+        if answer is UNCHANGED:
+            return None
+        batch.call = structs.replace(call, known=answer.digest)
+        return {row.video_id for row in answer.data if row.status not in _ENDED}
 
     def _record_refusal(self, error: APIError | InvalidArgument) -> None:
         if isinstance(error, InvalidArgument) or (isinstance(error, InvalidRequest) and error.from_service):
@@ -143,10 +152,3 @@ class BulkPoller:
         if not isinstance(error, NotFound | Forbidden) and error.status != HTTPStatus.METHOD_NOT_ALLOWED:
             raise error
         self.share = 0
-
-    def _poll_longest_unread(self, batch: Sequence[WatchedSession], now: float) -> None:
-        shared = [session for session in batch if not session.is_single]
-        longest = min(shared, key=lambda session: session.polled_at, default=None)
-        if longest is not None and now - longest.polled_at >= _LONG_UNREAD:
-            self._single_at = now
-            longest.is_single = True

@@ -15,13 +15,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .. import _clock, _concurrency
+from .._api.calls import STATUS_IDS
 from .._redact import clean
 from ..errors import ClientStateError, ConnectionLost, HeyGenError, RateLimited
-from ..models import Statistics
-from .planner import PollPlanner, poll_pause
+from ..models import SessionState, Statistics
+from .planner import PollPlanner, SharedPolls, poll_pause
 from .reads import BulkPoller, read
-from .state import Change
-from .watched import NEVER, WatchedSession
+from .state import Change, SessionTracker
+from .watched import NEVER, PollBatch, WatchedSession
 from .workers import SOONEST, PollWorkers
 
 if TYPE_CHECKING:
@@ -29,10 +30,7 @@ if TYPE_CHECKING:
 
     from .._http.client import ApiClient
     from ..cadence import PollContext
-    from ..models import SessionState
-    from .planner import SharedPolls
     from .refs import Trackers
-    from .state import SessionTracker
     from .watcher import Watcher
 
 log = logging.getLogger("heygen_async")
@@ -150,7 +148,7 @@ class PollScheduler:
         self.follow()
         session, now = self.sessions.get(session_id), _clock.now()
         if session is not None:
-            session.is_woken = session.is_polling
+            session.is_woken, session.batch = session.is_polling, None
             self.poll_by(session, now, now)
 
     def listen(self) -> None:
@@ -175,7 +173,7 @@ class PollScheduler:
         session = self.sessions.get(track.session_id)
         if session is None:
             return
-        now = _clock.now()
+        now, session.batch = _clock.now(), None
         if session.wants(change):
             self._deliver(session, change, now)
         if session.is_polling:  # a poll under way may fail, and schedules the next one in any case
@@ -283,6 +281,8 @@ class PollScheduler:
 
     def _schedule_shared(self, batch: Sequence[WatchedSession], now: float) -> Sequence[WatchedSession]:
         """Keep sessions together that still render and that nothing sets apart; return the others."""
+        if isinstance(batch, PollBatch) and batch.is_whole(now):
+            return self._schedule_together(batch, now)
         alike: list[WatchedSession] = []
         others: list[WatchedSession] = []
         for session in batch:
@@ -291,11 +291,8 @@ class PollScheduler:
             elif session.is_shared:
                 others.append(session)
             else:  # it may have ended, or a new watcher may want more than this poll shows
-                session.is_woken = False
                 self._enqueue(session, SOONEST, now, share=0)
-        if alike:
-            self._schedule_together(alike, now)
-        return others
+        return [*others, *self._schedule_together(PollBatch(alike), now)] if alike else others
 
     def _handle_error(self, batch: Sequence[WatchedSession], error: BaseException) -> float:
         """Count a failed poll; what ends the process or this task is raised again."""
@@ -354,29 +351,28 @@ class PollScheduler:
             due = min(now + pause, session.failed_since + self._api.timeouts.outage)
         elif session.watchers and not session.is_woken:
             due = self.planner.next_poll(session, now, share)
+            if share and session.is_polling and session.has_default_schedule(now):
+                due = self._workers.together.join(due, now)  # sooner costs no more
         if session.watchers:
-            session.is_woken = False
             self._enqueue(session, due, now, share)
         else:  # all have ended, some perhaps because their schedule failed
             session.is_polling = False
             self._forget_unwatched(session)
 
-    def _schedule_together(self, alike: Sequence[WatchedSession], now: float) -> None:
+    def _schedule_together(self, alike: PollBatch, now: float) -> Sequence[WatchedSession]:
         """Keep together what was polled together: asking the schedule for each would cost more than the poll."""
         sample = alike[:: max(len(alike) // _SAMPLE, 1)]
         dues = [self.planner.next_poll(one, now, self._bulk.share) for one in sample]
         due = min(*dues, *[session.deadline for session in alike])
         if not all(session.watchers for session in sample):
-            for session in alike:  # a schedule has failed: each is asked, and has its own answer
-                self._schedule(session, now)
-            return
+            return alike  # a schedule has failed: each is asked, and has its own answer
         for session in alike:
-            session.is_polling = False
-            session.due = due
-        self._workers.together.put(alike, due)
+            session.is_polling, session.due, session.batch = False, due, alike
+        (self._workers.alone if len(alike) == STATUS_IDS else self._workers.together).put(alike, due)
+        return ()
 
     def _enqueue(self, session: WatchedSession, due: float, now: float, share: int) -> None:
-        session.is_polling = False
+        session.is_polling, session.is_woken, session.batch = False, False, None
         if session.deadline < due or session.signals is not None or not session.is_quiet:
             due = session.fit_due(due, now)
         if self.sharing.is_away is not None:

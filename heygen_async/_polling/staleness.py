@@ -13,14 +13,11 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, structs
 
-from ..models import SessionStatus
-from .messages import WINDOW, compare_texts, name_messages, normalize_text
+from ..models import Message, SessionData, SessionStatus
+from .messages import WINDOW, Conversation, compare_texts, name_messages, normalize_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from ..models import Message, SessionData
-    from .messages import Conversation
 
 STALE = 600.0  # seconds after which a pause that was answered and still shows is an error
 

@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING
 
 from .._http.retry import is_refused_for_all
 from ..errors import APIError, HeyGenError, NotFound, RateLimited, TransportError
-from .state import Change
-from .watcher import Outage
+from .state import Change, SessionTracker
+from .watcher import Outage, Watcher
 
 if TYPE_CHECKING:
     import asyncio
 
-    from ..models import SessionStatus
-    from .state import SessionTracker
-    from .watcher import Watcher
+    from .._api.calls import Call
+    from ..models import SessionStatus, VideoState
     from .webhook_signals import EventSignals
 
 NEVER = float("inf")
@@ -45,12 +44,13 @@ class WatchedSession:
         is_single: Whether the next poll must be its own.
         is_woken: Whether the next poll is due at once.
         follows: The status it was watched in from its beginning; None when that is not known.
-        unshared_video: The video that the service does not report together with others.
+        unshared_video: The video that is not asked for with others: it has ended, or is not reported.
         failed_since: When the present run of failed polls began.
         failures: How many they are.
         polled_at: When it was last polled on its own.
         delivered_revision: The revision that its watchers got last.
         signals: What events said of it; None for nothing.
+        batch: What it is polled with again, as long as nothing happens to it.
         known: The status it was last read in, while it was watched.
     """
 
@@ -58,14 +58,15 @@ class WatchedSession:
     watchers: list[Watcher] = field(default_factory=list["Watcher"])
     entry: int = 0
     due: float = NEVER
-    polled_at: float = 0.0
-    delivered_revision: int = -1
     deadline: float = NEVER
-    timer: asyncio.TimerHandle | None = None
-    timer_at: float = NEVER
+    batch: PollBatch | None = None
     is_polling: bool = False
     is_quiet: bool = False
     is_single: bool = False
+    polled_at: float = 0.0
+    delivered_revision: int = -1
+    timer: asyncio.TimerHandle | None = None
+    timer_at: float = NEVER
     is_woken: bool = False
     for_video: bool = False
     progress: bool = False
@@ -80,6 +81,7 @@ class WatchedSession:
 
     def add(self, watcher: Watcher) -> None:
         """Take a watcher in."""
+        self.batch = None
         self.watchers.append(watcher)
         self.for_video |= watcher.for_video
         self.progress |= watcher.progress
@@ -98,6 +100,7 @@ class WatchedSession:
 
     def recompute(self) -> None:
         """Work out again what the watchers want of a poll."""
+        self.batch = None
         self.for_video = any(watcher.for_video for watcher in self.watchers)
         self.progress = any(watcher.progress for watcher in self.watchers)
         self.deadline = min((watcher.deadline for watcher in self.watchers), default=NEVER)
@@ -170,8 +173,7 @@ class WatchedSession:
     @property
     def is_shared(self) -> bool:
         """Whether a poll shared with others is enough: the status of its video says all that is wanted."""
-        video_id = self.track.video_id
-        if video_id is None or video_id == self.unshared_video or self.is_single or self.progress:
+        if self.is_single or self.progress or self.track.video_id == self.unshared_video:
             return False
         return self.track.is_rendering
 
@@ -200,10 +202,24 @@ class WatchedSession:
         if self.signals is not None and self.signals.wanted > self.polled_at:
             self.is_single = True
             due = min(due, self.signals.wanted)
-        due = self.deadline if now < self.deadline < due else due
-        if self.is_quiet or not now < (stalls_at := self.stalls_at) < due:
-            return due
-        return stalls_at
+        return min([due, *[moment for moment in (self.deadline, self.stalls_at) if now < moment]])
+
+
+class PollBatch(list[WatchedSession]):
+    """
+    Sessions polled together again and again, as long as nothing but the client's schedule concerns them.
+
+    Attributes:
+        call: Asks for all their videos; knows the last answer.
+    """
+
+    call: Call[tuple[VideoState, ...]] | None = None
+
+    def is_whole(self, now: float) -> bool:
+        """Whether nothing has happened to any of them since they were put together."""
+        return not [
+            s for s in self if s.is_single or s.batch is not self or s.deadline <= now or s.track.guard
+        ]
 
 
 def _ends_watch(error: HeyGenError) -> bool:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from .. import _clock
 from .._api.calls import STATUS_IDS
 from ..errors import ClientStateError
-from .watched import NEVER, WatchedSession
+from .watched import NEVER, PollBatch, WatchedSession
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -51,7 +51,7 @@ class PollWorkers:
         fail_all: Ends all watches with an error.
 
     Attributes:
-        alone: Sessions that are polled on their own.
+        alone: Sessions that are polled on their own, and as many together as fit in one request.
         together: Those that share polls.
         is_narrow: Whether fewer polls may be under way than usual, since a refusal for the rate.
     """
@@ -155,7 +155,7 @@ class PollWorkers:
             alone, together = self.alone.first, self.together.first
             if now < alone and now < together:
                 return ()
-            batch = self.alone.take(now) if alone <= together else self.together.take(now, STATUS_IDS, _EARLY)
+            batch = self.alone.take(now) if alone <= together else self.together.take(now, _EARLY)
         if batch[0].due > SOONEST:
             self._lateness.append(max(0.0, now - batch[0].due))
         if self._rate is not None:
@@ -167,9 +167,8 @@ class PollWorkers:
     def _handle_end(self, worker: asyncio.Task[None]) -> None:
         """Have the next poll begun, and see to it that no watcher waits for polls that are not made any more."""
         self._workers.discard(worker)
-        error = None if worker.cancelled() else worker.exception()
-        if worker.cancelled():
-            error = ClientStateError("The polls of this client were cancelled from outside.")
+        problem = "The polls of this client were cancelled from outside."
+        error = ClientStateError(problem) if worker.cancelled() else worker.exception()
         if isinstance(error, Exception):
             self._fail_all(error)
         self._wake()
@@ -208,18 +207,28 @@ class PollQueue:
         if first == number:
             self._on_first()
 
-    def take(self, now: float, most: int = 1, early: float = 0.0) -> Sequence[WatchedSession]:
-        """Remove and return so many at most of those that are due, and if any is, of those that are soon."""
-        batch: list[WatchedSession] = []
-        while len(batch) < most and self.first <= (now + early if batch else now):
-            _, number, item = heappop(self._heap)
+    def take(self, now: float, early: float = -NEVER) -> Sequence[WatchedSession]:
+        """Remove and return what is due first, with what is due so soon, up to 100 sessions; by default without."""
+        batch: Sequence[WatchedSession] = ()
+        while len(batch) < STATUS_IDS and self.first <= (now + early if batch else now):
+            _, number, item = entry = heappop(self._heap)
             self.first = self._heap[0][0] if self._heap else NEVER
-            for session in (item,) if isinstance(item, WatchedSession) else item:
-                if session.entry == number and session.watchers:
-                    batch.append(session)  # noqa: PERF401 - a comprehension would be one more call for each poll
-        if rest := batch[most:]:
+            if isinstance(item, WatchedSession):
+                if item.entry == number and item.watchers:  # here, as a call more would be one for each poll
+                    batch = [*batch, item]
+            elif not batch and isinstance(item, PollBatch) and item.is_whole(now):
+                batch = item
+            else:
+                batch = [*batch, *_waiting(entry)]
+        if rest := batch[STATUS_IDS:]:
             self.put(rest, min(session.due for session in rest))
-        return batch[:most]
+            batch = batch[:STATUS_IDS]
+        return batch
+
+    def join(self, due: float, now: float) -> float:
+        """Return when to poll one that is due then and may be polled sooner: with those that come up first."""
+        first = self._heap[0] if self._heap else None
+        return max(first[0], now) if first is not None and first[0] < due and _waiting(first) else due
 
     def count(self, until: float) -> int:
         """Return how many sessions' moments have come by `until`."""

@@ -86,7 +86,7 @@ def test_one_of_a_batch_leaves() -> None:
     agenda.put(items, 5.0)
     agenda.put((items[1],), 7.0)
 
-    assert [items[0], items[2]] == agenda.take(5.0, most=3)
+    assert [items[0], items[2]] == agenda.take(5.0)
     assert [items[1]] == taken(agenda, 10.0)
 
 
