@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import gc
+import asyncio
 import importlib.metadata
 import multiprocessing
 import os
@@ -15,7 +15,7 @@ import traceback
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
     from multiprocessing.connection import Connection
 
 T = TypeVar("T")
@@ -50,15 +50,21 @@ def rounds(
 
 def apart(work: Callable[[], T]) -> T:
     """
-    Do the work in a process of its own, a fork of this one, and return or raise what it did.
+    Do the work in a new interpreter, and return or raise what it did.
 
     What a contestant leaves behind would be the next one's: modules, full caches, and above all the allocator's state.
-    glibc maps each large block anew (asyncio reads every answer into 256 KiB) until the process has once given back a
-    larger one, and never again from then on. So a process that forks must not allocate much itself.
+    glibc maps each large block anew (asyncio reads every answer into 256 KiB) until the process has given back a larger
+    one, or has that much room by chance. A fork would not do, since it has the room of the process it comes from.
+
+    Args:
+        work: What a new interpreter can import: a function of a module, with its arguments as a `partial`.
+
+    Raises:
+        RuntimeError: The process ended without a result.
     """
-    fork = multiprocessing.get_context("fork")
-    receiver, sender = fork.Pipe(duplex=False)
-    child = fork.Process(target=_send_outcome, args=(sender, work))
+    spawn = multiprocessing.get_context("spawn")
+    receiver, sender = spawn.Pipe(duplex=False)
+    child = spawn.Process(target=_send_outcome, args=(sender, work))
     child.start()
     sender.close()
     try:
@@ -73,8 +79,12 @@ def apart(work: Callable[[], T]) -> T:
     return result
 
 
+def run_async(function: Callable[..., Coroutine[Any, Any, T]], *arguments: object) -> T:
+    """Run a coroutine function: `partial(run_async, function, 1)` is work that can be done apart."""
+    return asyncio.run(function(*arguments))
+
+
 def _send_outcome(sender: Connection, work: Callable[[], object]) -> None:
-    gc.collect()
     try:
         outcome = True, work()
     except Exception as error:  # noqa: BLE001 - the parent raises it

@@ -48,8 +48,8 @@ def _bars(axes: Any, names: list[str], values: list[float], title: str) -> None:
 
 
 def _poll(result: Row) -> Any:
-    cases = [("small", 50), ("large", 50), ("small", 1000), ("large", 1000)]
-    figure, grid = plt.subplots(4, 1, figsize=(8, 14))
+    cases = [("small", 50), ("large", 50), ("small", 1000)]
+    figure, grid = plt.subplots(3, 1, figsize=(8, 11))
     for axes, (size, callers) in zip(grid, cases, strict=True):
         rows = [row for row in result["rows"] if (row["size"], row["callers"]) == (size, callers)]
         rows.sort(key=lambda row: row["cpu_us"])

@@ -2,7 +2,7 @@
 A server that does as little as a server can, in a process of its own.
 
 It answers every GET with the next of its answers, and a question for many statuses with `processing` for each id. It
-prints its port and serves until its standard input closes. The answers are made there: see `_measure.apart`.
+prints its port and serves until its standard input closes.
 """
 
 from __future__ import annotations

@@ -94,10 +94,15 @@ def _polls_of(results: Results, callers: int) -> Figures:
 
 def _against(peer: str, callers: int = 50) -> Callable[[Results], Figures]:
     """Pick how many times our CPU a peer takes."""
+    sizes = ("small", "large") if callers == 50 else ("small",)
 
     def figures(results: Results) -> Figures:
-        ours, theirs = (_poll("cpu_us", callers, client)(results) for client in (WATCH, peer))
-        return {size: theirs[size] / ours[size] for size in ours}
+        cpu = {
+            (size, client): find(results, "poll", client=client, size=size, callers=callers)["cpu_us"]
+            for size in sizes
+            for client in (WATCH, peer)
+        }
+        return {size: cpu[size, peer] / cpu[size, WATCH] for size in sizes}
 
     return figures
 

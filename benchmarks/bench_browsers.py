@@ -34,7 +34,7 @@ EXAMPLES = pathlib.Path(__file__).parent.parent / "examples"
 
 def run(*, quick: bool) -> Row:
     """Play all phases."""
-    return asyncio.run(_run(3.0 if quick else 30.0, 2.0 if quick else 10.0))
+    return asyncio.run(_run(3.0 if quick else 20.0, 2.0 if quick else 5.0))
 
 
 async def _run(loaded: float, idle: float) -> Row:

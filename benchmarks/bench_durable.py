@@ -7,10 +7,10 @@ time, on SQLite in a file. The service is the one of `bench_batch`, which rememb
 
 from __future__ import annotations
 
-import asyncio
 import resource
 import tempfile
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -20,7 +20,7 @@ from dbos import DBOS, DBOSPortableJSONSerializer
 from heygen_async import HeyGen
 from heygen_async.durable import DurableBatch, _database
 
-from ._measure import apart
+from ._measure import apart, run_async
 from .bench_batch import Studio, _session, films
 
 if TYPE_CHECKING:
@@ -49,11 +49,11 @@ def run(*, quick: bool) -> Row:
         (100, 3.0, 50, 2_000) if quick else (WAITING, WATCHED, ENDING, SUBMITTED)
     )
     with tempfile.TemporaryDirectory() as folder:
-        waiting = apart(lambda: asyncio.run(_waiting(f"sqlite:///{folder}/waiting.db", count, seconds)))
-        durable = apart(lambda: asyncio.run(_durable(f"sqlite:///{folder}/ending.db", ending)))
-        bare = apart(lambda: _bare(f"sqlite:///{folder}/bare.db", ending))
-        local = apart(lambda: asyncio.run(_local(ending)))
-        submit = apart(lambda: asyncio.run(_submit(f"sqlite:///{folder}/submit.db", submitted)))
+        waiting = apart(partial(run_async, _waiting, f"sqlite:///{folder}/waiting.db", count, seconds))
+        durable = apart(partial(run_async, _durable, f"sqlite:///{folder}/ending.db", ending))
+        bare = apart(partial(_bare, f"sqlite:///{folder}/bare.db", ending))
+        local = apart(partial(run_async, _local, ending))
+        submit = apart(partial(run_async, _submit, f"sqlite:///{folder}/submit.db", submitted))
     return {
         "waiting": waiting,
         "rows": [

@@ -17,7 +17,7 @@ from heygen_async import Cadence, HeyGen
 from heygen_async.testing import VirtualLoop
 
 from . import _answers
-from ._measure import apart
+from ._measure import apart, run_async
 from ._memory import Answer, Line, own_bytes
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def run(*, quick: bool) -> Row:
     """Measure each size, one by one and together."""
     rows: list[Row] = []
     for sessions in SIZES[:3] if quick else SIZES:
-        memory = apart(lambda count=sessions: asyncio.run(own_bytes(count)))
+        memory = apart(partial(run_async, own_bytes, sessions))
         for together in (False, True):
             rounds = 2 if quick or sessions > 10_000 else 6
             row = apart(partial(_watch, sessions, rounds, together=together))

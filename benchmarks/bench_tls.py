@@ -9,7 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ._measure import Row, apart, rounds
+import trustme
+
+from ._measure import Row, rounds
 from ._peers import Peer, aiohttp_msgspec
 from ._stub import stub
 from .bench_poll import FLOOR, WATCH, ask, watch
@@ -22,11 +24,13 @@ _CALLERS = 50
 
 def run(*, quick: bool) -> Row:
     """Measure the client and what is written by hand, on each loop, plain and over TLS."""
-    total, count = (1000, 1) if quick else (4000, 5)
+    total, count = (1000, 1) if quick else (4000, 3)
     loops = ["asyncio", *(name for name in ("uvloop", "aiofastnet") if importlib.util.find_spec(name))]
     with tempfile.TemporaryDirectory() as folder:
         certificate, authority = Path(folder, "server.pem"), Path(folder, "authority.pem")
-        apart(partial(_issue, certificate, authority))
+        maker = trustme.CA()
+        maker.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(certificate))
+        maker.cert_pem.write_to_path(str(authority))
         os.environ["SSL_CERT_FILE"] = str(authority)  # before the HTTP client is loaded
         with stub("small") as plain, stub("small", certificate=str(certificate)) as tls:
             cases = {(link, loop): base for link, base in (("plain", plain), ("TLS", tls)) for loop in loops}
@@ -45,11 +49,3 @@ def run(*, quick: bool) -> Row:
         ratios = {"ratio": row["cpu_us"] / floor, "to_asyncio": row["cpu_us"] / base_row["cpu_us"]}
         rows.append({"link": link, "loop": loop, "client": client, **row, **ratios})
     return {"rows": rows}
-
-
-def _issue(certificate: Path, authority: Path) -> None:
-    import trustme
-
-    maker = trustme.CA()
-    maker.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(certificate))
-    maker.cert_pem.write_to_path(str(authority))

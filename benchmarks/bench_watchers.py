@@ -11,25 +11,26 @@ import asyncio
 import gc
 import pathlib
 import time
+from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from heygen_async import Cadence, HeyGen
 
-from ._measure import apart
+from ._measure import apart, run_async
 from ._memory import bytes_each, objects_each
 from ._peers import aiohttp_msgspec
 from ._stub import stub
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable, Coroutine, MutableSequence
 
     from ._measure import Row
 
 EVERY = 10.0
 CASES = ((10_000, 10_000), (50_000, 50_000), (10_000, 1_000))
 """Watchers and sessions."""
-QUICK = ((1_000, 1_000), (5_000, 500))
+QUICK = ((1_000, 1_000),)
 OURS = "heygen_async"
 TASKS = "a task each, asyncio.sleep"
 
@@ -40,21 +41,12 @@ def run(*, quick: bool) -> Row:
     with stub("small") as base:
         for watchers, sessions in QUICK if quick else CASES:
             for kind in (OURS, TASKS):
-                measured = apart(partial(_measure, kind, base, watchers, sessions, 4.0 if quick else EVERY))
+                seconds = 4.0 if quick else EVERY
+                measured = apart(partial(run_async, _watch, kind, base, watchers, sessions, seconds))
                 rows.append({"client": kind, "watchers": watchers, "sessions": sessions, **measured})
     count = 1_000 if quick else 10_000
     memory, objects = apart(partial(bytes_each, count)), apart(partial(objects_each, count // 10))
     return {"rows": rows, "memory": memory, "objects": objects}
-
-
-def _measure(kind: str, base: str, watchers: int, sessions: int, seconds: float) -> Row:
-    async def main() -> Row:
-        row = await _watch(kind, base, watchers, sessions, seconds)
-        for task in asyncio.all_tasks() - {asyncio.current_task()}:
-            task.cancel()
-        return row
-
-    return asyncio.run(main())
 
 
 class FullCollections:
@@ -73,32 +65,27 @@ class FullCollections:
                 self.pauses.append(time.perf_counter() - self._began)
 
 
-async def _ours(base: str, watchers: int, sessions: int, spread: Spread) -> Callable[[], list[float]]:
-    heygen = HeyGen("k", base_url=base, cadence=Cadence.constant(EVERY))
+async def _ours(base: str, watchers: int, sessions: int, spread: Spread) -> MutableSequence[float]:
+    """Begin to watch; return how late polls were, which grows."""
+    heygen = await spread.enter_async_context(HeyGen("k", base_url=base, cadence=Cadence.constant(EVERY)))
     handles = [heygen.sessions.attach(f"sess_{number}") for number in range(sessions)]
 
     async def consume(number: int) -> None:
         async for _ in handles[number % sessions].watch(until=(), timeout=None):
             pass
 
-    await spread(consume, watchers)
-    late = heygen._core.scheduler._workers._lateness
-
-    def lateness() -> list[float]:
-        seen = list(late)
-        late.clear()
-        return seen
-
-    return lateness
+    await spread.start(consume, watchers)
+    late: MutableSequence[float] = heygen._core.scheduler._workers._lateness
+    return late
 
 
-async def _tasks(base: str, watchers: int, sessions: int, spread: Spread) -> Callable[[], list[float]]:
-    opened = aiohttp_msgspec(base, sessions)  # kept by the tasks, and left open to the end of the process
-    ask = await opened.__aenter__()
+async def _tasks(base: str, watchers: int, sessions: int, spread: Spread) -> MutableSequence[float]:
+    """Do the same by hand."""
+    ask = await spread.enter_async_context(aiohttp_msgspec(base, sessions))
     gate, late, loop = asyncio.Semaphore(100), list[float](), asyncio.get_running_loop()
 
     async def watch(number: int) -> None:
-        due, _ = loop.time(), opened
+        due = loop.time()
         while True:
             async with gate:
                 late.append(loop.time() - due)
@@ -106,59 +93,65 @@ async def _tasks(base: str, watchers: int, sessions: int, spread: Spread) -> Cal
             due = loop.time() + EVERY
             await asyncio.sleep(EVERY)
 
-    await spread(watch, watchers)
-
-    def lateness() -> list[float]:
-        seen = late.copy()
-        late.clear()
-        return seen
-
-    return lateness
+    await spread.start(watch, watchers)
+    return late
 
 
-class Spread:
-    """Starts watchers evenly over the first ten seconds, as people come."""
+class Spread(AsyncExitStack):
+    """Starts watchers evenly over the first ten seconds, as people come, and ends them before what they watch with."""
 
-    def __init__(self) -> None:
-        self.tasks: list[asyncio.Task[Any]] = []
-
-    async def __call__(self, start: Callable[[int], Awaitable[Any]], count: int) -> None:
+    async def start(self, watch: Callable[[int], Coroutine[Any, Any, None]], count: int) -> None:
         """Start so many."""
+        tasks: list[asyncio.Task[None]] = []
+        self.push_async_callback(_end, tasks)
         began, step = time.perf_counter(), max(count // 1000, 1)
         for first in range(0, count, step):
-            self.tasks += [
-                asyncio.ensure_future(start(number)) for number in range(first, min(first + step, count))
-            ]
+            tasks += [asyncio.create_task(watch(number)) for number in range(first, min(first + step, count))]
             await asyncio.sleep(max(0.0, began + EVERY * first / count - time.perf_counter()))
 
 
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+
+
 async def _watch(kind: str, base: str, watchers: int, sessions: int, seconds: float) -> Row:
-    before, spread, collections = _resident(), Spread(), FullCollections()
-    lateness = await (_ours if kind == OURS else _tasks)(base, watchers, sessions, spread)
-    # So many beginning within ten seconds are more than one core can do: what is late from then must be over.
-    await asyncio.sleep(EVERY if watchers > 10_000 else 1)
-    lateness()
-    late: list[float] = []
+    before, collections = _resident(), FullCollections()
+    async with Spread() as spread:
+        late = await (_ours if kind == OURS else _tasks)(base, watchers, sessions, spread)
+        # So many beginning within ten seconds are more than one core can do: what is late from then must be over.
+        await asyncio.sleep(EVERY if watchers > 10_000 else 1)
+        row = await _measure(late, seconds)
+        kb_each, pauses = (_resident() - before) / watchers / 1024, collections.pauses.copy()
+        gc.collect()  # what one takes now, whether or not any came
+        return {
+            "kb_each": kb_each,
+            **row,
+            "tasks": len(asyncio.all_tasks()),
+            "full_collections": len(pauses),
+            "paused_ms": sum(pauses) * 1e3,
+            "longest_pause_ms": max(pauses, default=0.0) * 1e3,
+            "pause_now_ms": collections.pauses[-1] * 1e3,
+        }
+
+
+async def _measure(late: MutableSequence[float], seconds: float) -> Row:
+    late.clear()
+    seen: list[float] = []
     cpu, wall = time.process_time(), time.perf_counter()
     while time.perf_counter() - wall < seconds:
         await asyncio.sleep(0.05)
-        late += lateness()
+        seen += late  # of which the client remembers the last thousand
+        late.clear()
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-    late.sort()
-    kb_each, pauses = (_resident() - before) / watchers / 1024, collections.pauses.copy()
-    gc.collect()  # what one takes now, whether or not any came
+    seen.sort()
     return {
-        "kb_each": kb_each,
         "cpu_percent": 100 * cpu / wall,
-        "polls_per_second": len(late) / wall,
-        "late_p50_ms": late[len(late) // 2] * 1e3,
-        "late_p99_ms": late[len(late) * 99 // 100] * 1e3,
-        "late_max_ms": late[-1] * 1e3,
-        "tasks": len(asyncio.all_tasks()),
-        "full_collections": len(pauses),
-        "paused_ms": sum(pauses) * 1e3,
-        "longest_pause_ms": max(pauses, default=0.0) * 1e3,
-        "pause_now_ms": collections.pauses[-1] * 1e3,
+        "polls_per_second": len(seen) / wall,
+        "late_p50_ms": seen[len(seen) // 2] * 1e3,
+        "late_p99_ms": seen[len(seen) * 99 // 100] * 1e3,
+        "late_max_ms": seen[-1] * 1e3,
     }
 
 
