@@ -103,7 +103,8 @@ class PollScheduler:
         self._api.bind()
         self.follow()
         now, track = _clock.now(), watcher.track
-        watcher.begin(now)
+        # The time of a watch that was left at a cancelled step runs on.
+        watcher.began = now if watcher.began is None else watcher.began
         session = self.sessions.get(track.session_id)
         is_polled = session is not None and not session.failures and track.read_at is not None
         if track.is_fresh(now) or (is_polled and not track.is_stale):

@@ -113,7 +113,9 @@ class WatchOptions(Struct, frozen=True):
         return self if self.cadence or self.on_outage else _share(self)
 
 
-_share: Callable[[WatchOptions], WatchOptions] = lru_cache(maxsize=100)(lambda options: options)
+@lru_cache(maxsize=100)
+def _share(options: WatchOptions) -> WatchOptions:
+    return options
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -162,10 +164,6 @@ class Watcher:
         """Whether an answer without news does not concern it."""
         options = self.options
         return self.delivered_revision is not None and not options.for_video and options.stall_timeout is None
-
-    def begin(self, now: float) -> None:
-        """Start the time; a watch that goes on after a cancelled step keeps its own."""
-        self.began = now if self.began is None else self.began
 
     # -- from the scheduler --
 

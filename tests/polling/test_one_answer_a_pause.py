@@ -55,7 +55,7 @@ class Conversations(RuleBasedStateMachine):
         """What `wait` begins."""
         options = WatchOptions(until=SETTLED | TERMINAL, timeout=None, accept_stale=False)
         watcher = Watcher(self.track, options, MessageCursor(self.track.conversation.cursor))
-        watcher.begin(self.now)
+        watcher.began = self.now
         return watcher
 
     def show(self, status: str, *messages: Message) -> None:

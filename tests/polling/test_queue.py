@@ -16,7 +16,7 @@ def record(name: str = "sess_1", **options: float | None) -> WatchedSession:
     made = WatchedSession(SessionTracker(name))
     wanted = WatchOptions(until=SETTLED, timeout=options.get("timeout"), stall_timeout=options.get("stall"))
     watcher = Watcher(made.track, wanted, MessageCursor())
-    watcher.begin(0.0)
+    watcher.began = 0.0
     made.add(watcher)
     return made
 
