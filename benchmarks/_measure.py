@@ -91,6 +91,7 @@ def _send_outcome(sender: Connection, work: Callable[[], object]) -> None:
         traceback.print_exc()  # which does not travel with it
         outcome = False, error
     sender.send(outcome)
+    os._exit(0)  # how a peer's threads end is not measured: those of pyreqwest may crash then
 
 
 def summary(figures: list[Mapping[str, float]]) -> Row:
