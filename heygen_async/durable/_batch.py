@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from .._sessions.session import Answer, BatchReviewer
     from ._connection import Connection
     from ._schema import JobRow
+    from ._types import Phase
 
 log = logging.getLogger("heygen_async")
 
@@ -291,34 +292,34 @@ class DurableBatch:
     async def _iterate(self, connection: Connection) -> AsyncIterator[Outcome]:
         database, repository, last = connection.access, connection.store, 0
         while True:
-            counts = await database.persist(repository.counts)
-            rows = await database.persist(repository.ends_after, last)
+            alive, rows, is_all = await database.persist(repository.progress, last)
             for row in rows:
                 yield outcome_of(row, self._client)
                 last = row.ended or last
-            if rows:
-                continue
-            if not any(count for phase, count in counts.items() if phase not in (*ENDED, "unfunded")):
-                for row in await database.persist(repository.rows, "unfunded"):
-                    yield await self._unfunded(connection, row)
-                return
-            if (error := connection.halted_by) is not None and not self._is_busy(counts):
-                for row in await database.persist(repository.rows, "queued", "creating", "unfunded"):
-                    job = _records.read_job(row.job, row.key)
-                    yield Outcome(key=row.key, job=job, error=error, not_started=True)
-                return
-            await self._alarm.wait(_clock.now() + self._settings.poll)
+            active, error = alive - {"unfunded"}, connection.halted_by
+            is_over = not active or (error is not None and not self._is_busy(active))
+            if is_over and not rows:  # whoever got some may have begun them again
+                break
+            if is_all and not is_over:
+                await self._alarm.wait(_clock.now() + self._settings.poll)
+        async for outcome in self._not_started(connection, error if active else None):
+            yield outcome
 
-    async def _unfunded(self, connection: Connection, row: JobRow) -> Outcome:
-        money = await connection.access.persist(connection.store.money)
-        assert money is not None  # noqa: S101 - or none would wait for it
-        job = _records.read_job(row.job, row.key)
-        error = no_money(most_cost(job, money.rate), money.rate)
-        return Outcome(key=row.key, job=job, error=error, not_started=True)
+    async def _not_started(self, connection: Connection, error: Exception | None) -> AsyncIterator[Outcome]:
+        """Yield the outcomes of the jobs that an error has stopped; without one, of those there is no money for."""
+        database, repository = connection.access, connection.store
+        money = await database.persist(repository.money)
+        left: tuple[Phase, ...] = ("unfunded",) if error is None else ("queued", "creating", "unfunded")
+        for row in await database.persist(repository.rows, *left):
+            job, why = _records.read_job(row.job, row.key), error
+            if why is None:
+                assert money is not None  # noqa: S101 - or none would wait for it
+                why = no_money(most_cost(job, money.rate), money.rate)
+            yield Outcome(key=row.key, job=job, error=why, not_started=True)
 
-    def _is_busy(self, counts: dict[str, int]) -> bool:
-        phases = ("rendering", "answered", *(() if self._settings.reviewer is None else ("reviewing",)))
-        return any(counts.get(phase) for phase in phases)
+    def _is_busy(self, active: set[Phase]) -> bool:
+        reviewed = () if self._settings.reviewer is None else ("reviewing",)
+        return bool(active & {"rendering", "answered", *reviewed})
 
     async def status(self, *, jobs: bool = True) -> BatchStatus:
         """

@@ -8,6 +8,8 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from msgspec import structs
+
 from .. import _clock
 from .._batch.job import BatchEvent
 from ..errors import DownloadError, HeyGenError
@@ -35,7 +37,7 @@ class Following:
         self._context = context
 
     async def follow(self, stage: Stage) -> str:
-        """Follow the session; of its polls nothing is recorded."""
+        """Follow the session, and end the job where its video is not saved; of the polls nothing is recorded."""
         context = self._context
         row = await context.row(stage, "rendering", "answered")
         runner = context.runner(row, context.take_up(row))
@@ -45,17 +47,20 @@ class Following:
                 return NOTHING
             video = await runner.video()
         except HeyGenError as error:
-            await context.record_history(stage, runner)
-            await context.end(stage, error=error)
+            await context.end(stage, row=_newest(row, runner), error=error)
             return NOTHING
+        row = _newest(row, runner)
+        if context.settings.output is None:
+            await context.end(stage, row=row, video=plain(video))
+            return NOTHING
+        record = OutcomeRecord(v=VERSION, video=plain(video), failures=_records.read_failures(row.outcome))
         await context.access.persist(
-            context.store.record_video,
+            context.store.record,
             stage,
-            outcome=_records.text(
-                OutcomeRecord(v=VERSION, video=plain(video), failures=_records.read_failures(row.outcome))
-            ),
-            states=_records.write_history(runner.history),
-            ref=runner.session.ref().decode(),
+            "rendering",
+            outcome=_records.text(record),
+            states=row.states,
+            ref=row.ref,
         )
         return FINISH
 
@@ -90,22 +95,22 @@ class Following:
         path, error = None, None
         if self._context.settings.output is not None:
             try:
-                path = await self._save_alone(stage, record)
+                path = await self._save_alone(stage, row, record)
             except HeyGenError as cause:
                 error = cause
-        await self._context.end(stage, video=record.video, path=path, error=error)
+        await self._context.end(stage, row=row, video=record.video, path=path, error=error)
         return NOTHING
 
-    async def _save_alone(self, stage: Stage, record: OutcomeRecord) -> str:
+    async def _save_alone(self, stage: Stage, row: JobRow, record: OutcomeRecord) -> str:
         """Save a video once no other process does: one that was thought dead may still be at it."""
         while True:
-            row = await self._context.row(stage, "rendering")
             try:
                 return await self._save(row, record)
             except DownloadError as error:
                 if not isinstance(error.__cause__, BlockingIOError):
                     raise
             await _clock.sleep(_RETRY_SECONDS)
+            row = await self._context.row(stage, "rendering")
 
     async def _save(self, row: JobRow, record: OutcomeRecord) -> str:
         output, info = self._context.settings.output, record.video
@@ -120,3 +125,9 @@ class Following:
         path = await output.save(video_of(info, self._context.heygen), row.key, again=True, on_progress=emit)
         await self._context.emit_or_log(replace(event, kind="downloaded", path=path))
         return str(path)
+
+
+def _newest(row: JobRow, runner: SessionRunner) -> JobRow:
+    """Return a row with how far its session has come."""
+    states, ref = _records.write_history(runner.history), runner.session.ref().decode()
+    return structs.replace(row, states=states, ref=ref)

@@ -11,6 +11,8 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from msgspec import structs
+
 from .. import _clock
 from .._batch.budget import paid_seconds
 from .._batch.job import BatchEvent, Outcome
@@ -62,6 +64,7 @@ class JobContext:
         self.limit = SharedLimit(
             store, access, settings.max_in_flight, longest_pace=heygen._core.api.retry.max_retry_after
         )
+        self._known: dict[Stage, JobRow] = {}
         self._attached: set[str] = set()
         self._money: Money | None = None
 
@@ -71,15 +74,27 @@ class JobContext:
 
     async def row(self, stage: Stage, *phases: Phase) -> JobRow:
         """
-        Return the row of a job that is where a step thinks it is.
+        Return the row of a job that is where a step thinks it is, as the step before left it if that was here.
 
         Raises:
             MovedOn: It is not.
         """
-        row = await self.access.persist(self.store.row, stage.key)
+        row = self.take(stage) or await self.access.persist(self.store.row, stage.key)
         if row is None or (row.attempt, row.turn) != (stage.attempt, stage.turn) or row.phase not in phases:
             raise MovedOn
         return row
+
+    def keep(self, stage: Stage, row: JobRow) -> None:
+        """
+        Keep a row for the step that follows, which need not read it then.
+
+        It may be old by then, as one that was read may: what a step writes is refused if the job has moved on.
+        """
+        self._known[stage] = row
+
+    def take(self, stage: Stage) -> JobRow | None:
+        """Take what was kept of a job; None when there is nothing."""
+        return self._known.pop(stage, None)
 
     def session(self, row: JobRow, permit: SendGuard | None = None) -> Session:
         """Return the session of a job, as it was known when it was last written down; see `SessionFactory.restore`."""
@@ -105,14 +120,9 @@ class JobContext:
             progress=True,
         )
 
-    async def record_history(self, stage: Stage, runner: SessionRunner) -> None:
-        """Record how far a session has come."""
-        states, ref = _records.write_history(runner.history), runner.session.ref().decode()
-        await self.access.persist(self.store.record_history, stage, states=states, ref=ref)
-
     async def attach_sessions_of(self, prompt_id: str) -> None:
-        """Have the client know the sessions that other jobs made of a prompt, so that it adopts none of them."""
-        self._attach(await self.access.persist(self.store.sessions_of, prompt_id, _clock.wall()))
+        """Have the client know the sessions that were made of a prompt; see `attach`."""
+        self.attach(await self.access.persist(self.store.sessions_of, prompt_id, _clock.wall()))
 
     async def learn_of_others(self, sent_at: float) -> None:
         """
@@ -120,12 +130,13 @@ class JobContext:
 
         Prompts of one batch are often alike ("Film 1" and "Film 12"), and a service may show them cut short.
         """
-        self._attach(await self.access.persist(self.store.sessions_since, sent_at - SKEW))
+        self.attach(await self.access.persist(self.store.sessions_since, sent_at - SKEW))
         rows = await self.access.persist(self.store.creates_in_doubt)
         prompts = {_records.read_job(row.job, row.key).prompt for row in rows}
         self.heygen._factory.recovery.prompts_elsewhere = prompts
 
-    def _attach(self, session_ids: Iterable[str]) -> None:
+    def attach(self, session_ids: Iterable[str]) -> None:
+        """Have the client know sessions that other jobs made, so that it adopts none of them."""
         for session_id in session_ids:
             if session_id not in self._attached:
                 self._attached.add(session_id)
@@ -154,6 +165,7 @@ class JobContext:
         self,
         stage: Stage,
         *,
+        row: JobRow | None = None,
         error: Exception | None = None,
         video: VideoInfo | None = None,
         path: str | None = None,
@@ -163,10 +175,20 @@ class JobContext:
         """
         Record how a job ended and emit it, or that it is made again.
 
+        Args:
+            stage: Which part of the job's life this is the end of.
+            row: The job as the step knows it, with the newest of its session; read when None.
+            error: Why it failed.
+            video: What it made.
+            path: Where that was saved.
+            among: The phases that can be ended so.
+            sender: Who may still speak for the job; None for anybody.
+
         Returns:
             False when it had ended before, or has gone on; see `Repository.end`.
         """
-        row = await self.access.persist(self.store.row, stage.key)
+        states = None if row is None else row.states
+        row = row or await self.access.persist(self.store.row, stage.key)
         if row is None:
             return False
         if error is not None and await self._try_again(stage, row, error, among, sender):
@@ -180,22 +202,23 @@ class JobContext:
             elapsed=0.0 if row.begun_at is None else max(0.0, now - row.begun_at),
             failures=_records.read_failures(row.outcome),
         )
+        outcome, ref = _records.text(record), self._newest_ref(row)
         is_new = await self.access.persist(
             self.store.end,
             stage,
             "failed" if error else "completed",
-            outcome=_records.text(record),
+            outcome=outcome,
             error=None if error is None else f"{type(error).__name__}: {error}",
-            ref=self._newest_ref(row),
+            ref=ref,
             now=now,
             seconds=paid_seconds(video=video, error=error, session_id=row.session_id),
+            states=states,
             among=among,
             sender=sender,
         )
-        if is_new and (ended := await self.access.persist(self.store.row, stage.key)) is not None:
-            await self.emit_or_log(
-                BatchEvent(kind="ended", key=stage.key, outcome=outcome_of(ended, self.heygen))
-            )
+        if is_new and self.settings.on_event is not None:
+            ended = outcome_of(structs.replace(row, outcome=outcome, ref=ref), self.heygen)
+            await self.emit_or_log(BatchEvent(kind="ended", key=stage.key, outcome=ended))
         return is_new
 
     async def _try_again(

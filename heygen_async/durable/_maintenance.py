@@ -47,7 +47,7 @@ class Maintenance(JobRows):
         history = None if row.states is None else _records.read(_records.StatesRecord, row.states)
         self._change(
             connection,
-            self.stage(row),
+            row,
             states=None if history is None else _records.text(structs.replace(history, worked=0.0)),
             attempt=stage.attempt,
             turn=stage.turn,

@@ -18,6 +18,7 @@ from ._rows import JobRows
 from ._schema import BUDGETS, JOBS, MONEY, RENDER, JobRow, Stage
 
 _CHUNK: Final = 50
+_BUDGET: Final = sa.select(BUDGETS).where(BUDGETS.c.batch == sa.bindparam("of_batch"))  # see `_rows`
 
 
 class Money(NamedTuple):
@@ -59,8 +60,7 @@ class MoneyRows(JobRows):
             return self._money(connection)
 
     def _money(self, connection: sa.Connection) -> Money | None:
-        query = sa.select(BUDGETS).where(BUDGETS.c.batch == self.name)
-        budget = connection.execute(query).mappings().first()
+        budget = connection.execute(_BUDGET, {"of_batch": self.name}).mappings().first()
         if budget is None:
             return None
         return Money(
@@ -71,11 +71,12 @@ class MoneyRows(JobRows):
             balance=budget["balance"],
         )
 
-    def _take_turn_for_money(self, connection: sa.Connection) -> None:
-        """Take turns before money is changed, and before the job's row is locked; not without a budget."""
-        query = sa.select(BUDGETS.c.batch).where(BUDGETS.c.batch == self.name)
-        if connection.execute(query).first() is not None:
+    def _take_turn_for_money(self, connection: sa.Connection) -> bool:
+        """Take turns before money is changed, and before the job's row is locked; False without a budget."""
+        has_budget = connection.execute(_BUDGET, {"of_batch": self.name}).first() is not None
+        if has_budget:
             self._take_turn(connection)
+        return has_budget
 
     def _reserve_create(self, connection: sa.Connection, row: JobRow) -> bool:
         """
@@ -170,5 +171,5 @@ class MoneyRows(JobRows):
                 if not self._reserve_create(connection, row):
                     return  # those behind it do not overtake
                 stage = Stage(key=row.key, attempt=row.attempt, turn=row.turn + 1)
-                self._change(connection, self.stage(row), phase="queued", turn=stage.turn)
+                self._change(connection, row, phase="queued", turn=stage.turn)
                 self._enqueue(connection, RENDER, stage)

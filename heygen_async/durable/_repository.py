@@ -11,14 +11,20 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, Literal
 
 import sqlalchemy as sa
-from sqlalchemy import exc
+from sqlalchemy import bindparam, exc
 
 from .._batch.second_tries import PAUSE_SECONDS
+from . import _records
 from ._money import MoneyRows
 from ._schema import AN_ATTEMPT, CONTINUE, JOBS, RENDER, REVIEW, SESSIONS, JobRow, MovedOn, Stage
 from ._types import ALIVE, Phase
 
 _CHUNK: Final = 500
+_OWNER: Final = sa.select(SESSIONS.c.batch, SESSIONS.c.key, SESSIONS.c.attempt).where(
+    SESSIONS.c.session_id == bindparam("session")
+)
+_OWN: Final = sa.insert(SESSIONS)
+_LAST_END: Final = sa.select(sa.func.max(JOBS.c.ended)).where(JOBS.c.batch == bindparam("of_batch"))
 
 
 class Repository(MoneyRows):
@@ -101,12 +107,13 @@ class Repository(MoneyRows):
 
     # -- creating --
 
-    def begin_create(self, stage: Stage, create_key: str, now: float) -> bool:
+    def begin_create(self, stage: Stage, sender: str, now: float) -> JobRow | None:
         """
-        Announce a create before it is sent, and reserve its money.
+        Announce a create before it is sent, reserve its money, and make a sender the only one that may send it.
 
         Returns:
-            False while another one of the same prompt is under way.
+            The job as it is now, left alone if it has its session; None while another create of the same prompt is
+            under way.
 
         Raises:
             MovedOn: The job is not to be created any more, or waits for money now.
@@ -114,88 +121,106 @@ class Repository(MoneyRows):
         """
         try:
             with self._writing() as connection:
-                self._take_turn_for_money(connection)
-                row = self._at(connection, stage, "queued", "creating")
-                is_funded = row.phase == "creating" or self._reserve_create(connection, row)
-                began = now if row.begun_at is None else row.begun_at
-                # Of a create in doubt the key is kept: an older release may have made another.
-                create_key = row.create_key or create_key
-                if is_funded:
-                    self._change(connection, stage, phase="creating", create_key=create_key, begun_at=began)
-                else:
-                    self._change(connection, stage, phase="unfunded")
+                has_budget = self._take_turn_for_money(connection)
+                row = self._at(connection, stage, "queued", "creating", "rendering")
+                if row.session_id is None:
+                    row = self._begin_create(connection, row, sender, now, has_budget=has_budget)
         except exc.IntegrityError:
-            return False
-        if not is_funded:
+            return None
+        if row.phase == "unfunded":
             raise MovedOn
-        return True
+        return row
+
+    def _begin_create(
+        self, connection: sa.Connection, row: JobRow, sender: str, now: float, *, has_budget: bool
+    ) -> JobRow:
+        if has_budget and row.phase == "queued" and not self._reserve_create(connection, row):
+            return self._change(connection, row, phase="unfunded")
+        # Of a create in doubt the key is kept: an older release may have made another.
+        key = row.create_key or _records.create_key(
+            self.name, row.key, row.attempt, _records.read_job(row.job, row.key)
+        )
+        began = now if row.begun_at is None else row.begun_at
+        return self._change(connection, row, phase="creating", create_key=key, begun_at=began, sender=sender)
 
     def claim(self, stage: Stage, sender: str) -> JobRow:
         """
-        Make a sender the only one that may send for a job, and return the job as it is.
+        Make a sender the only one that may send for a job, and return the job as it is now.
 
         Raises:
             MovedOn: The job is elsewhere.
         """
         with self._writing() as connection:
-            row = self._at(connection, stage, "queued", "creating", "rendering", "answered")
-            self._change(connection, stage, sender=sender)
-        return row
+            row = self._at(connection, stage, "rendering", "answered")
+            return self._change(connection, row, sender=sender)
 
-    def permit(self, stage: Stage, sender: str, now: float) -> None:
+    def permit(self, stage: Stage, sender: str, sent_at: float, now: float) -> tuple[JobRow, list[str]]:
         """
         Record that a create is sent now, if its sender is still the one that may.
 
         A process that was thought dead, and whose job has been taken over, learns it here.
 
+        Args:
+            stage: Which part of the job's life it belongs to.
+            sender: Who sends it.
+            sent_at: When it was sent first, if not now.
+            now: When.
+
+        Returns:
+            The job as it is now, and the sessions that others made of its prompt; see `sessions_of`.
+
         Raises:
             MovedOn: It is not.
         """
-        with self._writing() as connection:
-            row = self._sent_by(connection, stage, sender, "creating")
-            if row.sent_at is None:
-                self._change(connection, stage, sent_at=now)
+        with self._writing(reads=False) as connection:
+            row = self._change_if(connection, stage, "creating", by=sender, sent_at=sent_at)
+            if row is None:
+                raise MovedOn
+            return row, self._sessions_of(connection, row.prompt_id, now)
 
     def not_created(self, stage: Stage, sender: str, phase: Phase = "creating") -> None:
         """Record that the service refused a sender's create, so that there is nothing to search for."""
-        ours = (JOBS.c.phase == "creating") & (JOBS.c.sender == sender)
         with self._writing() as connection:
             self._take_turn_for_money(connection)
-            changed = self._change(connection, stage, phase=phase, sent_at=None, where=ours)
-            if changed and phase == "queued":
-                self._settle(connection, stage.key, 0.0)
+            row = self._find(connection, stage, "creating", sender=sender)
+            if row is not None:
+                self._change(connection, row, phase=phase, sent_at=None)
+                if phase == "queued":
+                    self._settle(connection, stage.key, 0.0)
 
-    def own(self, stage: Stage, session_id: str, ref: str, now: float) -> bool:
-        """Record a session as a job's, which goes on rendering; False when it is another job's."""
-        with self._reading() as connection:
-            row = self._row(connection, stage.key)
-        if row is None:
-            return True
+    def own(self, stage: Stage, prompt_id: str, session_id: str, ref: str, now: float) -> JobRow | None:
+        """
+        Record a session as a job's, which goes on rendering.
+
+        Returns:
+            The job as it is now; None when the session is another job's.
+
+        Raises:
+            MovedOn: The job has been forgotten.
+        """
+        job = {"batch": self.name, "key": stage.key, "attempt": stage.attempt}
+        session = {"session_id": session_id, "prompt_id": prompt_id, "owned_at": now}
         try:
-            with self._writing() as connection:
-                connection.execute(
-                    sa.insert(SESSIONS).values(
-                        session_id=session_id,
-                        batch=self.name,
-                        key=stage.key,
-                        attempt=stage.attempt,
-                        prompt_id=row.prompt_id,
-                        owned_at=now,
-                    )
-                )
-                self._record_session(connection, stage, session_id, ref)
+            with self._writing(reads=False) as connection:
+                connection.execute(_OWN, job | session)
+                return self._record_session(connection, stage, session_id, ref)
         except exc.IntegrityError:
             with self._writing() as connection:
-                query = sa.select(SESSIONS).where(SESSIONS.c.session_id == session_id)
-                owner = connection.execute(query).mappings().one()
-                if (owner["batch"], owner["key"], owner["attempt"]) != (self.name, stage.key, stage.attempt):
-                    return False
-                self._record_session(connection, stage, session_id, ref)
-        return True
+                owner = connection.execute(_OWNER, {"session": session_id}).mappings().one()
+                return self._record_session(connection, stage, session_id, ref) if owner == job else None
 
-    def _record_session(self, connection: sa.Connection, stage: Stage, session_id: str, ref: str) -> None:
-        self._change(connection, stage, session_id=session_id, ref=ref)
-        self._change(connection, stage, phase="rendering", where=JOBS.c.phase.in_(("queued", "creating")))
+    def _record_session(self, connection: sa.Connection, stage: Stage, session_id: str, ref: str) -> JobRow:
+        row = self._change_if(
+            connection, stage, "queued", "creating", session_id=session_id, ref=ref, phase="rendering"
+        )
+        if row is not None:
+            return row
+        row = self._row(connection, stage.key, to_change=True)  # it was cancelled, for instance
+        if row is None:
+            raise MovedOn
+        return (
+            row if self.stage(row) != stage else self._change(connection, row, session_id=session_id, ref=ref)
+        )
 
     # -- pauses and answers --
 
@@ -205,10 +230,10 @@ class Repository(MoneyRows):
         """Record that a session waits, and queue what follows: the answer if it is known, else a review."""
         following = Stage(key=stage.key, attempt=stage.attempt, turn=stage.turn + 1)
         with self._writing() as connection:
-            self._at(connection, stage, "rendering", "answered")
+            row = self._at(connection, stage, "rendering", "answered")
             self._change(
                 connection,
-                stage,
+                row,
                 phase="reviewing" if answer is None else "answered",
                 turn=following.turn,
                 ref=ref,
@@ -238,7 +263,7 @@ class Repository(MoneyRows):
                 return False
             stage = self.stage(row)
             phase: Phase = "rendering" if answer is None else "answered"
-            self._change(connection, stage, phase=phase, answer=answer)
+            self._change(connection, row, phase=phase, answer=answer)
             self._enqueue(connection, CONTINUE, stage)
         return True
 
@@ -255,10 +280,10 @@ class Repository(MoneyRows):
         """
         with self._writing() as connection:
             self._take_turn_for_money(connection)
-            row = self._sent_by(connection, stage, sender, "answered")
+            row = self._at(connection, stage, "answered", sender=sender)
             if is_revision and not row.said:
                 self._reserve_revision(connection, row)
-            self._change(connection, stage, said=True)
+            self._change(connection, row, said=True)
             return row.said
 
     def check(self, stage: Stage, sender: str) -> None:
@@ -269,13 +294,15 @@ class Repository(MoneyRows):
             MovedOn: Another process has taken the job over.
         """
         with self._reading() as connection:
-            self._sent_by(connection, stage, sender, "answered")
+            self._at(connection, stage, "answered", sender=sender)
 
     def record_answer(self, stage: Stage, ref: str) -> None:
         """Record that the service took an answer."""
         with self._writing() as connection:
-            self._change(connection, stage, ref=ref)
-            self._change(connection, stage, phase="rendering", where=JOBS.c.phase == "answered")
+            row = self._find(connection, stage)
+            if row is not None:
+                phase: Phase = "rendering" if row.phase == "answered" else row.phase
+                self._change(connection, row, ref=ref, phase=phase)
 
     # -- ending --
 
@@ -292,27 +319,20 @@ class Repository(MoneyRows):
         values: dict[str, Any] = {**dict.fromkeys(AN_ATTEMPT), "states": None, "outcome": outcome}
         values |= {"phase": "queued", "attempt": following.attempt, "turn": following.turn, "said": False}
         with self._writing() as connection:
-            changed = self._change(connection, stage, where=_may_end(among, sender), **values)
-            if changed:
+            row = self._change_if(connection, stage, *among, by=sender, **values)
+            if row is not None:
                 self._enqueue(connection, RENDER, following, after=PAUSE_SECONDS)
-        return changed > 0
+        return row is not None
 
-    def record_video(self, stage: Stage, *, outcome: str, states: str, ref: str) -> None:
-        """Record the video of a job, before it is saved."""
-        with self._writing() as connection:
-            self._change(
-                connection, stage, outcome=outcome, states=states, ref=ref, where=JOBS.c.phase == "rendering"
-            )
+    def record(self, stage: Stage, *phases: Phase, **values: str) -> JobRow | None:
+        """
+        Record what is known of a job, if it is in one of these phases, or whatever its phase if none is named.
 
-    def record_draft(self, stage: Stage, outcome: str) -> None:
-        """Record the video a stopped session has, before it is saved."""
-        with self._writing() as connection:
-            self._change(connection, stage, outcome=outcome, where=JOBS.c.phase == "rendering")
-
-    def record_history(self, stage: Stage, *, states: str, ref: str) -> None:
-        """Record how far a session has come."""
-        with self._writing() as connection:
-            self._change(connection, stage, states=states, ref=ref)
+        Returns:
+            The job as it is now; None when it has gone on elsewhere.
+        """
+        with self._writing(reads=False) as connection:
+            return self._change_if(connection, stage, *phases, **values)
 
     def end(
         self,
@@ -324,6 +344,7 @@ class Repository(MoneyRows):
         ref: str | None,
         now: float,
         seconds: float | None,
+        states: str | None = None,
         among: Collection[Phase] = ALIVE,
         sender: str | None = None,
     ) -> bool:
@@ -335,34 +356,35 @@ class Repository(MoneyRows):
             phase: How it ended.
             outcome: What became of it.
             error: The error in a few words.
-            ref: The newest of its session.
+            ref: The newest of its session; None to leave it.
             now: When.
             seconds: The video it has paid for; None when that is not known.
+            states: What it remembers of its session; None to leave that.
             among: The phases that can be ended so.
             sender: Who may still speak for the job; None for anybody.
         """
-        values = {"phase": phase, "outcome": outcome, "error": error, "ended_at": now}
-        if ref is not None:
-            values["ref"] = ref
-        return self._unless_raced(self._end, stage, _may_end(among, sender), values, seconds)
+        newest = {"ref": ref, "states": states}
+        values: dict[str, Any] = {name: value for name, value in newest.items() if value is not None}
+        values |= {"phase": phase, "outcome": outcome, "error": error, "ended_at": now}
+        return self._unless_raced(self._end, stage, among, sender, values, seconds)
 
     def _end(
-        self, stage: Stage, may: sa.ColumnElement[bool], values: dict[str, Any], seconds: float | None
+        self,
+        stage: Stage,
+        among: Collection[Phase],
+        sender: str | None,
+        values: dict[str, Any],
+        seconds: float | None,
     ) -> bool:
         with self._writing() as connection:
             # Whoever listens goes by the numbers: none may appear below one that is there.
             self._take_turn(connection)
-            last = connection.execute(sa.select(sa.func.max(JOBS.c.ended)).where(self._mine())).scalar() or 0
+            last = connection.execute(_LAST_END, {"of_batch": self.name}).scalar() or 0
             last = max(last, int(values["ended_at"] * 1000))  # the newest may have been purged
-            changed = self._change(connection, stage, ended=last + 1, where=may, **values)
-            if changed:
+            row = self._change_if(connection, stage, *among, by=sender, ended=last + 1, **values)
+            if row is not None:
                 self._settle(connection, stage.key, seconds)
-        return changed > 0
-
-
-def _may_end(among: Collection[Phase], sender: str | None) -> sa.ColumnElement[bool]:
-    may: sa.ColumnElement[bool] = JOBS.c.phase.in_(among)
-    return may if sender is None else may & (JOBS.c.sender == sender)
+        return row is not None
 
 
 def _differing(known: Mapping[str, str], jobs: Iterable[tuple[str, str, str]]) -> dict[str, str]:

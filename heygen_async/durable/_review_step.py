@@ -85,7 +85,7 @@ class Talking:
         await self._context.access.persist(self._context.store.record_answer, stage, session.ref().decode())
         failures = _records.read_failures(row.outcome)
         outcome = _records.text(OutcomeRecord(v=VERSION, video=plain(video), failures=failures))
-        await self._context.access.persist(self._context.store.record_draft, stage, outcome)
+        await self._context.access.persist(self._context.store.record, stage, "rendering", outcome=outcome)
         return FINISH
 
     async def _send(self, stage: Stage, sender: str, row: JobRow, session: Session, answer: Answer) -> bool:
@@ -100,7 +100,8 @@ class Talking:
         finally:
             slot.release()
         if runner.history.refusals != before:
-            await self._context.record_history(stage, runner)
+            states, ref = _records.write_history(runner.history), session.ref().decode()
+            await self._context.access.persist(self._context.store.record, stage, states=states, ref=ref)
         return is_taken
 
     async def _is_given(

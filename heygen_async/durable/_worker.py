@@ -35,11 +35,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("heygen_async")
 
-_PAYING: Final = frozenset({"announce", "create"})
+_PAYING: Final = frozenset({"create"})
 _SAYING: Final = frozenset({"say"})
 # The phases a step is for, and in which its error ends the job: while a reviewer thinks another answer may come.
 _FOR: Final[dict[str, tuple[Phase, ...]]] = {
-    "announce": ("queued", "creating"),
     "create": ("queued", "creating", "rendering"),
     "follow": ("rendering", "answered"),
     "finish": ("rendering",),
@@ -70,7 +69,6 @@ class BatchWorker:
         self._pauses: asyncio.Task[None] | None = None
         creating, following, talking = Creating(context, self.halt), Following(context), Talking(context)
         self._steps: dict[str, Callable[[Stage], Awaitable[str]]] = {
-            "announce": creating.announce,
             "create": creating.create,
             "follow": following.follow,
             "finish": following.finish,
@@ -90,7 +88,7 @@ class BatchWorker:
             self._paying.discard(stage)
 
     @contextmanager
-    def track(self, workflow_id: str) -> Generator[None]:
+    def track(self, workflow_id: str, stage: Stage) -> Generator[None]:
         """Know that a workflow is under way; see `_workflows.Worker`."""
         # Of two runs of one workflow here the engine lets the newer one finish.
         run = self._under_way[workflow_id] = object()
@@ -99,6 +97,7 @@ class BatchWorker:
         finally:
             if self._under_way.get(workflow_id) is run:
                 del self._under_way[workflow_id]
+            self._context.take(stage)  # what no step came for
 
     async def do(self, step: str, stage: Stage) -> str:
         """
@@ -109,24 +108,26 @@ class BatchWorker:
         """
         if self._is_closing or (self.halted_by is not None and step in _PAYING):
             raise asyncio.CancelledError
-        task = asyncio.current_task()
+        task, following = asyncio.current_task(), NOTHING
         assert task is not None  # noqa: S101 - a coroutine runs in one
         self._tasks[task] = (step, stage)
         try:
             async with self._turns.setdefault((step, stage), asyncio.Lock()):
-                return await self._steps[step](stage)
+                following = await self._steps[step](stage)
         except MovedOn:
-            return await self._onward(step, stage)
+            following = await self._onward(step, stage)
         except exc.SQLAlchemyError:
             raise
         except Exception as error:  # noqa: BLE001 - a reviewer's or on_event's: it is the job's outcome
             if step in _PAYING:
                 self.halt(error)
             await self._context.end(stage, error=error, among=_FOR[step])
-            return await self._onward(step, stage)
+            following = await self._onward(step, stage)
         finally:
             del self._tasks[task]
-            self._changed()
+            if following == NOTHING:  # the job may have ended
+                self._changed()
+        return following
 
     async def _onward(self, step: str, stage: Stage) -> str:
         """

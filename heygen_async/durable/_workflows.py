@@ -41,8 +41,8 @@ class Worker(Protocol):
         """Let closing wait for a block, in which something is paid for, and for its checkpoint."""
         ...
 
-    def track(self, workflow_id: str) -> AbstractContextManager[None]:
-        """Know that a workflow is under way for as long as a block runs."""
+    def track(self, workflow_id: str, stage: Stage) -> AbstractContextManager[None]:
+        """Know that a workflow of a stage is under way for as long as a block runs."""
         ...
 
     async def do(self, step: str, stage: Stage) -> str:
@@ -52,16 +52,14 @@ class Worker(Protocol):
 
 def register(worker: Worker) -> None:
     """Register the workflows, whose steps are done by this worker."""
-    announce, create, send = _step(worker, "announce"), _step(worker, "create"), _step(worker, "say")
+    create, send = _step(worker, "create"), _step(worker, "say")
     follow, finish = _step(worker, "follow", preemptible=True), _step(worker, "finish")
     ask = _step(worker, "ask", preemptible=True)
 
     async def render(name: str, key: str, attempt: int, turn: int) -> str:
         at = (name, key, attempt, turn)
         with worker.keep_open(Stage(key=key, attempt=attempt, turn=turn)):
-            following = await announce(*at)
-            if following["next"] != NOTHING:
-                following = await create(*at)
+            following = await create(*at)
         return await _continue(follow, finish, at, following)
 
     async def go_on(name: str, key: str, attempt: int, turn: int) -> str:
@@ -99,8 +97,9 @@ def _step(worker: Worker, name: str, *, preemptible: bool = False) -> Step:
 
 def _run_workflow(worker: Worker, workflow: str, work: Workflow) -> Workflow:
     async def run(name: str, key: str, attempt: int, turn: int) -> str:
+        stage = Stage(key=key, attempt=attempt, turn=turn)
         try:
-            with worker.track(str(DBOS.workflow_id)):
+            with worker.track(str(DBOS.workflow_id), stage):
                 return await work(name, key, attempt, turn)
         except exc.SQLAlchemyError as error:
             # A checkpoint could not be written (a full disk, say). The job has not failed: it stays as it is, and the
