@@ -56,7 +56,6 @@ class Line:
 
 def bytes_each(count: int) -> Row:
     """Return the bytes of each part, over so many sessions."""
-    asyncio.run(_answered(1, "small"))  # loads what is loaded with the first poll
     return {
         **asyncio.run(own_bytes(count)),
         "session with wait()": asyncio.run(
@@ -141,13 +140,8 @@ async def _consumed(count: int, consume: Callable[[Any], Any]) -> float:
     return size
 
 
-def _loop(session: Any) -> Any:
-    """Loop over a watch; the loop keeps no handle of the session."""
-    return _exhaust(session.watch(until=(), timeout=None))
-
-
-async def _exhaust(watch: Any) -> None:
-    async for _ in watch:
+async def _loop(session: Any) -> None:
+    async for _ in session.watch(until=(), timeout=None):
         pass
 
 
