@@ -56,6 +56,7 @@ class Line:
 
 def bytes_each(count: int) -> Row:
     """Return the bytes of each part, over so many sessions."""
+    asyncio.run(_answered(1, "small"))  # loads what is loaded with the first poll
     return {
         **asyncio.run(own_bytes(count)),
         "session with wait()": asyncio.run(
@@ -140,8 +141,13 @@ async def _consumed(count: int, consume: Callable[[Any], Any]) -> float:
     return size
 
 
-async def _loop(session: Any) -> None:
-    async for _ in session.watch(until=(), timeout=None):
+def _loop(session: Any) -> Any:
+    """Loop over a watch; the loop keeps no handle of the session."""
+    return _exhaust(session.watch(until=(), timeout=None))
+
+
+async def _exhaust(watch: Any) -> None:
+    async for _ in watch:
         pass
 
 

@@ -246,7 +246,7 @@ TARGETS = (
         "at most 20 for the same bytes",
         _calls(WATCH, "the same bytes"),
         most=20,
-        why="12 of them carry the request; without what carries it the count is met, which a test of the polls asserts",
+        why="What carries the request counts here too; without it the count is met, as a test of the polls asserts",
     ),
     Target("at most 30 for `refresh()`", _calls(CALL, "changed"), most=30),
     Target(

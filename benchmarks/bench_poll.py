@@ -41,25 +41,22 @@ _AT_ONCE = 100  # connections of our own with a thousand callers
 def run(*, quick: bool) -> Row:
     """Measure every combination of size, callers and client; ours and the floor with fifty callers more often."""
     total, count, often = (1000, 1, 3) if quick else (4000, 3, 5)
+    rounds_of = {1: count, 50: often, 1000: count}
     others, missing = peers()
     rows: list[Row] = []
     for size in _answers.SIZES:
         with stub(size) as base:
             for callers in CALLERS:
-                enough = max(total, (2 if quick else 8) * callers if callers > 50 else 0)
-                ours = _ours(base, callers, enough)
-                rows += _case(ours, often if callers == 50 else count, size=size, callers=callers)
+                enough = max(total, (2 if quick else 8) * callers) if callers > 50 else total
+                rows += _case(_ours(base, callers, enough), rounds_of[callers], size=size, callers=callers)
+                if callers > 50 and (quick or size == "large"):
+                    continue  # some take milliseconds a request
                 for peers_of_cost, few in _others(base, callers, enough, others, count):
-                    if callers <= 50 or (
-                        size == "small" and not quick
-                    ):  # some take milliseconds a request then
-                        rows += _case(peers_of_cost, few, size=size, callers=callers)
+                    rows += _case(peers_of_cost, few, size=size, callers=callers)
         with stub(size, changing=False) as base:
             for callers in CALLERS[:2]:
-                ours = _ours(base, callers, total)
-                rows += _case(
-                    ours, often if callers == 50 else count, size=f"{size}, unchanged", callers=callers
-                )
+                case = {"size": f"{size}, unchanged", "callers": callers}
+                rows += _case(_ours(base, callers, total), rounds_of[callers], **case)
     with stub("small", changing=False) as base:
         shared = {
             BULK: partial(watch, base, 100, total // 2, bulk=True),

@@ -92,7 +92,7 @@ class Job(CreateRequest):
         if not isinstance(self.timeout, UnsetType):
             check_positive(**given(timeout=self.timeout))
         if self.ref is not None:
-            refs.read(self.ref, {})
+            refs.read(self.ref)
             if self.begun_at is not None:
                 raise InvalidArgument("begun_at", "is for a job without a known session; this one has a ref")
         check_begun_at(self.begun_at, self.idempotency_key)

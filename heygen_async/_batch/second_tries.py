@@ -39,7 +39,7 @@ def may_succeed_again(outcome: Outcome) -> bool:
         return False
     if error.reason_source == "reviewer" or outcome.session_ref is None:
         return False
-    video_id = refs.read(outcome.session_ref, {})[0].video_id
+    video_id = refs.read(outcome.session_ref)[0].video_id
     has_video = video_id is not None or any(state.video_id for state in outcome.states)
     return not has_video and _LASTING.search(error.reason) is None
 

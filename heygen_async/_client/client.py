@@ -93,7 +93,7 @@ class HeyGen:
     ) -> None:
         # Here, not above: the first client pays for the event loop, HTTP and polling, a program without one does not.
         from .._http import auth, client, hooks, proxies
-        from .._polling import notify, planner, refs, scheduler
+        from .._polling import notify, planner, scheduler, watched
         from .._resources import _context, assets, catalog, videos, webhooks
         from .._sessions import create, sessions
 
@@ -128,7 +128,7 @@ class HeyGen:
                 cadence or Cadence.adaptive(),
                 max_connections,
                 requests_per_second,
-                refs.Trackers(self._hooks.report_transition if on_transition else None),
+                watched.Trackers(self._hooks.report_transition if on_transition else None),
                 backplane.share_polls(credential, address) if backplane else lambda _: planner.SharedPolls(),
             ),
         )

@@ -63,11 +63,11 @@ class PollPlanner:
         `share` is the number of sessions that the poll's one request serves, 0 for a request of its own; `cadences`
         are the schedules to ask, where not those of all watchers.
         """
-        watchers, track, signals = session.watchers, session.track, session.signals
-        if len(watchers) == 1:
-            cadences = (watchers[0].cadence or self._cadence,)
+        first, track, signals = session.first, session.track, session.signals
+        if first is not None and not session.others:
+            cadences = (first.options.cadence or self._cadence,)
         elif not cadences:
-            cadences = {watcher.cadence or self._cadence for watcher in watchers}
+            cadences = {watcher.options.cadence or self._cadence for watcher in session.watchers}
         status, since = track.phase(for_video=session.for_video)
         streak = self.webhooks.streak(status, now)
         # A shared poll shows no progress, so what is known of it is old and would mislead.
@@ -100,7 +100,7 @@ class PollPlanner:
 
     def _fail(self, session: WatchedSession, cadence: Interval, error: Exception) -> None:
         for watcher in session.watchers:
-            if (watcher.cadence or self._cadence) is cadence:
+            if (watcher.options.cadence or self._cadence) is cadence:
                 watcher.fail(error)
         session.drop_done()
 
@@ -112,9 +112,9 @@ class PollPlanner:
         """
         if watcher.delivered_revision is None or session.track.is_stale:
             return now
-        cadence = watcher.cadence or self._cadence
+        cadence = watcher.options.cadence or self._cadence
         others = (other for other in session.watchers if other is not watcher)
-        if any((other.cadence or self._cadence) is cadence for other in others):
+        if any((other.options.cadence or self._cadence) is cadence for other in others):
             return NEVER
         read_at = session.track.read_at or now
         return self.next_poll(session, read_at, share, {cadence})

@@ -7,10 +7,9 @@ from being delivered twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TypedDict
-from weakref import WeakValueDictionary
 
 import msgspec
 from msgspec import Struct, structs
@@ -78,7 +77,10 @@ def facts(track: SessionTracker, cursor: int) -> SessionFacts:
     return {"session_id": track.session_id, "last_state": track.state, "ref": write(track, cursor)}
 
 
-def read(ref: bytes | str, known: Mapping[str, SessionTracker]) -> tuple[SessionTracker, int]:
+FindTracker = Callable[[str], SessionTracker | None]
+
+
+def read(ref: bytes | str, find: FindTracker = lambda _: None) -> tuple[SessionTracker, int]:
     """
     Return the track a ref names, the known one if there is one, and the cursor of what was delivered.
 
@@ -94,7 +96,7 @@ def read(ref: bytes | str, known: Mapping[str, SessionTracker]) -> tuple[Session
     if found.v != _VERSION:
         raise InvalidArgument("ref", f"has version {found.v}; this release reads version {_VERSION}")
     segment("ref", found.session_id)
-    track = known.get(found.session_id) or SessionTracker(found.session_id, found.mode, found.video_id)
+    track = find(found.session_id) or SessionTracker(found.session_id, found.mode, found.video_id)
     track.mode = track.mode or found.mode
     track.state = track.state or found.state
     track.traceparent = track.traceparent or (found.traceparent or "")[:_TRACEPARENT] or None
@@ -122,45 +124,3 @@ class Tracing:
 
     def record_batch(self, batch: object) -> None:
         """Record a batch that begins."""
-
-
-class Trackers:
-    """
-    What one client knows of its sessions: the same for all handles and watches of one.
-
-    Args:
-        on_transition: Called with each state that is a transition.
-
-    Attributes:
-        tracing: Traces them.
-    """
-
-    def __init__(self, on_transition: Callable[[SessionState], None] | None = None) -> None:
-        self.tracing: Tracing = Tracing()
-        self._on_transition = on_transition
-        self._known: WeakValueDictionary[str, SessionTracker] = WeakValueDictionary()
-
-    def find(self, session_id: str) -> SessionTracker | None:
-        """Return what is known of a session; None when nobody holds a handle of it."""
-        return self._known.get(session_id)
-
-    def of(self, session_id: str, mode: str | None = None) -> SessionTracker:
-        """Return what is known of a session, which is little when nobody holds a handle of it."""
-        tracker = self._known.get(session_id) or self._keep(SessionTracker(session_id))
-        tracker.mode = mode or tracker.mode
-        return tracker
-
-    def restore(self, ref: bytes | str) -> tuple[SessionTracker, int]:
-        """
-        Return what is known of the session of a ref, and the cursor of what was delivered.
-
-        Raises:
-            InvalidArgument: Not a ref, or one of a later release.
-        """
-        tracker, cursor = read(ref, self._known)
-        return self._keep(tracker), cursor
-
-    def _keep(self, tracker: SessionTracker) -> SessionTracker:
-        self._known[tracker.session_id] = tracker
-        tracker.on_transition = self._on_transition
-        return tracker

@@ -9,7 +9,6 @@ answer means is decided in `state.py`, when to poll in `cadence.py`.
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -22,15 +21,14 @@ from ..models import SessionState, Statistics
 from .planner import PollPlanner, SharedPolls, poll_pause
 from .reads import BulkPoller, read
 from .state import Change, SessionTracker
-from .watched import NEVER, PollBatch, WatchedSession
-from .workers import SOONEST, PollWorkers
+from .watched import NEVER, PollBatch, Trackers, WatchedSession
+from .workers import SOONEST, PollWorkers, Timer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from .._http.client import ApiClient
     from ..cadence import PollContext
-    from .refs import Trackers
     from .watcher import Watcher
 
 log = logging.getLogger("heygen_async")
@@ -38,6 +36,7 @@ log = logging.getLogger("heygen_async")
 _TRIES_FOR_A_REASON = 3  # failed reads of a failed session's video before its reason is taken from elsewhere
 _SAMPLE = 4  # of those polled together, how many the schedule is asked for; the first to be due counts
 _LAST_POLL = 5.0  # seconds after a deadline in which the poll made at it may still bring the end
+_SWEEPS_APART = 0.05  # seconds at least between two searches for watches that are late, which visit all
 _RESTART = 0.05  # seconds after an interrupt until polling goes on, where the loop does
 _MOST_UNKNOWN = 100  # statuses this release does not know that are logged
 
@@ -76,14 +75,18 @@ class PollScheduler:
 
     def __post_init__(self) -> None:
         self.planner: PollPlanner = PollPlanner(self._cadence, self._api.rng)
+        self.sessions: dict[str, WatchedSession] = self.trackers.watched
         self._start_over()
 
     def _start_over(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
-        self.sessions: dict[str, WatchedSession] = {}
+        sessions = self.sessions
+        self.trackers.unwatched.update({name: session.track for name, session in sessions.items()})
+        sessions.clear()
         self._bulk = BulkPoller(self._api)
         self.sharing: SharedPolls = self._share_polls(self)
-        self._workers = PollWorkers(self._api, self._most, self._rate, self._poll, self._fail_all)
+        self._late = Timer(self._end_late)
+        self._workers = PollWorkers(self._api, sessions, self._most, self._rate, self._poll, self._fail_all)
 
     # -- watchers come and go --
 
@@ -100,7 +103,8 @@ class PollScheduler:
         self._api.bind()
         self.follow()
         now, track = _clock.now(), watcher.track
-        watcher.begin(now)
+        # The time of a watch that was left at a cancelled step runs on.
+        watcher.began = now if watcher.began is None else watcher.began
         session = self.sessions.get(track.session_id)
         is_polled = session is not None and not session.failures and track.read_at is not None
         if track.is_fresh(now) or (is_polled and not track.is_stale):
@@ -109,10 +113,11 @@ class PollScheduler:
             return
         if session is None:
             session = self.sessions[track.session_id] = WatchedSession(track)
+            self.trackers.unwatched.pop(track.session_id, None)
             self.planner.begin(session, now)
         session.add(watcher)
         try:
-            self._watch_deadline(session)
+            self._late.set(watcher.deadline + _LAST_POLL)
             if not session.is_polling:
                 share = self._bulk.share * session.is_shared
                 due = self.planner.first_poll(session, watcher, now, share)
@@ -131,17 +136,18 @@ class PollScheduler:
         """Stop polling on this watcher's account; what serves no other is dropped at once."""
         session = self.sessions.get(watcher.track.session_id)
         if session is not None and watcher in session.watchers:
-            session.remove(watcher)
+            session.keep([other for other in session.watchers if other is not watcher])
             self._forget_unwatched(session)
 
     def _forget_unwatched(self, session: WatchedSession) -> None:
-        if not session.watchers and self.sessions.get(session.track.session_id) is session:
-            del self.sessions[session.track.session_id]
+        if session.first is None and self.sessions.get(session.track.session_id) is session:
+            self.trackers.unwatched[session.track.session_id] = self.sessions.pop(
+                session.track.session_id
+            ).track
             self.sharing.release(session)
-            if session.timer is not None:
-                session.timer.cancel()
             if not self.sessions:
                 self._workers.rest()
+                self._late.cancel()
 
     def poll_now(self, session_id: str) -> None:
         """Poll a session now, if it is watched; after a poll that is under way, if one is."""
@@ -164,7 +170,7 @@ class PollScheduler:
 
     def poll_by(self, session: WatchedSession, moment: float, now: float) -> None:
         """Poll a session at a moment at the latest, unless a poll is under way."""
-        if not session.is_polling and moment < session.due:
+        if moment < session.entry.due:
             self._enqueue(session, moment, now, self._bulk.share * session.is_shared)
 
     def deliver(self, track: SessionTracker, change: Change) -> None:
@@ -214,38 +220,27 @@ class PollScheduler:
 
     def _fail_all(self, error: Exception) -> None:
         for session in list(self.sessions.values()):
-            session.is_polling = False
             session.fail(error)
             self._forget_unwatched(session)
 
-    def _watch_deadline(self, session: WatchedSession) -> None:
-        """Have watches end at their deadline also where no poll comes back in time."""
-        moment = session.deadline + _LAST_POLL
-        if session.timer is not None:
-            if session.timer_at <= moment:
-                return
-            session.timer.cancel()
-        if self._loop is not None and moment < NEVER:
-            session.timer_at = moment
-            # In a context of its own, as the polls: it is for all watchers, and loops of two threads cannot share one.
-            context = contextvars.Context()
-            session.timer = self._loop.call_at(moment, self._end_late, session, context=context)
-
-    def _end_late(self, session: WatchedSession) -> None:
-        session.timer = None
-        session.end_late(_clock.now(), _LAST_POLL)
-        self._forget_unwatched(session)
-        self._watch_deadline(session)
+    def _end_late(self) -> None:
+        """End the watches at whose deadline no poll came back in time; one timer is for all."""
+        self._late.at, now = NEVER, _clock.now()
+        for session in [one for one in self.sessions.values() if one.deadline + _LAST_POLL <= now]:
+            session.end_late(now, _LAST_POLL)
+            self._forget_unwatched(session)
+        first = min((session.deadline for session in self.sessions.values()), default=NEVER)
+        self._late.set(max(first + _LAST_POLL, now + _SWEEPS_APART))
 
     def statistics(self) -> Statistics:
         """Return the numbers of now."""
-        counters, lateness = self._api.counters, self._workers.lateness()
+        counters, lateness, sessions = self._api.counters, self._workers.lateness(), self.sessions.values()
         now = 0.0 if self._loop is None else _clock.of(self._loop)
         return Statistics(
             **{name: getattr(counters, name) for name in counters.__slots__},
-            watchers=sum(len(session.watchers) for session in self.sessions.values()),
-            watched=len(self.sessions),
-            due=self._workers.count_due(now),
+            watchers=sum(len(session.watchers) for session in sessions),
+            watched=len(sessions),
+            due=sum(not session.is_polling and session.entry.due <= now for session in sessions),
             in_flight=self._workers.count,
             lateness_p50=lateness[len(lateness) // 2],
             lateness_p99=lateness[len(lateness) * 99 // 100],
@@ -349,14 +344,13 @@ class PollScheduler:
         if session.failed_since is not None:
             pause = poll_pause(session.failures, jitter=self._api.rng.random())
             due = min(now + pause, session.failed_since + self._api.timeouts.outage)
-        elif session.watchers and not session.is_woken:
+        elif session.first is not None and not session.is_woken:
             due = self.planner.next_poll(session, now, share)
             if share and session.is_polling and session.has_default_schedule(now):
                 due = self._workers.together.join(due, now)  # sooner costs no more
-        if session.watchers:
+        if session.first is not None:
             self._enqueue(session, due, now, share)
         else:  # all have ended, some perhaps because their schedule failed
-            session.is_polling = False
             self._forget_unwatched(session)
 
     def _schedule_together(self, alike: PollBatch, now: float) -> Sequence[WatchedSession]:
@@ -364,19 +358,18 @@ class PollScheduler:
         sample = alike[:: max(len(alike) // _SAMPLE, 1)]
         dues = [self.planner.next_poll(one, now, self._bulk.share) for one in sample]
         due = min(*dues, *[session.deadline for session in alike])
-        if not all(session.watchers for session in sample):
+        if any(session.first is None for session in sample):
             return alike  # a schedule has failed: each is asked, and has its own answer
         for session in alike:
-            session.is_polling, session.due, session.batch = False, due, alike
+            session.batch = alike
         (self._workers.alone if len(alike) == STATUS_IDS else self._workers.together).put(alike, due)
         return ()
 
     def _enqueue(self, session: WatchedSession, due: float, now: float, share: int) -> None:
-        session.is_polling, session.is_woken, session.batch = False, False, None
+        session.is_woken, session.batch = False, None
         if session.deadline < due or session.signals is not None or not session.is_quiet:
             due = session.fit_due(due, now)
         if self.sharing.is_away is not None:
             due = self.sharing.plan(session, due, now)
-        session.due = due
         is_shared = share > 0 and not session.is_single
         (self._workers.together if is_shared else self._workers.alone).put((session,), due)

@@ -7,23 +7,46 @@ No clock and no I/O: moments come in as loop seconds.
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
+
+from msgspec import Struct
 
 from .._http.retry import is_refused_for_all
 from ..errors import APIError, HeyGenError, NotFound, RateLimited, TransportError
+from . import refs
 from .state import Change, SessionTracker
 from .watcher import Outage, Watcher
 
 if TYPE_CHECKING:
-    import asyncio
+    from collections.abc import Callable
 
     from .._api.calls import Call
-    from ..models import SessionStatus, VideoState
+    from ..models import SessionState, SessionStatus, VideoState
     from .webhook_signals import EventSignals
 
 NEVER = float("inf")
 _REPORTED_AFTER = 2  # failed polls in a row; a single one is no outage
+
+
+class PollEntry(Struct, order=True, frozen=True, gc=False):
+    """
+    What a queue holds: when polls are due, and of which sessions.
+
+    Attributes:
+        due: The moment.
+        number: Which came first of those that are due at one moment.
+        name: The id of its session, or of the first of several, which the queue keeps by the number.
+    """
+
+    due: float
+    number: int
+    name: str
+
+
+_NO_ENTRY = PollEntry(NEVER, -1, "")
+UNDER_WAY = PollEntry(-NEVER, -1, "")
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -32,12 +55,10 @@ class WatchedSession:
     A watched session.
 
     Attributes:
-        due: When the next poll is due.
-        entry: Its entry in a queue that counts; 0 for none.
-        is_polling: Whether a poll is under way.
+        first: Its first watcher, which most have and no other; None where all have ended.
+        others: Its other watchers, if any.
+        entry: Its entry in a queue that counts, which says when the next poll is due; UNDER_WAY while one is.
         deadline: The first deadline of its watchers; NEVER for none.
-        timer: Ends the watchers of that deadline, if no poll does.
-        timer_at: Its moment.
         for_video: Whether a watcher waits for the video itself.
         progress: Whether a watcher wants progress and messages.
         is_quiet: Whether an answer without news concerns no watcher.
@@ -55,18 +76,15 @@ class WatchedSession:
     """
 
     track: SessionTracker
-    watchers: list[Watcher] = field(default_factory=list["Watcher"])
-    entry: int = 0
-    due: float = NEVER
+    first: Watcher | None = None
+    others: tuple[Watcher, ...] = ()
+    entry: PollEntry = _NO_ENTRY
     deadline: float = NEVER
     batch: PollBatch | None = None
-    is_polling: bool = False
     is_quiet: bool = False
     is_single: bool = False
     polled_at: float = 0.0
     delivered_revision: int = -1
-    timer: asyncio.TimerHandle | None = None
-    timer_at: float = NEVER
     is_woken: bool = False
     for_video: bool = False
     progress: bool = False
@@ -79,32 +97,34 @@ class WatchedSession:
 
     # -- its watchers --
 
+    @property
+    def watchers(self) -> list[Watcher]:
+        """All its watchers."""
+        return [] if self.first is None else [self.first, *self.others]
+
+    def keep(self, watchers: list[Watcher]) -> None:
+        """Keep these watchers and no others, and work out what they want of a poll."""
+        self.batch, self.first, self.others = None, watchers[0] if watchers else None, tuple(watchers[1:])
+        self.for_video = any(watcher.options.for_video for watcher in watchers)
+        self.progress = any(watcher.options.progress for watcher in watchers)
+        self.deadline = min((watcher.deadline for watcher in watchers), default=NEVER)
+        self.is_quiet = all(watcher.is_quiet for watcher in watchers)
+
     def add(self, watcher: Watcher) -> None:
         """Take a watcher in."""
         self.batch = None
-        self.watchers.append(watcher)
-        self.for_video |= watcher.for_video
-        self.progress |= watcher.progress
+        if self.first is None:
+            self.first = watcher
+        else:
+            self.others = (*self.others, watcher)
+        self.for_video |= watcher.options.for_video
+        self.progress |= watcher.options.progress
         self.deadline = min(self.deadline, watcher.deadline)
-        self.is_quiet = watcher.is_quiet and (self.is_quiet or len(self.watchers) == 1)
-
-    def remove(self, watcher: Watcher) -> None:
-        """Let a watcher go."""
-        self.watchers = [other for other in self.watchers if other is not watcher]
-        self.recompute()
+        self.is_quiet = watcher.is_quiet and (self.is_quiet or not self.others)
 
     def drop_done(self) -> None:
         """Let go of all watchers that are done, at once: there may be thousands."""
-        self.watchers = [watcher for watcher in self.watchers if not watcher.is_done]
-        self.recompute()
-
-    def recompute(self) -> None:
-        """Work out again what the watchers want of a poll."""
-        self.batch = None
-        self.for_video = any(watcher.for_video for watcher in self.watchers)
-        self.progress = any(watcher.progress for watcher in self.watchers)
-        self.deadline = min((watcher.deadline for watcher in self.watchers), default=NEVER)
-        self.is_quiet = all(watcher.is_quiet for watcher in self.watchers)
+        self.keep([watcher for watcher in self.watchers if not watcher.is_done])
 
     # -- what they get --
 
@@ -171,6 +191,11 @@ class WatchedSession:
     # -- its next poll --
 
     @property
+    def is_polling(self) -> bool:
+        """Whether a poll is under way."""
+        return self.entry is UNDER_WAY
+
+    @property
     def is_shared(self) -> bool:
         """Whether a poll shared with others is enough: the status of its video says all that is wanted."""
         if self.is_single or self.progress or self.track.video_id == self.unshared_video:
@@ -186,8 +211,9 @@ class WatchedSession:
             and self.deadline > now
             and not self.failures
             and (self.signals is None or not self.signals.unconfirmed)
-            and len(self.watchers) == 1
-            and self.watchers[0].cadence is None
+            and self.first is not None
+            and not self.others
+            and self.first.options.cadence is None
             and self.is_shared
         )
 
@@ -232,3 +258,53 @@ def _ends_watch(error: HeyGenError) -> bool:
     if isinstance(error, NotFound):
         return error.from_service
     return is_refused_for_all(error) or not isinstance(error, APIError | TransportError)
+
+
+# ---- what is known of sessions, watched or not ------------------------------------------------------------------
+
+
+class Trackers:
+    """
+    What one client knows of its sessions: the same for all handles and watches of one.
+
+    Args:
+        on_transition: Called with each state that is a transition.
+
+    Attributes:
+        tracing: Traces them.
+        watched: The sessions that are polled, by id, which keep what is known of them.
+        unwatched: What is known of the others, for as long as there is a handle of them.
+    """
+
+    def __init__(self, on_transition: Callable[[SessionState], None] | None = None) -> None:
+        self.tracing: refs.Tracing = refs.Tracing()
+        self.watched: dict[str, WatchedSession] = {}
+        self._on_transition = on_transition
+        # Not of tens of thousands that are watched, each with a weak reference for the garbage collector to visit.
+        self.unwatched: WeakValueDictionary[str, SessionTracker] = WeakValueDictionary()
+
+    def get(self, session_id: str) -> SessionTracker | None:
+        """Return what is known of a session; None when nobody holds a handle of it."""
+        session = self.watched.get(session_id)
+        return self.unwatched.get(session_id) if session is None else session.track
+
+    def of(self, session_id: str, mode: str | None = None) -> SessionTracker:
+        """Return what is known of a session, which is little when nobody holds a handle of it."""
+        tracker = self.get(session_id) or self._begin(SessionTracker(session_id))
+        tracker.mode = mode or tracker.mode
+        return tracker
+
+    def restore(self, ref: bytes | str) -> tuple[SessionTracker, int]:
+        """
+        Return what is known of the session of a ref, and the cursor of what was delivered.
+
+        Raises:
+            InvalidArgument: Not a ref, or one of a later release.
+        """
+        tracker, cursor = refs.read(ref, self.get)
+        return self._begin(tracker), cursor
+
+    def _begin(self, tracker: SessionTracker) -> SessionTracker:
+        tracker.on_transition = self._on_transition
+        self.unwatched[tracker.session_id] = tracker
+        return tracker

@@ -19,6 +19,7 @@ from msgspec import Struct, structs
 
 from .. import _redact, errors
 from .._api.responses import is_about_credit
+from ..cadence import PollContext
 from ..errors._arguments import check_callable, check_positive, check_text, given, list_of
 from ..models import SessionState, SessionStatus
 from . import refs
@@ -26,15 +27,15 @@ from .messages import failure, last_words
 from .state import Change
 
 if TYPE_CHECKING:
-    from ..cadence import PollContext
     from .state import SessionTracker
 
 
-def statuses(
-    until: Iterable[SessionStatus | str], also: Iterable[SessionStatus] = ()
-) -> frozenset[SessionStatus]:
+Words = Iterable[SessionStatus | str]
+
+
+def statuses(until: Words, also: Words = ()) -> frozenset[SessionStatus]:
     """
-    Return the statuses that end a watch, as a set that many watchers share.
+    Return the statuses that end a watch.
 
     Raises:
         InvalidArgument: `until` is not made of words.
@@ -42,12 +43,7 @@ def statuses(
     words = list_of("until", until)
     for word in words:
         check_text(until=word)
-    return _statuses((*words, *also))
-
-
-@lru_cache(maxsize=100)
-def _statuses(words: tuple[SessionStatus | str, ...]) -> frozenset[SessionStatus]:
-    return frozenset(SessionStatus(word) for word in words)
+    return frozenset(SessionStatus(word) for word in (*words, *also))
 
 
 class Outage(Struct, frozen=True, kw_only=True):
@@ -84,39 +80,64 @@ class MessageCursor(Struct, eq=False, gc=False):
     cursor: int = 0
 
 
-@dataclass(slots=True, eq=False, repr=False, kw_only=True)
+class WatchOptions(Struct, frozen=True):
+    """
+    What a caller wants of a watch.
+
+    Attributes:
+        until: Statuses that end the watch.
+        timeout: Seconds from the first poll; None for no deadline.
+        stall_timeout: Seconds without any movement that count as a stall; None for never.
+        cadence: Its own schedule; None for the client's.
+        on_outage: Called when the service cannot be reached, and when it can again.
+        progress: Whether new progress and new messages count as well as transitions.
+        accept_stale: Whether the state from before a send counts once it has stood for long.
+        for_video: Whether `completed` counts only once its video can be downloaded.
+    """
+
+    until: frozenset[SessionStatus]
+    timeout: float | None
+    stall_timeout: float | None = None
+    cadence: Callable[[PollContext], float] | None = None
+    on_outage: OnOutage | None = None
+    progress: bool = False
+    accept_stale: bool = False
+    for_video: bool = False
+
+    def __post_init__(self) -> None:
+        check_positive(**given(timeout=self.timeout, stall_timeout=self.stall_timeout))
+        check_callable(**given(cadence=self.cadence, on_outage=self.on_outage))
+
+    def share(self) -> WatchOptions:
+        """Return those of an earlier watch that are the same, as most are; a caller's functions are not kept."""
+        return self if self.cadence or self.on_outage else _share(self)
+
+
+@lru_cache(maxsize=100)
+def _share(options: WatchOptions) -> WatchOptions:
+    return options
+
+
+@dataclass(slots=True, eq=False, repr=False)
 class Watcher:
     """
     What the scheduler knows of one watch.
 
     Attributes:
         track: The session.
-        until: Statuses that end the watch.
-        timeout: Seconds from the first poll; None for no deadline.
-        progress: Whether new progress and new messages count as well as transitions.
-        for_video: Whether `completed` counts only once its video can be downloaded.
-        stall_timeout: Seconds without any movement that count as a stall; None for never.
-        cadence: Its own schedule; None for the client's.
+        options: What its caller wants.
         cursor: The number of the last message that is not to be delivered again.
-        accept_stale: Whether the state from before a send counts once it has stood for long.
-        on_outage: Called when the service cannot be reached, and when it can again.
+        began: When it was first polled for; None before.
         delivered_revision: The revision of the session that it got last; None before the first state.
         is_done: Whether it gets no more.
         is_stopped: Whether it ended only because the client stops watching.
     """
 
     track: SessionTracker
-    until: frozenset[SessionStatus]
-    timeout: float | None
-    progress: bool = False
-    for_video: bool = False
-    stall_timeout: float | None = None
-    cadence: Callable[[PollContext], float] | None = None
+    options: WatchOptions
+    _handle: MessageCursor
     cursor: int = 0
-    accept_stale: bool = False
-    on_outage: OnOutage | None = None
     began: float | None = None
-    deadline: float = math.inf
     delivered_revision: int | None = None
     is_done: bool = False
     is_stopped: bool = False
@@ -126,45 +147,40 @@ class Watcher:
     _waiter: asyncio.Future[None] | None = None
 
     def __post_init__(self) -> None:
-        check_positive(**given(timeout=self.timeout, stall_timeout=self.stall_timeout))
-        check_callable(**given(cadence=self.cadence, on_outage=self.on_outage))
+        self.cursor = self._handle.cursor
+
+    @property
+    def deadline(self) -> float:
+        """When it ends, whatever has come; infinite for never."""
+        return (self.began or 0.0) + (self.options.timeout or math.inf)
 
     @property
     def stalls_at(self) -> float:
         """When the session counts as stalled if nothing moves; infinite for never."""
-        return math.inf if self.stall_timeout is None else self._last_moved + self.stall_timeout
-
-    @property
-    def _last_moved(self) -> float:
-        return max(self.began or 0.0, self.track.moved_at)
+        return max(self.began or 0.0, self.track.moved_at) + (self.options.stall_timeout or math.inf)
 
     @property
     def is_quiet(self) -> bool:
         """Whether an answer without news does not concern it."""
-        return self.delivered_revision is not None and not self.for_video and self.stall_timeout is None
-
-    def begin(self, now: float) -> None:
-        """Start the time; a watch that goes on after a cancelled step keeps its own."""
-        if self.began is None:
-            self.began = now
-            self.deadline = math.inf if self.timeout is None else now + self.timeout
+        options = self.options
+        return self.delivered_revision is not None and not options.for_video and options.stall_timeout is None
 
     # -- from the scheduler --
 
     def take(self, change: Change, now: float) -> None:
         """Take what a poll brought."""
-        track, state = self.track, self.track.state
+        track, state, options = self.track, self.track.state, self.options
         if state is None or Change.READ_AGAIN in change:
             return
         guard = track.guard
-        if guard is not None and guard.is_blocking and not (self.accept_stale and guard.is_shown):
+        if guard is not None and guard.is_blocking and not (options.accept_stale and guard.is_shown):
             return
-        has_moved = self.progress and (Change.PROGRESS in change or Change.MESSAGES in change)
+        has_moved = options.progress and (Change.PROGRESS in change or Change.MESSAGES in change)
         if has_moved or self.delivered_revision != track.revision:
             self.delivered_revision, self._pending = track.revision, state
-        if self.for_video and track.is_completed:
+        if options.for_video and track.is_completed:
             self._check_video(state, now)
-        elif state.status in self.until and self._pending is not None:
+        elif state.status in options.until and self._pending is not None:
             self.end()
         if self._pending is not None:
             self._wake()
@@ -179,38 +195,38 @@ class Watcher:
 
     def check_stall(self, now: float) -> None:
         """End the watch if nothing has moved for too long, or a pause that was answered stands for too long."""
-        track = self.track
-        since = None if self.accept_stale else track.stalled_since(now)
+        since = None if self.options.accept_stale else self.track.stalled_since(now)
         if since is not None:
-            problem = f"still shows the state from before a message of {now - since:.0f} seconds ago"
+            problem = f"still shows the state from before a message of {now - since:.0f} seconds ago."
             hint = "Do not answer that pause again: it may be paid for twice. Read the session, or wait on."
+            self._fail(errors.SessionStalled, problem, hint)
         elif self.stalls_at <= now:
-            problem, hint = f"has not moved for {now - self._last_moved:.0f} seconds", None
-        else:
-            return
-        facts = refs.facts(track, self.cursor)
-        self.fail(errors.SessionStalled(f"Session {track.session_id} {problem}.", hint=hint, **facts))
+            seconds = now - max(self.began or 0.0, self.track.moved_at)
+            self._fail(errors.SessionStalled, f"has not moved for {seconds:.0f} seconds.")
 
     def report(self, outage: Outage) -> None:
         """Have the reader's callback called with an outage that has begun or is over."""
-        if self.on_outage is not None:
+        if self.options.on_outage is not None:
             self._outage = outage
             self._wake()
 
     def fail_late(self) -> None:
         """End the watch because its deadline has passed."""
-        track = self.track
-        word = "not read yet" if track.state is None else f"{track.state.status} at {track.state.progress} %"
-        late = f"Session {track.session_id} is late: {word} at the deadline."
-        self.fail(errors.WatchTimeout(late, **refs.facts(track, self.cursor)))
+        state = self.track.state
+        word = "not read yet" if state is None else f"{state.status} at {state.progress} %"
+        self._fail(errors.WatchTimeout, f"is late: {word} at the deadline.")
 
     def fail_unknown(self, cause: errors.HeyGenError) -> None:
         """End the watch because the service could not be asked for too long."""
-        why = f"was not readable for too long: {_redact.clean(str(cause))}"
-        facts = refs.facts(self.track, self.cursor)
-        error = errors.StateUnknown(f"Session {self.track.session_id} {why}", **facts)
+        track, why = self.track, f"was not readable for too long: {_redact.clean(str(cause))}"
+        error = errors.StateUnknown(f"Session {track.session_id} {why}", **refs.facts(track, self.cursor))
         error.__cause__ = cause
         self.fail(error)
+
+    def _fail(self, kind: type[errors.SessionError], problem: str, hint: str | None = None) -> None:
+        track = self.track
+        facts = refs.facts(track, self.cursor)
+        self.fail(kind(f"Session {track.session_id} {problem}", hint=hint, **facts))
 
     def fail(self, error: Exception) -> None:
         """End the watch with an error, after what is still unread."""
@@ -229,47 +245,53 @@ class Watcher:
             self.end()
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
 
     # -- from the reader --
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether its reader has to wait: no state, no end, and no error."""
-        return self._pending is None and self._error is None and not self.is_done
+    def next_wait(self) -> Awaitable[object] | None:
+        """
+        Return what to await before `pop`, again and again; None when there is a state, an error or the end.
 
-    def pop_outage(self) -> Outage | None:
-        """Return the outage that is to be reported, once; not before a state that came earlier."""
-        if self._outage is None or self._pending is not None:
-            return None
+        Raises:
+            ClientStateError: Another task awaits this watch.
+        """
+        if self._pending is not None:
+            return None  # an outage is not reported before a state that came earlier
         outage, self._outage = self._outage, None
-        return outage
-
-    def begin_wait(self, loop: asyncio.AbstractEventLoop) -> asyncio.Future[None]:
-        """Return what is done when there is something for the reader."""
-        if self._waiter is not None:
+        if outage is not None and self.options.on_outage is not None:
+            answer = self.options.on_outage(outage)
+            return answer if isawaitable(answer) else self.next_wait()
+        if self._error is not None or self.is_done:
+            return None
+        if self._waiter is not None and not self._waiter.done():
             raise errors.ClientStateError(
                 "Two tasks await the same watch.",
                 hint="Call session.watch() once for each reader; polls are shared.",
             )
-        self._waiter = waiter = loop.create_future()
-        return waiter
+        self._waiter = asyncio.get_running_loop().create_future()
+        return self._waiter
 
     def end_wait(self) -> None:
         """Wait no more."""
         self._waiter = None
 
-    def pop(self) -> SessionState | None:
-        """Return the next state; None when the watch has ended."""
+    def pop(self) -> SessionState:
+        """
+        Return the next state.
+
+        Raises:
+            StopAsyncIteration: The watch has ended.
+        """
         state, self._pending = self._pending, None
         if state is None:
-            if self._error is not None:
-                error, self._error = self._error, None
-                raise error
-            return None
+            error, self._error = self._error, None
+            raise error or StopAsyncIteration
         messages, gap = self.track.conversation.since(self.cursor)
         self.cursor = self.track.conversation.cursor
+        self._handle.cursor = max(self._handle.cursor, self.cursor)
         return structs.replace(state, new_messages=messages, messages_gap=gap) if messages or gap else state
 
 
@@ -289,13 +311,11 @@ class Watch(AsyncIterator[SessionState]):
     loses no state. An object and not a generator, so that no cancel scope is ever left open inside it.
     """
 
-    __slots__ = ("__weakref__", "_handle", "_loop", "_scheduler", "_watcher")
+    __slots__ = ("__weakref__", "_loop", "_scheduler", "_watcher")
 
-    def __init__(self, scheduler: Scheduler, watcher: Watcher, handle: MessageCursor) -> None:
+    def __init__(self, scheduler: Scheduler, watcher: Watcher) -> None:
         self._scheduler = scheduler
         self._watcher = watcher
-        self._handle = handle
-        watcher.cursor = handle.cursor
         self._loop: asyncio.AbstractEventLoop | None = None  # where it is followed
 
     async def __anext__(self) -> SessionState:
@@ -316,26 +336,16 @@ class Watch(AsyncIterator[SessionState]):
             self._scheduler.add(watcher)
             self._loop = loop
         try:
-            while (outage := watcher.pop_outage()) or watcher.is_idle:
-                if outage is None:
-                    waiter = watcher.begin_wait(loop)
-                    try:
-                        await waiter
-                    finally:
-                        watcher.end_wait()
-                elif watcher.on_outage is not None and isawaitable(answer := watcher.on_outage(outage)):
-                    await answer
-            state = watcher.pop()
-        except asyncio.CancelledError:
+            while (awaited := watcher.next_wait()) is not None:
+                await awaited
+            return watcher.pop()
+        except (asyncio.CancelledError, GeneratorExit):
             # What keeps the error keeps this watch alive; its polls must not go on for so long. The next step, if
             # there is one, takes them up again.
-            self._scheduler.remove(self._watcher)
+            watcher.end_wait()
+            self._scheduler.remove(watcher)
             self._loop = None
             raise
-        self._handle.cursor = max(self._handle.cursor, watcher.cursor)
-        if state is None:
-            raise StopAsyncIteration
-        return state
 
     async def __aenter__(self) -> Self:
         return self

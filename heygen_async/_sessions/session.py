@@ -20,7 +20,7 @@ from .._polling import refs
 from .._polling.messages import last_words
 from .._polling.reads import read
 from .._polling.state import SETTLED, STOP, TERMINAL, Change
-from .._polling.watcher import MessageCursor, Watch, Watcher, session_failed, statuses
+from .._polling.watcher import MessageCursor, Watch, Watcher, WatchOptions, session_failed, statuses
 from .._resources._context import bind
 from .._resources.videos import Video
 from ..errors._arguments import check_callable
@@ -147,17 +147,14 @@ class Session:
         Raises:
             InvalidArgument: A duration that is not positive.
         """
-        watcher = Watcher(
-            track=self._track,
-            until=statuses(until),
-            timeout=self._seconds(timeout),
-            stall_timeout=stall_timeout,
-            progress=bool(progress),
-            cadence=cadence,
-            accept_stale=accept_stale,
-            on_outage=on_outage,
+        ends, seconds, news, stale = (
+            statuses(until),
+            self._seconds(timeout),
+            bool(progress),
+            bool(accept_stale),
         )
-        return Watch(self._core.scheduler, watcher, self._handle)
+        options = WatchOptions(ends, seconds, stall_timeout, cadence, on_outage, news, stale).share()
+        return Watch(self._core.scheduler, Watcher(self._track, options, self._handle))
 
     def _seconds(self, timeout: float | UnsetType | None) -> float | None:
         return self._core.api.timeouts.watch if isinstance(timeout, UnsetType) else timeout
@@ -187,28 +184,22 @@ class Session:
             APIError: The credential is refused, or the session does not exist.
             ClientStateError: The client was closed, or stopped watching, before it settled.
         """
-        watcher = Watcher(
-            track=self._track,
-            until=statuses(until, TERMINAL),
-            timeout=self._seconds(timeout),
-            stall_timeout=stall_timeout,
-            cadence=cadence,
-            on_outage=on_outage,
-        )
-        return await self._last(watcher)
-
-    async def _last(self, watcher: Watcher) -> SessionState:
-        last: SessionState | None = None
-        cursor = self._handle.cursor
-        async with Watch(self._core.scheduler, watcher, self._handle) as states:
-            async for state in states:
-                last = state
-        if last is None or watcher.is_stopped:
-            raise errors.ClientStateError("The client stopped watching before the session settled.")
-        if last.status == SessionStatus.FAILED:
-            raise session_failed(watcher)
-        messages, gap = self._track.conversation.since(cursor)
-        return structs.replace(last, new_messages=messages, messages_gap=gap)
+        options = WatchOptions(
+            statuses(until, TERMINAL), self._seconds(timeout), stall_timeout, cadence, on_outage
+        ).share()
+        watcher, cursor, last = Watcher(self._track, options, self._handle), self._handle.cursor, None
+        # All in one coroutine: there are tens of thousands that wait here.
+        self._core.scheduler.add(watcher)
+        try:
+            while True:
+                while (awaited := watcher.next_wait()) is not None:
+                    await awaited
+                last = watcher.pop()
+        except StopAsyncIteration:
+            pass
+        finally:
+            self._core.scheduler.remove(watcher)
+        return _check_settled(watcher, last, cursor)
 
     # -- speaking --
 
@@ -380,13 +371,12 @@ class Session:
             SessionError: See `watch`: `WatchTimeout`, `StateUnknown`.
             APIError: The credential is refused, or the session does not exist.
         """
-        watcher = Watcher(
-            track=self._track,
-            until=statuses(SETTLED, TERMINAL),
-            timeout=self._seconds(timeout),
-            for_video=True,
-        )
-        state = await self._last(watcher)
+        options = WatchOptions(statuses(SETTLED, TERMINAL), self._seconds(timeout), for_video=True).share()
+        watcher, cursor, last = Watcher(self._track, options, self._handle), self._handle.cursor, None
+        async with Watch(self._core.scheduler, watcher) as states:
+            async for state in states:
+                last = state
+        state = _check_settled(watcher, last, cursor)
         info = self._track.finished_video
         if info is None:
             asks = last_words(state) or "it waits for an answer."
@@ -429,6 +419,22 @@ class Session:
                 if refusals >= REFUSALS:
                     raise
                 # Otherwise the pause was an old one: wait for what the session really does, and ask again.
+
+
+def _check_settled(watcher: Watcher, last: SessionState | None, cursor: int) -> SessionState:
+    """
+    Return the state a wait has ended with, and all messages since the cursor.
+
+    Raises:
+        ClientStateError: The client stopped watching before.
+        SessionFailed: The session failed.
+    """
+    if last is None or watcher.is_stopped:
+        raise errors.ClientStateError("The client stopped watching before the session settled.")
+    if last.status == SessionStatus.FAILED:
+        raise session_failed(watcher)
+    messages, gap = watcher.track.conversation.since(cursor)
+    return structs.replace(last, new_messages=messages, messages_gap=gap)
 
 
 # ---- answers at a pause -------------------------------------------------------------------------------------------

@@ -172,7 +172,7 @@ class PendingRead(NamedTuple):
         is_news = state is not None and state is not share.published
         if is_news:
             share.record_published(state, number)
-        track, next_at = session.track, session.due if share.holds(now) else share.next_at
+        track, next_at = session.track, session.entry.due if share.holds(now) else share.next_at
         return Read(
             session_id=track.session_id,
             generation=self.generation,

@@ -354,7 +354,7 @@ class PollSharing(SharedPolls):
             if sent.sent <= share.sent:
                 return
             share.announcement, share.sent_at = sent, now
-        track = self._scheduler.trackers.find(sent.session_id)
+        track = self._scheduler.trackers.get(sent.session_id)
         if track is not None and not has_read(track, sent.guard):
             sent.guard.since = now
             track.begin_run(sent.guard, now)

@@ -69,7 +69,8 @@ def instrument(
     hooks.on_retry = _both(meters.count_retry, hooks.on_retry)
     hooks.on_transition = _both(tracing.record_transition, hooks.on_transition)
     trackers._on_transition = hooks.report_transition
-    for tracker in trackers._known.values():
+    watched = (session.track for session in trackers.watched.values())
+    for tracker in (*watched, *trackers.unwatched.values()):
         tracker.on_transition = hooks.report_transition
     open_transport = api.open_transport
     api.open_transport = lambda: TracedTransport(open_transport(), tracing)

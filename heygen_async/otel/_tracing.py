@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from .._http.client import ApiClient
     from .._http.hooks import TransitionEvent
     from .._http.transport import Request, Response, ResponseHead, ResponseStream, Transport
-    from .._polling.refs import Trackers
     from .._polling.state import SessionTracker
+    from .._polling.watched import Trackers
     from ._metrics import Meters
 
 log = logging.getLogger("heygen_async")
@@ -110,7 +110,7 @@ class SessionTracing(Tracing):
 
     def join(self, session_id: str) -> None:
         """See `Tracing`."""
-        tracker = self._trackers.find(session_id)
+        tracker = self._trackers.get(session_id)
         if tracker is None:
             return
         if (run := self._creating.get()) is not None:
@@ -120,7 +120,7 @@ class SessionTracing(Tracing):
 
     def record_transition(self, event: TransitionEvent) -> None:
         """Record a transition in the span of its session; one that goes on after its end has another."""
-        tracker = self._trackers.find(event.session_id)
+        tracker = self._trackers.get(event.session_id)
         if tracker is None:
             return
         run = self._run_of(tracker)
@@ -227,7 +227,7 @@ class SessionTracing(Tracing):
 
     def _find(self, ids: Sequence[str]) -> list[SessionTracker]:
         """Return the sessions of these ids, and those whose videos have them."""
-        found = [self._trackers.find(one) or self._by_video.get(one) for one in ids]
+        found = [self._trackers.get(one) or self._by_video.get(one) for one in ids]
         if None in found:  # a video may have come since
             self._by_video.update({one.video_id: one for one in self._runs if one.video_id is not None})
             found = [tracker or self._by_video.get(one) for one, tracker in zip(ids, found, strict=True)]

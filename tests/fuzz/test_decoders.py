@@ -117,7 +117,7 @@ def test_answers(name: str, status: int, headers: dict[str, str], data: st.DataO
 def test_refs(data: st.DataObject) -> None:
     """Any bytes are a ref or are refused."""
     ref = written(changed(_REF, data, _VALUES), data)
-    survives(lambda: refs.read(ref, {}))
+    survives(lambda: refs.read(ref))
 
 
 @share(0.15)

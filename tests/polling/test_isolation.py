@@ -15,6 +15,7 @@ import pytest
 from flows import Line, client, clock, pass_time, rendering
 from heygen_async import Cadence, ClientStateError, HeyGen, Session, SessionStatus
 from heygen_async._polling.watched import WatchedSession
+from heygen_async._polling.watcher import Watcher
 from heygen_async.testing import MemoryAnswer, Scenario, Simulator
 from heygen_async.testing._virtual_loop import VirtualLoop
 
@@ -149,19 +150,19 @@ async def test_a_watch_taken_up_after_a_message(heygen: HeyGen) -> None:
 
 async def test_a_crowd_comes_and_goes_at_once(heygen: HeyGen, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a thousand watchers of one session want is not worked out anew for each that joins, or is told the end."""
-    session, told, seen, recompute = (
+    session, told, seen, keep = (
         await heygen.sessions.create(PROMPT, mode="generate"),
         list[object](),
         0,
-        WatchedSession.recompute,
+        WatchedSession.keep,
     )
 
-    def counting(record: WatchedSession) -> None:
+    def counting(record: WatchedSession, watchers: list[Watcher]) -> None:
         nonlocal seen
-        seen += len(record.watchers)
-        recompute(record)
+        seen += len(watchers)
+        keep(record, watchers)
 
-    monkeypatch.setattr(WatchedSession, "recompute", counting)
+    monkeypatch.setattr(WatchedSession, "keep", counting)
     async with anyio.create_task_group() as group:
         for _ in range(1000):
             group.start_soon(outcome, session, told)

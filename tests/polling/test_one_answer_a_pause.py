@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from heygen_async._polling import refs
 from heygen_async._polling.messages import WINDOW
 from heygen_async._polling.state import SETTLED, TERMINAL, Change, SessionTracker
-from heygen_async._polling.watcher import Watcher
+from heygen_async._polling.watcher import MessageCursor, Watcher, WatchOptions
 from heygen_async.models import Message, SessionData, SessionStatus
 
 if TYPE_CHECKING:
@@ -53,14 +53,9 @@ class Conversations(RuleBasedStateMachine):
 
     def watch(self) -> Watcher:
         """What `wait` begins."""
-        watcher = Watcher(
-            track=self.track,
-            until=SETTLED | TERMINAL,
-            timeout=None,
-            cursor=self.track.conversation.cursor,
-            accept_stale=False,
-        )
-        watcher.begin(self.now)
+        options = WatchOptions(until=SETTLED | TERMINAL, timeout=None, accept_stale=False)
+        watcher = Watcher(self.track, options, MessageCursor(self.track.conversation.cursor))
+        watcher.began = self.now
         return watcher
 
     def show(self, status: str, *messages: Message) -> None:
@@ -145,7 +140,7 @@ class Conversations(RuleBasedStateMachine):
     def starts_over(self) -> None:
         """Go on in another process, from the ref."""
         ref = refs.write(self.track, self.watcher.cursor)
-        self.track, _ = refs.read(ref, {})
+        self.track, _ = refs.read(ref)
         self.watcher = self.watch()
 
     @invariant()

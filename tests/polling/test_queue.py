@@ -7,20 +7,23 @@ from hypothesis import strategies as st
 
 from heygen_async._polling.state import SETTLED, SessionTracker
 from heygen_async._polling.watched import NEVER, WatchedSession
-from heygen_async._polling.watcher import Watcher
+from heygen_async._polling.watcher import MessageCursor, Watcher, WatchOptions
 from heygen_async._polling.workers import PollQueue
 
 
 def record(name: str = "sess_1", **options: float | None) -> WatchedSession:
     """Return a record somebody watches."""
     made = WatchedSession(SessionTracker(name))
-    watcher = Watcher(
-        track=made.track, until=SETTLED, timeout=options.get("timeout"), stall_timeout=options.get("stall")
-    )
-    watcher.begin(0.0)
-    made.watchers.append(watcher)
-    made.recompute()
+    wanted = WatchOptions(until=SETTLED, timeout=options.get("timeout"), stall_timeout=options.get("stall"))
+    watcher = Watcher(made.track, wanted, MessageCursor())
+    watcher.began = 0.0
+    made.add(watcher)
     return made
+
+
+def watch(*sessions: WatchedSession) -> dict[str, WatchedSession]:
+    """Return what is watched."""
+    return {session.track.session_id: session for session in sessions}
 
 
 def no_wake() -> None:
@@ -38,7 +41,8 @@ def taken(agenda: PollQueue, until: float) -> list[WatchedSession]:
 @given(st.lists(st.floats(0, 1000), max_size=30))
 def test_taken_in_order(moments: list[float]) -> None:
     """Records come out by their moments, whatever order they went in."""
-    agenda, records = PollQueue(no_wake), [record(f"sess_{n}") for n in range(len(moments))]
+    records = [record(f"sess_{n}") for n in range(len(moments))]
+    agenda = PollQueue(watch(*records), no_wake)
     for item, moment in zip(records, moments, strict=True):
         agenda.put((item,), moment)
     order: list[float] = []
@@ -51,8 +55,9 @@ def test_taken_in_order(moments: list[float]) -> None:
 
 def test_nothing_before_its_moment() -> None:
     """A record whose moment is still to come stays."""
-    agenda = PollQueue(no_wake)
-    agenda.put((record(),), 5.0)
+    item = record()
+    agenda = PollQueue(watch(item), no_wake)
+    agenda.put((item,), 5.0)
 
     assert [] == taken(agenda, 4.9)
     assert 1 == len(taken(agenda, 5.0))
@@ -60,7 +65,8 @@ def test_nothing_before_its_moment() -> None:
 
 def test_brought_forward() -> None:
     """A record entered again counts once, at its new moment."""
-    agenda, item = PollQueue(no_wake), record()
+    item = record()
+    agenda = PollQueue(watch(item), no_wake)
     agenda.put((item,), 50.0)
 
     agenda.put((item,), 5.0)
@@ -71,7 +77,8 @@ def test_brought_forward() -> None:
 
 def test_moved_to_another_agenda() -> None:
     """A record entered elsewhere leaves nothing behind that counts."""
-    here, there, item = PollQueue(no_wake), PollQueue(no_wake), record()
+    item = record()
+    here, there = PollQueue(watch(item), no_wake), PollQueue(watch(item), no_wake)
     here.put((item,), 5.0)
     there.put((item,), 5.0)
 
@@ -82,7 +89,8 @@ def test_moved_to_another_agenda() -> None:
 
 def test_one_of_a_batch_leaves() -> None:
     """Who is entered again on his own comes up once, and the others of his batch without him."""
-    agenda, items = PollQueue(no_wake), [record(f"sess_{n}") for n in range(3)]
+    items = [record(f"sess_{n}") for n in range(3)]
+    agenda = PollQueue(watch(*items), no_wake)
     agenda.put(items, 5.0)
     agenda.put((items[1],), 7.0)
 
@@ -90,20 +98,10 @@ def test_one_of_a_batch_leaves() -> None:
     assert [items[1]] == taken(agenda, 10.0)
 
 
-def test_counts_who_is_due() -> None:
-    """What is due is counted by records, and only those somebody watches."""
-    agenda, items = PollQueue(no_wake), [record(f"sess_{n}") for n in range(4)]
-    agenda.put(items[:3], 5.0)
-    agenda.put((items[3],), 9.0)
-    items[0].watchers.clear()
-
-    assert 2 == agenda.count(5.0)
-    assert 3 == agenda.count(9.0)
-
-
 def test_old_entries_do_not_pile_up() -> None:
     """A session polled for hours leaves no trail of moments that lie ahead."""
-    agenda, item = PollQueue(no_wake), record()
+    item = record()
+    agenda = PollQueue(watch(item), no_wake)
     for n in range(1000):
         agenda.put((item,), 3600.0 + n)
 
@@ -113,9 +111,10 @@ def test_old_entries_do_not_pile_up() -> None:
 
 def test_unwatched_records_are_skipped() -> None:
     """A record nobody watches any more never comes up."""
-    agenda, item = PollQueue(no_wake), record()
+    item = record()
+    agenda = PollQueue(watched := watch(item), no_wake)
     agenda.put((item,), 5.0)
-    item.watchers.clear()
+    watched.clear()
 
     assert [] == taken(agenda, 10.0)
     assert NEVER == agenda.first

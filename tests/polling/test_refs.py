@@ -48,7 +48,7 @@ def state(status: str, messages: Sequence[Message] = (), video_id: str | None = 
 def test_session_goes_on_elsewhere() -> None:
     """Id, mode, video and the last state come back in another process, unknown words included."""
     here = track(state("thinking"), state("a_word_of_tomorrow", MESSAGES, "v1"))
-    there, cursor = refs.read(refs.write(here, 2), {})
+    there, cursor = refs.read(refs.write(here, 2))
 
     assert (here.session_id, "chat", "v1", 2) == (there.session_id, there.mode, there.video_id, cursor)
     assert here.state is not None
@@ -61,7 +61,7 @@ def test_session_goes_on_elsewhere() -> None:
 def test_messages_are_not_told_again() -> None:
     """What was delivered before the ref is not new after it, what was not is."""
     here = track(state("reviewing", MESSAGES))
-    there, cursor = refs.read(refs.write(here, 2), {})
+    there, cursor = refs.read(refs.write(here, 2))
     there.record_session(state("reviewing", MESSAGES), asked=0.0, now=0.0)
 
     assert ((MESSAGES[0],), False) == there.conversation.since(cursor)
@@ -69,7 +69,7 @@ def test_messages_are_not_told_again() -> None:
 
 def test_restored_time_does_not_count() -> None:
     """How long a restored session has been in its status nobody knows; it is not the age of the machine."""
-    there, _ = refs.read(refs.write(track(state("thinking")), 0), {})
+    there, _ = refs.read(refs.write(track(state("thinking")), 0))
     there.record_session(state("thinking"), asked=50_000.0, now=50_000.0)
     assert (SessionStatus.THINKING, 50_000.0) == there.phase()
 
@@ -80,14 +80,14 @@ def test_restored_time_does_not_count() -> None:
 
 def test_restored_state_is_not_fresh() -> None:
     """What a ref tells was true once: the first thing to do with it is to poll."""
-    there, _ = refs.read(refs.write(track(state("reviewing")), 0), {})
+    there, _ = refs.read(refs.write(track(state("reviewing")), 0))
 
     assert not there.is_fresh(0.0)
 
 
 def test_unread_session_has_a_ref() -> None:
     """A session that was never read is its id."""
-    there, cursor = refs.read(refs.write(SessionTracker("s"), 0), {})
+    there, cursor = refs.read(refs.write(SessionTracker("s"), 0))
 
     assert ("s", None, None, None, 0) == (there.session_id, there.mode, there.video_id, there.state, cursor)
 
@@ -95,7 +95,7 @@ def test_unread_session_has_a_ref() -> None:
 def test_known_session_is_joined() -> None:
     """A ref of a session this client knows gives that session, with the ref's place in the conversation."""
     here = track(state("reviewing", MESSAGES))
-    there, cursor = refs.read(refs.write(here, 1), {here.session_id: here})
+    there, cursor = refs.read(refs.write(here, 1), {here.session_id: here}.get)
 
     assert there is here
     assert 1 == cursor
@@ -116,7 +116,7 @@ def turn(words: str, at: int) -> list[Message]:
 def test_who_followed_before_looks_again() -> None:
     """A client that knows the session from before reads it again: whoever wrote the ref may have gone on."""
     here = track(state("reviewing", MESSAGES))
-    refs.read(refs.write(track(state("reviewing", MESSAGES)), 3), {here.session_id: here})
+    refs.read(refs.write(track(state("reviewing", MESSAGES)), 3), {here.session_id: here}.get)
 
     assert not here.is_fresh(0.0)
 
@@ -125,7 +125,7 @@ def test_who_followed_before_doubts_the_pause_another_answered() -> None:
     """A pause that somebody else has answered is not believed while the service may show it still."""
     here = track(state("reviewing", MESSAGES))
     elsewhere = said(track(state("reviewing", MESSAGES)))
-    refs.read(refs.write(elsewhere, 3), {here.session_id: here})
+    refs.read(refs.write(elsewhere, 3), {here.session_id: here}.get)
     here.record_session(state("reviewing", MESSAGES), asked=12.0, now=12.0)
     assert here.is_stale
 
@@ -137,7 +137,7 @@ def test_who_knows_more_does_not_doubt() -> None:
     """A ref from before an answer that is here already casts no doubt on the next pause."""
     ref = refs.write(said(track(state("reviewing", MESSAGES))), 3)
     here = track(state("reviewing", MESSAGES), state("reviewing", [*turn("Bluer", 20), *MESSAGES]))
-    refs.read(ref, {here.session_id: here})
+    refs.read(ref, {here.session_id: here}.get)
 
     assert not here.is_stale
 
@@ -147,7 +147,7 @@ def test_an_answer_ends_the_doubt_elsewhere(delivered: int) -> None:
     """A pause that answers our message is another one, also when nobody saw the agent at work in between."""
     before = [*turn("Bluer", 20), *MESSAGES]
     here = said(track(state("reviewing", before)))
-    there, _ = refs.read(refs.write(here, delivered), {})
+    there, _ = refs.read(refs.write(here, delivered))
     there.record_session(state("reviewing", before), asked=12.0, now=12.0)
     assert there.is_stale
 
@@ -161,7 +161,7 @@ def test_an_older_snapshot_is_known_elsewhere() -> None:
     here.record_session(
         state("thinking", [Message(role="user", content="Bluer", created_at=20), *MESSAGES]), asked=11, now=11
     )
-    there, _ = refs.read(refs.write(here, 3), {})
+    there, _ = refs.read(refs.write(here, 3))
     there.record_session(state("reviewing", MESSAGES), asked=12.0, now=12.0)
 
     assert there.state is not None
@@ -171,7 +171,7 @@ def test_an_older_snapshot_is_known_elsewhere() -> None:
 def test_mode_is_learnt_from_a_ref() -> None:
     """A session attached without its mode learns it from the ref."""
     attached = track(state("thinking"), mode=None)
-    refs.read(refs.write(track(state("thinking")), 0), {attached.session_id: attached})
+    refs.read(refs.write(track(state("thinking")), 0), {attached.session_id: attached}.get)
 
     assert "chat" == attached.mode
 
@@ -220,7 +220,7 @@ def test_ref_is_small() -> None:
 def test_other_bytes_are_no_ref(ref: bytes) -> None:
     """What `ref()` did not return is refused by name, before it can become a path or a state."""
     with pytest.raises(InvalidArgument) as raised:
-        refs.read(ref, {})
+        refs.read(ref)
 
     assert "ref" == raised.value.argument
 
@@ -229,12 +229,12 @@ def test_other_bytes_are_no_ref(ref: bytes) -> None:
 def test_later_version_is_refused(version: int) -> None:
     """A ref of another release says so, instead of being half understood."""
     with pytest.raises(InvalidArgument, match=f"version {version}"):
-        refs.read(json.dumps({"v": version, "session_id": "s"}), {})
+        refs.read(json.dumps({"v": version, "session_id": "s"}))
 
 
 def test_text_is_taken_too() -> None:
     """A ref that was kept as text is the same ref."""
-    there, _ = refs.read(refs.write(track(state("thinking")), 0).decode(), {})
+    there, _ = refs.read(refs.write(track(state("thinking")), 0).decode())
 
     assert strategies.SESSION_ID == there.session_id
 
@@ -243,7 +243,7 @@ def test_text_is_taken_too() -> None:
 def test_any_bytes_are_a_ref_or_refused(ref: bytes) -> None:
     """No bytes bring anything but a session or an InvalidArgument."""
     try:
-        refs.read(ref, {})
+        refs.read(ref)
     except InvalidArgument as error:
         argument = error.argument
     else:
@@ -257,6 +257,6 @@ def test_ref_survives_the_journey(states: list[SessionData], cursor: int) -> Non
     """Whatever a session went through, its ref written again elsewhere is the same ref."""
     here = track(*states)
     ref = refs.write(here, min(cursor, here.conversation.cursor))
-    there, place = refs.read(ref, {})
+    there, place = refs.read(ref)
 
     assert json.loads(ref) == json.loads(refs.write(there, place))

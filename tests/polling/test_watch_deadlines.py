@@ -112,6 +112,25 @@ async def test_silent_service_does_not_hold_up_the_deadline(heygen: HeyGen, serv
     assert 10 <= after <= 16
 
 
+async def test_each_has_its_own_deadline(heygen: HeyGen, service: Simulator) -> None:
+    """Where the service is silent, watches of several sessions end in the order of their deadlines, each at its own."""
+    sessions = [await heygen.sessions.create(f"{PROMPT} {number}") for number in range(4)]
+    service.faults.add("silence", on="get", times=None)
+    ended: list[tuple[float, float]] = []
+
+    async def watch(session: Session, timeout: float) -> None:
+        error, after = await error_of(session, timeout=timeout)
+        assert isinstance(error, WatchTimeout)
+        ended.append((timeout, after))
+
+    async with anyio.create_task_group() as group:
+        for session, timeout in zip(sessions, (40, 10, 20, 10.5), strict=True):
+            group.start_soon(watch, session, timeout)
+
+    assert [10, 10.5, 20, 40] == [timeout for timeout, _ in ended]
+    assert all(timeout <= after <= timeout + 6 for timeout, after in ended)
+
+
 # -- out of reach --
 
 

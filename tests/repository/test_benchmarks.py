@@ -22,7 +22,9 @@ def test_each_measurement_has_a_process_of_its_own(monkeypatch: pytest.MonkeyPat
     apart = _measure.apart
     monkeypatch.setattr(_measure, "apart", count_apart)
 
-    measured = _measure.rounds({"one": partial(dict, us=1.0), "another": partial(dict, us=2.0)}, 2)
+    measured = _measure.rounds(
+        {"one": partial(dict[str, float], us=1.0), "another": partial(dict[str, float], us=2.0)}, 2
+    )
 
     assert len({os.getpid(), *turns}) == 5
     assert [(row["us"], row["rounds"]) for row in measured.values()] == [(1.0, 2), (2.0, 2)]
