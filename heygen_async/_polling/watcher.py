@@ -288,7 +288,7 @@ class Watcher:
         state, self._pending = self._pending, None
         if state is None:
             error, self._error = self._error, None
-            raise error or StopAsyncIteration
+            raise StopAsyncIteration if error is None else error
         messages, gap = self.track.conversation.since(self.cursor)
         self.cursor = self.track.conversation.cursor
         self._handle.cursor = max(self._handle.cursor, self.cursor)
