@@ -131,7 +131,7 @@ class JobRows:
             phases = connection.execute(_PHASES, {"of_batch": self.name}).one()
             found = connection.execute(_NEXT_ENDS, {"of_batch": self.name, "after": ended}).mappings()
             rows = [JobRow(**row) for row in found]
-        alive = {phase for phase, is_there in zip(ALIVE, phases, strict=True) if is_there}
+        alive: set[Phase] = {phase for phase, is_there in zip(ALIVE, phases, strict=True) if is_there}
         return alive, rows, len(rows) < _ENDS
 
     def sessions_of(self, prompt_id: str, now: float) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy import event
 
 from durable.campaign import campaign, ended, films, service
 
@@ -37,11 +38,11 @@ def counted() -> Generator[Counter[str]]:
             case _:
                 pass
 
-    sa.event.listen(sa.Engine, "before_cursor_execute", count)
+    event.listen(sa.Engine, "before_cursor_execute", count)
     try:
         yield counts
     finally:
-        sa.event.remove(sa.Engine, "before_cursor_execute", count)
+        event.remove(sa.Engine, "before_cursor_execute", count)
 
 
 async def cost(url: str, mode: str = "generate", **options: Any) -> Counter[str]:
