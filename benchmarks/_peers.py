@@ -82,6 +82,14 @@ async def aiohttp_msgspec(base: str, callers: int) -> AsyncIterator[Ask]:
 
 
 @asynccontextmanager
+async def aiohttp_msgspec_kept(base: str, callers: int) -> AsyncIterator[Ask]:
+    """As above, in a process that keeps the memory it reads into, since it has once freed a larger block."""
+    bytearray(1024 * 1024)
+    async with aiohttp_msgspec(base, callers) as ask:
+        yield ask
+
+
+@asynccontextmanager
 async def aiohttp_json(base: str, callers: int) -> AsyncIterator[Ask]:
     """As above, with the standard library's JSON and no types."""
     import aiohttp

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .bench_poll import BULK, CALL, WATCH
+from .bench_poll import BULK, CALL, KEPT, WATCH
 from .bench_polls import LEARNT, OURS
 from .bench_watchers import EVERY
 from .bench_watchers import OURS as WATCHERS
@@ -47,9 +47,10 @@ class Target:
         """Return what was measured, as met or missed, and why."""
         missed = self.missed(results)
         met = {name: value for name, value in self.figures(results).items() if name not in missed}
+        word = "shown" if math.isinf(self.most) and math.isinf(self.least) else "met"
         parts = [
             f"**{word}**: {', '.join(f'{number(value)} {name}'.rstrip() for name, value in figures.items())}"
-            for word, figures in (("met", met), ("missed", missed))
+            for word, figures in ((word, met), ("missed", missed))
             if figures
         ]
         return "; ".join(parts) + (f". {self.why}" if missed else "")
@@ -92,17 +93,17 @@ def _polls_of(results: Results, callers: int) -> Figures:
     return {**watch, **{f"{size} by `refresh()`": ratio for size, ratio in refresh.items()}}
 
 
-def _against(peer: str, callers: int = 50) -> Callable[[Results], Figures]:
-    """Pick how many times our CPU a peer takes."""
+def _cpu(client: str, over: str, callers: int = 50) -> Callable[[Results], Figures]:
+    """Pick how many times the CPU of another a client takes."""
     sizes = ("small", "large") if callers == 50 else ("small",)
 
     def figures(results: Results) -> Figures:
-        cpu = {
-            (size, client): find(results, "poll", client=client, size=size, callers=callers)["cpu_us"]
+        of = {
+            (size, name): find(results, "poll", client=name, size=size, callers=callers)["cpu_us"]
             for size in sizes
-            for client in (WATCH, peer)
+            for name in (client, over)
         }
-        return {size: cpu[size, peer] / cpu[size, WATCH] for size in sizes}
+        return {size: of[size, client] / of[size, over] for size in sizes}
 
     return figures
 
@@ -224,6 +225,10 @@ TARGETS = (
         "collector that visits them",
     ),
     Target(
+        "… beside a floor that keeps the memory it reads into, as the client does: no mark was set",
+        _cpu(WATCH, KEPT),
+    ),
+    Target(
         "one at a time at most 1.05 ×",
         lambda results: _polls_of(results, 1),
         most=1.05,
@@ -258,37 +263,37 @@ TARGETS = (
     Target("their busiest / idlest at most 1.2", _poll("fairness", 1000, CALL), most=1.2),
     Target(
         "the openapi-generator client takes at least 3 × the CPU of a poll",
-        _against("openapi-generator asyncio"),
+        _cpu("openapi-generator asyncio", WATCH),
         least=3,
         why="It follows from what a poll costs",
     ),
     Target(
         "httpx + pydantic 12 ×",
-        _against("httpx + pydantic"),
+        _cpu("httpx + pydantic", WATCH),
         least=12,
         why="It follows from what a poll costs",
     ),
     Target(
         "openapi-python-client 12 ×",
-        _against("openapi-python-client"),
+        _cpu("openapi-python-client", WATCH),
         least=12,
         why="It follows from what a poll costs",
     ),
     Target(
         "the openai SDK's core 10 ×",
-        _against("openai SDK core"),
+        _cpu("openai SDK core", WATCH),
         least=10,
         why="It follows from what a poll costs",
     ),
     Target(
         "with 1,000 callers httpx + pydantic 16 ×",
-        _against("httpx + pydantic", 1000),
+        _cpu("httpx + pydantic", WATCH, 1000),
         least=16,
         why="It follows from what a poll costs",
     ),
     Target(
         "with 1,000 callers the openai SDK's core 20 ×",
-        _against("openai SDK core", 1000),
+        _cpu("openai SDK core", WATCH, 1000),
         least=20,
         why="It follows from what a poll costs",
     ),
@@ -368,9 +373,13 @@ TARGETS = (
         "a durable job at most 1.5 × the CPU of a bare workflow of the engine with as many steps",
         lambda results: {"×": results["durable"]["cpu_over_bare"]},
         most=1.5,
-        why="Each step keeps tables of our own beside the engine's",
+        why="It is also written to tables of our own, beside the engine's",
     ),
-    Target("100,000 durable jobs submitted in one command: its time and memory shown", _submitted),
+    Target(
+        "… of one with a step for all that a job does: no mark was set",
+        lambda results: {"×": results["durable"]["cpu_over_all_steps"]},
+    ),
+    Target("100,000 durable jobs submitted in one command: no mark was set", _submitted),
     Target(
         "the import at most 0.50 of aiohttp's CPU",
         lambda results: _imports(results, "heygen_async"),
