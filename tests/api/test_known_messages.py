@@ -74,7 +74,7 @@ class Service:
     def __init__(self, *bodies: bytes) -> None:
         self.bodies = list(bodies)
 
-    async def send(self, _: Request) -> BufferedResponse:
+    async def send(self, request: Request) -> BufferedResponse:
         return BufferedResponse(200, {}, self.bodies.pop(0))
 
     def stream(self, request: Request) -> AbstractAsyncContextManager[ResponseStream]:

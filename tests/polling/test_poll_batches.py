@@ -17,6 +17,7 @@ from polling.events import rumour
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from heygen_async.cadence import PollContext
     from heygen_async.testing._transports.memory import Outgoing
 
 EVERY = 10.0
@@ -207,7 +208,11 @@ async def test_all_that_are_brought_forward_are_asked_for_once() -> None:
     """Sessions whose schedule becomes shorter are polled once at the new moment, and not at the old one too."""
     line = Line(Simulator(max_jobs=10_000, scenario=RENDERING), latency=1.0)
     seconds = 30.0
-    async with client(line, cadence=lambda _: seconds) as heygen, anyio.create_task_group() as group:
+
+    def wait(_: PollContext) -> float:
+        return seconds
+
+    async with client(line, cadence=wait) as heygen, anyio.create_task_group() as group:
         sessions = await rendering(heygen, 100)
         for session in sessions:
             group.start_soon(follow, session)
@@ -299,6 +304,7 @@ class Renaming(Line):
 async def test_another_video_read_during_a_poll() -> None:
     """A session of which a read shows another video, while a shared poll is under way, is asked for by that."""
     line = Renaming(Simulator(max_jobs=10_000, scenario=RENDERING))
+    sessions: list[Session] = []
     async with client(line, cadence=Cadence.constant(ROUND)) as heygen, anyio.create_task_group() as group:
         sessions = await rendering(heygen, 30)
         for session in sessions:
@@ -319,6 +325,7 @@ async def test_another_video_read_during_a_poll() -> None:
 async def test_an_approved_session_joins_the_others() -> None:
     """A session that begins to render between two shared polls is in the next one, and is not read on its own."""
     line = Line(Simulator(max_jobs=10_000, scenario=REVIEWED))
+    sessions: list[Session] = []
     async with client(line, cadence=Cadence.constant(EVERY)) as heygen, anyio.create_task_group() as group:
         sessions = [await heygen.sessions.create(f"Film {n}") for n in range(20)]
         for session in sessions:
@@ -359,6 +366,7 @@ class Lagging(Line):
 async def test_a_video_that_ended_is_not_asked_for_again() -> None:
     """A session that still renders although its video has ended is polled on its own from then on, as planned."""
     line = Lagging(Simulator(max_jobs=10_000, scenario=RENDERING))
+    sessions: list[Session] = []
     async with client(line, cadence=Cadence.constant(EVERY)) as heygen, anyio.create_task_group() as group:
         sessions = await rendering(heygen, 20)
         for session in sessions:
