@@ -85,7 +85,7 @@ def test_the_top_holds_what_every_project_has() -> None:
     """A newcomer sees at the top what he knows, and nothing else."""
     usual = {"CHANGELOG.md", "LICENSE", "README.md", "noxfile.py", "pyproject.toml"}
     folders = {"benchmarks", "examples", "heygen_async", "tests"}
-    made = {"build", "dist", "htmlcov"}  # by commands, as films are by the demo; version control ignores them
+    made = {"build", "dist", "htmlcov", "__pycache__"}  # by commands, as films by the demo; git ignores them
     here = {path.name for path in house.ROOT.iterdir() if path.name[0] != "." and path.suffix != ".mp4"}
 
     assert usual | folders == here - made
