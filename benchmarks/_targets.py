@@ -325,7 +325,7 @@ TARGETS = (
         "with the consumer's own coroutine at most 1,500 bytes for `wait()`",
         _memory("session with wait()"),
         most=1500,
-        why="Most of it is the task and three coroutines",
+        why="Most of it is the task and its coroutine",
     ),
     Target(
         "2,500 for `async for`",

@@ -126,7 +126,7 @@ class AiohttpTransport:
         self._slots = asyncio.Semaphore(self.max_connections)
         self._deadlines = TimeoutWheel()
         # asyncio reads each answer into a new block of 256 KiB. glibc has the system map and unmap blocks of that size,
-        # which takes a fifth of a poll's time, until a larger one has been freed: from then on it keeps them.
+        # which takes a sixth of a poll's time, until a larger one has been freed: from then on it keeps them.
         bytes(_LARGER_BLOCK)
         # The limit on the whole is ours: the library would set a timer for every request.
         self._limits = aiohttp.ClientTimeout(total=None, connect=self.timeouts.connect)
@@ -328,9 +328,8 @@ async def _keep_open(session: aiohttp.ClientSession) -> AsyncGenerator[None, Non
         await session.close()
 
 
-@lru_cache(
-    maxsize=8192
-)  # the sessions of one program, as a rule: making one takes as long as deciding when to poll
+# As many as one program has sessions, as a rule: making one takes as long as deciding when to poll.
+@lru_cache(maxsize=8192)
 def _url(address: str) -> URL:
     return URL(address, encoded=True)
 

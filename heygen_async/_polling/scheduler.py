@@ -140,10 +140,10 @@ class PollScheduler:
             self._forget_unwatched(session)
 
     def _forget_unwatched(self, session: WatchedSession) -> None:
-        if session.first is None and self.sessions.get(session.track.session_id) is session:
-            self.trackers.unwatched[session.track.session_id] = self.sessions.pop(
-                session.track.session_id
-            ).track
+        name = session.track.session_id
+        if session.first is None and self.sessions.get(name) is session:
+            del self.sessions[name]
+            self.trackers.unwatched[name] = session.track
             self.sharing.release(session)
             if not self.sessions:
                 self._workers.rest()

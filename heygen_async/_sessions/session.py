@@ -147,13 +147,15 @@ class Session:
         Raises:
             InvalidArgument: A duration that is not positive.
         """
-        ends, seconds, news, stale = (
-            statuses(until),
-            self._seconds(timeout),
-            bool(progress),
-            bool(accept_stale),
-        )
-        options = WatchOptions(ends, seconds, stall_timeout, cadence, on_outage, news, stale).share()
+        options = WatchOptions(
+            until=statuses(until),
+            timeout=self._seconds(timeout),
+            stall_timeout=stall_timeout,
+            cadence=cadence,
+            on_outage=on_outage,
+            progress=bool(progress),
+            accept_stale=bool(accept_stale),
+        ).share()
         return Watch(self._core.scheduler, Watcher(self._track, options, self._handle))
 
     def _seconds(self, timeout: float | UnsetType | None) -> float | None:
